@@ -1,0 +1,399 @@
+"""The tasks of AUDIOS: `fab -l` lists them, `fab -h TASK` explains the flags of one.
+
+A task reads its flags, calls one function and says what was made, where it lies and what comes next. Everything heavy
+is imported inside the tasks, so that listing them takes no time.
+"""
+
+from pathlib import Path
+
+from fabric import Connection, Task
+
+from src.utils.command_line import Count, Number, command
+from src.utils.paths import ROOT, Folder
+
+RELEASE = Folder.default("datasets/release")
+UNSET = Folder.default("")
+DOWNSTREAM = "downstream_train,downstream_val,downstream_test"
+
+
+def _on(dataset: str) -> str:
+    """Return the flag that names a corpus, where it is not the default one."""
+    return "" if dataset == RELEASE else f" --dataset={dataset}"
+
+
+def _given(folder: str) -> Path | None:
+    return Path(folder) if folder else None
+
+
+# ---- corpora
+
+
+@command("PrepareDataset", output="folder to prepare (default datasets/release)", dry_run="only say what would be done")
+def prepare_dataset(c: Connection, output: Folder = RELEASE, dry_run: bool = False) -> None:
+    """Download CETUC and Fake Voices and lay them out as a corpus."""
+    from src.corpora.cetuc_fake_voices import plan, prepare
+
+    print("\n".join(map(str, plan(ROOT / output))) if dry_run else prepare(ROOT / output))
+    print(f"Next: fab {'PrepareDataset' if dry_run else 'GenerateDatasetCSV' + _on(output)}")
+
+
+@command("GenerateDatasetCSV", layout="how the folder is laid out: audios (default)")
+def generate_dataset_csv(c: Connection, dataset: Folder = RELEASE, layout: str = "audios") -> None:
+    """List the recordings of a corpus in files-metadata.csv and people-metadata.csv."""
+    from src.experiments.catalogue import generate_tables
+
+    print(f"{generate_tables(ROOT / dataset, layout)}. Next: fab AddDatasetDuration{_on(dataset)}")
+
+
+@command("AddDatasetDuration")
+def add_dataset_duration(c: Connection, dataset: Folder = RELEASE, jobs: Count = Count(0)) -> None:
+    """Add the column duration (seconds) to files-metadata.csv."""
+    from src.experiments.catalogue import add_duration
+
+    print(f"{add_duration(ROOT / dataset, jobs)}. Next: fab AddDatasetAmplitude{_on(dataset)}")
+
+
+@command("AddDatasetAmplitude")
+def add_dataset_amplitude(c: Connection, dataset: Folder = RELEASE, jobs: Count = Count(0)) -> None:
+    """Add the column amplitude (peak, 0 to 1) to files-metadata.csv."""
+    from src.experiments.catalogue import add_amplitude
+
+    print(
+        f"{add_amplitude(ROOT / dataset, jobs)}. Next: fab DatasetInfo{_on(dataset)}, then fab SplitDataset{_on(dataset)}"
+    )
+
+
+@command("DatasetInfo")
+def dataset_info(c: Connection, dataset: Folder = RELEASE, jobs: Count = Count(0)) -> None:
+    """Say what a corpus holds, and what in it gives the class away without any listening."""
+    from src.experiments.inspection import inspect_dataset
+
+    print(inspect_dataset(ROOT / dataset, jobs))
+
+
+@command(
+    "NormalizeDataset",
+    method="peak (default: largest sample at full scale) or rms",
+    target_rms="root mean square that --method=rms brings every clip to, 0 to 1 (default 0.1)",
+    trim="also cut the silence before and after the speech",
+)
+def normalize_dataset(
+    c: Connection,
+    dataset: Folder = RELEASE,
+    output: Folder = UNSET,
+    method: str = "peak",
+    target_rms: Number = Number(0.1),
+    trim: bool = False,
+) -> None:
+    """Write a new corpus whose clips have one level, format and sample rate."""
+    from src.experiments import transforms
+
+    made = transforms.normalize_dataset(ROOT / dataset, _given(output), method=method, target_rms=target_rms, trim=trim)
+    print(f"{made}. Next: fab SplitDataset --dataset={made.folder}")
+
+
+@command("AddNoise", snr="signal-to-noise ratio in dB (default 20)")
+def add_noise(
+    c: Connection,
+    dataset: Folder = RELEASE,
+    output: Folder = UNSET,
+    snr: Number = Number(20),
+    seed: Count = Count(7),
+) -> None:
+    """Write a new corpus whose clips carry white noise."""
+    from src.experiments import transforms
+
+    made = transforms.add_noise_to_dataset(ROOT / dataset, _given(output), snr=snr, seed=seed)
+    print(f"{made}. Next: fab SplitDataset --dataset={made.folder}")
+
+
+@command(
+    "CreateSpoofs",
+    dataset="folder with real_voices/, laid out as a corpus is (default datasets/release)",
+    vocoder="griffinlim (default)",
+)
+def create_spoofs(
+    c: Connection,
+    dataset: Folder = RELEASE,
+    vocoder: str = "griffinlim",
+    output: Folder = UNSET,
+    seed: Count = Count(7),
+) -> None:
+    """Write a new corpus of genuine speech and copy-synthesised spoofs of it."""
+    from src.experiments import transforms
+
+    made = transforms.create_spoofs(ROOT / dataset, _given(output), vocoder=vocoder, seed=seed)
+    print(f"{made}. Next: fab SplitDataset --dataset={made.folder}")
+
+
+@command(
+    "SplitDataset",
+    pretext="share of the people with spoofs for the pretext task; 0 = no pretext splits (default 0.6)",
+    pretext_train="share of those for its training (default 0.8)",
+    train="share of the other people for training classifiers (default 0.7)",
+    val="share of the other people for validation, the rest is the test (default 0.2)",
+)
+def split_dataset(
+    c: Connection,
+    dataset: Folder = RELEASE,
+    pretext: Number = Number(0.6),
+    pretext_train: Number = Number(0.8),
+    train: Number = Number(0.7),
+    val: Number = Number(0.2),
+    seed: Count = Count(7),
+) -> None:
+    """Split a corpus by person, balanced by gender, into pretext and downstream splits."""
+    from src.experiments import splits
+
+    made = splits.split_dataset(ROOT / dataset, splits.SplitShares(pretext, pretext_train, train, val), seed=seed)
+    print("\n".join(splits.describe(name, clips) for name, clips in made.items()))
+    print(f"Written to {ROOT / dataset / 'splits'}. Next: fab GenerateEmbeddings --backbone=lfcc{_on(dataset)}")
+
+
+# ---- embeddings
+
+
+@command("GenerateEmbeddings")
+def generate_embeddings(
+    c: Connection,
+    dataset: Folder = RELEASE,
+    backbone: str = "",
+    model: str = "",
+    splits: str = DOWNSTREAM,
+    device: str = "auto",
+    precision: str = "auto",
+    batch_seconds: Number = Number(0),
+) -> None:
+    """Compute mean and deviation over time of every hidden layer for every clip; goes on where it stopped."""
+    from src.experiments.extraction import extract_splits
+
+    names = [name.strip() for name in splits.split(",")]
+    for done in extract_splits(
+        ROOT / dataset,
+        names,
+        backbone,
+        model,
+        root=ROOT,
+        device=device,
+        precision=precision,
+        batch_seconds=batch_seconds,
+    ):
+        print(done)
+    print(f"Next: fab OptimizeHyperparameters --backbone={backbone} --classifier=svm{_on(dataset)}")
+
+
+def _with_backbone(name: str, fixed: str) -> Task:
+    """Make GenerateEmbeddings with the backbone filled in."""
+
+    def generate(
+        c: Connection,
+        dataset: Folder = RELEASE,
+        model: str = "",
+        splits: str = DOWNSTREAM,
+        device: str = "auto",
+        precision: str = "auto",
+        batch_seconds: Number = Number(0),
+    ) -> None:
+        generate_embeddings.body(c, dataset, fixed, model, splits, device, precision, batch_seconds)
+
+    generate.__doc__ = f"GenerateEmbeddings with --backbone={fixed}."
+    return command(name)(generate)
+
+
+generate_embeddings_wav2vec2 = _with_backbone("GenerateEmbeddingsWav2vec2", "wav2vec2")
+generate_embeddings_hubert = _with_backbone("GenerateEmbeddingsHubert", "hubert")
+
+
+def _with_methods(name: str, methods: tuple[str, ...], titles: str) -> Task:
+    """Make a task that draws embeddings with the given projections."""
+
+    def draw(
+        c: Connection,
+        dataset: Folder = RELEASE,
+        backbone: str = "",
+        split: str = "downstream_train",
+        layer: Count = Count(-1),
+        color_by: str = "label",
+        max_points: Count = Count(5000),
+        seed: Count = Count(7),
+    ) -> None:
+        from src.experiments.projections import draw_embeddings
+
+        for picture in draw_embeddings(
+            ROOT / dataset,
+            backbone,
+            root=ROOT,
+            methods=methods,
+            split=split,
+            layer=layer,
+            color_by=color_by,
+            max_points=max_points,
+            seed=seed,
+        ):
+            print(f"Drawn: {picture}")
+
+    draw.__doc__ = f"Draw a split's embeddings with {titles}."
+    return command(name)(draw)
+
+
+visualize_embeddings = _with_methods("VisualizeEmbeddings", ("umap", "tsne"), "UMAP and t-SNE")
+visualize_embeddings_umap = _with_methods("VisualizeEmbeddingsUMAP", ("umap",), "UMAP")
+visualize_embeddings_tsne = _with_methods("VisualizeEmbeddingsTSNE", ("tsne",), "t-SNE")
+
+
+# ---- classifiers
+
+
+@command(
+    "TrainModel",
+    pooling="mean (default), std or mean+std: which statistics over time the classifier sees",
+    hyperparameters="JSON file, also that of a run or a study's best; what it leaves out is built in",
+)
+def train_model(
+    c: Connection,
+    dataset: Folder = RELEASE,
+    backbone: str = "",
+    classifier: str = "",
+    layer: Count = Count(-1),
+    pooling: str = "mean",
+    hyperparameters: Folder = UNSET,
+    seed: Count = Count(7),
+) -> None:
+    """Train one classifier into runs/run<m>."""
+    from src.experiments import training
+
+    run = training.train_model(
+        ROOT / dataset,
+        backbone,
+        classifier,
+        root=ROOT,
+        layer=layer,
+        pooling=pooling,
+        hyperparameters=_given(hyperparameters),
+        seed=seed,
+    )
+    number = run.folder.name.removeprefix("run")
+    print(f"{run}. Next: fab TestModel --run-number={number}{_on(dataset)}")
+
+
+@command(
+    "OptimizeHyperparameters",
+    layer="hidden layer, -1 = the last; left out: part of the search",
+    pooling="mean, std or mean+std; left out: part of the search",
+    study_number="study to go on with; -1 = a new one (default)",
+)
+def optimize_hyperparameters(
+    c: Connection,
+    dataset: Folder = RELEASE,
+    backbone: str = "",
+    classifier: str = "",
+    trials: Count = Count(0),
+    layer: str = "",
+    pooling: str = "",
+    study_number: Count = Count(-1),
+    seed: Count = Count(7),
+) -> None:
+    """Search the hyperparameters with the lowest validation EER into runs/<classifier>_study<k>."""
+    from src.experiments import tuning
+
+    fixed_layer = Count(layer) if layer else None
+    search = tuning.Search(ROOT / dataset, backbone, classifier, layer=fixed_layer, pooling=pooling, seed=seed)
+    study = tuning.optimize_hyperparameters(search, root=ROOT, trials=trials, study_number=study_number)
+    number = study.folder.name.rpartition("study")[2]
+    print(f"{study}. Next: fab TestModel --classifier={classifier} --study-number={number}{_on(dataset)}")
+
+
+@command(
+    "TestModel",
+    backbone="what the run was trained with; left out: whatever it is",
+    classifier="what the run is; may be left out for a run that belongs to no study",
+    run_number="number of the run; in a study, left out: its best",
+    gender="F or M: only these people; left out: everybody",
+)
+def test_model(
+    c: Connection,
+    dataset: Folder = RELEASE,
+    backbone: str = "",
+    classifier: str = "",
+    run_number: Count = Count(-1),
+    study_number: Count = Count(-1),
+    gender: str = "",
+    split: str = "downstream_test",
+) -> None:
+    """Score a split with a run's classifier: metrics, scores and pictures."""
+    from src.experiments import evaluation
+    from src.metrics.report import format_table
+
+    verdict = evaluation.evaluate_run(
+        ROOT / dataset,
+        root=ROOT,
+        run_number=run_number,
+        study_number=study_number,
+        backbone=backbone,
+        classifier=classifier,
+        gender=gender,
+        split=split,
+    )
+    print(format_table(verdict.report))
+    print(
+        f"Written to {verdict.folder}; act DCF and Cllr read scores as log-likelihood ratios, which these are not yet."
+    )
+
+
+@command(
+    "EvaluateScores",
+    scores="score file: ASVspoof 2019, 2021 or 5, or a scores.csv of ours",
+    key="key file of the challenge; not for ASVspoof 2019 scores with keys, nor for scores.csv",
+    asv_scores="scores of the challenge's speaker verification, for the min t-DCF",
+    output="JSON file to write the metrics to (default: none)",
+)
+def evaluate_scores(
+    c: Connection,
+    scores: Folder = UNSET,
+    key: Folder = UNSET,
+    asv_scores: Folder = UNSET,
+    output: Folder = UNSET,
+) -> None:
+    """Compute every metric of a score file; scores are higher for bona fide."""
+    from src.metrics.report import format_table
+    from src.utils.files import write_json
+    from src.utils.score_files import evaluate_score_files
+
+    if not scores:
+        raise ValueError("No score file given (--scores=FILE).")
+    report = evaluate_score_files(Path(scores), _given(key), _given(asv_scores))
+    print(format_table(report))
+    if output:
+        write_json(Path(output), report)
+        print(f"Written to {output}.")
+
+
+# ---- all of it
+
+
+@command("Pipeline")
+def pipeline(
+    c: Connection,
+    dataset: Folder = RELEASE,
+    backbone: str = "",
+    classifier: str = "",
+    trials: Count = Count(0),
+    model: str = "",
+    seed: Count = Count(7),
+) -> None:
+    """Run the whole chain on a corpus, skipping what is finished; ends with the best run tested."""
+    from src.experiments.pipeline import run_pipeline
+
+    for step in run_pipeline(
+        ROOT / dataset, root=ROOT, backbone=backbone, classifier=classifier, trials=trials, model=model, seed=seed
+    ):
+        print(step)
+
+
+@command("Demo")
+def demo(c: Connection, seed: Count = Count(7)) -> None:
+    """Run the chain on a small corpus that the project makes itself; offline, about two minutes."""
+    from src.experiments.demo import run_demo
+
+    for line in run_demo(ROOT, seed=seed):
+        print(line)

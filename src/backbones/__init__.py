@@ -1,0 +1,37 @@
+"""Backbones turn waveforms into frames: self-supervised speech models and spectral features, behind one contract.
+
+A backbone is one file and one row of the table below; the row names a function `load(model, device, precision)`.
+"""
+
+from src.backbones.contract import Backbone
+from src.utils.registry import lookup
+
+BACKBONES = {
+    "wav2vec2": "src.backbones.self_supervised:load_wav2vec2",
+    "hubert": "src.backbones.self_supervised:load_hubert",
+    "lfcc": "src.backbones.lfcc:load_lfcc",
+}
+"""Name of a backbone -> "module:function"."""
+
+
+def load_backbone(name: str, model: str = "", *, device: str = "auto", precision: str = "auto") -> Backbone:
+    """Load a backbone.
+
+    Parameters
+    ----------
+    name : str
+        A row of BACKBONES.
+    model : str
+        Hub id or local folder; empty for the backbone's default.
+    device : str
+        "auto" (CUDA where there is one), "cpu", "cuda" or "cuda:1".
+    precision : str
+        "auto", "fp32" or "bf16".
+
+    Raises
+    ------
+    ValueError, FileNotFoundError
+        When a name is unknown, a folder holds no such model, or the hub cannot be reached; one line that says so.
+    """
+    backbone: Backbone = lookup(BACKBONES, name, "backbone")(model, device, precision)
+    return backbone

@@ -1,0 +1,114 @@
+"""Linear frequency cepstral coefficients: the field's classic features, in need of no download.
+
+A frame of 20 ms every 10 ms; pre-emphasis 0.97; Hamming window; power spectrum of 512 points; 40 triangular filters
+spaced evenly from 0 to 8 kHz; logarithm; orthonormal cosine transform; then the slope of each coefficient from frame to
+frame (delta) and the slope of the slope. Evenly spaced filters keep apart the high frequencies where vocoders fail,
+which the mel scale smears.
+
+M. Sahidullah et al., "A comparison of features for synthetic speech detection", Interspeech 2015.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from scipy.fft import dct, rfft
+
+from src.audio.framing import frame_signal
+
+RATE = 16_000
+FRAME, HOP, FFT = 320, 160, 512
+N_FILTERS = 40
+PRE_EMPHASIS = 0.97
+POWER_FLOOR = 1e-10
+
+
+class Lfcc:
+    """One layer of 120 numbers a frame: 40 coefficients, 40 deltas, 40 double deltas."""
+
+    rate = RATE
+    n_layers = 1
+    dimension = 3 * N_FILTERS
+    min_samples = FRAME
+
+    def identity(self) -> dict[str, Any]:
+        """Return the settings: there is nothing to download."""
+        return {
+            "backbone": "lfcc",
+            "model": f"lfcc-{N_FILTERS}",
+            "digest": f"frame {FRAME}, hop {HOP}, fft {FFT}, filters {N_FILTERS}, pre-emphasis {PRE_EMPHASIS}",
+            "precision": "fp64",
+            "normalisation": "none",
+            "rate": RATE,
+            "layers": self.n_layers,
+            "dimension": self.dimension,
+        }
+
+    def frames(self, waveform: np.ndarray) -> np.ndarray:
+        """Return the features of one waveform: shape (1, t, 120), float32."""
+        return lfcc(waveform)[None].astype(np.float32)
+
+    def statistics(self, waveforms: Sequence[np.ndarray]) -> tuple[np.ndarray, list[int]]:
+        """Return mean and deviation over time, shape (b, 1, 2, 120), and the numbers of frames."""
+        features = [lfcc(waveform) for waveform in waveforms]
+        pooled = np.array([[[frames.mean(axis=0), frames.std(axis=0)]] for frames in features], dtype=np.float32)
+        return pooled, [len(frames) for frames in features]
+
+
+def load_lfcc(model: str, device: str, precision: str) -> Lfcc:
+    """Make the features; they know no models and run on the CPU."""
+    if model:
+        raise ValueError(f"lfcc has no models to choose from; leave out --model={model}.")
+    if precision not in ("auto", "fp32"):
+        raise ValueError(f"lfcc knows no precision '{precision}'; leave out --precision.")
+    if device not in ("auto", "cpu"):
+        raise ValueError(f"lfcc runs on the CPU; leave out --device={device}.")
+    return Lfcc()
+
+
+def lfcc(waveform: np.ndarray) -> np.ndarray:
+    """Compute the features of a waveform at 16 kHz.
+
+    Parameters
+    ----------
+    waveform : np.ndarray, shape (n,)
+
+    Returns
+    -------
+    np.ndarray, shape (t, 120)
+        float64; t = 1 + (n - 320) // 160.
+
+    >>> lfcc(np.random.default_rng(7).standard_normal(16000)).shape
+    (99, 120)
+    """
+    waveform = np.asarray(waveform, dtype=np.float64)
+    emphasised = np.append(waveform[:1], waveform[1:] - PRE_EMPHASIS * waveform[:-1])
+    power = np.abs(rfft(frame_signal(emphasised, FRAME, HOP) * np.hamming(FRAME), FFT)) ** 2
+    energies = np.log(power @ linear_filters().T + POWER_FLOOR)
+    cepstra = dct(energies, norm="ortho", axis=1)
+    deltas = delta(cepstra)
+    return np.hstack([cepstra, deltas, delta(deltas)])
+
+
+def linear_filters() -> np.ndarray:
+    """Return the triangular filters, shape (40, 257): each rises from its neighbour's centre to its own, then falls.
+
+    >>> filters = linear_filters()
+    >>> bool(np.allclose(filters[:, 7:-7].sum(axis=0), 1))  # between the outer centres they add up to one
+    True
+    """
+    edges = np.linspace(0, RATE / 2, N_FILTERS + 2)
+    frequencies = np.fft.rfftfreq(FFT, 1 / RATE)
+    rising = (frequencies - edges[:-2, None]) / np.diff(edges)[0]
+    falling = (edges[2:, None] - frequencies) / np.diff(edges)[0]
+    return np.clip(np.minimum(rising, falling), 0, None)
+
+
+def delta(features: np.ndarray) -> np.ndarray:
+    """Return half the difference between the next frame and the one before, (t, d) -> (t, d); edges are repeated.
+
+    >>> delta(np.array([[0.0], [2.0], [4.0]])).ravel()
+    array([1., 2., 1.])
+    """
+    padded = np.pad(features, ((1, 1), (0, 0)), mode="edge")
+    return (padded[2:] - padded[:-2]) / 2

@@ -1,0 +1,1 @@
+"""The acts: making tables and splits, extracting, training, tuning, testing, each in files that explain themselves."""

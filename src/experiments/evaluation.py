@@ -1,0 +1,143 @@
+"""One evaluator for all classifiers: a finished run and a split in, scores, metrics and pictures out.
+
+The threshold is the validation's. People whose clips chose the weights may not judge them: when the test split holds
+one of them (the corpus was split again since) the test is refused. Nothing here chooses anything.
+
+The results of the usual test (the run's corpus, downstream_test, all genders) lie in the run folder itself, those of
+any other test in a folder of their own inside it.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from src.experiments.provenance import now
+from src.experiments.runs import METRICS, PROVENANCE, SCORES, TEST_RESULTS, find_run, read_hyperparameters, save_figure
+from src.experiments.training import load_run, people_in, read_split_embeddings, require_both_classes
+from src.metrics.classification import confusion_matrix
+from src.metrics.report import evaluate
+from src.utils.dataset import write_table
+from src.utils.embeddings import EmbeddingTable
+from src.utils.files import read_json, write_json
+from src.utils.labels import LABEL_NAMES
+
+TEST_SPLIT = "downstream_test"
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What a test found, and where it lies."""
+
+    folder: Path
+    run: Path
+    report: dict[str, float]
+
+
+def evaluate_run(
+    dataset: Path,
+    *,
+    root: Path,
+    run_number: int = -1,
+    study_number: int = -1,
+    backbone: str = "",
+    classifier: str = "",
+    gender: str = "",
+    split: str = TEST_SPLIT,
+) -> Verdict:
+    """Score a split with a run's classifier and write results, scores and pictures.
+
+    Parameters
+    ----------
+    dataset : Path
+        The corpus that the split is of.
+    root : Path
+        Holds `embeddings/` and `runs/`.
+    run_number, study_number : int
+        Which run; a study without a run number stands for its best trial.
+    backbone, classifier : str
+        What the run is expected to be; empty = whatever it is. A study is found by its classifier's name.
+    gender : str
+        F or M: only clips of these people; empty = all.
+    split : str
+    """
+    if study_number < 0 and run_number < 0:
+        raise ValueError("Which run? Give --run-number=, or --study-number= for the best run of a study.")
+    if study_number >= 0 and not classifier:
+        raise ValueError("Whose study? Give --classifier= beside --study-number=.")
+    run = find_run(root, run_number, study_number, classifier)
+    trained = read_hyperparameters(run)
+    for key, wanted in (("backbone", backbone), ("classifier", classifier)):
+        if wanted and trained[key] != wanted:
+            raise ValueError(f"{run} was trained with the {key} {trained[key]}, not {wanted}.")
+    table, meta = read_split_embeddings(
+        root, dataset, trained["backbone"], split, trained["layer"], trained["pooling"], gender
+    )
+    require_both_classes(table, f"{split} of {dataset}" + (f", gender {gender}," if gender else ""))
+    _check_same_embeddings(run, meta)
+    _check_strangers(run, table, split)
+    scores = load_run(run).scores(table.vectors)
+    threshold = read_json(run / METRICS)["eer_threshold"]
+    report = evaluate(table.labels, scores, threshold=threshold)
+    usual = (dataset.name, split, gender) == (trained["corpus"], TEST_SPLIT, "")
+    folder = run if usual else run / "-".join(filter(None, ["test", dataset.name, split, gender]))
+    about = {"corpus": dataset.name, "split": split, "gender": gender or "all", "split_digest": meta["split_digest"]}
+    _write(folder, table, scores, report, {**about, "threshold_from": "downstream_val", "tested": now()})
+    return Verdict(folder, run, report)
+
+
+def _write(
+    folder: Path, table: EmbeddingTable, scores: np.ndarray, report: dict[str, float], about: dict[str, Any]
+) -> None:
+    """Write scores and pictures, then the results, whose presence says that the rest is there."""
+    from src.visualize.curves import det_figure, roc_figure
+    from src.visualize.decisions import confusion_figure, score_histogram
+
+    (folder / TEST_RESULTS).unlink(missing_ok=True)
+    write_table(folder / SCORES, score_table(table, scores))
+    matrix = confusion_matrix(table.labels, scores, report["threshold"])
+    save_figure(folder / "confusion_matrix.png", confusion_figure(matrix, [LABEL_NAMES[0], LABEL_NAMES[1]]))
+    save_figure(folder / "roc_curve.png", roc_figure(table.labels, scores))
+    save_figure(folder / "det_curve.png", det_figure(table.labels, scores))
+    save_figure(folder / "score_histogram.png", score_histogram(table.labels, scores, report["threshold"]))
+    results = {name: {"value": value, "low": None, "high": None} for name, value in report.items()}
+    write_json(folder / TEST_RESULTS, {**results, "about": about})
+
+
+def score_table(table: EmbeddingTable, scores: np.ndarray) -> pd.DataFrame:
+    """Return the rows of `scores.csv`: file, label, score (higher = more bona fide), speaker, gender, system."""
+    return pd.DataFrame(
+        {
+            "file": table.files,
+            "label": [LABEL_NAMES[int(label)] for label in table.labels],
+            "score": scores,
+            "speaker": table.speakers,
+            "gender": table.genders,
+            "system": table.systems,
+        }
+    )
+
+
+def _check_same_embeddings(run: Path, meta: dict[str, Any]) -> None:
+    trained = read_json(run / PROVENANCE)["data"]["embeddings"]["downstream_train"]
+    for key in ("model", "digest", "precision"):
+        if meta[key] != trained[key]:
+            raise ValueError(
+                f"{run} was trained on embeddings of {key} {trained[key]}, the split's are of {meta[key]}: "
+                "make the split's embeddings with the same model."
+            )
+
+
+def _check_strangers(run: Path, table: EmbeddingTable, split: str) -> None:
+    """Refuse a test by people who were in training or validation."""
+    if split != TEST_SPLIT:
+        return
+    known = {person for people in read_json(run / PROVENANCE)["data"]["people"].values() for person in people}
+    shared = sorted(known & set(people_in(table)))
+    if shared:
+        raise ValueError(
+            f"{len(shared)} people of {split} were in the training of {run} (first: {shared[0]}): "
+            "the corpus has been split again since; train again."
+        )

@@ -1,0 +1,120 @@
+"""Run folders: numbered by exclusive creation, found by number, and explained by what lies in them.
+
+    runs/run<m>                        a single training
+    runs/<classifier>_study<k>/run<m>  trial m of a study
+
+Making a folder fails when it is there, whoever made it: of two processes that reach for a number one gets it and the
+other takes the next. Counting folders instead would give one number twice.
+"""
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from src.utils.files import atomic_path, read_json
+from src.utils.paths import runs_folder
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+HYPERPARAMETERS, PROVENANCE, METRICS = "hyperparameters.json", "provenance.json", "metrics.json"
+TEST_RESULTS, SCORES = "test_results.json", "scores.csv"
+PICTURE_DPI = 150
+
+
+def new_numbered_folder(parent: Path, prefix: str) -> Path:
+    """Make the folder `<parent>/<prefix><n>`, n above all that are there, for this caller alone."""
+    parent.mkdir(parents=True, exist_ok=True)
+    number = max(existing_numbers(parent, prefix), default=-1) + 1
+    while True:
+        folder = parent / f"{prefix}{number}"
+        try:
+            folder.mkdir()
+        except FileExistsError:
+            number += 1
+        else:
+            return folder
+
+
+def existing_numbers(parent: Path, prefix: str) -> list[int]:
+    """Return the numbers n for which `<parent>/<prefix><n>` is there, ascending."""
+    if not parent.is_dir():
+        return []
+    matches = (re.fullmatch(re.escape(prefix) + r"(\d+)", path.name) for path in parent.iterdir())
+    return sorted(int(match[1]) for match in matches if match)
+
+
+def find_study(root: Path, classifier: str, study_number: int) -> Path:
+    """Return the folder of a study.
+
+    Raises
+    ------
+    FileNotFoundError
+        When there is none of that number; the line lists those there are.
+    """
+    folder = runs_folder(root) / f"{classifier}_study{study_number}"
+    if not folder.is_dir():
+        there = existing_numbers(runs_folder(root), f"{classifier}_study")
+        raise FileNotFoundError(
+            f"There is no study {study_number} of {classifier}; {_listed('studies', there)}. "
+            f"fab OptimizeHyperparameters --classifier={classifier} makes one."
+        )
+    return folder
+
+
+def find_run(root: Path, run_number: int, study_number: int = -1, classifier: str = "") -> Path:
+    """Return the folder of a finished run, of a study where its number is given (run -1: the study's best).
+
+    Raises
+    ------
+    FileNotFoundError
+        When there is no such study or run, or the run did not finish.
+    """
+    parent = runs_folder(root)
+    if study_number >= 0:
+        parent = find_study(root, classifier, study_number)
+        if run_number < 0:
+            run_number = _best_run(parent)
+    folder = parent / f"run{run_number}"
+    if not folder.is_dir():
+        there = existing_numbers(parent, "run")
+        raise FileNotFoundError(
+            f"There is no run {run_number} in {parent}; {_listed('runs', there)}. fab TrainModel makes one."
+        )
+    if not (folder / METRICS).is_file():
+        raise FileNotFoundError(f"{folder} did not finish (no {METRICS}); train again, or resume its study.")
+    return folder
+
+
+def read_hyperparameters(run: Path) -> dict[str, Any]:
+    """Return the inputs of a run."""
+    hyperparameters: dict[str, Any] = read_json(run / HYPERPARAMETERS)
+    return hyperparameters
+
+
+def save_array(path: Path, values: np.ndarray) -> None:
+    """Write an array as .npy, whole or not at all."""
+    with atomic_path(path) as temporary:
+        np.save(temporary, values, allow_pickle=False)
+
+
+def save_figure(path: Path, figure: "Figure") -> None:
+    """Write a figure as PNG, whole or not at all."""
+    with atomic_path(path) as temporary:
+        figure.savefig(temporary, dpi=PICTURE_DPI)
+
+
+def _best_run(study: Path) -> int:
+    path = study / "best_hyperparameters.json"
+    if not path.is_file():
+        raise FileNotFoundError(f"{study} has no finished trial yet; go on with fab OptimizeHyperparameters.")
+    return int(read_json(path)["best_trial_number"])
+
+
+def _listed(what: str, numbers: list[int]) -> str:
+    if not numbers:
+        return f"there are no {what} yet"
+    shown = ", ".join(map(str, numbers[:20])) + (", ..." if len(numbers) > 20 else "")
+    return f"{what} there: {shown}"

@@ -1,0 +1,234 @@
+"""One trainer for all classifiers: two splits of embeddings in, a run folder out.
+
+Validation chooses what training can choose (the epoch) and gives the threshold that tests use. The reported validation
+EER is computed from the scores of the very weights that were saved. `metrics.json` is written last: a folder without it
+did not finish.
+"""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from src.backbones import BACKBONES
+from src.experiments.provenance import describe_origin, now
+from src.experiments.runs import (
+    HYPERPARAMETERS,
+    METRICS,
+    PROVENANCE,
+    new_numbered_folder,
+    read_hyperparameters,
+    save_array,
+    save_figure,
+)
+from src.experiments.splits import read_split
+from src.metrics.report import evaluate
+from src.models import Classifier, Config, History, classifier_class
+from src.utils.embedding_store import split_digest
+from src.utils.embeddings import EmbeddingTable, load_embeddings, read_meta, resolve_layer
+from src.utils.files import read_json, write_json
+from src.utils.labels import LABEL_NAMES
+from src.utils.paths import embeddings_folder, runs_folder
+
+CONTEXT = ("corpus", "backbone", "model", "classifier", "layer", "pooling", "seed")
+"""What `hyperparameters.json` holds beside the classifier's own hyperparameters."""
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Everything a run is trained from."""
+
+    dataset: Path
+    backbone: str
+    classifier: str
+    config: Config
+    layer: int = -1
+    pooling: str = "mean"
+    seed: int = 7
+
+    def hyperparameters(self, meta: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the inputs of the run, flat, as JSON holds them; the layer counted from the start."""
+        return {
+            "corpus": self.dataset.name,
+            "backbone": self.backbone,
+            "model": meta["model"],
+            "classifier": self.classifier,
+            "layer": resolve_layer(self.layer, meta["layers"]),
+            "pooling": self.pooling,
+            "seed": self.seed,
+            **asdict(self.config),
+        }
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """Embeddings to learn from and to choose by, and what their stores say about themselves."""
+
+    train: EmbeddingTable
+    val: EmbeddingTable
+    metas: Mapping[str, Any]
+    """Split -> what its store says."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """A trained classifier and where it lies."""
+
+    folder: Path
+    classifier: Classifier
+    history: History
+    metrics: dict[str, Any]
+
+    def __str__(self) -> str:
+        return f"{self.folder}: validation EER {self.metrics['eer']:.2%}"
+
+
+def train_model(
+    dataset: Path,
+    backbone: str,
+    classifier: str,
+    *,
+    root: Path,
+    layer: int = -1,
+    pooling: str = "mean",
+    hyperparameters: Path | None = None,
+    seed: int = 7,
+) -> Run:
+    """Train one classifier into `runs/run<m>`.
+
+    Parameters
+    ----------
+    dataset, backbone, classifier
+        Name what to train, and from which embeddings.
+    root : Path
+        Holds `embeddings/` and `runs/`.
+    layer, pooling
+        As `load_embeddings` takes them; those of `hyperparameters` go before.
+    hyperparameters : Path, optional
+        JSON: the classifier's hyperparameters, or a run's or study's file of them; what it leaves out is built in.
+    seed : int
+    """
+    given = read_hyperparameter_file(hyperparameters, backbone, classifier) if hyperparameters else {}
+    layer, pooling = int(given.pop("layer", layer)), str(given.pop("pooling", pooling))
+    config = classifier_class(classifier).Config.from_mapping(given)
+    recipe = Recipe(dataset, backbone, classifier, config, layer, pooling, seed)
+    data = read_training_data(root, dataset, backbone, layer, pooling)  # refuses bad input before a folder is made
+    return train_run(recipe, data, new_numbered_folder(runs_folder(root), "run"), root=root)
+
+
+def train_run(recipe: Recipe, data: TrainingData, folder: Path, *, root: Path) -> Run:
+    """Train what `recipe` says into a folder that was made for it; `root` is the project's, for its version."""
+    from src.visualize.curves import loss_figure
+
+    started = now()
+    write_json(folder / HYPERPARAMETERS, recipe.hyperparameters(data.metas["downstream_train"]))
+    classifier = classifier_class(recipe.classifier)(recipe.config, seed=recipe.seed)
+    history = classifier.fit(data.train, data.val)
+    classifier.save(folder)
+    for name in ("train_losses", "val_losses", "val_eers"):
+        save_array(folder / f"{name}.npy", getattr(history, name))
+    save_figure(folder / "loss_plot.png", loss_figure(history.train_losses, history.val_losses, history.val_eers))
+    people = {"downstream_train": people_in(data.train), "downstream_val": people_in(data.val)}
+    origin = describe_origin(root, seed=recipe.seed, data={"embeddings": data.metas, "people": people}, started=started)
+    write_json(folder / PROVENANCE, origin)
+    metrics = validate(classifier, history, data.val)
+    write_json(folder / METRICS, metrics)
+    return Run(folder, classifier, history, metrics)
+
+
+def validate(classifier: Classifier, history: History, val: EmbeddingTable) -> dict[str, Any]:
+    """Return every metric of the weights kept on the validation table, at the threshold of its EER."""
+    scores = classifier.scores(val.vectors)
+    report = evaluate(val.labels, scores)
+    report = evaluate(val.labels, scores, threshold=report["eer_threshold"])
+    return {"split": "downstream_val", "best_epoch": history.best, **report}
+
+
+def load_run(folder: Path) -> Classifier:
+    """Read the classifier that a run saved."""
+    hyperparameters = read_hyperparameters(folder)
+    kind = classifier_class(hyperparameters["classifier"])
+    config = kind.Config.from_mapping({key: hyperparameters[key] for key in hyperparameters if key not in CONTEXT})
+    return kind.load(folder, config)
+
+
+def read_training_data(root: Path, dataset: Path, backbone: str, layer: int, pooling: str) -> TrainingData:
+    """Read the embeddings of training and validation.
+
+    Raises
+    ------
+    ValueError
+        When one of them holds a single class.
+    """
+    splits = ("downstream_train", "downstream_val")
+    tables = [read_split_embeddings(root, dataset, backbone, split, layer, pooling) for split in splits]
+    for split, (table, _) in zip(splits, tables, strict=True):
+        require_both_classes(table, split)
+    (train, train_meta), (val, val_meta) = tables
+    return TrainingData(train, val, dict(zip(splits, (train_meta, val_meta), strict=True)))
+
+
+def read_split_embeddings(
+    root: Path, dataset: Path, backbone: str, split: str, layer: int = -1, pooling: str = "mean", gender: str = ""
+) -> tuple[EmbeddingTable, dict[str, Any]]:
+    """Read the embeddings of a split, made sure that they are those of the split as it is now, and their meta data."""
+    meta = split_meta(root, dataset, backbone, split)
+    return load_embeddings(embeddings_folder(root, dataset, backbone, split), layer, pooling, gender), meta
+
+
+def split_meta(root: Path, dataset: Path, backbone: str, split: str) -> dict[str, Any]:
+    """Return what the store of a split says about itself.
+
+    Raises
+    ------
+    ValueError
+        When the backbone is unknown, or the split was changed after its embeddings were made.
+    FileNotFoundError
+        When the split or its embeddings were not made.
+    """
+    if backbone not in BACKBONES:
+        given = f"Unknown backbone '{backbone}'" if backbone else "No backbone given (--backbone=)"
+        raise ValueError(f"{given}; allowed: {', '.join(BACKBONES)}.")
+    clips = read_split(dataset, split)
+    meta = read_meta(embeddings_folder(root, dataset, backbone, split))
+    if meta.get("split_digest") != split_digest(clips):
+        raise ValueError(
+            f"The split {split} of {dataset} was changed after its embeddings were made: "
+            f"run fab GenerateEmbeddings --backbone={backbone} --splits={split} (finished clips are skipped)."
+        )
+    return meta
+
+
+def require_both_classes(table: EmbeddingTable, name: str) -> None:
+    """Raise ValueError when a table holds clips of one class only."""
+    if len(np.unique(table.labels)) < 2:
+        raise ValueError(f"{name} holds only {LABEL_NAMES[int(table.labels[0])]} clips; both classes are needed.")
+
+
+def people_in(table: EmbeddingTable) -> list[str]:
+    """Return the people of a table, sorted."""
+    return sorted(set(map(str, table.speakers)))
+
+
+def read_hyperparameter_file(path: Path, backbone: str, classifier: str) -> dict[str, Any]:
+    """Return hyperparameters from a JSON file: plain, a run's `hyperparameters.json`, or a study's best.
+
+    Raises
+    ------
+    FileNotFoundError, ValueError
+        When there is no such file, or it is another classifier's or backbone's.
+    """
+    if not path.is_file():
+        raise FileNotFoundError(f"There is no hyperparameter file {path}.")
+    content = read_json(path)
+    if isinstance(content, Mapping):
+        content = content.get("best_hyperparameters", content)
+    if not isinstance(content, Mapping):
+        raise ValueError(f"{path} must hold a JSON object of hyperparameters, not {type(content).__name__}.")
+    for key, wanted in (("classifier", classifier), ("backbone", backbone)):
+        if content.get(key, wanted) != wanted:
+            raise ValueError(f"{path} is of the {key} {content[key]}, not {wanted}.")
+    dropped = set(CONTEXT) - {"layer", "pooling"}
+    return {key: value for key, value in content.items() if key not in dropped}

@@ -1,0 +1,120 @@
+"""What every classifier offers, and what its training leaves behind.
+
+A constructor stores its config and its seed; `fit` learns from the training table and judges itself on the validation
+table; the history it returns describes the weights that `save` writes: `val_eers[best]` is their validation EER.
+"""
+
+import dataclasses
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self
+
+import numpy as np
+
+from src.metrics.eer import detection_error_curve, equal_error_point
+from src.utils.embeddings import EmbeddingTable
+
+if TYPE_CHECKING:
+    import optuna
+
+
+@dataclass(frozen=True)
+class Config:
+    """Hyperparameters of a classifier: a frozen dataclass whose fields all have defaults and are checked."""
+
+    @classmethod
+    def search_space(cls, trial: "optuna.Trial") -> Self:
+        """Let a trial of a study choose the hyperparameters."""
+        raise NotImplementedError
+
+    @classmethod
+    def from_mapping(cls, values: Mapping[str, Any]) -> Self:
+        """Make a config of JSON values; fields not named keep their defaults.
+
+        Raises
+        ------
+        ValueError
+            When a name is unknown or a value is not allowed.
+        """
+        known = {field.name: field for field in dataclasses.fields(cls)}
+        unknown = sorted(set(values) - set(known))
+        if unknown:
+            raise ValueError(f"Unknown hyperparameter '{unknown[0]}'; allowed: {', '.join(known)}.")
+        for name, value in values.items():
+            _check_kind(name, value, known[name].default)
+        return cls(**values)
+
+
+@dataclass(frozen=True)
+class History:
+    """Losses and validation EERs, one value an epoch; a classifier without epochs has one of each."""
+
+    train_losses: np.ndarray
+    val_losses: np.ndarray
+    val_eers: np.ndarray
+    best: int
+    """The epoch whose weights are kept, judged by the validation EER."""
+
+    @property
+    def best_eer(self) -> float:
+        """Validation EER of the weights that are kept."""
+        return float(self.val_eers[self.best])
+
+
+class Classifier(Protocol):
+    """One contract for all classifiers: MLP, SVM, random forest, and whatever comes next."""
+
+    Config: ClassVar[type[Config]]
+
+    def __init__(self, config: Any, *, seed: int = 7) -> None: ...
+
+    def fit(self, train: EmbeddingTable, val: EmbeddingTable) -> History:
+        """Learn from `train`, choose by `val`."""
+
+    def scores(self, vectors: np.ndarray) -> np.ndarray:
+        """Return a score for every row of vectors (n, d): shape (n,), higher = more bona fide."""
+
+    def save(self, folder: Path) -> None:
+        """Write the weights in a format that runs no code when it is read."""
+
+    @classmethod
+    def load(cls, folder: Path, config: Any) -> Self:
+        """Read what `save` wrote.
+
+        Raises
+        ------
+        FileNotFoundError
+            When the folder holds no weights.
+        """
+
+
+def _check_kind(name: str, value: Any, default: Any) -> None:
+    """Raise ValueError when a value is not of its default's kind; a whole number may stand for a real one."""
+    allowed = (int, float) if isinstance(default, float) else type(default)
+    is_finite = not isinstance(value, float) or math.isfinite(value)
+    if not isinstance(value, allowed) or (isinstance(value, bool) and not isinstance(default, bool)) or not is_finite:
+        raise ValueError(
+            f"Hyperparameter {name} must be a {type(default).__name__} such as {default!r}, not {value!r}."
+        )
+
+
+def validation_eer(labels: np.ndarray, scores: np.ndarray) -> float:
+    """Return the EER without `compute_eer`'s warnings: while a model learns it may well be worse than chance.
+
+    >>> validation_eer(np.array([0, 0, 1, 1]), np.array([0.1, 0.2, 0.8, 0.9]))
+    0.0
+    """
+    return equal_error_point(*detection_error_curve(labels, scores))[0]
+
+
+def check_range(name: str, value: float, low: float, high: float) -> None:
+    """Raise ValueError when a hyperparameter lies outside [low, high].
+
+    >>> check_range("dropout", 1.5, 0, 0.9)
+    Traceback (most recent call last):
+    ValueError: Hyperparameter dropout must lie in [0, 0.9], not 1.5.
+    """
+    if not low <= value <= high:
+        raise ValueError(f"Hyperparameter {name} must lie in [{low:g}, {high:g}], not {value:g}.")

@@ -1,0 +1,189 @@
+"""The multi-layer perceptron, in PyTorch.
+
+Its standardisation is part of the network and saved with it. Every epoch shuffles the training clips anew and ends with
+the validation EER; the weights kept are those of the epoch with the lowest EER (of equals, the lower loss), so the EER
+that is reported is the EER of what is saved. Both classes weigh the same, however many clips each has.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
+
+import numpy as np
+import torch
+from torch import nn
+from torch.nn.functional import binary_cross_entropy_with_logits
+
+from src.models.contract import Config, History, check_range, validation_eer
+from src.utils.devices import choose_device
+from src.utils.embeddings import EmbeddingTable
+from src.utils.files import atomic_path
+
+if TYPE_CHECKING:
+    import optuna
+
+BEST, FINAL = "best_model.safetensors", "final_model.safetensors"
+SCORING_BATCH = 65_536
+
+
+@dataclass(frozen=True)
+class MlpConfig(Config):
+    """Hyperparameters of the MLP."""
+
+    hidden_size: int = 256
+    n_hidden_layers: int = 2
+    dropout: float = 0.2
+    learning_rate: float = 1e-3
+    weight_decay: float = 1e-3
+    batch_size: int = 64
+    epochs: int = 60
+    """At most."""
+    patience: int = 15
+    """Epochs without a lower validation EER after which training stops."""
+
+    def __post_init__(self) -> None:
+        check_range("hidden_size", self.hidden_size, 1, 65_536)
+        check_range("n_hidden_layers", self.n_hidden_layers, 0, 20)
+        check_range("dropout", self.dropout, 0, 0.95)
+        check_range("learning_rate", self.learning_rate, 1e-8, 10)
+        check_range("weight_decay", self.weight_decay, 0, 10)
+        check_range("batch_size", self.batch_size, 1, 1_000_000)
+        check_range("epochs", self.epochs, 1, 100_000)
+        check_range("patience", self.patience, 1, 100_000)
+
+    @classmethod
+    def search_space(cls, trial: "optuna.Trial") -> Self:
+        """Let a trial choose the shape, the regularisation and the steps; epochs and patience stay."""
+        return cls(
+            hidden_size=trial.suggest_categorical("hidden_size", (64, 128, 256, 512)),
+            n_hidden_layers=trial.suggest_int("n_hidden_layers", 1, 3),
+            dropout=trial.suggest_float("dropout", 0.0, 0.6),
+            learning_rate=trial.suggest_float("learning_rate", 1e-4, 1e-2, log=True),
+            weight_decay=trial.suggest_float("weight_decay", 1e-5, 1e-1, log=True),
+            batch_size=trial.suggest_categorical("batch_size", (16, 32, 64, 128)),
+        )
+
+
+class Network(nn.Module):
+    """Standardisation, hidden layers with ReLU and dropout, one logit: (n, d) -> (n,)."""
+
+    def __init__(self, dimension: int, config: MlpConfig) -> None:
+        super().__init__()
+        self.register_buffer("mean", torch.zeros(dimension))
+        self.register_buffer("deviation", torch.ones(dimension))
+        layers: list[nn.Module] = []
+        size = dimension
+        for _ in range(config.n_hidden_layers):
+            layers += [nn.Linear(size, config.hidden_size), nn.ReLU(), nn.Dropout(config.dropout)]
+            size = config.hidden_size
+        self.layers = nn.Sequential(*layers, nn.Linear(size, 1))
+
+    def standardise_like(self, vectors: torch.Tensor) -> None:
+        """Take mean and deviation from the training vectors; a number that never varies is left as it is."""
+        deviation, mean = torch.std_mean(vectors, dim=0, correction=0)
+        self.mean = mean
+        self.deviation = torch.where(deviation > 0, deviation, torch.ones_like(deviation))
+
+    def forward(self, vectors: torch.Tensor) -> torch.Tensor:
+        """Return the logits of bona fide, shape (n,)."""
+        logits: torch.Tensor = self.layers((vectors - self.mean) / self.deviation).squeeze(-1)
+        return logits
+
+
+class Mlp:
+    """The MLP behind the contract of all classifiers; on CUDA where there is one."""
+
+    Config = MlpConfig
+
+    def __init__(self, config: MlpConfig, *, seed: int = 7) -> None:
+        self.config = config
+        self.seed = seed
+        self.device = choose_device("auto")
+        self.network: Network
+        self._final_state: dict[str, torch.Tensor]
+
+    def fit(self, train: EmbeddingTable, val: EmbeddingTable) -> History:
+        """Learn from `train`; keep the epoch that does best on `val`."""
+        devices = [self.device] if self.device.type == "cuda" else []
+        with torch.random.fork_rng(devices):
+            torch.manual_seed(self.seed)
+            return self._fit(train, val)
+
+    def scores(self, vectors: np.ndarray) -> np.ndarray:
+        """Return the logits of bona fide, shape (n,)."""
+        self.network.eval()
+        with torch.inference_mode():
+            parts = [self.network(part.to(self.device)).cpu() for part in torch.as_tensor(vectors).split(SCORING_BATCH)]
+        return torch.cat(parts).numpy().astype(np.float64)
+
+    def save(self, folder: Path) -> None:
+        """Write the weights kept and those of the last epoch."""
+        from safetensors.torch import save
+
+        for name, state in ((BEST, _state(self.network)), (FINAL, self._final_state)):
+            with atomic_path(folder / name) as temporary:
+                temporary.write_bytes(save(state))
+
+    @classmethod
+    def load(cls, folder: Path, config: MlpConfig) -> Self:
+        """Read the weights kept."""
+        from safetensors.torch import load_file
+
+        path = folder / BEST
+        if not path.is_file():
+            raise FileNotFoundError(f"{folder} holds no {BEST}: its training did not finish.")
+        state = load_file(path)
+        classifier = cls(config)
+        classifier.network = Network(len(state["mean"]), config).to(classifier.device)
+        classifier.network.load_state_dict(state)
+        return classifier
+
+    def _fit(self, train: EmbeddingTable, val: EmbeddingTable) -> History:
+        vectors = torch.as_tensor(train.vectors, device=self.device)
+        labels = torch.as_tensor(train.labels, dtype=torch.float32, device=self.device)
+        self.network = Network(vectors.shape[1], self.config).to(self.device)
+        self.network.standardise_like(vectors)
+        steps = torch.optim.AdamW(
+            self.network.parameters(), lr=self.config.learning_rate, weight_decay=self.config.weight_decay
+        )
+        balance = (labels == 0).sum() / (labels == 1).sum()
+        curves: list[tuple[float, float, float]] = []
+        best, kept = 0, _state(self.network)
+        for epoch in range(self.config.epochs):
+            train_loss = self._epoch(vectors, labels, balance, steps)
+            val_scores = self.scores(val.vectors)
+            curves.append(
+                (train_loss, _loss(val_scores, val.labels, float(balance)), validation_eer(val.labels, val_scores))
+            )
+            if epoch == 0 or (curves[epoch][2], curves[epoch][1]) < (curves[best][2], curves[best][1]):
+                best, kept = epoch, _state(self.network)
+            if epoch - best >= self.config.patience:
+                break
+        self._final_state = _state(self.network)
+        self.network.load_state_dict(kept)
+        train_losses, val_losses, val_eers = np.array(curves).T
+        return History(train_losses, val_losses, val_eers, best)
+
+    def _epoch(
+        self, vectors: torch.Tensor, labels: torch.Tensor, balance: torch.Tensor, steps: torch.optim.Optimizer
+    ) -> float:
+        """Go through the training clips once, in a new order; return the mean loss."""
+        self.network.train()
+        total = torch.zeros((), device=self.device)
+        for batch in torch.randperm(len(labels)).to(self.device).split(self.config.batch_size):
+            loss = binary_cross_entropy_with_logits(self.network(vectors[batch]), labels[batch], pos_weight=balance)
+            steps.zero_grad(set_to_none=True)
+            loss.backward()
+            steps.step()
+            total += loss.detach() * len(batch)
+        return float(total) / len(labels)
+
+
+def _loss(scores: np.ndarray, labels: np.ndarray, balance: float) -> float:
+    """Return the mean cross-entropy in nats, bona fide clips weighted by `balance` as in training."""
+    losses = np.logaddexp(0.0, -(2 * labels - 1) * scores)
+    return float((losses * np.where(labels == 1, balance, 1.0)).mean())
+
+
+def _state(network: Network) -> dict[str, torch.Tensor]:
+    return {name: tensor.detach().cpu().clone() for name, tensor in network.state_dict().items()}

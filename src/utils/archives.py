@@ -1,0 +1,210 @@
+"""Opening archives that strangers made: whole or not at all, and never a byte outside the folder.
+
+An archive is a list of names with contents, and the names may lie: `../../.bashrc`, `/etc/passwd`, a link out of the
+folder followed by a file written through it, `clip.wav` beside `CLIP.wav`, of which one vanishes on some disks. The
+standard library repairs such names silently; a corpus with a repaired name is no longer the corpus, so here they are
+refused, with the member's name. Links are kept in tar files when they stay inside; a zip file may hold none.
+
+Two more choices. A tar file whose header is damaged, or that was cut between two members, reads as a shorter
+archive without any complaint; here the end mark must be there, and the packer's checksum is read to the end.
+Members lose their dates and modes: what comes out are new files of this user.
+"""
+
+import gzip
+import lzma
+import os
+import posixpath
+import re
+import shutil
+import stat
+import tarfile
+import tempfile
+import unicodedata
+import zipfile
+import zlib
+from pathlib import Path
+from typing import Literal, NoReturn
+
+TAR_SUFFIXES = (".tar", ".tar.gz", ".tgz", ".tar.xz")
+ARCHIVE_SUFFIXES = (".zip", *TAR_SUFFIXES)
+
+# What the packers raise at damage. A full disk is an OSError, and no fault of the archive.
+_DAMAGE = (
+    tarfile.TarError,
+    zipfile.BadZipFile,
+    gzip.BadGzipFile,
+    zlib.error,
+    lzma.LZMAError,
+    EOFError,
+    NotImplementedError,
+    UnicodeDecodeError,
+)
+
+Key = tuple[str, ...]
+Kind = Literal["folder", "file", "link"]
+
+
+def is_archive(path: Path) -> bool:
+    """Tell by its name whether `extract_archive` opens a file.
+
+    >>> is_archive(Path("Juliana_F028_Fake.TAR.GZ")), is_archive(Path("clip.wav"))
+    (True, False)
+    """
+    return path.name.lower().endswith(ARCHIVE_SUFFIXES)
+
+
+def extract_archive(archive: Path, folder: Path) -> None:
+    """Extract a zip or tar file into a new folder, which appears whole or not at all.
+
+    Parameters
+    ----------
+    archive : Path
+        A file whose name ends in one of `ARCHIVE_SUFFIXES`.
+    folder : Path
+        The folder to make; the members' names hang from it.
+
+    Raises
+    ------
+    FileNotFoundError
+        When there is no such archive.
+    ValueError
+        When `folder` exists, the kind of archive is unknown, the archive is damaged, or a member could harm:
+        absolute paths, `..`, backslashes, links that leave the folder, devices, two members of one name.
+
+    Examples
+    --------
+    >>> import tempfile, zipfile
+    >>> place = Path(tempfile.mkdtemp())
+    >>> with zipfile.ZipFile(place / "a.zip", "w") as file:
+    ...     file.writestr("F028/one.txt", "um")
+    >>> extract_archive(place / "a.zip", place / "a")
+    >>> (place / "a" / "F028" / "one.txt").read_text()
+    'um'
+    """
+    if not archive.is_file():
+        raise FileNotFoundError(f"There is no archive {archive}.")
+    if not is_archive(archive):
+        raise ValueError(f"{archive} is not an archive of a known kind; allowed: {', '.join(ARCHIVE_SUFFIXES)}.")
+    if folder.exists() or folder.is_symlink():
+        raise ValueError(f"{folder} exists already: name a new folder for the contents of {archive}.")
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=f".{folder.name}-", suffix=".part", dir=folder.parent) as temporary:
+        content = Path(temporary) / "content"
+        content.mkdir()
+        members = _Members(archive)
+        extract = _extract_tar if archive.name.lower().endswith(TAR_SUFFIXES) else _extract_zip
+        try:
+            extract(archive, content, members)
+        except _DAMAGE as error:
+            reason = " ".join(str(error).split())
+            raise ValueError(
+                f"{archive} is corrupt or was cut short ({reason}): delete it and download it again."
+            ) from error
+        content.rename(folder)
+
+
+class _Members:
+    """The names met so far in one archive, as a disk that ignores case, accents' coding and final dots sees them."""
+
+    def __init__(self, archive: Path) -> None:
+        self.archive = archive
+        self.folders: set[Key] = {()}
+        self.files: set[Key] = set()
+        self.links: set[Key] = set()
+
+    def refuse(self, name: str, reason: str) -> NoReturn:
+        raise ValueError(f"{self.archive}: the member {name!r} {reason}; nothing was extracted.")
+
+    def parts(self, name: str) -> tuple[str, ...]:
+        """Return the steps of a relative path that stays inside, or refuse it."""
+        steps = name.replace("\\", "/").split("/")
+        if steps[0] == "" or re.match("[A-Za-z]:", name):
+            self.refuse(name, "has an absolute path" if name else "has no name")
+        if ".." in steps:
+            self.refuse(name, "climbs out with '..'")
+        if "\\" in name or "\0" in name:
+            self.refuse(name, "holds a backslash or a null character")
+        return tuple(step for step in steps if step not in ("", "."))
+
+    def key(self, name: str) -> Key:
+        return tuple(
+            unicodedata.normalize("NFC", unicodedata.normalize("NFD", step).casefold()).rstrip(" .")
+            for step in self.parts(name)
+        )
+
+    def accept(self, name: str, kind: Kind) -> str:
+        """Take note of one member and return its plain name, or refuse it."""
+        key = self.key(name)
+        above = [key[:depth] for depth in range(len(key))]
+        if any(step in self.files or step in self.links for step in above):
+            self.refuse(name, "lies in a member that is a file or a link")
+        taken = key in self.files or key in self.links
+        if taken or (kind != "folder" and key in self.folders):
+            self.refuse(name, "has the name of another member (case, accents' coding and final dots aside)")
+        self.folders.update(above)
+        {"folder": self.folders, "file": self.files, "link": self.links}[kind].add(key)
+        return "/".join(self.parts(name))
+
+
+class _StrictMember(tarfile.TarInfo):
+    """A tar header that must be right: tarfile takes a damaged one after the first for the end of the archive."""
+
+    @classmethod
+    def fromtarfile(cls, tar: tarfile.TarFile) -> "_StrictMember":
+        try:
+            return super().fromtarfile(tar)
+        except tarfile.EOFHeaderError:  # type: ignore[attr-defined]
+            raise
+        except tarfile.HeaderError as error:
+            raise tarfile.ReadError(str(error)) from error
+
+
+def _extract_tar(archive: Path, folder: Path, members: _Members) -> None:
+    files: set[str] = set()
+    with tarfile.open(archive, "r:*", tarinfo=_StrictMember, errorlevel=2) as tar:
+        for member in tar:
+            kind: Kind = "folder" if member.isdir() else "link" if member.issym() else "file"
+            name = members.accept(member.name, kind)
+            if not name:  # "./", the folder itself
+                continue
+            link = member.linkname
+            if member.islnk():
+                link = posixpath.normpath(link)
+                if link not in files:
+                    members.refuse(member.name, f"is a hard link to {member.linkname!r}, no earlier file in it")
+            elif not (member.isreg() or member.isdir() or member.issym()):
+                members.refuse(member.name, "is a device or a pipe")
+            if kind == "file":
+                files.add(name)
+            plain = member.replace(name=name, linkname=link, mode=None, mtime=None, deep=False)  # type: ignore[arg-type]
+            try:
+                tar.extract(plain, folder, filter="data")
+            except tarfile.FilterError as error:
+                members.refuse(member.name, f"leaves the folder ({error})")
+        while tar.fileobj is not None and tar.fileobj.read(1 << 20):
+            pass  # up to the packer's checksum, which stands after the tar file's own end
+    # A link may lead through links made after it; only now does every one lead where it will.
+    inside = os.path.realpath(folder)
+    for path in folder.rglob("*"):
+        if path.is_symlink() and os.path.commonpath([inside, os.path.realpath(path)]) != inside:
+            members.refuse(path.relative_to(folder).as_posix(), "is a link that leaves the folder")
+
+
+def _extract_zip(archive: Path, folder: Path, members: _Members) -> None:
+    with zipfile.ZipFile(archive) as file:
+        for member in file.infolist():
+            # zipfile looks at neither: entries swallowed by a comment whose length is damaged would just be missing.
+            if member.header_offset < 0 or b"PK\1\2" in member.comment:
+                raise zipfile.BadZipFile("its list of members is damaged")
+            raw_name = member.orig_filename  # `filename` is repaired already
+            if member.flag_bits & 0x1:
+                members.refuse(raw_name, "is encrypted")
+            if stat.S_IFMT(member.external_attr >> 16) not in (0, stat.S_IFREG, stat.S_IFDIR):
+                members.refuse(raw_name, "is a link or a device, which a zip file may not hold here")
+            target = folder / members.accept(raw_name, "folder" if raw_name.endswith("/") else "file")
+            if raw_name.endswith("/"):
+                target.mkdir(parents=True, exist_ok=True)
+                continue
+            target.parent.mkdir(parents=True, exist_ok=True)
+            with file.open(member) as source, target.open("xb") as copy:
+                shutil.copyfileobj(source, copy)

@@ -1,0 +1,150 @@
+"""The embedding store as its readers see it: one layer of one split, as a table that cannot be changed.
+
+A store is a folder `embeddings/<corpus>/<backbone>/<split>/`:
+
+    meta.json             what made it: model and digest, precision, normalisation, rate, layers, dimension, digests
+    layers/layer-00.f32   a hidden layer: (rows, 2, d) little-endian float32, mean and standard deviation over time
+    journal.csv           a line for every row written, in the order of writing; the truth while a run is under way
+    index.csv             the finished view: the row of every clip of the split, in the split's order; written last
+
+Reading one layer reads one file. Layer 0 is what enters the first transformer layer, layer -1 the last hidden state.
+"""
+
+import csv
+import io
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from src.utils.dataset import GENDERS, person_of, read_file_rows
+from src.utils.files import read_json
+from src.utils.labels import parse_label
+
+POOLINGS = {"mean": (0,), "std": (1,), "mean+std": (0, 1)}
+"""Name of a pooling -> which of the two stored statistics it takes, side by side."""
+META, INDEX, JOURNAL = "meta.json", "index.csv", "journal.csv"
+
+
+@dataclass(frozen=True)
+class EmbeddingTable:
+    """Embeddings of clips and what is known about them; all arrays have one row a clip."""
+
+    vectors: np.ndarray
+    """Shape (n, d), float32."""
+    labels: np.ndarray
+    """Shape (n,): 1 = bona fide, 0 = spoof."""
+    genders: np.ndarray
+    speakers: np.ndarray
+    """The person, name and id: `Maria_F003`."""
+    systems: np.ndarray
+    """What made the spoof; empty if unknown or bona fide."""
+    files: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def only(self, gender: str = "") -> "EmbeddingTable":
+        """Return the rows of one gender, F or M; all rows when none is given.
+
+        Raises
+        ------
+        ValueError
+            When the gender is unknown or nobody has it.
+        """
+        if not gender:
+            return self
+        if gender not in GENDERS:
+            raise ValueError(f"Unknown gender '{gender}'; allowed: {', '.join(GENDERS)}.")
+        wanted = self.genders == gender
+        if not wanted.any():
+            raise ValueError(f"None of the {len(self)} clips is by a person of gender {gender}.")
+        return EmbeddingTable(*(getattr(self, field.name)[wanted] for field in fields(self)))
+
+
+def load_embeddings(folder: Path, layer: int = -1, pooling: str = "mean", gender: str = "") -> EmbeddingTable:
+    """Read one layer of a finished store.
+
+    Parameters
+    ----------
+    folder : Path
+        `embeddings/<corpus>/<backbone>/<split>`.
+    layer : int
+        0 to layers - 1, or from the end: -1 is the last.
+    pooling : str
+        "mean", "std" (each d wide) or "mean+std" (2 d wide).
+    gender : str
+        F or M; empty for all.
+
+    Raises
+    ------
+    FileNotFoundError
+        When the store was not made, or not finished; the line names the task.
+    ValueError
+        When layer, pooling or gender is not one that the store has.
+    """
+    folder = Path(folder)
+    if pooling not in POOLINGS:
+        raise ValueError(f"Unknown pooling '{pooling}'; allowed: {', '.join(POOLINGS)}.")
+    meta = read_meta(folder)
+    index = read_file_rows(folder / INDEX, maker="GenerateEmbeddings")
+    rows = index["row"].astype(int).to_numpy()
+    layer = resolve_layer(layer, meta["layers"])
+    stored = np.memmap(layer_file(folder, layer), dtype="<f4", mode="r").reshape(-1, 2, meta["dimension"])
+    if len(rows) and rows.max() >= len(stored):
+        raise ValueError(
+            f"{layer_file(folder, layer)} is cut off; delete {folder} and run fab GenerateEmbeddings again."
+        )
+    vectors = np.concatenate([stored[rows, statistic] for statistic in POOLINGS[pooling]], axis=1)
+    table = EmbeddingTable(
+        vectors=vectors,
+        labels=np.array([parse_label(label) for label in index["label"]]),
+        genders=index["gender"].to_numpy(str),
+        speakers=person_of(index).to_numpy(str),
+        systems=index["system"].to_numpy(str),
+        files=index["file"].to_numpy(str),
+    )
+    return table.only(gender=gender)
+
+
+def read_meta(folder: Path) -> dict:
+    """Return what a finished store says about itself.
+
+    Raises
+    ------
+    FileNotFoundError
+        When the store was not made or not finished.
+    """
+    backbone, split = folder.parent.name, folder.name
+    task = f"fab GenerateEmbeddings --backbone={backbone} --splits={split}"
+    if not (folder / META).is_file():
+        raise FileNotFoundError(f"There are no embeddings {folder}: make them with {task}.")
+    if not (folder / INDEX).is_file():
+        raise FileNotFoundError(f"The embeddings {folder} are not finished: go on with {task}.")
+    return read_json(folder / META)
+
+
+def resolve_layer(layer: int, n_layers: int) -> int:
+    """Turn a layer counted from either end into one counted from the start.
+
+    >>> resolve_layer(-1, 13)
+    12
+    """
+    if not -n_layers <= layer < n_layers:
+        raise ValueError(f"There is no layer {layer}; these embeddings have 0 to {n_layers - 1} (-1 is the last).")
+    return layer % n_layers
+
+
+def layer_file(folder: Path, layer: int) -> Path:
+    """Return the file that holds one layer of a store."""
+    return folder / "layers" / f"layer-{layer:02d}.f32"
+
+
+def read_journal(folder: Path) -> pd.DataFrame:
+    """Return the rows that were written: file, fingerprint and frames; a line torn by a kill does not count."""
+    path = folder / JOURNAL
+    text = path.read_bytes().decode("utf-8") if path.is_file() else ""
+    whole = text[: text.rfind("\n") + 1]
+    rows = list(csv.reader(io.StringIO(whole)))
+    return pd.DataFrame(rows, columns=["file", "fingerprint", "frames"])

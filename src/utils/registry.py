@@ -1,0 +1,37 @@
+"""Names become objects: one small table per room, name -> "module:attribute", imported when it is asked for.
+
+A table of strings costs nothing to import, so the tasks can list every backbone without loading one.
+"""
+
+import importlib
+from collections.abc import Mapping
+from typing import Any
+
+
+def lookup(table: Mapping[str, str], name: str, what: str) -> Any:
+    """Import what `table` holds under `name`.
+
+    Parameters
+    ----------
+    table : mapping of str to str
+        Name -> "module:attribute".
+    name : str
+    what : str
+        What the names stand for, for the error: "backbone".
+
+    Raises
+    ------
+    ValueError
+        When the table has no such name; the line lists those it has.
+
+    >>> lookup({"join": "os.path:join"}, "join", "function")("a", "b")
+    'a/b'
+    >>> lookup({"join": "os.path:join"}, "split", "function")
+    Traceback (most recent call last):
+    ValueError: Unknown function 'split'; allowed: join.
+    """
+    if name not in table:
+        given = f"Unknown {what} '{name}'" if name else f"No {what} given (--{what}=)"
+        raise ValueError(f"{given}; allowed: {', '.join(table)}.")
+    module, attribute = table[name].split(":")
+    return getattr(importlib.import_module(module), attribute)

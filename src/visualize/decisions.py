@@ -1,0 +1,125 @@
+"""Pictures of decisions: where the scores of both classes lie around a threshold, and which class was called what.
+
+Both classes are shown as shares of themselves, not of all clips: a test set with ten spoofs for one bona fide clip
+would otherwise hide the bona fide class, and the picture would change with a mixture that says nothing of the system.
+"""
+
+import numpy as np
+import numpy.typing as npt
+from matplotlib.figure import Figure
+
+from src.metrics.checks import split_classes
+from src.visualize.style import BLACK, LABEL_COLORS, LABEL_NAMES, new_figure, percent, require_finite
+
+_BIN_RANGE = (10, 60)
+
+
+def score_histogram(y_true: npt.ArrayLike, y_scores: npt.ArrayLike, threshold: float) -> Figure:
+    """Draw the scores of both classes, the threshold between them, and how many stand on its wrong side.
+
+    Parameters
+    ----------
+    y_true : array-like, shape (n,)
+        Labels: 1 bona fide, 0 spoof.
+    y_scores : array-like, shape (n,)
+        Scores, higher = more bona fide.
+    threshold : float
+        A clip counts as bona fide where score >= threshold. It comes from validation data.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        Heights are percent of each class; both classes have the same bins.
+
+    Raises
+    ------
+    ValueError
+        When labels or scores break the conventions, see `src.metrics.checks.check_scores`, or the threshold is NaN or
+        infinite.
+
+    Examples
+    --------
+    >>> figure = score_histogram([1, 1, 0, 0], [0.9, 0.4, 0.5, 0.1], threshold=0.45)
+    >>> for text in figure.legends[0].get_texts():
+    ...     print(text.get_text())
+    spoof (2): 50.00 % accepted
+    bona fide (2): 50.00 % rejected
+    threshold 0.45
+    """
+    bonafide, spoof = split_classes(y_true, y_scores)
+    require_finite(np.array(threshold), "thresholds")
+    edges = _bin_edges(np.concatenate([bonafide, spoof]))
+    figure, axes = new_figure()
+    for label, scores, wrong, verb in (
+        (0, spoof, spoof >= threshold, "accepted"),
+        (1, bonafide, bonafide < threshold, "rejected"),
+    ):
+        axes.hist(
+            scores,
+            bins=edges,
+            weights=np.full(len(scores), 100 / len(scores)),
+            histtype="stepfilled",
+            facecolor=(LABEL_COLORS[label], 0.4),
+            edgecolor=LABEL_COLORS[label],
+            linewidth=1.2,
+            label=f"{LABEL_NAMES[label]} ({len(scores):,}): {percent(float(wrong.mean()))} {verb}",
+        )
+    axes.axvline(threshold, color=BLACK, linestyle="--", label=f"threshold {threshold:.4g}")
+    axes.set(xlabel="score (higher = more bona fide)", ylabel="share of the class (%)")
+    figure.legend(loc="outside upper center", ncols=2, frameon=False)
+    return figure
+
+
+def confusion_figure(matrix: npt.ArrayLike, names: list[str]) -> Figure:
+    """Draw a confusion matrix: counts, and below each its share of the true class.
+
+    Parameters
+    ----------
+    matrix : array-like, shape (k, k)
+        Counts; row: the true class, column: the decision.
+    names : list of str
+        The k classes, in the order of the rows.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+
+    Raises
+    ------
+    ValueError
+        When the matrix is not square, has a negative count, or does not fit the names.
+
+    Examples
+    --------
+    >>> figure = confusion_figure([[90, 10], [5, 15]], ["spoof", "bona fide"])
+    >>> [text.get_text().replace(chr(10), " = ") for text in figure.axes[0].texts]
+    ['90 = 90.00 %', '10 = 10.00 %', '5 = 25.00 %', '15 = 75.00 %']
+    """
+    counts = np.asarray(matrix)
+    if counts.shape != (len(names), len(names)) or len(names) == 0 or (counts < 0).any():
+        raise ValueError(
+            f"A confusion matrix holds counts >= 0 of shape (k, k) for k names; "
+            f"got {counts.shape} and {len(names)} names."
+        )
+    totals = counts.sum(axis=1, keepdims=True)
+    shares = counts / np.maximum(totals, 1)
+    figure, axes = new_figure()
+    axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
+    for (row, column), share in np.ndenumerate(shares):
+        text = f"{counts[row, column]:,}\n{percent(share) if totals[row, 0] else '–'}"
+        # Dark cells ask for light letters.
+        axes.text(column, row, text, ha="center", va="center", color="white" if share > 0.5 else "black")
+    places = range(len(names))
+    axes.set_xticks(places, names)
+    axes.set_yticks(places, [f"{name}\n({total:,})" for name, total in zip(names, totals[:, 0], strict=True)])
+    axes.set(xlabel="called", ylabel="truly")
+    return figure
+
+
+def _bin_edges(scores: np.ndarray) -> list[float]:
+    """Return the edges of sqrt(n) bins, 10 to 60, over all scores; equal scores stand in the middle of one unit."""
+    n_bins = int(np.clip(np.sqrt(len(scores)), *_BIN_RANGE))
+    low, high = scores.min(), scores.max()
+    if low == high:
+        low, high = low - 0.5, high + 0.5
+    return np.linspace(low, high, n_bins + 1).tolist()

@@ -1,0 +1,91 @@
+"""The look that all pictures share: who has which colour, how large a figure is, how rates and titles are written.
+
+Colours are those of Okabe and Ito (2008), which remain distinct for the usual forms of colour blindness; their yellow
+is left out, for it vanishes on white. Blue is bona fide and vermilion is spoof, in every picture; whatever else needs a
+colour takes another as long as there is one.
+Figures lay themselves out (`constrained`), so that no label is cut off however long it is. Texts that come from data
+are never read as formulas: a `$` in a name is a `$`.
+"""
+
+import textwrap
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
+
+# (red, green, blue) as hexadecimal, Okabe and Ito's names.
+BLUE, VERMILION, GREEN, ORANGE = "#0072B2", "#D55E00", "#009E73", "#E69F00"
+PURPLE, SKY, BLACK, GREY = "#CC79A7", "#56B4E9", "#000000", "#999999"
+
+# Label 1 = bona fide, 0 = spoof, as in every table and score of the project.
+LABEL_COLORS = {1: BLUE, 0: VERMILION}
+LABEL_NAMES = {1: "bona fide", 0: "spoof"}
+TRAINING_COLOR, VALIDATION_COLOR = GREEN, PURPLE
+
+FIGURE_SIZE = (6.4, 4.8)  # inches
+SQUARE_SIZE = (5.6, 5.6)  # inches, where both axes mean the same
+DPI = 150  # a suggestion to whoever saves: sharp on a screen, small on the disk
+
+_MARGIN = 0.08  # inches
+_TITLE_POINTS = 11.0
+_CHARACTERS_PER_INCH = 12  # of a title at that size, on average
+
+
+def new_figure(size: tuple[float, float] = FIGURE_SIZE) -> tuple[Figure, Axes]:
+    """Return an empty figure of `size` inches and its one pair of axes.
+
+    >>> figure, axes = new_figure()
+    >>> figure.axes == [axes]
+    True
+    """
+    figure = Figure(figsize=size, layout=ConstrainedLayoutEngine(w_pad=_MARGIN, h_pad=_MARGIN))
+    return figure, figure.add_subplot()
+
+
+def add_title(figure: Figure, title: str) -> None:
+    """Write `title` above everything, in as many lines as the figure's width asks for.
+
+    >>> figure, _ = new_figure()
+    >>> add_title(figure, "a corpus with a long name, " * 4)
+    >>> figure.get_suptitle().count(chr(10))
+    1
+    """
+    width = int(figure.get_figwidth() * _CHARACTERS_PER_INCH)
+    lines = [textwrap.fill(line, width) for line in title.strip().splitlines()]
+    figure.suptitle("\n".join(lines), fontsize=_TITLE_POINTS, parse_math=False)
+
+
+def ring(axes: Axes, x: float, y: float, label: str) -> None:
+    """Draw a ring around the point that was chosen, so that the point itself stays visible.
+
+    >>> _, axes = new_figure()
+    >>> ring(axes, 1.0, 2.0, "best")
+    >>> axes.lines[0].get_label()
+    'best'
+    """
+    axes.plot(x, y, color=BLACK, marker="o", markersize=11, markerfacecolor="none", linestyle="none", label=label)
+
+
+def percent(rate: float) -> str:
+    """Write a rate in [0, 1] as a percentage of two decimals.
+
+    >>> percent(0.12345)
+    '12.35 %'
+    """
+    return f"{100 * rate:.2f} %"
+
+
+def require_finite(values: np.ndarray, name: str) -> None:
+    """Raise a ValueError that counts the NaN or infinite among `values`, if there are any.
+
+    >>> require_finite(np.array([1.0, np.nan]), "scores")
+    Traceback (most recent call last):
+    ValueError: 1 of 2 scores are NaN or infinite and cannot be drawn: look at the step that made them.
+    """
+    n_bad = int(np.size(values) - np.count_nonzero(np.isfinite(values)))
+    if n_bad:
+        raise ValueError(
+            f"{n_bad} of {np.size(values)} {name} are NaN or infinite and cannot be drawn: "
+            "look at the step that made them."
+        )

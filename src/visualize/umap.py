@@ -1,0 +1,48 @@
+"""UMAP: a map of the embeddings in which near clips stay near, and large groups keep roughly their places.
+
+McInnes, Healy and Melville (2018), "UMAP: Uniform Manifold Approximation and Projection". It links every point to its
+nearest neighbours and lays that graph out in the plane. Distances across the map, sizes of clusters and the axes
+themselves mean nothing; that two classes separate is a hint, not a measurement: the EER is the measurement.
+
+It starts from the first two principal components rather than a random or spectral layout: that keeps the large-scale
+order (Kobak and Linderman, 2021, "Initialization is critical ...") and works for any number of points. With a seed UMAP
+runs on one core; that is the price of a picture that can be made again.
+"""
+
+import warnings
+
+import numpy as np
+
+from src.visualize.standardize import standardize
+
+N_NEIGHBORS = 15
+
+
+def umap_projection(vectors: np.ndarray, *, seed: int) -> np.ndarray:
+    """Project embeddings to the plane with UMAP.
+
+    Parameters
+    ----------
+    vectors : np.ndarray, shape (n, d)
+        One embedding a row; n >= 4. Columns are standardised first. With fewer than 16 rows every other point is a
+        neighbour.
+    seed : int
+        Same vectors, same seed, same machine: same bytes.
+
+    Returns
+    -------
+    np.ndarray, shape (n, 2), float32
+
+    Raises
+    ------
+    ValueError
+        When there are fewer than 4 vectors or 2 dimensions, a value is NaN or infinite, or all vectors are equal.
+    """
+    scaled = standardize(vectors).astype(np.float32)
+    with warnings.catch_warnings():
+        # The package warns at import that TensorFlow, of which we use nothing, is absent.
+        warnings.simplefilter("ignore", ImportWarning)
+        from umap import UMAP
+    # n_jobs=1 is what a seed enforces anyway; saying so spares a warning.
+    model = UMAP(n_neighbors=min(N_NEIGHBORS, len(scaled) - 1), init="pca", random_state=seed, n_jobs=1)
+    return np.asarray(model.fit_transform(scaled), dtype=np.float32)
