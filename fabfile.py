@@ -58,9 +58,7 @@ def add_dataset_amplitude(c: Connection, dataset: Folder = RELEASE, jobs: Count 
     """Add the column amplitude (peak, 0 to 1) to files-metadata.csv."""
     from src.experiments.catalogue import add_amplitude
 
-    print(
-        f"{add_amplitude(ROOT / dataset, jobs)}. Next: fab DatasetInfo{_on(dataset)}, then fab SplitDataset{_on(dataset)}"
-    )
+    print(f"{add_amplitude(ROOT / dataset, jobs)}. Next: fab DatasetInfo{_on(dataset)}")
 
 
 @command("DatasetInfo")
@@ -68,7 +66,7 @@ def dataset_info(c: Connection, dataset: Folder = RELEASE, jobs: Count = Count(0
     """Say what a corpus holds, and what in it gives the class away without any listening."""
     from src.experiments.inspection import inspect_dataset
 
-    print(inspect_dataset(ROOT / dataset, jobs))
+    print(f"{inspect_dataset(ROOT / dataset, jobs)}\nNext: fab SplitDataset{_on(dataset)}")
 
 
 @command(
