@@ -151,35 +151,6 @@ def split_dataset(
 # ---- embeddings
 
 
-@command("GenerateEmbeddings")
-def generate_embeddings(
-    c: Connection,
-    dataset: Folder = RELEASE,
-    backbone: str = "",
-    model: str = "",
-    splits: str = DOWNSTREAM,
-    device: str = "auto",
-    precision: str = "auto",
-    batch_seconds: Number = Number(0),
-) -> None:
-    """Compute mean and deviation over time of every hidden layer for every clip; goes on where it stopped."""
-    from src.experiments.extraction import extract_splits
-
-    names = [name.strip() for name in splits.split(",")]
-    for done in extract_splits(
-        ROOT / dataset,
-        names,
-        backbone,
-        model,
-        root=ROOT,
-        device=device,
-        precision=precision,
-        batch_seconds=batch_seconds,
-    ):
-        print(done)
-    print(f"Next: fab OptimizeHyperparameters --backbone={backbone} --classifier=svm{_on(dataset)}")
-
-
 def _with_backbone(name: str, fixed: str) -> Task:
     """Make GenerateEmbeddings with the backbone filled in."""
 
@@ -192,10 +163,44 @@ def _with_backbone(name: str, fixed: str) -> Task:
         precision: str = "auto",
         batch_seconds: Number = Number(0),
     ) -> None:
-        generate_embeddings.body(c, dataset, fixed, model, splits, device, precision, batch_seconds)
+        _extract(dataset, fixed, model, splits, device, precision, batch_seconds)
 
     generate.__doc__ = f"GenerateEmbeddings with --backbone={fixed}."
     return command(name)(generate)
+
+
+def _extract(
+    dataset: str, backbone: str, model: str, splits: str, device: str, precision: str, batch_seconds: float
+) -> None:
+    from src.experiments.extraction import extract_splits
+
+    for done in extract_splits(
+        ROOT / dataset,
+        [name.strip() for name in splits.split(",")],
+        backbone,
+        model,
+        root=ROOT,
+        device=device,
+        precision=precision,
+        batch_seconds=batch_seconds,
+    ):
+        print(done)
+    print(f"Next: fab OptimizeHyperparameters --backbone={backbone} --classifier=svm{_on(dataset)}")
+
+
+@command("GenerateEmbeddings")
+def generate_embeddings(
+    c: Connection,
+    dataset: Folder = RELEASE,
+    backbone: str = "",
+    model: str = "",
+    splits: str = DOWNSTREAM,
+    device: str = "auto",
+    precision: str = "auto",
+    batch_seconds: Number = Number(0),
+) -> None:
+    """Compute mean and deviation over time of every hidden layer for every clip; goes on where it stopped."""
+    _extract(dataset, backbone, model, splits, device, precision, batch_seconds)
 
 
 generate_embeddings_wav2vec2 = _with_backbone("GenerateEmbeddingsWav2vec2", "wav2vec2")

@@ -54,7 +54,7 @@ def make_corpus(tmp_path: Path) -> MakeCorpus:
 
 @pytest.fixture(scope="session")
 def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a project root, shared and not to be changed: datasets/corpus split, with lfcc embeddings of all splits."""
+    """Return a project root, not to be changed: datasets/corpus, split, with the lfcc embeddings of its splits."""
     from src.experiments.catalogue import generate_tables
     from src.experiments.extraction import extract_splits
     from src.experiments.splits import DOWNSTREAM, SplitShares, split_dataset

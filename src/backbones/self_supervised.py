@@ -98,12 +98,14 @@ load_hubert = partial(_load, "hubert")
 
 def _load_pretrained(family: str, name: str) -> tuple[Any, Any, torch.nn.Module]:
     """Load configuration, preprocessor settings and weights, or say in one line why that cannot be."""
+    from huggingface_hub.utils import logging as hub_logging
     from transformers import AutoConfig, AutoFeatureExtractor, AutoModel
     from transformers.utils import logging as transformers_logging
 
     folder = Path(name)
     if folder.is_absolute() or name.startswith((".", "~")) or folder.is_dir():
         _check_model_folder(folder)
+    hub_logging.set_verbosity_error()  # its retries would bury our one line
     transformers_logging.set_verbosity_error()
     transformers_logging.disable_progress_bar()
     try:

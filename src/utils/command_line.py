@@ -74,6 +74,8 @@ def command(name: str, **help_texts: str) -> Callable[[Callable[..., None]], Any
         @functools.wraps(function)
         def in_one_line(*arguments: Any, **flags: Any) -> None:
             try:
+                if flags.get("seed", 0) < 0:
+                    raise ValueError(f"--seed must be 0 or more, not {flags['seed']}.")
                 with warnings.catch_warnings():
                     warnings.showwarning = lambda message, *_, **__: print(f"Note: {message}")
                     function(*arguments, **flags)

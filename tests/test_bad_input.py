@@ -1,0 +1,266 @@
+"""Every wrong use ends in one line that says what to do and exit code 2; nothing is written, raw data stays."""
+
+import hashlib
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from src.utils import paths
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+Change = Callable[[Path], None]
+
+
+def run_fab(arguments: str, root: Path, monkeypatch: pytest.MonkeyPatch) -> int:
+    """Run `fab ARGUMENTS` in this process with `root` as the project's root; return the exit code."""
+    from fabric.main import make_program
+
+    monkeypatch.setattr(paths, "ROOT", root)
+    monkeypatch.chdir(root)
+    try:
+        make_program().run(["fab", "--search-root", str(REPOSITORY), *arguments.split()])
+    except SystemExit as stop:
+        return int(stop.code or 0)
+    return 0
+
+
+def digest(root: Path) -> str:
+    """Digest names and contents of everything below a folder."""
+    parts = [f"{path.relative_to(root)} {path.read_bytes()!r}" for path in sorted(root.rglob("*")) if path.is_file()]
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+
+
+def remove(pattern: str) -> Change:
+    def change(root: Path) -> None:
+        for path in sorted(root.glob(pattern)):
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+    return change
+
+
+def put(file: str, text: str) -> Change:
+    def change(root: Path) -> None:
+        (root / file).parent.mkdir(parents=True, exist_ok=True)
+        (root / file).write_text(text)
+
+    return change
+
+
+def edit_table(file: str, edit: Callable[[pd.DataFrame], pd.DataFrame]) -> Change:
+    def change(root: Path) -> None:
+        path = root / "datasets" / "corpus" / file
+        edit(pd.read_csv(path, dtype=str, keep_default_na=False)).to_csv(path, index=False)
+
+    return change
+
+
+def trained(root: Path) -> None:
+    from src.experiments.training import train_model
+
+    train_model(root / "datasets" / "corpus", "lfcc", "svm", root=root)
+
+
+def both(*changes: Change) -> Change:
+    def change(root: Path) -> None:
+        for each in changes:
+            each(root)
+
+    return change
+
+
+def split_again(root: Path) -> None:
+    from src.experiments.splits import SplitShares, split_dataset
+
+    split_dataset(root / "datasets" / "corpus", SplitShares(pretext=0, train=0.5, val=0.25), seed=99)
+
+
+def one_label(table: pd.DataFrame) -> pd.DataFrame:
+    return table[table["label"] == "bona-fide"]
+
+
+def set_cell(column: str, value: str) -> Callable[[pd.DataFrame], pd.DataFrame]:
+    def edit(table: pd.DataFrame) -> pd.DataFrame:
+        table.loc[3, column] = value
+        return table
+
+    return edit
+
+
+def tiny_model(root: Path, *, weights: bool = True) -> None:
+    from transformers import HubertConfig, HubertModel, Wav2Vec2FeatureExtractor
+
+    config = HubertConfig(
+        hidden_size=16, num_hidden_layers=1, num_attention_heads=2, intermediate_size=16, conv_dim=(8,) * 7,
+        num_conv_pos_embeddings=4, num_conv_pos_embedding_groups=2,
+    )  # fmt: skip
+    HubertModel(config).save_pretrained(root / "model")
+    Wav2Vec2FeatureExtractor().save_pretrained(root / "model")
+    if not weights:
+        (root / "model" / "model.safetensors").unlink()
+
+
+def nothing(root: Path) -> None:
+    """Leave the project as it is."""
+
+
+D = "--dataset=datasets/corpus"
+LFCC = f"{D} --backbone=lfcc"
+CORPUS = "datasets/corpus"
+ONE_PERSON = both(
+    remove(f"{CORPUS}/*_voices/Person0[1-9]*"), remove(f"{CORPUS}/*_voices/Person1*"), remove(f"{CORPUS}/*.csv")
+)
+CASES = [
+    ("GenerateDatasetCSV --dataset=nowhere", nothing, "There is no folder"),
+    (f"GenerateDatasetCSV {D}", remove(f"{CORPUS}/real_voices"), "has no folder real_voices/"),
+    (f"GenerateDatasetCSV {D}", remove(f"{CORPUS}/fake_voices"), "has no folder fake_voices/"),
+    (f"GenerateDatasetCSV {D}", remove(f"{CORPUS}/*_voices/*"), "holds no recording"),
+    (f"GenerateDatasetCSV {D}", put(f"{CORPUS}/real_voices/Maria/1.wav", ""), "should be named <Name>_<F|M>NNN"),
+    (f"GenerateDatasetCSV {D} --layout=tapes", nothing, "Unknown layout 'tapes'; allowed: audios"),
+    (f"AddDatasetDuration {D}", remove(f"{CORPUS}/*.csv"), "make it with fab GenerateDatasetCSV"),
+    (f"AddDatasetAmplitude {D} --jobs=-1", nothing, "--jobs must be 0"),
+    (f"AddDatasetAmplitude {D}", remove(f"{CORPUS}/real_voices/Person00_F000/F000-0000.flac"), "There is no recording"),
+    (
+        f"SplitDataset {D}",
+        edit_table("files-metadata.csv", lambda table: table.drop(columns="label")),
+        "has no column label",
+    ),
+    (f"SplitDataset {D}", edit_table("files-metadata.csv", set_cell("label", "maybe")), "row 5: .*'maybe'"),
+    (f"SplitDataset {D}", edit_table("files-metadata.csv", set_cell("gender", "X")), "row 5: unknown gender 'X'"),
+    (f"SplitDataset {D}", edit_table("files-metadata.csv", one_label), "holds only bona-fide clips"),
+    (f"SplitDataset {D}", put(f"{CORPUS}/files-metadata.csv", "\x00\x01"), "has no column|cannot be read"),
+    (f"SplitDataset {D} --pretext=1", nothing, r"--pretext must lie in \[0, 1\)"),
+    (f"SplitDataset {D} --train=0.8 --val=0.2", nothing, "leave some for the test"),
+    (f"SplitDataset {D} --train=half", nothing, "'half' was given where a number is expected"),
+    (f"SplitDataset {D} --seed=-3", nothing, "--seed must be 0 or more"),
+    (f"GenerateDatasetCSV {D} SplitDataset {D}", ONE_PERSON, "cannot fill the 5 splits"),
+    (f"NormalizeDataset {D} --method=loud", nothing, "Unknown method 'loud'; allowed: peak, rms"),
+    (f"NormalizeDataset {D} --method=rms --target-rms=0", nothing, "--target-rms must lie in"),
+    (f"NormalizeDataset {D} --output={CORPUS}/inside", nothing, "--output must lie outside"),
+    (f"AddNoise {D} --snr=loud", nothing, "'loud' was given where a number is expected"),
+    (f"AddNoise {D} --snr=nan", nothing, "--snr must be a finite number"),
+    (f"AddNoise {D} --output=file/corpus", put("file", "in the way"), "Not a directory"),
+    (f"AddNoise {D} --output=full", put("full/of.txt", "other things"), "is not empty"),
+    (f"CreateSpoofs {D} --vocoder=parrot", nothing, "Unknown vocoder 'parrot'; allowed: griffinlim"),
+    (f"GenerateEmbeddings {D}", nothing, "No backbone given"),
+    (f"GenerateEmbeddings {D} --backbone=ear", nothing, "Unknown backbone 'ear'; allowed: wav2vec2, hubert, lfcc"),
+    (f"GenerateEmbeddings {LFCC} --splits=exam", nothing, "Unknown split 'exam'; allowed: pretext_train"),
+    (f"GenerateEmbeddings {LFCC} --splits=pretext_val", nothing, "was not made .*: run fab SplitDataset"),
+    (f"GenerateEmbeddings {LFCC} --model=facebook/x", nothing, "lfcc has no models"),
+    (f"GenerateEmbeddings {LFCC} --batch-seconds=-1", nothing, "--batch-seconds must be"),
+    (f"GenerateEmbeddings {LFCC}", remove(f"{CORPUS}/fake_voices/Person00_F000_Fake"), "recordings of .* are gone"),
+    (f"GenerateEmbeddings {D} --backbone=wav2vec2 --device=tpu", nothing, "Unknown device 'tpu'"),
+    (f"GenerateEmbeddings {D} --backbone=wav2vec2 --device=cuda:77", nothing, "There is no device cuda:77"),
+    (f"GenerateEmbeddings {D} --backbone=wav2vec2 --precision=fp16", nothing, "Unknown precision 'fp16'"),
+    (f"GenerateEmbeddings {D} --backbone=wav2vec2", nothing, "not in the hub's cache and cannot be downloaded"),
+    (f"GenerateEmbeddings {D} --backbone=hubert --model=./absent", nothing, "There is no model folder"),
+    (
+        f"GenerateEmbeddings {D} --backbone=hubert --model=./model",
+        lambda root: tiny_model(root, weights=False),
+        "has no weights",
+    ),
+    (f"GenerateEmbeddings {D} --backbone=wav2vec2 --model=./model", tiny_model, "is of the family hubert"),
+    (f"VisualizeEmbeddings {LFCC} --color-by=mood", nothing, "Unknown --color-by 'mood'; allowed: label"),
+    (f"VisualizeEmbeddings {LFCC} --layer=5", nothing, "There is no layer 5"),
+    (f"TrainModel {LFCC}", nothing, "No classifier given"),
+    (f"TrainModel {LFCC} --classifier=knn", nothing, "Unknown classifier 'knn'; allowed: mlp, svm, rf"),
+    (f"TrainModel {LFCC} --classifier=svm --pooling=max", nothing, "Unknown pooling 'max'"),
+    (f"TrainModel {D} --backbone=hubert --classifier=svm", nothing, "make them with fab GenerateEmbeddings"),
+    (f"TrainModel {LFCC} --classifier=svm", remove(f"{CORPUS}/splits"), "run fab SplitDataset"),
+    (f"TrainModel {LFCC} --classifier=svm", split_again, "was changed after its embeddings were made"),
+    (f"TrainModel {LFCC} --classifier=svm --hyperparameters=none.json", nothing, "There is no hyperparameter file"),
+    (f"TrainModel {LFCC} --classifier=svm --hyperparameters=h.json", put("h.json", "{"), "is not valid JSON"),
+    (
+        f"TrainModel {LFCC} --classifier=svm --hyperparameters=h.json",
+        put("h.json", json.dumps({"depth": 3})),
+        "Unknown hyperparameter 'depth'; allowed: C, kernel, gamma",
+    ),
+    (f"OptimizeHyperparameters {LFCC} --classifier=svm --trials=-1", nothing, "--trials must be 0"),
+    (f"OptimizeHyperparameters {LFCC} --classifier=svm --layer=deep", nothing, "'deep' was given where a whole number"),
+    (f"OptimizeHyperparameters {LFCC} --classifier=svm --study-number=4", nothing, "There is no study 4 of svm"),
+    (f"TestModel {D}", nothing, "Which run"),
+    (f"TestModel {D} --study-number=0", nothing, "Whose study"),
+    (f"TestModel {D} --run-number=9", trained, "There is no run 9 .*runs there: 0"),
+    (f"TestModel {D} --run-number=0 --gender=X", trained, "Unknown gender 'X'; allowed: F, M"),
+    (f"TestModel {D} --run-number=0 --classifier=mlp", trained, "was trained with the classifier svm, not mlp"),
+    (
+        f"TestModel {D} --run-number=0",
+        both(trained, remove("embeddings/corpus/lfcc/downstream_test")),
+        "make them with fab GenerateEmbeddings --backbone=lfcc --splits=downstream_test",
+    ),
+    ("EvaluateScores", nothing, "No score file given"),
+    ("EvaluateScores --scores=none.txt", nothing, "none.txt"),
+    ("EvaluateScores --scores=s.txt", put("s.txt", "a 1.0\nb 2.0\n"), "key"),
+    (f"Pipeline {D} --backbone=lfcc --classifier=knn", nothing, "Unknown classifier 'knn'"),
+    ("Pipeline --backbone=lfcc --classifier=svm", nothing, "There is no folder .*release"),
+]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "change", "line"), CASES, ids=[f"{n}-{case[0].split()[0]}" for n, case in enumerate(CASES)]
+)
+def test_wrong_use_ends_in_one_line(
+    arguments: str,
+    change: Change,
+    line: str,
+    project: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    import re
+
+    change(project)
+    before = digest(project)
+    if ONE_PERSON is change:  # its first task succeeds and writes the tables
+        assert run_fab(arguments.split(" SplitDataset")[0], project, monkeypatch) == 0
+        before, arguments = digest(project), "SplitDataset " + D
+    capsys.readouterr()
+    code = run_fab(arguments, project, monkeypatch)
+    error = capsys.readouterr().err
+    assert code == 2, error
+    assert len(error.splitlines()) == 1, error
+    assert re.search(line, error), error
+    assert digest(project) == before, "a refused task wrote something"
+
+
+def test_raw_recordings_are_the_same_before_and_after_the_whole_chain(
+    make_corpus: Callable[..., Path], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Fault 6: steps that change sound wrote into the corpus they read."""
+    dataset = make_corpus("corpus", people=12)
+    sounds = [dataset / "real_voices", dataset / "fake_voices"]
+    before = [digest(folder) for folder in sounds]
+    for arguments in (
+        f"Pipeline {LFCC} --classifier=svm --trials=2",
+        f"NormalizeDataset {D} --method=rms --trim",
+        f"AddNoise {D}",
+        f"CreateSpoofs {D}",
+        f"DatasetInfo {D}",
+    ):
+        assert run_fab(arguments, tmp_path, monkeypatch) == 0, arguments
+    assert [digest(folder) for folder in sounds] == before
+
+
+def test_a_full_disk_is_named_and_costs_nothing_that_was_finished(
+    project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    import errno
+
+    table = project / CORPUS / "files-metadata.csv"
+    before = table.read_bytes()
+
+    def full(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device", str(table))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(pd.DataFrame, "to_csv", full)
+        assert run_fab(f"AddDatasetDuration {D}", project, patch) == 2
+    assert "No space left on device" in capsys.readouterr().err
+    assert table.read_bytes() == before
+    assert not list(table.parent.glob(".*part*"))
+    assert run_fab(f"AddDatasetDuration {D}", project, monkeypatch) == 0
+    assert np.isfinite(pd.read_csv(table)["duration"]).all()
