@@ -1,6 +1,8 @@
 """What the documents say is true: tasks, flags, paths and pins exist."""
 
 import re
+import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
@@ -94,3 +96,22 @@ def test_every_requirement_is_pinned_and_says_why() -> None:
         assert re.fullmatch(r"[\w-]+==[\w.]+\s+# .{10,}", line), line
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
     assert all("==" in requirement for requirement in project["project"]["optional-dependencies"]["dev"])
+
+
+def test_listing_the_tasks_imports_nothing_heavy() -> None:
+    """`fab -l` stays quick because the fabfile imports what a task needs inside the task."""
+    heavy = {
+        "numpy",
+        "pandas",
+        "scipy",
+        "torch",
+        "transformers",
+        "librosa",
+        "matplotlib",
+        "sklearn",
+        "optuna",
+        "soundfile",
+    }
+    code = f"import sys, fabfile; print(sorted({heavy} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

@@ -79,7 +79,7 @@ def evaluate_run(
     _check_same_embeddings(run, meta)
     _check_strangers(run, table, split)
     scores = load_run(run).scores(table.vectors)
-    threshold = read_json(run / METRICS)["eer_threshold"]
+    threshold = read_json(run / METRICS)["threshold"]
     report = evaluate(table.labels, scores, threshold=threshold)
     usual = (dataset.name, split, gender) == (trained["corpus"], TEST_SPLIT, "")
     folder = run if usual else run / "-".join(filter(None, ["test", dataset.name, split, gender]))

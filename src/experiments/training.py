@@ -24,6 +24,7 @@ from src.experiments.runs import (
     save_figure,
 )
 from src.experiments.splits import read_split
+from src.metrics.eer import operating_threshold
 from src.metrics.report import evaluate
 from src.models import Classifier, Config, History, classifier_class
 from src.utils.embedding_store import split_digest
@@ -111,7 +112,7 @@ def train_model(
     seed : int
     """
     given = read_hyperparameter_file(hyperparameters, backbone, classifier) if hyperparameters else {}
-    layer, pooling = int(given.pop("layer", layer)), str(given.pop("pooling", pooling))
+    layer, pooling = given.pop("layer", layer), str(given.pop("pooling", pooling))
     config = classifier_class(classifier).Config.from_mapping(given)
     recipe = Recipe(dataset, backbone, classifier, config, layer, pooling, seed)
     data = read_training_data(root, dataset, backbone, layer, pooling)  # refuses bad input before a folder is made
@@ -139,10 +140,9 @@ def train_run(recipe: Recipe, data: TrainingData, folder: Path, *, root: Path) -
 
 
 def validate(classifier: Classifier, history: History, val: EmbeddingTable) -> dict[str, Any]:
-    """Return every metric of the weights kept on the validation table, at the threshold of its EER."""
+    """Return every metric of the weights kept on the validation table, decisions at the threshold of its EER."""
     scores = classifier.scores(val.vectors)
-    report = evaluate(val.labels, scores)
-    report = evaluate(val.labels, scores, threshold=report["eer_threshold"])
+    report = evaluate(val.labels, scores, threshold=operating_threshold(val.labels, scores))
     return {"split": "downstream_val", "best_epoch": history.best, **report}
 
 
@@ -218,7 +218,7 @@ def read_hyperparameter_file(path: Path, backbone: str, classifier: str) -> dict
     Raises
     ------
     FileNotFoundError, ValueError
-        When there is no such file, or it is another classifier's or backbone's.
+        When there is no such file, it is another classifier's or backbone's, or its layer is no whole number.
     """
     if not path.is_file():
         raise FileNotFoundError(f"There is no hyperparameter file {path}.")
@@ -230,5 +230,7 @@ def read_hyperparameter_file(path: Path, backbone: str, classifier: str) -> dict
     for key, wanted in (("classifier", classifier), ("backbone", backbone)):
         if content.get(key, wanted) != wanted:
             raise ValueError(f"{path} is of the {key} {content[key]}, not {wanted}.")
+    if type(content.get("layer", 0)) is not int:  # true is an int as well
+        raise ValueError(f"Hyperparameter layer must be a whole number, not {content['layer']!r}.")
     dropped = set(CONTEXT) - {"layer", "pooling"}
     return {key: value for key, value in content.items() if key not in dropped}

@@ -142,7 +142,9 @@ def _run_trial(
     """Draw, train and record trial `number`."""
     study.sampler = _sampler(search.seed, number)
     trial = study.ask()
-    layer = search.layer if search.layer is not None else trial.suggest_int("layer", 0, n_layers - 1)
+    layer = search.layer
+    if layer is None:
+        layer = trial.suggest_int("layer", 0, n_layers - 1) if n_layers > 1 else 0
     pooling = search.pooling or trial.suggest_categorical("pooling", SEARCHED_POOLINGS)
     config = classifier_class(search.classifier).Config.search_space(trial)
     recipe = Recipe(search.dataset, search.backbone, search.classifier, config, layer, pooling, search.seed)

@@ -81,6 +81,20 @@ def equal_error_point(frr: FloatArray, far: FloatArray, thresholds: FloatArray) 
     return float((frr[closest] + far[closest]) / 2), float(thresholds[closest])
 
 
+def operating_threshold(y_true: npt.ArrayLike, y_scores: npt.ArrayLike) -> float:
+    """Return a threshold at which "bona fide where score >= threshold" makes the two errors whose mean is the EER.
+
+    It lies midway between the last trial that the EER rejects and the first that it accepts. The official threshold is
+    the former's own score, which that decision would accept; where the classes lie apart, it hugs the highest spoof.
+
+    >>> operating_threshold([0, 0, 1, 1], [-3.0, -1.0, 2.0, 3.0])
+    0.5
+    """
+    frr, far, thresholds = detection_error_curve(y_true, y_scores)
+    closest = int(np.argmin(np.abs(frr - far)))
+    return float(thresholds[closest : closest + 2].mean())
+
+
 def compute_eer(y_true: npt.ArrayLike, y_scores: npt.ArrayLike) -> tuple[float, float]:
     """Compute the equal error rate and the score it is reached at.
 

@@ -128,6 +128,8 @@ class EmbeddingStore:
             "corpus_digest": text_digest(corpus),
             "split_digest": split_digest(clips),
         }
+        if (self.folder / INDEX).is_file() and read_json(self.folder / META) == meta:
+            return len(index)
         (self.folder / INDEX).unlink(missing_ok=True)
         write_json(self.folder / META, meta)
         write_table(self.folder / INDEX, index)

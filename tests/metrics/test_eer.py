@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from scipy.optimize import brentq
 from scipy.stats import norm
 
-from src.metrics.eer import compute_eer, detection_error_curve, equal_error_point
+from src.metrics.eer import compute_eer, detection_error_curve, equal_error_point, operating_threshold
 
 # Labels and whole-number scores with many ties, both classes present.
 tied_trials = st.tuples(
@@ -125,3 +125,14 @@ def test_inverted_scores_are_warned_of():
 
 def test_eer_of_one_half_is_not_warned_of():
     assert compute_eer([0, 1, 0, 1], [-2.0, 0.0, 1.0, 3.0]) == (0.5, 0.0)
+
+
+def test_operating_threshold_makes_the_errors_of_the_eer() -> None:
+    rng = np.random.default_rng(3)
+    for shift in (0.0, 1.0, 5.0, -1.0):
+        labels = rng.integers(0, 2, 301)
+        scores = rng.standard_normal(301) + shift * labels
+        threshold = operating_threshold(labels, scores)
+        frr = np.mean(scores[labels == 1] < threshold)
+        far = np.mean(scores[labels == 0] >= threshold)
+        assert (frr + far) / 2 == pytest.approx(equal_error_point(*detection_error_curve(labels, scores))[0], abs=1e-12)
