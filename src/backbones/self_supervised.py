@@ -8,8 +8,10 @@ Weights are read as float32 whatever the file holds. "bf16" runs the model in bf
 float32; half precision (fp16) is not offered: published runs met NaN with it.
 """
 
+import textwrap
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -31,12 +33,11 @@ class SelfSupervisedBackbone:
     """A frozen speech model; layer 0 enters the transformer, layer -1 leaves it."""
 
     def __init__(self, family: str, name: str, *, device: torch.device, precision: str) -> None:
-        config, extractor, self.model = _load_pretrained(family, name)
+        config, preprocessing, self.model = _load_pretrained(family, name)
         self.model.to(device=device, dtype=PRECISIONS[precision]).eval()
         self.device, self.precision = device, precision
         self.family, self.name = family, name
-        self.normalise = bool(extractor.do_normalize)
-        self.rate = int(extractor.sampling_rate)
+        self.normalise, self.rate = preprocessing
         self.n_layers = config.num_hidden_layers + 1
         self.dimension = config.hidden_size
         self.min_samples = _samples_of_one_frame(config.conv_kernel, config.conv_stride)
@@ -82,7 +83,9 @@ class SelfSupervisedBackbone:
             variance = batch.var(axis=1, keepdims=True)
             batch = (batch - batch.mean(axis=1, keepdims=True)) / np.sqrt(variance + NORMALISATION_EPSILON)
         inputs = torch.from_numpy(batch).to(self.device, PRECISIONS[self.precision])
-        return torch.stack(self.model(inputs, output_hidden_states=True).hidden_states)
+        output = self.model(inputs, output_hidden_states=True)
+        # transformers 5 records the last layer of "layer" models before the normalisation that ends the transformer
+        return torch.stack([*output.hidden_states[:-1], output.last_hidden_state])
 
 
 def _load(family: str, model: str, device: str, precision: str) -> SelfSupervisedBackbone:
@@ -96,8 +99,8 @@ load_wav2vec2 = partial(_load, "wav2vec2")
 load_hubert = partial(_load, "hubert")
 
 
-def _load_pretrained(family: str, name: str) -> tuple[Any, Any, torch.nn.Module]:
-    """Load configuration, preprocessor settings and weights, or say in one line why that cannot be."""
+def _load_pretrained(family: str, name: str) -> tuple[Any, tuple[bool, int], torch.nn.Module]:
+    """Load configuration, preprocessing (normalise or not, rate) and weights, or say in one line why that cannot be."""
     from huggingface_hub.utils import logging as hub_logging
     from transformers import AutoConfig, AutoFeatureExtractor, AutoModel
     from transformers.utils import logging as transformers_logging
@@ -108,20 +111,42 @@ def _load_pretrained(family: str, name: str) -> tuple[Any, Any, torch.nn.Module]
     hub_logging.set_verbosity_error()  # its retries would bury our one line
     transformers_logging.set_verbosity_error()
     transformers_logging.disable_progress_bar()
-    try:
+    with _in_one_line(name):
         config = AutoConfig.from_pretrained(name)
-        if config.model_type != family:
-            raise ValueError(
-                f"{name} is of the family {config.model_type}, not {family}: choose another --backbone or --model."
-            )
+    if config.model_type != family:
+        raise ValueError(
+            f"{name} is of the family {config.model_type}, not {family}: choose another --backbone or --model."
+        )
+    with _in_one_line(name):
         extractor = AutoFeatureExtractor.from_pretrained(name)
-        return config, extractor, AutoModel.from_pretrained(name, config=config, dtype=torch.float32)
-    except OSError as error:
-        if folder.is_dir():
-            raise ValueError(f"The model folder {folder} cannot be loaded: {_first_line(error)}") from None
-        raise FileNotFoundError(
-            f"The model {name} is not in the hub's cache and cannot be downloaded ({_first_line(error)}); "
-            "connect to the network, or give a folder that holds the model by --model=FOLDER."
+        preprocessing = bool(extractor.do_normalize), int(extractor.sampling_rate)
+        model, report = AutoModel.from_pretrained(
+            name, config=config, dtype=torch.float32, output_loading_info=True, ignore_mismatched_sizes=True
+        )
+    # what the file lacks would stay random; the mask is used in training only
+    absent = sorted({*report["missing_keys"], *(key for key, *_ in report["mismatched_keys"])} - {"masked_spec_embed"})
+    if absent:
+        raise ValueError(
+            f"The weights of {name} do not fit its config.json: {len(absent)} differ (first: {absent[0]})."
+        )
+    return config, preprocessing, model
+
+
+@contextmanager
+def _in_one_line(name: str) -> Iterator[None]:
+    """Turn whatever transformers, safetensors and torch raise for a model they cannot load into one line."""
+    try:
+        yield
+    except Exception as error:
+        lines = str(error).strip().splitlines() or [type(error).__name__]
+        reason = textwrap.shorten(lines[0].rstrip(".:"), 200)
+        if isinstance(error, OSError) and not Path(name).is_dir():
+            raise FileNotFoundError(
+                f"The model {name} is not in the hub's cache and cannot be downloaded ({reason}); "
+                "connect to the network, or give a folder that holds the model by --model=FOLDER."
+            ) from None
+        raise ValueError(
+            f"The model {name} cannot be loaded ({reason}): a file of it is damaged or of another kind; fetch it again."
         ) from None
 
 
@@ -151,7 +176,3 @@ def _samples_of_one_frame(kernels: Sequence[int], strides: Sequence[int]) -> int
     for kernel, stride in zip(reversed(kernels), reversed(strides), strict=True):
         samples = (samples - 1) * stride + kernel
     return samples
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).strip().splitlines()[0].rstrip(".:") if str(error).strip() else type(error).__name__

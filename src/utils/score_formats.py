@@ -120,7 +120,9 @@ def read_key_table(path: Path) -> pd.DataFrame:
         table = _as_table(rows, columns, path)
     if "label" not in table:
         raise ValueError(f"{path} has no column of labels, is it a score file? A key file is {KEY_FORMS}.")
-    return _parsed(table.drop(columns="score", errors="ignore"), path)
+    key = _parsed(table.drop(columns="score", errors="ignore"), path)
+    key["counts"] = key["subset"] == "eval" if "subset" in key else True
+    return key
 
 
 def read_asv_scores(path: Path) -> AsvScores:
