@@ -8,65 +8,60 @@ from pathlib import Path
 
 from fabric import Connection, Task
 
-from src.utils.command_line import Count, Number, command
-from src.utils.paths import ROOT, Folder
+from src.utils.command_line import command
+from src.utils.paths import ROOT
 
-RELEASE = Folder.default("datasets/release")
-UNSET = Folder.default("")
+RELEASE = ROOT / "datasets" / "release"
 DOWNSTREAM = "downstream_train,downstream_val,downstream_test"
 
 
-def _on(dataset: str) -> str:
+def _on(dataset: Path) -> str:
     """Return the flag that names a corpus, where it is not the default one."""
     return "" if dataset == RELEASE else f" --dataset={dataset}"
-
-
-def _given(folder: str) -> Path | None:
-    return Path(folder) if folder else None
 
 
 # ---- corpora
 
 
 @command("PrepareDataset", output="folder to prepare (default datasets/release)", dry_run="only say what would be done")
-def prepare_dataset(c: Connection, output: Folder = RELEASE, dry_run: bool = False) -> None:
+def prepare_dataset(c: Connection, output: Path = RELEASE, dry_run: bool = False) -> None:
     """Download CETUC and Fake Voices and lay them out as a corpus."""
     from src.corpora.cetuc_fake_voices import plan, prepare
 
-    print("\n".join(map(str, plan(ROOT / output))) if dry_run else prepare(ROOT / output))
+    print("\n".join(map(str, plan(output))) if dry_run else prepare(output))
     print(f"Next: fab {'PrepareDataset' if dry_run else 'GenerateDatasetCSV' + _on(output)}")
 
 
 @command("GenerateDatasetCSV", layout="how the folder is laid out: audios (default)")
-def generate_dataset_csv(c: Connection, dataset: Folder = RELEASE, layout: str = "audios") -> None:
+def generate_dataset_csv(c: Connection, dataset: Path = RELEASE, layout: str = "audios") -> None:
     """List the recordings of a corpus in files-metadata.csv and people-metadata.csv."""
     from src.experiments.catalogue import generate_tables
 
-    print(f"{generate_tables(ROOT / dataset, layout)}. Next: fab AddDatasetDuration{_on(dataset)}")
+    print(f"{generate_tables(dataset, layout)}. Next: fab AddDatasetDuration{_on(dataset)}")
 
 
 @command("AddDatasetDuration")
-def add_dataset_duration(c: Connection, dataset: Folder = RELEASE, jobs: Count = Count(0)) -> None:
+def add_dataset_duration(c: Connection, dataset: Path = RELEASE, jobs: int = 0) -> None:
     """Add the column duration (seconds) to files-metadata.csv."""
     from src.experiments.catalogue import add_duration
 
-    print(f"{add_duration(ROOT / dataset, jobs)}. Next: fab AddDatasetAmplitude{_on(dataset)}")
+    print(f"{add_duration(dataset, jobs)}. Next: fab AddDatasetAmplitude{_on(dataset)}")
 
 
 @command("AddDatasetAmplitude")
-def add_dataset_amplitude(c: Connection, dataset: Folder = RELEASE, jobs: Count = Count(0)) -> None:
+def add_dataset_amplitude(c: Connection, dataset: Path = RELEASE, jobs: int = 0) -> None:
     """Add the column amplitude (peak, 0 to 1) to files-metadata.csv."""
     from src.experiments.catalogue import add_amplitude
 
-    print(f"{add_amplitude(ROOT / dataset, jobs)}. Next: fab DatasetInfo{_on(dataset)}")
+    print(f"{add_amplitude(dataset, jobs)}. Next: fab DatasetInfo{_on(dataset)}")
 
 
 @command("DatasetInfo")
-def dataset_info(c: Connection, dataset: Folder = RELEASE, jobs: Count = Count(0)) -> None:
+def dataset_info(c: Connection, dataset: Path = RELEASE, jobs: int = 0) -> None:
     """Say what a corpus holds, and what in it gives the class away without any listening."""
     from src.experiments.inspection import inspect_dataset
 
-    print(f"{inspect_dataset(ROOT / dataset, jobs)}\nNext: fab SplitDataset{_on(dataset)}")
+    print(f"{inspect_dataset(dataset, jobs)}\nNext: fab SplitDataset{_on(dataset)}")
 
 
 @command(
@@ -77,31 +72,31 @@ def dataset_info(c: Connection, dataset: Folder = RELEASE, jobs: Count = Count(0
 )
 def normalize_dataset(
     c: Connection,
-    dataset: Folder = RELEASE,
-    output: Folder = UNSET,
+    dataset: Path = RELEASE,
+    output: Path | None = None,
     method: str = "peak",
-    target_rms: Number = Number(0.1),
+    target_rms: float = 0.1,
     trim: bool = False,
 ) -> None:
     """Write a new corpus whose clips have one level, format and sample rate."""
     from src.experiments import transforms
 
-    made = transforms.normalize_dataset(ROOT / dataset, _given(output), method=method, target_rms=target_rms, trim=trim)
+    made = transforms.normalize_dataset(dataset, output, method=method, target_rms=target_rms, trim=trim)
     print(f"{made}. Next: fab SplitDataset --dataset={made.folder}")
 
 
 @command("AddNoise", snr="signal-to-noise ratio in dB (default 20)")
 def add_noise(
     c: Connection,
-    dataset: Folder = RELEASE,
-    output: Folder = UNSET,
-    snr: Number = Number(20),
-    seed: Count = Count(7),
+    dataset: Path = RELEASE,
+    output: Path | None = None,
+    snr: float = 20.0,
+    seed: int = 7,
 ) -> None:
     """Write a new corpus whose clips carry white noise."""
     from src.experiments import transforms
 
-    made = transforms.add_noise_to_dataset(ROOT / dataset, _given(output), snr=snr, seed=seed)
+    made = transforms.add_noise_to_dataset(dataset, output, snr=snr, seed=seed)
     print(f"{made}. Next: fab SplitDataset --dataset={made.folder}")
 
 
@@ -112,15 +107,15 @@ def add_noise(
 )
 def create_spoofs(
     c: Connection,
-    dataset: Folder = RELEASE,
+    dataset: Path = RELEASE,
     vocoder: str = "griffinlim",
-    output: Folder = UNSET,
-    seed: Count = Count(7),
+    output: Path | None = None,
+    seed: int = 7,
 ) -> None:
     """Write a new corpus of genuine speech and copy-synthesised spoofs of it."""
     from src.experiments import transforms
 
-    made = transforms.create_spoofs(ROOT / dataset, _given(output), vocoder=vocoder, seed=seed)
+    made = transforms.create_spoofs(dataset, output, vocoder=vocoder, seed=seed)
     print(f"{made}. Next: fab SplitDataset --dataset={made.folder}")
 
 
@@ -133,19 +128,19 @@ def create_spoofs(
 )
 def split_dataset(
     c: Connection,
-    dataset: Folder = RELEASE,
-    pretext: Number = Number(0.6),
-    pretext_train: Number = Number(0.8),
-    train: Number = Number(0.7),
-    val: Number = Number(0.2),
-    seed: Count = Count(7),
+    dataset: Path = RELEASE,
+    pretext: float = 0.6,
+    pretext_train: float = 0.8,
+    train: float = 0.7,
+    val: float = 0.2,
+    seed: int = 7,
 ) -> None:
     """Split a corpus by person, balanced by gender, into pretext and downstream splits."""
     from src.experiments import splits
 
-    made = splits.split_dataset(ROOT / dataset, splits.SplitShares(pretext, pretext_train, train, val), seed=seed)
+    made = splits.split_dataset(dataset, splits.SplitShares(pretext, pretext_train, train, val), seed=seed)
     print("\n".join(splits.describe(name, clips) for name, clips in made.items()))
-    print(f"Written to {ROOT / dataset / 'splits'}. Next: fab GenerateEmbeddings --backbone=lfcc{_on(dataset)}")
+    print(f"Written to {dataset / 'splits'}. Next: fab GenerateEmbeddings --backbone=lfcc{_on(dataset)}")
 
 
 # ---- embeddings
@@ -156,12 +151,12 @@ def _with_backbone(name: str, fixed: str) -> Task:
 
     def generate(
         c: Connection,
-        dataset: Folder = RELEASE,
+        dataset: Path = RELEASE,
         model: str = "",
         splits: str = DOWNSTREAM,
         device: str = "auto",
         precision: str = "auto",
-        batch_seconds: Number = Number(0),
+        batch_seconds: float = 0.0,
     ) -> None:
         _extract(dataset, fixed, model, splits, device, precision, batch_seconds)
 
@@ -170,12 +165,12 @@ def _with_backbone(name: str, fixed: str) -> Task:
 
 
 def _extract(
-    dataset: str, backbone: str, model: str, splits: str, device: str, precision: str, batch_seconds: float
+    dataset: Path, backbone: str, model: str, splits: str, device: str, precision: str, batch_seconds: float
 ) -> None:
     from src.experiments.extraction import extract_splits
 
     for done in extract_splits(
-        ROOT / dataset,
+        dataset,
         [name.strip() for name in splits.split(",")],
         backbone,
         model,
@@ -191,13 +186,13 @@ def _extract(
 @command("GenerateEmbeddings")
 def generate_embeddings(
     c: Connection,
-    dataset: Folder = RELEASE,
+    dataset: Path = RELEASE,
     backbone: str = "",
     model: str = "",
     splits: str = DOWNSTREAM,
     device: str = "auto",
     precision: str = "auto",
-    batch_seconds: Number = Number(0),
+    batch_seconds: float = 0.0,
 ) -> None:
     """Compute mean and deviation over time of every hidden layer for every clip; goes on where it stopped."""
     _extract(dataset, backbone, model, splits, device, precision, batch_seconds)
@@ -212,18 +207,18 @@ def _with_methods(name: str, methods: tuple[str, ...], titles: str) -> Task:
 
     def draw(
         c: Connection,
-        dataset: Folder = RELEASE,
+        dataset: Path = RELEASE,
         backbone: str = "",
         split: str = "downstream_train",
-        layer: Count = Count(-1),
+        layer: int = -1,
         color_by: str = "label",
-        max_points: Count = Count(5000),
-        seed: Count = Count(7),
+        max_points: int = 5000,
+        seed: int = 7,
     ) -> None:
         from src.experiments.projections import draw_embeddings
 
         for picture in draw_embeddings(
-            ROOT / dataset,
+            dataset,
             backbone,
             root=ROOT,
             methods=methods,
@@ -254,25 +249,25 @@ visualize_embeddings_tsne = _with_methods("VisualizeEmbeddingsTSNE", ("tsne",), 
 )
 def train_model(
     c: Connection,
-    dataset: Folder = RELEASE,
+    dataset: Path = RELEASE,
     backbone: str = "",
     classifier: str = "",
-    layer: Count = Count(-1),
+    layer: int = -1,
     pooling: str = "mean",
-    hyperparameters: Folder = UNSET,
-    seed: Count = Count(7),
+    hyperparameters: Path | None = None,
+    seed: int = 7,
 ) -> None:
     """Train one classifier into runs/run<m>."""
     from src.experiments import training
 
     run = training.train_model(
-        ROOT / dataset,
+        dataset,
         backbone,
         classifier,
         root=ROOT,
         layer=layer,
         pooling=pooling,
-        hyperparameters=_given(hyperparameters),
+        hyperparameters=hyperparameters,
         seed=seed,
     )
     number = run.folder.name.removeprefix("run")
@@ -287,20 +282,19 @@ def train_model(
 )
 def optimize_hyperparameters(
     c: Connection,
-    dataset: Folder = RELEASE,
+    dataset: Path = RELEASE,
     backbone: str = "",
     classifier: str = "",
-    trials: Count = Count(0),
-    layer: str = "",
+    trials: int = 0,
+    layer: int | None = None,
     pooling: str = "",
-    study_number: Count = Count(-1),
-    seed: Count = Count(7),
+    study_number: int = -1,
+    seed: int = 7,
 ) -> None:
     """Search the hyperparameters with the lowest validation EER into runs/<classifier>_study<k>."""
     from src.experiments import tuning
 
-    fixed_layer = Count(layer) if layer else None
-    search = tuning.Search(ROOT / dataset, backbone, classifier, layer=fixed_layer, pooling=pooling, seed=seed)
+    search = tuning.Search(dataset, backbone, classifier, layer=layer, pooling=pooling, seed=seed)
     study = tuning.optimize_hyperparameters(search, root=ROOT, trials=trials, study_number=study_number)
     number = study.folder.name.rpartition("study")[2]
     print(f"{study}. Next: fab TestModel --classifier={classifier} --study-number={number}{_on(dataset)}")
@@ -315,11 +309,11 @@ def optimize_hyperparameters(
 )
 def test_model(
     c: Connection,
-    dataset: Folder = RELEASE,
+    dataset: Path = RELEASE,
     backbone: str = "",
     classifier: str = "",
-    run_number: Count = Count(-1),
-    study_number: Count = Count(-1),
+    run_number: int = -1,
+    study_number: int = -1,
     gender: str = "",
     split: str = "downstream_test",
 ) -> None:
@@ -328,7 +322,7 @@ def test_model(
     from src.metrics.report import format_table
 
     verdict = evaluation.evaluate_run(
-        ROOT / dataset,
+        dataset,
         root=ROOT,
         run_number=run_number,
         study_number=study_number,
@@ -352,22 +346,22 @@ def test_model(
 )
 def evaluate_scores(
     c: Connection,
-    scores: Folder = UNSET,
-    key: Folder = UNSET,
-    asv_scores: Folder = UNSET,
-    output: Folder = UNSET,
+    scores: Path | None = None,
+    key: Path | None = None,
+    asv_scores: Path | None = None,
+    output: Path | None = None,
 ) -> None:
     """Compute every metric of a score file; scores are higher for bona fide."""
     from src.metrics.report import format_table
     from src.utils.files import write_json
     from src.utils.score_files import evaluate_score_files
 
-    if not scores:
+    if scores is None:
         raise ValueError("No score file given (--scores=FILE).")
-    report = evaluate_score_files(Path(scores), _given(key), _given(asv_scores))
+    report = evaluate_score_files(scores, key, asv_scores)
     print(format_table(report))
     if output:
-        write_json(Path(output), report)
+        write_json(output, report)
         print(f"Written to {output}.")
 
 
@@ -377,24 +371,24 @@ def evaluate_scores(
 @command("Pipeline")
 def pipeline(
     c: Connection,
-    dataset: Folder = RELEASE,
+    dataset: Path = RELEASE,
     backbone: str = "",
     classifier: str = "",
-    trials: Count = Count(0),
+    trials: int = 0,
     model: str = "",
-    seed: Count = Count(7),
+    seed: int = 7,
 ) -> None:
     """Run the whole chain on a corpus, skipping what is finished; ends with the best run tested."""
     from src.experiments.pipeline import run_pipeline
 
     for step in run_pipeline(
-        ROOT / dataset, root=ROOT, backbone=backbone, classifier=classifier, trials=trials, model=model, seed=seed
+        dataset, root=ROOT, backbone=backbone, classifier=classifier, trials=trials, model=model, seed=seed
     ):
         print(step)
 
 
 @command("Demo")
-def demo(c: Connection, seed: Count = Count(7)) -> None:
+def demo(c: Connection, seed: int = 7) -> None:
     """Run the chain on a small corpus that the project makes itself; offline, about two minutes."""
     from src.experiments.demo import run_demo
 

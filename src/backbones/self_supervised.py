@@ -41,7 +41,7 @@ class SelfSupervisedBackbone:
         self.n_layers = config.num_hidden_layers + 1
         self.dimension = config.hidden_size
         self.min_samples = _samples_of_one_frame(config.conv_kernel, config.conv_stride)
-        self._digest = _model_digest(name, config)
+        self._digest = _model_digest(name)
 
     def identity(self) -> dict[str, Any]:
         """Return what decides the numbers."""
@@ -127,7 +127,8 @@ def _load_pretrained(family: str, name: str) -> tuple[Any, tuple[bool, int], tor
     absent = sorted({*report["missing_keys"], *(key for key, *_ in report["mismatched_keys"])} - {"masked_spec_embed"})
     if absent:
         raise ValueError(
-            f"The weights of {name} do not fit its config.json: {len(absent)} differ (first: {absent[0]})."
+            f"The weights of {name} do not fit its config.json ({len(absent)} are missing or of another shape, "
+            f"first: {absent[0]}); fetch the model again."
         )
     return config, preprocessing, model
 
@@ -162,10 +163,13 @@ def _check_model_folder(folder: Path) -> None:
         raise FileNotFoundError(f"The model folder {folder} has no weights ({' or '.join(WEIGHT_FILES)}).")
 
 
-def _model_digest(name: str, config: Any) -> str:
+def _model_digest(name: str) -> str:
     """Return the hub's revision, or a digest of a local folder's weights and settings."""
     if not Path(name).is_dir():
-        return str(getattr(config, "_commit_hash", None) or "unknown revision")
+        from huggingface_hub import try_to_load_from_cache
+
+        cached = try_to_load_from_cache(name, "config.json")  # .../snapshots/<revision>/config.json
+        return Path(str(cached)).parent.name
     files = sorted(path for pattern in (*WEIGHT_FILES, "*config.json") for path in Path(name).glob(pattern))
     return "sha256:" + text_digest("\n".join(f"{path.name} {file_digest(path)}" for path in files))
 

@@ -1,8 +1,9 @@
-"""What all tasks share: the words for their flags, numbers that are checked, and errors of one line.
+"""What all tasks share: the words for their flags, what is typed turned into values, errors of one line.
 
-Fabric takes a flag's type from its default value, so `Count(7)` makes a flag that reads a whole number and says so when
-it is given something else. A task that cannot do its work ends with one line on the error stream and exit code 2;
-`fab -d TASK` shows where it happened.
+Fabric would turn what is typed for `seed: int = 7` into a number itself, and end in a traceback when it is none. So it
+is told that every flag is text, and the function's annotations decide: int, float, str, Path (taken from where the user
+stands), any of them `| None`; bool is a switch. A task that cannot do its work ends with one line on the error stream
+and exit code 2; `fab -d TASK` shows where it happened.
 """
 
 import errno
@@ -11,10 +12,14 @@ import inspect
 import logging
 import warnings
 from collections.abc import Callable
-from typing import Any
+from pathlib import Path
+from types import NoneType
+from typing import Any, get_args
 
 from fabric import task
 from invoke.exceptions import Exit
+
+from src.utils.paths import absolute
 
 BAD_INPUT = 2
 FLAGS = {
@@ -40,22 +45,6 @@ FLAGS = {
 """What a flag means wherever it occurs; a task may say it in its own words."""
 
 
-class Count(int):
-    """A flag that holds a whole number."""
-
-    def __new__(cls, typed: object) -> "Count":
-        """Read what was typed, or end the program with one line."""
-        return _read(super().__new__, cls, typed, "a whole number")
-
-
-class Number(float):
-    """A flag that holds a number."""
-
-    def __new__(cls, typed: object) -> "Number":
-        """Read what was typed, or end the program with one line."""
-        return _read(super().__new__, cls, typed, "a number")
-
-
 def command(name: str, **help_texts: str) -> Callable[[Callable[..., None]], Any]:
     """Make a function a Fabric task called `name`, with every flag explained and every error in one line.
 
@@ -68,24 +57,36 @@ def command(name: str, **help_texts: str) -> Callable[[Callable[..., None]], Any
     """
 
     def make_task(function: Callable[..., None]) -> Any:
-        flags = list(inspect.signature(function).parameters)[1:]
+        signature = inspect.signature(function)
+        flags = {flag: about for flag, about in signature.parameters.items() if flag != "c"}
         texts = {flag: help_texts.get(flag) or FLAGS[flag] for flag in flags}
 
         @functools.wraps(function)
-        def in_one_line(*arguments: Any, **flags: Any) -> None:
+        def in_one_line(c: Any, **typed: Any) -> None:
             try:
-                if flags.get("seed", 0) < 0:
-                    raise ValueError(f"--seed must be 0 or more, not {flags['seed']}.")
+                given = {flag: _as_typed(flag, text, flags[flag].annotation) for flag, text in typed.items()}
+                if given.get("seed", 0) < 0:
+                    raise ValueError(f"--seed must be 0 or more, not {given['seed']}.")
                 with warnings.catch_warnings():
                     warnings.showwarning = lambda message, *_, **__: print(f"Note: {message}")
-                    function(*arguments, **flags)
+                    function(c, **given)
             except (ValueError, OSError) as error:
                 logging.getLogger("audios").debug("%s", error, exc_info=True)
                 raise Exit(f"{name}: {one_line(error)}", code=BAD_INPUT) from None
 
+        in_one_line.__signature__ = signature.replace(  # type: ignore[attr-defined]
+            parameters=[_as_text(about) for about in signature.parameters.values()]
+        )
         return task(name=name, help=texts)(in_one_line)
 
     return make_task
+
+
+def _as_text(flag: inspect.Parameter) -> inspect.Parameter:
+    """Let Fabric read a flag as text, whatever it stands for; switches stay switches."""
+    if flag.default is inspect.Parameter.empty or isinstance(flag.default, bool):
+        return flag
+    return flag.replace(default="" if flag.default is None else str(flag.default))
 
 
 def one_line(error: Exception) -> str:
@@ -102,10 +103,17 @@ def one_line(error: Exception) -> str:
     return f"{error.strerror}{where}."
 
 
-def _read(make: Callable[..., Any], cls: type, typed: object, wanted: str) -> Any:
+def _as_typed(name: str, typed: str, wanted: Any) -> Any:
+    """Turn what was typed for a flag into what its annotation asks for; nothing typed stays nothing."""
+    kinds = [kind for kind in (get_args(wanted) or (wanted,)) if kind is not NoneType]
+    if not typed and len(kinds) < len(get_args(wanted)):
+        return None
+    if kinds == [Path]:
+        return absolute(typed)
     try:
-        return make(cls, typed)
+        return kinds[0](typed)
     except (ValueError, OverflowError):
-        raise Exit(
-            f"'{typed}' was given where {wanted} is expected; fab -h TASK explains each flag.", code=BAD_INPUT
+        flag = name.replace("_", "-")
+        raise ValueError(
+            f"--{flag} must be {'a whole number' if kinds == [int] else 'a number'}, not '{typed}'."
         ) from None

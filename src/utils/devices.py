@@ -1,5 +1,7 @@
 """Which processor the arithmetic runs on: a CUDA GPU where there is one, else the CPU."""
 
+import re
+
 import torch
 
 
@@ -11,10 +13,10 @@ def choose_device(name: str) -> torch.device:
     """
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    kind, _, number = name.partition(":")
-    if kind not in ("cpu", "cuda") or (number and not number.isdecimal()) or (kind == "cpu" and number):
+    found = re.fullmatch("cpu|cuda(?::([0-9]+))?", name)
+    if not found:
         raise ValueError(f"Unknown device '{name}'; allowed: auto, cpu, cuda, cuda:1 and so on.")
-    if kind == "cuda" and int(number or 0) >= torch.cuda.device_count():
+    if name != "cpu" and int(found[1] or 0) >= torch.cuda.device_count():
         raise ValueError(
             f"There is no device {name}: {torch.cuda.device_count()} CUDA GPUs are usable; --device=cpu works anywhere."
         )

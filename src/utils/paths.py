@@ -1,7 +1,4 @@
-"""Where things lie: default folders hang from the project's root, what a user types from where the user stands.
-
-`ROOT / typed` does both: an absolute path on the right of `/` wins, and `Folder` makes whatever a user typed absolute.
-"""
+"""Where things lie: default folders hang from the project's root, what a user types from where the user stands."""
 
 import os
 from pathlib import Path
@@ -9,26 +6,15 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 
 
-class Folder(str):
-    """A flag that holds a path. Typed by a user it becomes absolute; made by `default` it stays relative to ROOT.
+def absolute(typed: str) -> Path:
+    """Take a path from the folder in which the user stands; `~` is the user's home.
 
-    >>> str(Folder.default("datasets/release"))
-    'datasets/release'
-    >>> os.path.isabs(Folder("here"))
-    True
+    Links are not followed: a corpus is called what its user calls it.
+
+    >>> absolute("/data/../corpora/release").as_posix()
+    '/corpora/release'
     """
-
-    __slots__ = ()
-
-    def __new__(cls, typed: str) -> "Folder":
-        """Take a path from the folder in which the user stands; nothing typed stays nothing."""
-        # not resolve(): it follows links, and a corpus is called what its user calls it
-        return super().__new__(cls, os.path.abspath(Path(typed).expanduser()) if typed else "")  # noqa: PTH100
-
-    @classmethod
-    def default(cls, relative: str) -> "Folder":
-        """Take a path from the project's root."""
-        return str.__new__(cls, relative)
+    return Path(os.path.abspath(Path(typed).expanduser()))  # noqa: PTH100
 
 
 def embeddings_folder(root: Path, dataset: Path, backbone: str, split: str = "") -> Path:

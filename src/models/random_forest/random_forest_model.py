@@ -1,4 +1,4 @@
-"""The random forest: scikit-learn's, on all cores. Trees ask for order only, so nothing is standardised."""
+"""The random forest: scikit-learn's, trained on all cores. Trees ask for order only, so nothing is standardised."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Self
@@ -63,6 +63,7 @@ class RandomForest(EstimatorClassifier):
 
     def scores(self, vectors: np.ndarray) -> np.ndarray:
         """Return the log-odds of bona fide, shape (n,); unanimous trees count as half a tree short of certainty."""
+        self.estimator.set_params(n_jobs=1)  # threads add the trees up as they finish: other last digits at every call
         doubt = 0.5 / self.config.n_estimators
         probability = self.estimator.predict_proba(vectors)[:, 1].clip(doubt, 1 - doubt)
         return np.log(probability) - np.log1p(-probability)
