@@ -18,6 +18,7 @@ import soxr
 AUDIO_SUFFIXES = (".wav", ".flac", ".mp3", ".ogg")
 SPEECH_RATE = 16_000
 SILENCE_PEAK = 1e-4  # -80 dB below full scale: three steps of a 16-bit recording
+UNKNOWN_LENGTH = 2**63 - 1  # what libsndfile says of a FLAC that was written into a pipe
 
 
 class UnusableAudio(ValueError):  # noqa: N818 (a state of the recording, named as users read it)
@@ -52,8 +53,7 @@ def read_header(path: Path) -> AudioHeader:
         info = soundfile.info(path)
     except (soundfile.LibsndfileError, RuntimeError) as error:
         raise UnusableAudio(_decoder_reason(error)) from error
-    if info.frames <= 0:
-        raise UnusableAudio("empty (no samples)")
+    _check_length(info.frames)
     return AudioHeader(info.frames / info.samplerate, info.samplerate, info.channels, f"{info.format} {info.subtype}")
 
 
@@ -81,10 +81,14 @@ def load_waveform(path: Path, rate: int = SPEECH_RATE) -> np.ndarray:
     """
     _check_exists(path)
     try:
-        samples, own_rate = soundfile.read(path, dtype="float32", always_2d=True)
+        with soundfile.SoundFile(path) as file:
+            own_rate = file.samplerate
+            _check_length(file.frames)
+            samples = file.read(dtype="float32", always_2d=True)
     except (soundfile.LibsndfileError, RuntimeError) as error:
         raise UnusableAudio(_decoder_reason(error)) from error
-    waveform = samples.mean(axis=1, dtype=np.float64)
+    with np.errstate(invalid="ignore"):  # infinities of both signs; the check finds what becomes of them
+        waveform = samples.mean(axis=1, dtype=np.float64)
     check_usable(waveform)
     if own_rate != rate:
         waveform = soxr.resample(waveform, own_rate, rate)
@@ -135,6 +139,15 @@ def _check_exists(path: Path) -> None:
         raise FileNotFoundError(f"There is no recording {path}.")
 
 
+def _check_length(n_samples: int) -> None:
+    if n_samples <= 0:
+        raise UnusableAudio("empty (no samples)")
+    if n_samples == UNKNOWN_LENGTH:
+        raise UnusableAudio("unreadable (its header does not say how long it is; write it to a file anew)")
+
+
 def _decoder_reason(error: Exception) -> str:
     """Shorten libsndfile's words to the part that says what is wrong."""
+    if "File does not exist" in str(error):  # it does, that was checked: so much for an MP3 of a few bytes
+        return "unreadable (too little of it is there)"
     return "unreadable (" + str(error).rsplit(": ", 1)[-1].strip().rstrip(".") + ")"

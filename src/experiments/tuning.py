@@ -117,6 +117,8 @@ def optimize_hyperparameters(
     with _alone(folder):
         study = _open_journal(folder)
         done = len(study.trials)
+        if done:
+            _note_best(study, folder)  # a kill may have come between the end of a trial and its note
         bar = tqdm(total=max(trials, done), initial=done, desc=folder.name, unit="trial", disable=None)
         for number in range(done, trials):
             run = _run_trial(study, number, search, n_layers, read, folder, root)

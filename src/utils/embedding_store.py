@@ -163,7 +163,7 @@ class EmbeddingStore:
                     file.truncate(rows * row_bytes)
         journal = journal.iloc[:rows]
         text = journal.to_csv(index=False, header=False, lineterminator="\n")
-        if not (self.folder / JOURNAL).is_file() or (self.folder / JOURNAL).read_text(encoding="utf-8") != text:
+        if not (self.folder / JOURNAL).is_file() or (self.folder / JOURNAL).read_bytes() != text.encode():
             (self.folder / INDEX).unlink(missing_ok=True)
             write_text(self.folder / JOURNAL, text)
         return journal

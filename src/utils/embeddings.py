@@ -12,6 +12,7 @@ Reading one layer reads one file. Layer 0 is what enters the first transformer l
 
 import csv
 import io
+import math
 from dataclasses import dataclass, fields
 from pathlib import Path
 
@@ -90,12 +91,10 @@ def load_embeddings(folder: Path, layer: int = -1, pooling: str = "mean", gender
     meta = read_meta(folder)
     index = read_file_rows(folder / INDEX, maker="GenerateEmbeddings")
     rows = index["row"].astype(int).to_numpy()
-    layer = resolve_layer(layer, meta["layers"])
-    stored = np.memmap(layer_file(folder, layer), dtype="<f4", mode="r").reshape(-1, 2, meta["dimension"])
-    if len(rows) and rows.max() >= len(stored):
-        raise ValueError(
-            f"{layer_file(folder, layer)} is cut off; delete {folder} and run fab GenerateEmbeddings again."
-        )
+    path, shape = layer_file(folder, resolve_layer(layer, meta["layers"])), (rows.max() + 1, 2, meta["dimension"])
+    if not path.is_file() or path.stat().st_size < 4 * math.prod(shape):
+        raise ValueError(f"{path} is gone or cut off; delete {folder} and run fab GenerateEmbeddings again.")
+    stored = np.memmap(path, dtype="<f4", mode="r", shape=shape)
     vectors = np.concatenate([stored[rows, statistic] for statistic in POOLINGS[pooling]], axis=1)
     table = EmbeddingTable(
         vectors=vectors,
@@ -144,7 +143,7 @@ def layer_file(folder: Path, layer: int) -> Path:
 def read_journal(folder: Path) -> pd.DataFrame:
     """Return the rows that were written: file, fingerprint and frames; a line torn by a kill does not count."""
     path = folder / JOURNAL
-    text = path.read_bytes().decode("utf-8") if path.is_file() else ""
-    whole = text[: text.rfind("\n") + 1]
+    content = path.read_bytes() if path.is_file() else b""
+    whole = content[: content.rfind(b"\n") + 1].decode("utf-8")
     rows = list(csv.reader(io.StringIO(whole)))
     return pd.DataFrame(rows, columns=["file", "fingerprint", "frames"])

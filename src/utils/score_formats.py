@@ -111,6 +111,7 @@ def read_key_table(path: Path) -> pd.DataFrame:
     """
     lines = _read_lines(path)
     table = _read_with_header(lines, path)
+    counts: bool | pd.Series = True
     if table is None:
         columns = _protocol_columns(lines, path)
         rows = {}
@@ -118,11 +119,10 @@ def read_key_table(path: Path) -> pd.DataFrame:
             left, *right = text.rsplit(None, len(columns) - 2)
             rows[number] = [*left.split(None, 1), *right]
         table = _as_table(rows, columns, path)
+        counts = table["subset"] == "eval" if "subset" in table else True
     if "label" not in table:
         raise ValueError(f"{path} has no column of labels, is it a score file? A key file is {KEY_FORMS}.")
-    key = _parsed(table.drop(columns="score", errors="ignore"), path)
-    key["counts"] = key["subset"] == "eval" if "subset" in key else True
-    return key
+    return _parsed(table.drop(columns="score", errors="ignore").assign(counts=counts), path)
 
 
 def read_asv_scores(path: Path) -> AsvScores:

@@ -39,7 +39,7 @@ class MlpConfig(Config):
     epochs: int = 60
     """At most."""
     patience: int = 15
-    """Epochs without a lower validation EER after which training stops."""
+    """Epochs after the best one (lowest validation EER; of equals, the lower loss) at which training stops."""
 
     def __post_init__(self) -> None:
         check_range("hidden_size", self.hidden_size, 1, 65_536)
@@ -113,8 +113,9 @@ class Mlp:
         """Return the logits of bona fide, shape (n,)."""
         self.network.eval()
         with torch.inference_mode():
-            parts = [self.network(part.to(self.device)).cpu() for part in torch.as_tensor(vectors).split(SCORING_BATCH)]
-        return torch.cat(parts).numpy().astype(np.float64)
+            parts = torch.as_tensor(vectors, dtype=torch.float32).split(SCORING_BATCH)
+            logits = [self.network(part.to(self.device)).cpu() for part in parts]
+        return torch.cat(logits).numpy().astype(np.float64)
 
     def save(self, folder: Path) -> None:
         """Write the weights kept and those of the last epoch."""
@@ -139,7 +140,7 @@ class Mlp:
         return classifier
 
     def _fit(self, train: EmbeddingTable, val: EmbeddingTable) -> History:
-        vectors = torch.as_tensor(train.vectors, device=self.device)
+        vectors = torch.as_tensor(train.vectors, dtype=torch.float32, device=self.device)
         labels = torch.as_tensor(train.labels, dtype=torch.float32, device=self.device)
         self.network = Network(vectors.shape[1], self.config).to(self.device)
         self.network.standardise_like(vectors)
