@@ -17,7 +17,7 @@ from src.experiments.pipeline import Step, run_pipeline
 from src.experiments.projections import draw_embeddings
 from src.experiments.splits import SplitShares
 from src.experiments.transforms import add_noise_to_dataset, create_spoofs
-from src.utils.files import atomic_path
+from src.utils.files import atomic_path, remove_leftovers
 from src.utils.parallel import map_clips
 
 N_PEOPLE = 24
@@ -82,6 +82,7 @@ def make_demo_corpus(dataset: Path, *, seed: int = 7, jobs: int = 0) -> None:
         gender = "FM"[number % 2]
         name = f"Voice{number:02d}_{gender}{number // 2 + 1:03d}"
         people.append(_Person(voices / REAL_FOLDER / name, gender, (seed, number)))
+    remove_leftovers(voices)
     map_clips(_record, people, jobs=jobs, description="voices")
     create_spoofs(voices, clean, seed=seed)
     add_noise_to_dataset(clean, dataset, snr=SNR, seed=seed)

@@ -31,7 +31,7 @@ from src.utils.dataset import (
     write_table,
     write_tables,
 )
-from src.utils.files import atomic_path, read_json, text_digest, write_json
+from src.utils.files import atomic_path, read_json, remove_leftovers, text_digest, write_json
 from src.utils.parallel import map_clips
 
 Transform = Callable[[np.ndarray, int], np.ndarray]
@@ -157,6 +157,7 @@ def _start(dataset: Path, output: Path, recipe: dict[str, Any], jobs: list[_Job]
             "\n".join(map(str, sorted(job.source.relative_to(dataset).as_posix() for job in jobs)))
         ),
     }
+    remove_leftovers(output)
     note = output / "recipe.json"
     if note.is_file():
         if read_json(note) != recipe:

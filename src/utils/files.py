@@ -37,6 +37,12 @@ def atomic_path(path: Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
+def remove_leftovers(folder: Path) -> None:
+    """Remove the temporary files that a kill left below a folder which this process alone is writing."""
+    for leftover in folder.rglob(".*.part*"):
+        leftover.unlink(missing_ok=True)
+
+
 def write_text(path: Path, text: str) -> None:
     """Write `text` in UTF-8, whole or not at all."""
     with atomic_path(path) as temporary:
