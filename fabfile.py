@@ -340,7 +340,7 @@ def test_model(
 @command(
     "EvaluateScores",
     scores="score file: ASVspoof 2019, 2021 or 5, or a scores.csv of ours",
-    key="key file of the challenge; not for ASVspoof 2019 scores with keys, nor for scores.csv",
+    key="key file of the challenge; not needed where the scores carry labels (ASVspoof 2019, our scores.csv)",
     asv_scores="scores of the challenge's speaker verification, for the min t-DCF",
     output="JSON file to write the metrics to (default: none)",
 )

@@ -6,7 +6,9 @@ table; the history it returns describes the weights that `save` writes: `val_eer
 
 import dataclasses
 import math
-from collections.abc import Mapping
+import textwrap
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self
@@ -87,6 +89,8 @@ class Classifier(Protocol):
         ------
         FileNotFoundError
             When the folder holds no weights.
+        ValueError
+            When they are damaged or another classifier's.
         """
 
 
@@ -98,6 +102,18 @@ def _check_kind(name: str, value: Any, default: Any) -> None:
         raise ValueError(
             f"Hyperparameter {name} must be a {type(default).__name__} such as {default!r}, not {value!r}."
         )
+
+
+@contextmanager
+def reading_weights(path: Path) -> Iterator[None]:
+    """Say in one line why weights cannot be read; each library that reads them raises errors of its own."""
+    if not path.is_file():
+        raise FileNotFoundError(f"{path.parent} holds no {path.name}: its training did not finish.")
+    try:
+        yield
+    except Exception as error:
+        reason = textwrap.shorten(str(error) or type(error).__name__, 200)
+        raise ValueError(f"{path} cannot be read ({reason}): it is damaged or another model's; train again.") from None
 
 
 def validation_eer(labels: np.ndarray, scores: np.ndarray) -> float:

@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
-from src.models.contract import History, validation_eer
+from src.models.contract import History, reading_weights, validation_eer
 from src.utils.embeddings import EmbeddingTable
 from src.utils.files import atomic_path
 
@@ -62,9 +62,7 @@ class EstimatorClassifier:
         """Read `model.skops`."""
         import skops.io
 
-        path = folder / WEIGHTS
-        if not path.is_file():
-            raise FileNotFoundError(f"{folder} holds no {WEIGHTS}: its training did not finish.")
         classifier = cls(config)
-        classifier.estimator = skops.io.load(path, trusted=cls.trusted)
+        with reading_weights(folder / WEIGHTS):
+            classifier.estimator = skops.io.load(folder / WEIGHTS, trusted=cls.trusted)
         return classifier

@@ -62,9 +62,10 @@ def read_file_rows(path: Path, maker: str) -> pd.DataFrame:
         if gender not in GENDERS:
             raise ValueError(f"{path}, row {row}: unknown gender '{gender}'; allowed: {', '.join(GENDERS)}.")
     table["label"] = [LABEL_NAMES[parse_label(label)] for label in table["label"]]
-    twice = table["file"][table["file"].duplicated()]
-    if len(twice):
-        raise ValueError(f"{path} lists {twice.iloc[0]} twice; run fab {maker} again.")
+    twice = table["file"].duplicated()
+    if twice.any():
+        row = int(twice.to_numpy().argmax())
+        raise ValueError(f"{path}, row {row + 2}: {table['file'].iloc[row]} is listed twice; run fab {maker} again.")
     return table
 
 
@@ -154,7 +155,7 @@ def _read_csv(path: Path, required: list[str], maker: str, *, may_be_empty: bool
     try:
         table = pd.read_csv(path, dtype=str, keep_default_na=False)
     except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
-        raise ValueError(f"{path} cannot be read as a table ({error}); run fab {maker} again.") from None
+        raise ValueError(f"{path} cannot be read as a table ({str(error).strip()}); run fab {maker} again.") from None
     missing = [column for column in required if column not in table]
     if missing:
         raise ValueError(

@@ -26,7 +26,8 @@ def atomic_path(path: Path) -> Iterator[Path]:
     ('whole', 1)
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=f".{path.stem}-", suffix=f".part{path.suffix}", dir=path.parent)
+    start = path.stem[:40]  # the temporary name is longer, and a name of the greatest length must fit as well
+    handle, name = tempfile.mkstemp(prefix=f".{start}-", suffix=f".part{path.suffix}", dir=path.parent)
     os.close(handle)
     temporary = Path(name)
     try:

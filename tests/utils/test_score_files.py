@@ -133,6 +133,20 @@ def test_byte_order_mark_windows_line_ends_and_blank_lines_do_no_harm(tmp_path):
     np.testing.assert_array_equal(read_score_files(tmp_path / "w").y_scores, SCORES)
 
 
+def test_blanks_around_a_line_are_no_part_of_an_id(tmp_path):
+    scores = write_scores(tmp_path / "s", "2021")
+    scores.write_text("".join(f"  {line}  \n" for line in scores.read_text().splitlines()))
+    assert read_score_files(scores, write_key(tmp_path / "k", "2019")).trials[0] == "E_1"
+
+
+def test_a_dash_means_that_nothing_is_known(tmp_path):
+    trials = [(*trial[:3], "-", *trial[4:]) for trial in TRIALS]
+    extra = read_score_files(write_scores(tmp_path / "s", "2019", trials)).extra
+    assert set(extra["system"]) == {""}
+    key = write_key(tmp_path / "k", "2021 DF")
+    assert set(read_score_files(write_scores(tmp_path / "s", "2021"), key).extra["team"]) == {""}
+
+
 @pytest.mark.parametrize("form", ["2021 LA", "2021 DF"])
 def test_only_the_eval_subset_of_2021_counts(tmp_path, form):
     more = [("P_1", "S_4", "F", "A11", "spoof", "99"), ("H_1", "S_4", "F", "-", "bonafide", "-99")]
@@ -145,6 +159,13 @@ def test_only_the_eval_subset_of_2021_counts(tmp_path, form):
     for read in (scored_all, scored_eval):
         np.testing.assert_array_equal(read.y_scores, SCORES)
         assert set(read.extra["subset"]) == {"eval"}
+
+
+def test_a_column_named_subset_in_a_csv_key_means_nothing_here(tmp_path):
+    rows = "".join(f"{name},{label},train\n" for name, *_, label, _ in TRIALS)
+    (tmp_path / "k").write_text("file,label,subset\n" + rows)
+    read = read_score_files(write_scores(tmp_path / "s", "2021"), tmp_path / "k")
+    np.testing.assert_array_equal(read.y_scores, SCORES)
 
 
 def test_a_key_without_the_eval_subset_is_refused(tmp_path):

@@ -14,7 +14,7 @@ import torch
 from torch import nn
 from torch.nn.functional import binary_cross_entropy_with_logits
 
-from src.models.contract import Config, History, check_range, validation_eer
+from src.models.contract import Config, History, check_range, reading_weights, validation_eer
 from src.utils.devices import choose_device
 from src.utils.embeddings import EmbeddingTable
 from src.utils.files import atomic_path
@@ -130,13 +130,11 @@ class Mlp:
         """Read the weights kept."""
         from safetensors.torch import load_file
 
-        path = folder / BEST
-        if not path.is_file():
-            raise FileNotFoundError(f"{folder} holds no {BEST}: its training did not finish.")
-        state = load_file(path)
         classifier = cls(config)
-        classifier.network = Network(len(state["mean"]), config).to(classifier.device)
-        classifier.network.load_state_dict(state)
+        with reading_weights(folder / BEST):
+            state = load_file(folder / BEST)
+            classifier.network = Network(len(state["mean"]), config).to(classifier.device)
+            classifier.network.load_state_dict(state)
         return classifier
 
     def _fit(self, train: EmbeddingTable, val: EmbeddingTable) -> History:

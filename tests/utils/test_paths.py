@@ -1,0 +1,38 @@
+"""What a user types is taken from where the user stands; stores and runs lie where the documents say."""
+
+from pathlib import Path
+
+import pytest
+
+from src.utils.paths import ROOT, absolute, embeddings_folder, runs_folder
+
+
+def test_the_root_is_where_the_tasks_are() -> None:
+    assert (ROOT / "fabfile.py").is_file()
+
+
+@pytest.mark.parametrize("typed", ["corpus", "./corpus", "other/../corpus", "corpus/"])
+def test_typed_paths_are_taken_from_where_the_user_stands(
+    typed: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert absolute(typed) == tmp_path / "corpus"
+
+
+def test_absolute_paths_and_home_folders_stay_what_they_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    assert absolute(str(tmp_path / "a b")) == tmp_path / "a b"
+    assert absolute("~/corpus") == tmp_path / "home" / "corpus"
+
+
+def test_a_link_keeps_the_name_that_its_user_gave_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "disk7").mkdir()
+    (tmp_path / "corpus").symlink_to(tmp_path / "disk7")
+    monkeypatch.chdir(tmp_path)
+    assert absolute("corpus").name == "corpus"
+
+
+def test_stores_and_runs_lie_where_the_documents_say(tmp_path: Path) -> None:
+    store = embeddings_folder(tmp_path, Path("anywhere/corpus"), "lfcc", "downstream_val")
+    assert store == tmp_path / "embeddings" / "corpus" / "lfcc" / "downstream_val"
+    assert runs_folder(tmp_path) == tmp_path / "runs"

@@ -1,0 +1,45 @@
+"""Names become objects, every row of every table leads somewhere, and a wrong name is told which are right."""
+
+import sys
+
+import pytest
+
+from src.audio.vocoders import VOCODERS
+from src.backbones import BACKBONES
+from src.corpora import LAYOUTS
+from src.models import CLASSIFIERS
+from src.utils.registry import lookup
+
+TABLES = {"backbone": BACKBONES, "classifier": CLASSIFIERS, "layout": LAYOUTS}
+LAZY = "colorsys"
+
+
+@pytest.mark.parametrize(("what", "name"), [(what, name) for what, table in TABLES.items() for name in table])
+def test_every_row_of_every_table_can_be_imported(what: str, name: str) -> None:
+    assert callable(lookup(TABLES[what], name, what))
+
+
+def test_only_what_is_asked_for_is_imported() -> None:
+    sys.modules.pop(LAZY, None)
+    table = {"here": "os.path:join", "there": f"{LAZY}:rgb_to_hsv", "nowhere": "no.such.module:thing"}
+    lookup(table, "here", "function")
+    assert LAZY not in sys.modules
+    assert lookup(table, "there", "function")(0.0, 0.0, 0.0) == (0.0, 0.0, 0.0)
+    assert LAZY in sys.modules
+
+
+@pytest.mark.parametrize(
+    ("name", "line"),
+    [
+        ("ear", r"^Unknown backbone 'ear'; allowed: wav2vec2, hubert, lfcc\.$"),
+        ("LFCC", "^Unknown backbone 'LFCC'"),
+        ("", r"^No backbone given \(--backbone=\); allowed: wav2vec2, hubert, lfcc\.$"),
+    ],
+)
+def test_a_wrong_name_is_told_which_are_allowed(name: str, line: str) -> None:
+    with pytest.raises(ValueError, match=line):
+        lookup(BACKBONES, name, "backbone")
+
+
+def test_every_vocoder_is_a_function() -> None:
+    assert all(map(callable, VOCODERS.values()))
