@@ -1,9 +1,10 @@
 """Small corpora for all tests: half a second a clip, tones in noise for genuine speech, tones without noise for spoofs.
 
-The hub is offline and caches lie in a temporary folder, so that no test can reach the network.
+The hub is offline and its cache is empty, so that no test can reach the network or depend on what was downloaded.
 """
 
 import os
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import numpy as np
 import pytest
 import soundfile
 
+os.environ["HF_HUB_CACHE"] = str(Path(tempfile.gettempdir()) / "audios-tests-without-hub")  # nobody ever makes it
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["TQDM_DISABLE"] = "1"
 

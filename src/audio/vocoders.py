@@ -84,6 +84,7 @@ def griffinlim(waveform: np.ndarray, rate: int, seed: int) -> np.ndarray:
     -----
     Griffin and Lim (1984), with the momentum of Perraudin, Balazs and Sondergaard (2013). The mel filters are undone by
     their pseudo-inverse, negative values set to 0: a magnitude that is smooth between the bands, as a vocoder sees it.
+    BLAS is held to one thread: with more it adds in another order, and the same seed would not give the same bytes.
 
     Examples
     --------
@@ -91,13 +92,15 @@ def griffinlim(waveform: np.ndarray, rate: int, seed: int) -> np.ndarray:
     (400,)
     """
     import librosa
+    from threadpoolctl import threadpool_limits
 
     n_fft = 2 ** int(np.ceil(np.log2(WINDOW * rate)))
     hop = n_fft // 4
     padded = np.pad(waveform.astype(np.float32), (0, max(0, n_fft - len(waveform))))
     mel = librosa.filters.mel(sr=rate, n_fft=n_fft, n_mels=N_MELS)
-    bands = mel @ np.abs(librosa.stft(padded, n_fft=n_fft, hop_length=hop))
-    magnitudes = np.maximum(np.linalg.pinv(mel) @ bands, 0.0)
+    with threadpool_limits(1, "blas"):
+        bands = mel @ np.abs(librosa.stft(padded, n_fft=n_fft, hop_length=hop))
+        magnitudes = np.maximum(np.linalg.pinv(mel) @ bands, 0.0)
     copy: np.ndarray = librosa.griffinlim(
         magnitudes, n_iter=N_ITERATIONS, n_fft=n_fft, hop_length=hop, random_state=seed, length=len(padded)
     )

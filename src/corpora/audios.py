@@ -79,7 +79,9 @@ def person_folders(dataset: Path, side: str, suffix: str = "") -> list[tuple[Pat
 def recordings_in(folder: Path) -> list[Path]:
     """Return the recordings that lie in a folder, sorted by name."""
     return sorted(
-        path for path in folder.iterdir() if path.suffix.lower() in AUDIO_SUFFIXES and not path.name.startswith(".")
+        path
+        for path in folder.iterdir()
+        if path.suffix.lower() in AUDIO_SUFFIXES and not path.name.startswith(".") and not path.is_dir()
     )
 
 

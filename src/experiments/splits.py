@@ -174,10 +174,9 @@ def _check_tables_agree(dataset: Path, files: pd.DataFrame, people: pd.DataFrame
 def _write_splits(
     dataset: Path, by_people: dict[str, pd.DataFrame], by_file: dict[str, pd.DataFrame], recipe: dict[str, float]
 ) -> None:
-    """Write all splits beside the old ones, then put them in their place."""
+    """Write all splits beside the old ones, then put them in their place; what fails or is killed costs no old ones."""
     fresh, place, old = (dataset / name for name in (".splits.part", "splits", ".splits.old"))
-    for leftover in (fresh, old):
-        shutil.rmtree(leftover, ignore_errors=True)
+    _tidy(fresh, place, old)
     try:
         for split in by_file:
             write_table(fresh / "by_people" / f"people-{split}.csv", by_people[split])
@@ -187,5 +186,11 @@ def _write_splits(
             place.rename(old)
         fresh.rename(place)
     finally:
-        for leftover in (fresh, old):
-            shutil.rmtree(leftover, ignore_errors=True)
+        _tidy(fresh, place, old)
+
+
+def _tidy(fresh: Path, place: Path, old: Path) -> None:
+    if old.exists() and not place.exists():
+        old.rename(place)
+    for leftover in (fresh, old):
+        shutil.rmtree(leftover, ignore_errors=True)

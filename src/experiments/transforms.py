@@ -157,7 +157,6 @@ def _start(dataset: Path, output: Path, recipe: dict[str, Any], jobs: list[_Job]
             "\n".join(map(str, sorted(job.source.relative_to(dataset).as_posix() for job in jobs)))
         ),
     }
-    remove_leftovers(output)
     note = output / "recipe.json"
     if note.is_file():
         if read_json(note) != recipe:
@@ -165,6 +164,7 @@ def _start(dataset: Path, output: Path, recipe: dict[str, Any], jobs: list[_Job]
                 f"{output} was made from other clips or with other settings (see its {note.name}); "
                 "choose another --output or delete it."
             )
+        remove_leftovers(output)
         return
     if output.exists() and any(output.iterdir()):
         raise ValueError(f"{output} is not empty and was not made by this step; choose another --output.")

@@ -12,6 +12,7 @@ import inspect
 import logging
 import warnings
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from types import NoneType
 from typing import Any, get_args
@@ -108,12 +109,10 @@ def _as_typed(name: str, typed: str, wanted: Any) -> Any:
     kinds = [kind for kind in (get_args(wanted) or (wanted,)) if kind is not NoneType]
     if not typed and len(kinds) < len(get_args(wanted)):
         return None
-    if kinds == [Path]:
-        return absolute(typed)
-    try:
-        return kinds[0](typed)
-    except (ValueError, OverflowError):
-        flag = name.replace("_", "-")
-        raise ValueError(
-            f"--{flag} must be {'a whole number' if kinds == [int] else 'a number'}, not '{typed}'."
-        ) from None
+    with suppress(ValueError, OverflowError, RuntimeError):  # RuntimeError: ~somebody, who has no home here
+        if kinds != [Path]:
+            return kinds[0](typed)
+        if typed:
+            return absolute(typed)
+    allowed = {int: "a whole number", float: "a number", Path: "a path"}[kinds[0]]
+    raise ValueError(f"--{name.replace('_', '-')} must be {allowed}, not '{typed}'.")

@@ -100,7 +100,7 @@ def people_of(files: pd.DataFrame) -> pd.DataFrame:
 
     >>> columns = ["file", "speaker", "id", "gender", "label", "system"]
     >>> rows = [["real_voices/Ana_F001/1.wav", "Ana", "F001", "F", "bona-fide", ""]]
-    >>> people_of(pd.DataFrame(rows, columns=columns)).iloc[0].tolist()
+    >>> list(people_of(pd.DataFrame(rows, columns=columns)).to_dict("records")[0].values())
     ['Ana', 'F', 'F001', 0, 1, '', 'real_voices/Ana_F001']
     """
     rows = []

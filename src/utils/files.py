@@ -41,7 +41,8 @@ def atomic_path(path: Path) -> Iterator[Path]:
 def remove_leftovers(folder: Path) -> None:
     """Remove the temporary files that a kill left below a folder which this process alone is writing."""
     for leftover in folder.rglob(".*.part*"):
-        leftover.unlink(missing_ok=True)
+        if leftover.is_file():
+            leftover.unlink()
 
 
 def write_text(path: Path, text: str) -> None:

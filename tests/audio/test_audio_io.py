@@ -7,7 +7,15 @@ import numpy as np
 import pytest
 import soundfile
 
-from src.audio.io import SPEECH_RATE, AudioHeader, UnusableAudio, check_usable, load_waveform, read_header, save_waveform
+from src.audio.io import (
+    SPEECH_RATE,
+    AudioHeader,
+    UnusableAudio,
+    check_usable,
+    load_waveform,
+    read_header,
+    save_waveform,
+)
 
 SUFFIXES = ("wav", "flac", "mp3", "ogg")
 RATES = (8_000, 16_000, 24_000, 44_100, 48_000)
@@ -143,7 +151,9 @@ UNUSABLE = {
 
 
 @pytest.mark.parametrize(("suffix", "write", "reason"), UNUSABLE.values(), ids=UNUSABLE)
-def test_what_cannot_be_used_is_refused_with_its_reason(suffix: str, write: Writer, reason: str, tmp_path: Path) -> None:
+def test_what_cannot_be_used_is_refused_with_its_reason(
+    suffix: str, write: Writer, reason: str, tmp_path: Path
+) -> None:
     path = tmp_path / f"clip.{suffix}"
     write(path)
     with pytest.raises(UnusableAudio, match=reason) as refused:

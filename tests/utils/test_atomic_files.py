@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from src.utils.files import atomic_path, file_digest, read_json, text_digest, write_json, write_text
+from src.utils.files import atomic_path, file_digest, read_json, remove_leftovers, text_digest, write_json, write_text
 
 texts = st.text(st.characters(exclude_categories=["Cs"]))
 json_values = st.recursive(
@@ -96,6 +96,21 @@ def test_a_name_of_the_greatest_length_can_be_written(letter: str, tmp_path: Pat
     place = tmp_path / (letter * (250 // len(letter.encode())) + ".csv")
     write_text(place, "whole")
     assert place.read_text() == "whole"
+
+
+def test_leftovers_are_the_temporary_files_alone(tmp_path: Path) -> None:
+    def killed(path: Path) -> None:
+        with atomic_path(path) as temporary:
+            (tmp_path / "left" / temporary.name).write_text("half")  # what a kill would leave of it
+
+    (tmp_path / "left" / ".splits.part").mkdir(parents=True)
+    for name in ("clip.flac", "table.csv", ".hidden", "part", "a.part.flac"):
+        (tmp_path / "left" / name).touch()
+        killed(tmp_path / "away" / name)
+    assert len(list((tmp_path / "left").iterdir())) == 11
+    remove_leftovers(tmp_path)
+    left = {path.name for path in (tmp_path / "left").iterdir()}
+    assert left == {"clip.flac", "table.csv", ".hidden", "part", "a.part.flac", ".splits.part"}
 
 
 @settings(deadline=None)

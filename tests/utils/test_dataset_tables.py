@@ -122,7 +122,10 @@ WRONG_TABLES = {
     "no rows": ([HEADER], "has no rows; run fab GenerateDatasetCSV again"),
     "nothing": ([""], "cannot be read as a table"),
     "no column": (["file,speaker,id", "a,b,c"], "has no column gender, label; it has file, speaker, id"),
-    "no comma": (["file;speaker;id;gender;label", "a;b;F001;F;spoof"], "has no column file, speaker, id, gender, label"),
+    "no comma": (
+        ["file;speaker;id;gender;label", "a;b;F001;F;spoof"],
+        "has no column file, speaker, id, gender, label",
+    ),
     "duration": ([HEADER + ",duration", GOOD.format(1) + ",long"], "column duration: .*'long'"),
 }
 
@@ -193,7 +196,9 @@ def test_people_who_share_a_name_or_an_id_stay_apart() -> None:
 
 
 def test_the_order_of_the_clips_changes_no_person() -> None:
-    files = rows_of([(name, "F", number, label) for name in "AB" for number in "12" for label in ("spoof", "bona-fide")])
+    files = rows_of(
+        [(name, "F", number, label) for name in "AB" for number in "12" for label in ("spoof", "bona-fide")]
+    )
     pd.testing.assert_frame_equal(people_of(files), people_of(files.sample(frac=1, random_state=3)))
 
 

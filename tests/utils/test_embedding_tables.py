@@ -155,7 +155,7 @@ def test_a_store_that_was_not_made_or_not_finished_names_the_task(folder: Path) 
     (folder / "meta.json").unlink()
     with pytest.raises(FileNotFoundError, match=f"There are no embeddings .*: make them with {task}"):
         load_embeddings(folder)
-    with pytest.raises(FileNotFoundError, match="There are no embeddings .*gone"):
+    with pytest.raises(FileNotFoundError, match=r"There are no embeddings .*gone"):
         load_embeddings(folder.parent / "gone")
 
 

@@ -57,7 +57,14 @@ class Svm(EstimatorClassifier):
         from sklearn.svm import SVC
 
         gamma = self.config.gamma / self._dimension
-        svc = SVC(C=self.config.C, kernel=self.config.kernel, gamma=gamma, class_weight="balanced", cache_size=1000)
+        svc = SVC(
+            C=self.config.C,
+            kernel=self.config.kernel,
+            gamma=gamma,
+            class_weight="balanced",
+            cache_size=1000,
+            random_state=self.seed,  # changes nothing, but without it numpy's global generator is asked
+        )
         return make_pipeline(StandardScaler(), svc)
 
     def scores(self, vectors: np.ndarray) -> np.ndarray:

@@ -1,0 +1,74 @@
+"""Speech models of random weights, small enough to make by the dozen, saved as users have them: in a folder."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+SaveModel = Callable[..., Path]
+FAMILIES = {"wav2vec2": ("Wav2Vec2Config", "Wav2Vec2Model"), "hubert": ("HubertConfig", "HubertModel")}
+TINY = {
+    "hidden_size": 16,
+    "num_attention_heads": 2,
+    "intermediate_size": 16,
+    "conv_dim": (8,) * 7,
+    "num_conv_pos_embeddings": 4,
+    "num_conv_pos_embedding_groups": 2,
+}
+SHAPES = {
+    "base": {"num_hidden_layers": 12, "feat_extract_norm": "group", "do_stable_layer_norm": False},
+    "large": {"num_hidden_layers": 24, "feat_extract_norm": "layer", "do_stable_layer_norm": True, "conv_bias": True},
+}
+"""The two kinds of model, as deep as the real ones; kernels and strides are the real ones too."""
+
+
+@pytest.fixture(autouse=True, scope="session")
+def one_thread() -> Iterator[None]:
+    """Run torch on one thread: on sums this small, several threads spend their time waiting for each other."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="session")
+def save_model() -> SaveModel:
+    """Return a function that saves a model: `save_model(folder, "hubert", "large", num_hidden_layers=2)`."""
+
+    def save(
+        folder: Path,
+        family: str = "wav2vec2",
+        shape: str = "base",
+        *,
+        do_normalize: bool = True,
+        dtype: str = "float32",
+        seed: int = 0,
+        **options: Any,
+    ) -> Path:
+        import torch
+        import transformers
+
+        config_class, model_class = (getattr(transformers, name) for name in FAMILIES[family])
+        with torch.random.fork_rng([]):
+            torch.manual_seed(seed)
+            model = model_class(config_class(**{**TINY, **SHAPES[shape], **options}))
+        model.to(getattr(torch, dtype)).save_pretrained(folder)
+        transformers.Wav2Vec2FeatureExtractor(do_normalize=do_normalize).save_pretrained(folder)
+        return folder
+
+    return save
+
+
+@pytest.fixture(scope="session")
+def base(save_model: SaveModel, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the folder of a wav2vec2 whose first convolution is normalised over time; not to be changed."""
+    return save_model(tmp_path_factory.mktemp("models") / "base")
+
+
+@pytest.fixture(scope="session")
+def large(save_model: SaveModel, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the folder of a HuBERT with layer normalisation, which wants raw waveforms; not to be changed."""
+    return save_model(tmp_path_factory.mktemp("models") / "large", "hubert", "large", do_normalize=False)

@@ -1,0 +1,61 @@
+"""Embeddings drawn at random, and classifiers set so that they learn them in no time."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+
+from src.utils.embeddings import EmbeddingTable
+
+DrawTable = Callable[..., EmbeddingTable]
+QUICK: dict[str, dict[str, Any]] = {
+    "mlp": {"hidden_size": 16, "n_hidden_layers": 1, "epochs": 8, "batch_size": 32, "learning_rate": 1e-2},
+    "svm": {},
+    "rf": {"n_estimators": 25, "max_features": 0.5},
+}
+
+
+@pytest.fixture(autouse=True, scope="session")
+def one_thread() -> Iterator[None]:
+    """Run torch on one thread: on sums this small, several threads spend their time waiting for each other."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture
+def draw_table() -> DrawTable:
+    """Return a function that draws clips of two classes whose means lie `distance` deviations apart."""
+
+    def draw(n: int = 160, *, distance: float = 1.5, dimension: int = 6, bonafide: float = 0.5, seed: int = 0) -> Any:
+        rng = np.random.default_rng(seed)
+        labels = (np.arange(n) < bonafide * n).astype(int)
+        rng.shuffle(labels)
+        vectors = rng.standard_normal((n, dimension))
+        vectors[:, 0] += distance * labels
+        texts = np.full(n, "")
+        return EmbeddingTable(vectors.astype(np.float32), labels, texts, texts, texts, texts)
+
+    return draw
+
+
+@pytest.fixture(params=["mlp", "svm", "rf"])
+def name(request: pytest.FixtureRequest) -> str:
+    """Return the name of each classifier in turn."""
+    return request.param
+
+
+@pytest.fixture
+def make(name: str) -> Callable[..., Any]:
+    """Return a function that makes the classifier in question: `make(seed=3, epochs=2)`."""
+    from src.models import classifier_class
+
+    def make_classifier(*, seed: int = 7, **values: Any) -> Any:
+        kind = classifier_class(name)
+        return kind(kind.Config.from_mapping({**QUICK[name], **values}), seed=seed)
+
+    return make_classifier

@@ -1,0 +1,219 @@
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from src.models.mlp import Mlp, MlpConfig, mlp_model
+from src.models.mlp.mlp_model import Network
+from src.utils.embeddings import EmbeddingTable
+
+DrawTable = Callable[..., EmbeddingTable]
+
+
+def make(seed: int = 7, **values: Any) -> Mlp:
+    return Mlp(MlpConfig(**{"hidden_size": 8, "n_hidden_layers": 1, "learning_rate": 1e-2, **values}), seed=seed)
+
+
+@pytest.fixture
+def batches(monkeypatch: pytest.MonkeyPatch) -> list[np.ndarray]:
+    """Return the vectors that the network is trained on, batch by batch, as training goes on."""
+    seen: list[np.ndarray] = []
+    forward = Network.forward
+
+    def watched(network: Network, vectors: torch.Tensor) -> torch.Tensor:
+        if network.training:
+            seen.append(vectors.cpu().numpy().copy())
+        return forward(network, vectors)
+
+    monkeypatch.setattr(Network, "forward", watched)
+    return seen
+
+
+def places(table: EmbeddingTable, batch: np.ndarray) -> list[int]:
+    """Return which clips of the table a batch holds."""
+    return [int(np.flatnonzero((table.vectors == row).all(axis=1))[0]) for row in batch]
+
+
+@pytest.mark.parametrize(("batch_size", "sizes"), [(16, [16, 16, 16, 2]), (50, [50]), (1000, [50]), (49, [49, 1])])
+def test_batches_have_the_size_asked_for(
+    draw_table: DrawTable, batches: list[np.ndarray], batch_size: int, sizes: list[int]
+) -> None:
+    """Fault 3: batch_size was tuned and never used."""
+    make(batch_size=batch_size, epochs=2).fit(draw_table(50), draw_table(seed=1))
+    assert [len(batch) for batch in batches] == 2 * sizes
+
+
+def test_every_epoch_takes_every_clip_once_in_batches_cut_anew(
+    draw_table: DrawTable, batches: list[np.ndarray]
+) -> None:
+    """Fault 3: batches were cut once and never reshuffled."""
+    train = draw_table(48)
+    make(batch_size=16, epochs=3).fit(train, draw_table(seed=1))
+    epochs = [[places(train, batch) for batch in batches[start : start + 3]] for start in (0, 3, 6)]
+    for epoch in epochs:
+        assert sorted(place for batch in epoch for place in batch) == list(range(48))
+    cuts = [{frozenset(batch) for batch in epoch} for epoch in epochs]
+    assert cuts[0] != cuts[1] != cuts[2] != cuts[0], "not the same batches in another order"
+
+
+def test_the_seed_decides_the_batches(draw_table: DrawTable, batches: list[np.ndarray]) -> None:
+    """Fault 3: batches were cut before the seed was set."""
+    for seed in (1, 1, 2):
+        make(seed, batch_size=50, epochs=1).fit(draw_table(50), draw_table(seed=1))
+    orders = [batch.tobytes() for batch in batches]
+    assert orders[0] == orders[1] != orders[2]
+
+
+@pytest.fixture
+def scripted(monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[np.ndarray]]:
+    """Return a function that dictates what validation finds, and returns the scores that it was shown."""
+
+    def script(eers: list[float], losses: list[float] | None = None) -> list[np.ndarray]:
+        shown: list[np.ndarray] = []
+        found: Iterator[float] = iter(eers)
+        dictated: Iterator[float] = iter(losses or [1.0] * len(eers))
+
+        def eer(labels: np.ndarray, scores: np.ndarray) -> float:
+            shown.append(scores)
+            return next(found)
+
+        monkeypatch.setattr(mlp_model, "validation_eer", eer)
+        monkeypatch.setattr(mlp_model, "_loss", lambda *_: next(dictated))
+        return shown
+
+    return script
+
+
+@pytest.mark.parametrize(
+    ("eers", "losses", "best", "n_epochs"),
+    [
+        ([0.5, 0.4, 0.3, 0.35, 0.4, 0.3, 0.2], None, 2, 5),  # the better one comes too late
+        ([0.5, 0.4, 0.3, 0.35, 0.2, 0.3, 0.3, 0.3], None, 4, 7),
+        ([0.1] * 9, None, 0, 3),  # the first of equals
+        ([0.1] * 5, [5.0, 4.0, 3.0, 2.0, 1.0], 4, 5),  # of equals, the lower loss; five epochs at most
+        ([0.5, 0.4, 0.41, 0.3, 0.5], [1.0, 2.0, 0.1, 9.0, 0.1], 3, 5),  # the loss alone decides nothing
+    ],
+)
+def test_training_keeps_the_best_epoch_and_stops_when_it_waited_long_enough(
+    draw_table: DrawTable,
+    scripted: Callable[..., list[np.ndarray]],
+    tmp_path: Path,
+    eers: list[float],
+    losses: list[float] | None,
+    best: int,
+    n_epochs: int,
+) -> None:
+    """Fault 4: the saved weights are those of the EER reported. Patience is two epochs."""
+    from safetensors.torch import load_file
+
+    shown = scripted(eers, losses)
+    val = draw_table(seed=1)
+    classifier = make(epochs=5 if losses else 99, patience=2)
+    history = classifier.fit(draw_table(), val)
+    assert (history.best, len(history.val_eers)) == (best, n_epochs)
+    assert history.val_eers.tolist() == eers[:n_epochs]
+    assert history.best_eer == eers[best]
+    classifier.save(tmp_path)
+    loaded = Mlp.load(tmp_path, classifier.config)
+    np.testing.assert_array_equal(loaded.scores(val.vectors), shown[best])
+    loaded.network.load_state_dict(load_file(tmp_path / "final_model.safetensors"))
+    np.testing.assert_array_equal(loaded.scores(val.vectors), shown[n_epochs - 1])
+    assert (shown[best] != shown[n_epochs - 1]).any() == (best != n_epochs - 1)
+
+
+def test_the_network_standardises_by_the_training_clips_alone(draw_table: DrawTable, tmp_path: Path) -> None:
+    from safetensors.numpy import load_file
+
+    train, val = draw_table(), draw_table(seed=1)
+    train.vectors[:, 2] = 3
+    val.vectors[:] += 100
+    classifier = make(epochs=1)
+    classifier.fit(train, val)
+    classifier.save(tmp_path)
+    state = load_file(tmp_path / "best_model.safetensors")
+    expected = train.vectors.astype(np.float64)
+    np.testing.assert_allclose(state["mean"], expected.mean(axis=0), rtol=1e-4, atol=1e-6)
+    deviation = expected.std(axis=0)
+    assert deviation[2] == 0
+    deviation[2] = 1
+    np.testing.assert_allclose(state["deviation"], deviation, rtol=1e-5)
+
+
+@pytest.mark.parametrize("n_hidden_layers", [0, 1, 3])
+def test_scores_are_the_logits_of_the_layers_asked_for(draw_table: DrawTable, n_hidden_layers: int) -> None:
+    """Against the same sums in numpy; dropout is for training only."""
+    val = draw_table(seed=1)
+    classifier = make(n_hidden_layers=n_hidden_layers, dropout=0.5, epochs=2)
+    classifier.fit(draw_table(), val)
+    state = {name: tensor.cpu().numpy().astype(np.float64) for name, tensor in classifier.network.state_dict().items()}
+    linear = [name.removesuffix(".weight") for name in state if name.endswith(".weight")]
+    assert len(linear) == n_hidden_layers + 1
+    values = (val.vectors - state["mean"]) / state["deviation"]
+    for name in linear:
+        values = values @ state[f"{name}.weight"].T + state[f"{name}.bias"]
+        if name != linear[-1]:
+            assert values.shape[1] == 8
+            values = np.maximum(values, 0)
+    np.testing.assert_allclose(classifier.scores(val.vectors), values[:, 0], rtol=1e-4, atol=1e-5)
+
+
+def test_losses_are_cross_entropies_in_which_both_classes_weigh_the_same(draw_table: DrawTable) -> None:
+    val = draw_table(200, seed=1, bonafide=0.3)
+    classifier = make(epochs=3, patience=99)
+    history = classifier.fit(draw_table(200, bonafide=0.25), val)
+    probability = 1 / (1 + np.exp(-classifier.scores(val.vectors)))
+    losses = -np.log(np.where(val.labels == 1, probability, 1 - probability))
+    expected = np.where(val.labels == 1, 150 / 50, 1) * losses  # the training table's shares, as in training
+    assert history.val_losses[history.best] == pytest.approx(expected.mean(), rel=1e-5)
+
+
+def test_the_training_loss_is_that_of_a_whole_epoch(draw_table: DrawTable) -> None:
+    """With steps too small to move anything, it is the loss of all training clips."""
+    train = draw_table(50)
+    classifier = make(epochs=1, learning_rate=1e-8, dropout=0.0, batch_size=16)
+    history = classifier.fit(train, train)
+    assert history.train_losses[0] == pytest.approx(history.val_losses[0], rel=1e-4)
+
+
+def test_it_learns_what_no_straight_line_separates() -> None:
+    rng = np.random.default_rng(0)
+    vectors = rng.uniform(-1, 1, (400, 2)).astype(np.float32)
+    labels = (vectors[:, 0] * vectors[:, 1] > 0).astype(int)
+    texts = np.full(400, "")
+    table = EmbeddingTable(vectors, labels, texts, texts, texts, texts)
+    bent = make(hidden_size=32, n_hidden_layers=2, epochs=30, dropout=0.0).fit(table, table)
+    straight = make(n_hidden_layers=0, epochs=30).fit(table, table)
+    assert bent.best_eer < 0.1 < 0.3 < straight.best_eer
+
+
+def test_many_vectors_are_scored_in_parts(draw_table: DrawTable, monkeypatch: pytest.MonkeyPatch) -> None:
+    val = draw_table(seed=1)
+    classifier = make(epochs=1)
+    classifier.fit(draw_table(), val)
+    whole = classifier.scores(val.vectors)
+    sizes = []
+    classifier.network.register_forward_pre_hook(lambda _, inputs: sizes.append(len(inputs[0])))
+    monkeypatch.setattr(mlp_model, "SCORING_BATCH", 64)
+    np.testing.assert_allclose(classifier.scores(val.vectors), whole, rtol=1e-5, atol=1e-6)
+    assert sizes == [64, 64, 32]
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA GPU")
+def test_a_gpu_trains_saves_and_scores_like_the_cpu(draw_table: DrawTable, tmp_path: Path) -> None:
+    val = draw_table(seed=1)
+    classifier = make(epochs=5)
+    before = torch.cuda.get_rng_state()
+    history = classifier.fit(draw_table(), val)
+    assert next(classifier.network.parameters()).device.type == "cuda"
+    assert torch.equal(torch.cuda.get_rng_state(), before)
+    assert history.best_eer < 0.4
+    scores = classifier.scores(val.vectors)
+    classifier.save(tmp_path)
+    loaded = Mlp.load(tmp_path, classifier.config)
+    assert loaded.scores(val.vectors).tobytes() == scores.tobytes()
+    loaded.device = torch.device("cpu")
+    loaded.network.to("cpu")
+    np.testing.assert_allclose(loaded.scores(val.vectors), scores, rtol=1e-2, atol=1e-2)

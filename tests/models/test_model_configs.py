@@ -1,0 +1,132 @@
+import dataclasses
+import json
+import math
+from typing import Any
+
+import optuna
+import pytest
+
+from src.models import CLASSIFIERS, classifier_class
+from src.models.contract import Config, check_range
+
+KINDS = {name: classifier_class(name).Config for name in CLASSIFIERS}
+OUT_OF_RANGE = [
+    ("mlp", {"hidden_size": 0}), ("mlp", {"n_hidden_layers": -1}), ("mlp", {"n_hidden_layers": 21}),
+    ("mlp", {"dropout": -0.1}), ("mlp", {"dropout": 1.0}), ("mlp", {"learning_rate": 0.0}),
+    ("mlp", {"weight_decay": -1.0}), ("mlp", {"batch_size": 0}), ("mlp", {"epochs": 0}), ("mlp", {"patience": 0}),
+    ("svm", {"C": 0.0}), ("svm", {"C": -1}), ("svm", {"gamma": 0.0}),
+    ("rf", {"n_estimators": 0}), ("rf", {"max_depth": -1}), ("rf", {"min_samples_leaf": 0}),
+    ("rf", {"max_features": 0.0}), ("rf", {"max_features": 1.01}),
+]  # fmt: skip
+WRONG_KIND = [
+    ("mlp", {"hidden_size": 64.5}), ("mlp", {"hidden_size": "64"}), ("mlp", {"epochs": True}),
+    ("mlp", {"dropout": None}), ("mlp", {"learning_rate": [1e-3]}), ("mlp", {"learning_rate": math.nan}),
+    ("svm", {"C": "ten"}), ("svm", {"C": math.inf}), ("svm", {"kernel": 3}), ("svm", {"gamma": False}),
+    ("rf", {"n_estimators": 100.0}), ("rf", {"max_depth": None}), ("rf", {"max_features": "sqrt"}),
+]  # fmt: skip
+
+
+@pytest.fixture(autouse=True)
+def quiet() -> None:
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_configs_are_frozen_and_have_defaults_that_pass_their_own_checks(name: str) -> None:
+    config = KINDS[name]()
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        setattr(config, dataclasses.fields(config)[0].name, 1)
+    assert KINDS[name].from_mapping({}) == config
+    assert KINDS[name].from_mapping(json.loads(json.dumps(dataclasses.asdict(config)))) == config
+
+
+@pytest.mark.parametrize(("name", "values"), OUT_OF_RANGE)
+def test_values_out_of_range_are_refused_with_the_range(name: str, values: dict[str, Any]) -> None:
+    ((field, value),) = values.items()
+    for make in (KINDS[name].from_mapping, lambda given: KINDS[name](**given)):
+        with pytest.raises(ValueError, match=rf"Hyperparameter {field} must lie in \[.*\], not {value:g}\."):
+            make(values)
+
+
+@pytest.mark.parametrize(("name", "values"), WRONG_KIND)
+def test_values_of_the_wrong_kind_are_refused_with_an_example(name: str, values: dict[str, Any]) -> None:
+    ((field, value),) = values.items()
+    default = getattr(KINDS[name](), field)
+    with pytest.raises(ValueError) as caught:
+        KINDS[name].from_mapping(values)
+    expected = f"Hyperparameter {field} must be a {type(default).__name__} such as {default!r}, not {value!r}."
+    assert str(caught.value) == expected
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_unknown_names_are_refused_with_those_there_are(name: str) -> None:
+    fields = ", ".join(field.name for field in dataclasses.fields(KINDS[name]))
+    with pytest.raises(ValueError, match=f"Unknown hyperparameter 'depth'; allowed: {fields}"):
+        KINDS[name].from_mapping({"depth": 3})
+
+
+def test_unknown_kernels_are_refused_with_those_there_are() -> None:
+    with pytest.raises(ValueError, match="Unknown kernel 'poly'; allowed: rbf, linear"):
+        KINDS["svm"].from_mapping({"kernel": "poly"})
+
+
+def test_a_whole_number_may_stand_for_a_real_one() -> None:
+    assert KINDS["svm"].from_mapping({"C": 3}).C == 3
+    assert KINDS["mlp"].from_mapping({"dropout": 0}).dropout == 0
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, -1.0, 1.1])
+def test_a_range_holds_its_ends_and_no_nan(value: float) -> None:
+    check_range("share", 0, 0, 1)
+    check_range("share", 1, 0, 1)
+    with pytest.raises(ValueError, match=r"Hyperparameter share must lie in \[0, 1\], not"):
+        check_range("share", value, 0, 1)
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_whatever_a_trial_draws_is_a_config_that_can_be_written_down_and_read_again(name: str) -> None:
+    study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
+    drawn = set()
+    for _ in range(60):
+        trial = study.ask()
+        config = KINDS[name].search_space(trial)
+        study.tell(trial, 0.0)
+        values = dataclasses.asdict(config)
+        assert trial.params.items() <= values.items(), "what the trial chose is what is used"
+        untouched = values.keys() - trial.params.keys()
+        assert {key: values[key] for key in untouched} == {key: getattr(KINDS[name](), key) for key in untouched}
+        assert KINDS[name].from_mapping(json.loads(json.dumps(values))) == config
+        drawn.add(config)
+    assert len(drawn) > 50
+
+
+CHOICES: list[tuple[str, dict[str, Any]]] = [
+    (
+        "mlp",
+        {"hidden_size": 512, "n_hidden_layers": 3, "dropout": 0.6, "learning_rate": 1e-4, "weight_decay": 0.1,
+         "batch_size": 16},
+    ),
+    ("svm", {"kernel": "rbf", "C": 1e3, "gamma": 1e-2}),
+    ("svm", {"kernel": "linear", "C": 1e-3}),
+    ("rf", {"n_estimators": 500, "max_depth": 0, "min_samples_leaf": 10, "max_features": 1.0}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "values"), CHOICES)
+def test_the_search_asks_for_these_and_takes_what_it_is_told(name: str, values: dict[str, Any]) -> None:
+    config: Config = KINDS[name].search_space(optuna.trial.FixedTrial(values))
+    assert config == KINDS[name](**values)
+
+
+def test_a_linear_kernel_is_not_asked_for_its_narrowness() -> None:
+    trial = optuna.trial.FixedTrial({"kernel": "linear", "C": 1.0})
+    assert KINDS["svm"].search_space(trial).gamma == KINDS["svm"]().gamma
+    assert set(trial.params) == {"kernel", "C"}
+
+
+def test_the_search_tunes_the_batch_size() -> None:
+    """Fault 3: batch_size was tuned and never used; `test_mlp` shows that it is used."""
+    trial = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0)).ask()
+    KINDS["mlp"].search_space(trial)
+    assert "batch_size" in trial.params
+    assert not {"epochs", "patience"} & set(trial.params)
