@@ -1,4 +1,4 @@
-"""Recordings of every format, rate and number of channels come in as the sound that went out, or are refused by name."""
+"""Recordings of every format, rate and number of channels come in as the sound that they hold, or are refused."""
 
 from collections.abc import Callable
 from pathlib import Path

@@ -132,7 +132,7 @@ def test_sources_name_the_system_of_spoofs_alone(tmp_path: Path) -> None:
 def test_sources_without_their_columns_are_named(tmp_path: Path) -> None:
     touch(tmp_path, "real_voices/Ana_F001/1.wav")
     (tmp_path / "SOURCES.csv").write_text("clip,vocoder\n1.wav,xtts\n")
-    with pytest.raises(ValueError, match="SOURCES.csv needs the columns file and system; it has clip, vocoder"):
+    with pytest.raises(ValueError, match=r"SOURCES\.csv needs the columns file and system; it has clip, vocoder"):
         read_layout(tmp_path)
 
 

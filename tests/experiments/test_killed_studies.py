@@ -175,13 +175,22 @@ TEARS = [
 
 @pytest.mark.parametrize("tear", TEARS)
 def test_what_a_kill_tore_off_the_journal_is_cut_away(
-    tear: bytes, begun: Path, undisturbed: Callable[[int], dict[str, Any]], tmp_path: Path
+    tear: bytes,
+    begun: Path,
+    undisturbed: Callable[[int], dict[str, Any]],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     root = Path(shutil.copytree(begun, tmp_path / "root"))
     journal = root / "runs" / "svm_study0" / "journal.log"
     with journal.open("ab") as file:
         file.write(tear)
     journal.with_name("journal.log.lock").symlink_to(journal)  # as a killed process leaves it
+
+    def impatient(_: float) -> None:
+        raise AssertionError("it waits for a process that is dead")
+
+    monkeypatch.setattr("time.sleep", impatient)
     assert goes_on(root, N_DONE).n_new == 0
     assert portrait(goes_on(root, N_DONE + 1).folder) == undisturbed(N_DONE + 1)
 

@@ -1,4 +1,4 @@
-"""Nobody stands in two splits, each split gets its share of women and men, and old splits outlive new ones that fail."""
+"""Nobody stands in two splits, each gets its share of women and men, and old splits outlive new ones that fail."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -276,7 +276,7 @@ def test_shares_that_cannot_be_are_refused(shares: dict[str, float], words: str)
 
 
 def test_a_split_that_does_not_exist_is_told_which_do(corpus: Path) -> None:
-    with pytest.raises(ValueError, match="Unknown split 'exam'; allowed: pretext_train, .*, downstream_test"):
+    with pytest.raises(ValueError, match=r"Unknown split 'exam'; allowed: pretext_train, .*, downstream_test"):
         read_split(corpus, "exam")
 
 

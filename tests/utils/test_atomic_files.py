@@ -137,7 +137,7 @@ def test_what_json_cannot_hold_is_refused_and_the_old_file_stays(value: object, 
 @pytest.mark.parametrize("content", [b"", b"{", b"{'a': 1}", b"\xff\xfe"])
 def test_a_file_that_is_no_json_is_named_in_one_line(content: bytes, tmp_path: Path) -> None:
     (tmp_path / "broken.json").write_bytes(content)
-    with pytest.raises(ValueError, match="broken.json is not valid JSON") as error:
+    with pytest.raises(ValueError, match=r"broken\.json is not valid JSON") as error:
         read_json(tmp_path / "broken.json")
     assert len(str(error.value).splitlines()) == 1
 
