@@ -1,7 +1,7 @@
 """A project whose embeddings are drawn, not computed: three layers of which the classes overlap, so that EERs vary."""
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from zlib import crc32
 
@@ -73,6 +73,17 @@ def drawn_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def drawn(drawn_once: Path, tmp_path: Path) -> Path:
     """Return a copy of that root which a test may change."""
     return Path(shutil.copytree(drawn_once, tmp_path / "drawn"))
+
+
+@pytest.fixture(scope="module")
+def one_thread() -> Iterator[None]:
+    """Let torch work in one thread: on batches this small several do nothing but wait for each other."""
+    import torch
+
+    n_threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(n_threads)
 
 
 @pytest.fixture

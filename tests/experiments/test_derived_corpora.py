@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from zlib import crc32
 
 import joblib
 import numpy as np
@@ -10,6 +11,7 @@ import pandas as pd
 import pytest
 import soundfile
 
+from src.audio.augment import add_noise
 from src.audio.framing import leading_silence
 from src.audio.io import AudioHeader, load_waveform, read_header
 from src.audio.normalize import rms
@@ -154,6 +156,14 @@ def test_the_noise_of_every_clip_has_the_ratio_asked_for(snr: float, corpus: Pat
         measured.append(measured_snr(clean, noisy))
     assert measured == pytest.approx([snr] * len(measured), abs=0.8)  # noise and sound of half a second correlate
     assert np.mean(measured) == pytest.approx(snr, abs=0.2)
+
+
+def test_the_noise_follows_from_seed_and_name_alone(corpus: Path) -> None:
+    """The same seed gives the same noise tomorrow, in another process, and to a corpus with more clips."""
+    file = "real_voices/Person01_M001/M001-0001.flac"
+    folder = add_noise_to_dataset(corpus, snr=10, seed=7).folder
+    expected = add_noise(load_waveform(corpus / file), 10, np.random.default_rng(crc32(f"7/{file}".encode())))
+    np.testing.assert_allclose(load_waveform(folder / file), expected, atol=2**-15)
 
 
 def test_every_clip_has_noise_of_its_own(corpus: Path) -> None:

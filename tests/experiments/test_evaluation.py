@@ -22,8 +22,18 @@ from src.utils.files import read_json
 from src.utils.labels import parse_label
 from src.utils.score_files import evaluate_score_files
 
-pytestmark = pytest.mark.filterwarnings("ignore:The EER is", "ignore:There are only")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:The EER is", "ignore:There are only"),  # of tests by a few clips
+    pytest.mark.usefixtures("one_thread"),
+]
 PICTURES = {"confusion_matrix.png", "roc_curve.png", "det_curve.png", "score_histogram.png"}
+
+
+@pytest.fixture(autouse=True)
+def _empty_pictures(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> None:
+    """Put empty files for pictures where nothing looks at them: they take longer than all the rest."""
+    if "pictures" not in request.node.name:
+        monkeypatch.setattr("src.experiments.evaluation.save_figure", lambda path, _: path.touch())
 
 
 @pytest.fixture
@@ -48,7 +58,7 @@ def read_scores(folder: Path) -> pd.DataFrame:
     return pd.read_csv(folder / "scores.csv", keep_default_na=False)
 
 
-def test_every_metric_has_a_value_and_room_for_its_bounds(trained: Path) -> None:
+def test_results_hold_every_metric_with_room_for_its_bounds_and_pictures(trained: Path) -> None:
     verdict = evaluate_run(trained / "datasets" / "corpus", root=trained, run_number=0)
     assert verdict.folder == verdict.run == trained / "runs" / "run0"
     results = read_json(verdict.folder / "test_results.json")

@@ -11,7 +11,7 @@ import soundfile
 import soxr
 from scipy.stats import norm
 
-from src.experiments.catalogue import generate_tables
+from src.experiments.catalogue import add_duration, generate_tables
 from src.experiments.inspection import Inspection, find_cues, inspect_dataset
 from src.experiments.transforms import normalize_dataset
 from src.utils.dataset import read_rejected
@@ -256,6 +256,13 @@ def test_the_table_says_what_the_corpus_holds(inspection: Inspection) -> None:
     assert table["RMS (dBFS)"].tolist() == [-6.0, -6.0, -6.4]
     assert table["rate (Hz)"].tolist() == ["16000"] * 3
     assert table["format"].tolist() == ["FLAC PCM_16", "FLAC PCM_16", "FLAC PCM_16 x 2, WAV PCM_16 x 1"]
+
+
+def test_columns_that_were_measured_before_change_nothing(tmp_path: Path) -> None:
+    dataset = write_planted(tmp_path / "corpus", shorter)
+    before = inspect_dataset(dataset, jobs=1)
+    add_duration(dataset, jobs=1)
+    assert str(inspect_dataset(dataset, jobs=1)) == str(before)
 
 
 def test_clips_that_cannot_be_used_are_counted_and_listed(known: Path, inspection: Inspection) -> None:

@@ -8,7 +8,7 @@ import multiprocessing
 import os
 import shutil
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from importlib import import_module
 from multiprocessing.synchronize import Event
 from pathlib import Path
@@ -39,6 +39,19 @@ PROCESSES = multiprocessing.get_context("forkserver")  # imports once, then each
 PROCESSES.set_forkserver_preload(["src.experiments.tuning", "optuna", "skops.io", "sklearn.svm", "src.models.svm"])
 
 
+def leave_out_pictures(patch: pytest.MonkeyPatch) -> None:
+    """Draw nothing: pictures are most of a small trial's time."""
+    patch.setattr("src.experiments.training.save_figure", lambda *_: None)
+    patch.setattr("src.experiments.tuning._save_pictures", lambda *_: None)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _no_pictures() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        leave_out_pictures(patch)
+        yield
+
+
 def goes_on(root: Path, trials: int, **options: Any) -> StudyResult:
     search = Search(root / "datasets" / "corpus", "hubert", "svm")
     return optimize_hyperparameters(search, root=root, trials=trials, reuse=True, **options)
@@ -56,6 +69,7 @@ def replace_function(place: str, make: Callable[[Callable], Callable]) -> None:
 
 def run_until_killed(root: Path, trials: int, point: str) -> None:
     """Go on with the study until `point` of the next trial; runs in a process of its own."""
+    leave_out_pictures(pytest.MonkeyPatch())
     place, when = POINTS[point]
 
     def make(function: Callable) -> Callable:
@@ -81,6 +95,7 @@ def run_and_wait(root: Path, is_training: Event, may_end: Event) -> None:
 
         return patient
 
+    leave_out_pictures(pytest.MonkeyPatch())
     replace_function("src.experiments.tuning:train_run", make)
     goes_on(root, 1)
 
@@ -102,7 +117,6 @@ def portrait(study: Path) -> dict[str, Any]:
         "trials": [(trial.number, trial.state.name, trial.params, trial.value) for trial in trials],
         "runs": runs,
         "best": read_json(study / "best_hyperparameters.json"),
-        "pictures": sorted(path.name for path in study.glob("*.png")),
     }
 
 

@@ -266,7 +266,7 @@ def test_tables_that_do_not_agree_are_refused(corpus: Path) -> None:
         ({"train": 0.0}, "--train and --val must be above 0 and leave some for the test, not 0 and 0.2"),
         ({"val": 0.0}, "--train and --val must be above 0"),
         ({"train": 0.8, "val": 0.2}, "leave some for the test, not 0.8 and 0.2"),
-        ({"train": 0.7, "val": 0.3}, "leave some for the test"),  # 0.7 + 0.3 is a little below 1
+        ({"train": 0.7, "val": 0.1 + 0.2 - 1e-15}, "leave some for the test"),  # what rounding leaves is nobody
         ({"train": float("nan")}, "--train and --val must"),
     ],
 )

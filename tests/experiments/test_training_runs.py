@@ -20,7 +20,10 @@ from src.models import classifier_class
 from src.utils.files import file_digest, read_json, write_json
 from src.utils.paths import embeddings_folder
 
-pytestmark = pytest.mark.filterwarnings("ignore:The EER is")  # of classifiers no better than chance
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:The EER is"),  # of classifiers no better than chance
+    pytest.mark.usefixtures("one_thread"),
+]
 WEIGHTS = {
     "mlp": {"best_model.safetensors", "final_model.safetensors"},
     "svm": {"model.skops"},

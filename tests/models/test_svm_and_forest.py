@@ -60,6 +60,14 @@ def test_forest_scores_are_the_log_odds_of_what_the_trees_say_on_average(draw_ta
     np.testing.assert_allclose(classifier.scores(val.vectors), np.log(mean / (1 - mean)), rtol=1e-9, atol=1e-9)
 
 
+def test_forest_scores_do_not_depend_on_which_tree_ends_first(draw_table: DrawTable) -> None:
+    """Sums in another order have other last digits: near ties change places, and the EER with them."""
+    classifier = RandomForest(RandomForestConfig(n_estimators=150, min_samples_leaf=3))
+    classifier.fit(draw_table(300), draw_table(seed=1))
+    test = draw_table(1500, seed=2)
+    assert len({classifier.scores(test.vectors).tobytes() for _ in range(10)}) == 1
+
+
 def test_trees_that_all_agree_count_as_half_a_tree_short_of_certainty(draw_table: DrawTable) -> None:
     classifier = RandomForest(RandomForestConfig(n_estimators=10, max_features=1.0))
     classifier.fit(draw_table(distance=20), draw_table(distance=20, seed=1))

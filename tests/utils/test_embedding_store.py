@@ -208,6 +208,15 @@ def test_people_may_move_between_splits_and_come_back(tmp_path: Path) -> None:
     assert_undisturbed(tmp_path)
 
 
+def test_a_finished_store_that_goes_on_is_not_finished_until_it_ends(tmp_path: Path) -> None:
+    write(tmp_path, CLIPS.iloc[:3])
+    write(tmp_path, stop_after=1)
+    with pytest.raises(FileNotFoundError, match="are not finished: go on with fab GenerateEmbeddings"):
+        load_embeddings(tmp_path)
+    write(tmp_path)
+    assert_undisturbed(tmp_path)
+
+
 def test_clips_without_a_row_are_left_out_of_the_index(tmp_path: Path) -> None:
     with EmbeddingStore(tmp_path, IDENTITY) as store:
         files = store.waiting(prints(CLIPS))[::2]

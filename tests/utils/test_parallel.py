@@ -11,6 +11,10 @@ def square(number: int) -> int:
     return number * number
 
 
+def first_comes_last(number: int) -> int:
+    return sum(range(20_000_000 if number == 0 else number + 1)) and number
+
+
 def process_id(_: int) -> int:
     return os.getpid()
 
@@ -24,6 +28,7 @@ def fail_on_seven(number: int) -> int:
 def test_several_processes_give_what_one_gives_in_order() -> None:
     items = list(range(200))
     assert map_clips(square, items, jobs=2) == map_clips(square, items, jobs=1) == [n * n for n in items]
+    assert map_clips(first_comes_last, items, jobs=2) == items
     assert os.getpid() not in map_clips(process_id, items, jobs=2)
 
 
