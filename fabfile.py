@@ -5,6 +5,7 @@ is imported inside the tasks, so that listing them takes no time.
 """
 
 from pathlib import Path
+from shlex import quote
 
 from fabric import Connection, Task
 
@@ -17,7 +18,7 @@ DOWNSTREAM = "downstream_train,downstream_val,downstream_test"
 
 def _on(dataset: Path) -> str:
     """Return the flag that names a corpus, where it is not the default one."""
-    return "" if dataset == RELEASE else f" --dataset={dataset}"
+    return "" if dataset == RELEASE else f" --dataset={quote(str(dataset))}"
 
 
 # ---- corpora
@@ -82,7 +83,7 @@ def normalize_dataset(
     from src.experiments import transforms
 
     made = transforms.normalize_dataset(dataset, output, method=method, target_rms=target_rms, trim=trim)
-    print(f"{made}. Next: fab SplitDataset --dataset={made.folder}")
+    print(f"{made}. Next: fab SplitDataset{_on(made.folder)}")
 
 
 @command("AddNoise", snr="signal-to-noise ratio in dB (default 20)")
@@ -97,7 +98,7 @@ def add_noise(
     from src.experiments import transforms
 
     made = transforms.add_noise_to_dataset(dataset, output, snr=snr, seed=seed)
-    print(f"{made}. Next: fab SplitDataset --dataset={made.folder}")
+    print(f"{made}. Next: fab SplitDataset{_on(made.folder)}")
 
 
 @command(
@@ -116,7 +117,7 @@ def create_spoofs(
     from src.experiments import transforms
 
     made = transforms.create_spoofs(dataset, output, vocoder=vocoder, seed=seed)
-    print(f"{made}. Next: fab SplitDataset --dataset={made.folder}")
+    print(f"{made}. Next: fab SplitDataset{_on(made.folder)}")
 
 
 @command(
@@ -244,16 +245,17 @@ visualize_embeddings_tsne = _with_methods("VisualizeEmbeddingsTSNE", ("tsne",), 
 
 @command(
     "TrainModel",
-    pooling="mean (default), std or mean+std: which statistics over time the classifier sees",
-    hyperparameters="JSON file, also that of a run or a study's best; what it leaves out is built in",
+    layer="hidden layer, -1 = the last; left out: that of --hyperparameters, else the last",
+    pooling="mean, std or mean+std; left out: that of --hyperparameters, else mean",
+    hyperparameters="JSON file, also that of a run or a study's best; the rest is built in; its seed is not taken",
 )
 def train_model(
     c: Connection,
     dataset: Path = RELEASE,
     backbone: str = "",
     classifier: str = "",
-    layer: int = -1,
-    pooling: str = "mean",
+    layer: int | None = None,
+    pooling: str = "",
     hyperparameters: Path | None = None,
     seed: int = 7,
 ) -> None:
@@ -332,6 +334,8 @@ def test_model(
         split=split,
     )
     print(format_table(verdict.report))
+    if verdict.n_known:
+        print(f"Note: {verdict.n_known} of these people were in training or validation: this is no test.")
     print(
         f"Written to {verdict.folder}; act DCF and Cllr read scores as log-likelihood ratios, which these are not yet."
     )

@@ -14,6 +14,7 @@ import soundfile
 
 os.environ["HF_HUB_CACHE"] = str(Path(tempfile.gettempdir()) / "audios-tests-without-hub")  # nobody ever makes it
 os.environ["HF_HUB_OFFLINE"] = "1"
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # on tiny models threads wait for each other longer than they work
 os.environ["TQDM_DISABLE"] = "1"
 
 RATE = 16_000

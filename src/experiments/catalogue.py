@@ -4,6 +4,7 @@ Every step may be repeated. A clip that cannot be used leaves the table for `rej
 making the table anew gives every clip another chance.
 """
 
+import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from filelock import FileLock
 
 from src.audio.io import UnusableAudio, load_waveform, read_header
 from src.corpora import LAYOUTS
@@ -20,9 +22,9 @@ from src.utils.dataset import (
     check_dataset,
     drop_rejected,
     read_files,
-    write_table,
     write_tables,
 )
+from src.utils.files import text_digest
 from src.utils.parallel import map_clips
 from src.utils.registry import lookup
 
@@ -77,19 +79,24 @@ def usable_or_reason(function: Callable[[Path], Any], path: Path) -> tuple[Any, 
 
 
 def _add_column(dataset: Path, column: str, measure: Callable[[Path], float], jobs: int) -> Catalogue:
-    files = read_files(dataset)
-    paths = [dataset / file for file in files["file"]]
+    paths = [dataset / file for file in read_files(dataset)["file"]]
     measured = map_clips(partial(usable_or_reason, measure), paths, jobs=jobs, description=column)
-    files[column] = [value for value, _ in measured]
-    reasons = {file: reason for file, (_, reason) in zip(files["file"], measured, strict=True) if reason}
-    kept = drop_rejected(dataset, files, reasons)
-    kept[column] = kept[column].astype(float)
-    if reasons:
+    found = {path: value for path, (value, reason) in zip(paths, measured, strict=True) if not reason}
+    reasons = {
+        path.relative_to(dataset).as_posix(): reason
+        for path, (_, reason) in zip(paths, measured, strict=True)
+        if reason
+    }
+    with FileLock(_lock_of(dataset)):  # two steps at once must not lose each other's column
+        kept = drop_rejected(dataset, read_files(dataset), reasons)
+        kept[column] = [found[dataset / file] for file in kept["file"]]
         people = write_tables(dataset, kept)
-    else:
-        write_table(dataset / FILES_TABLE, kept)
-        people = kept[["speaker", "id"]].drop_duplicates()
     return Catalogue(dataset, len(kept), len(people), len(reasons))
+
+
+def _lock_of(dataset: Path) -> Path:
+    """Return a lock file for the corpus's tables, outside the corpus."""
+    return Path(tempfile.gettempdir()) / f"audios-{text_digest(str(dataset.resolve()))[:16]}.lock"
 
 
 def _duration(path: Path) -> float:
@@ -103,6 +110,8 @@ def _amplitude(path: Path) -> float:
 def _unusable_name_or_size(dataset: Path, file: str) -> str:
     if _printable(file) != file or "\n" in file or "\r" in file:
         return "its name holds characters that a table cannot (bytes that are not UTF-8, a line break)"
+    if not (dataset / file).is_file():
+        return "not a file (a broken link?)"
     return "" if (dataset / file).stat().st_size else "empty (no bytes)"
 
 

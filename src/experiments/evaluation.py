@@ -1,7 +1,7 @@
 """One evaluator for all classifiers: a finished run and a split in, scores, metrics and pictures out.
 
-The threshold is the validation's. People whose clips chose the weights may not judge them: when the test split holds
-one of them (the corpus was split again since) the test is refused. Nothing here chooses anything.
+The threshold is the validation's. People whose clips chose the weights may not judge them: a downstream_test that holds
+one of them is refused; a test on any other split says how many it holds. Nothing here chooses anything.
 
 The results of the usual test (the run's corpus, downstream_test, all genders) lie in the run folder itself, those of
 any other test in a folder of their own inside it.
@@ -14,14 +14,30 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from src.experiments.provenance import now
-from src.experiments.runs import METRICS, PROVENANCE, SCORES, TEST_RESULTS, find_run, read_hyperparameters, save_figure
-from src.experiments.training import load_run, people_in, read_split_embeddings, require_both_classes
+from src.experiments.provenance import describe_origin, now
+from src.experiments.runs import (
+    METRICS,
+    PROVENANCE,
+    SCORES,
+    TEST_PROVENANCE,
+    TEST_RESULTS,
+    find_run,
+    read_hyperparameters,
+    save_figure,
+)
+from src.experiments.training import (
+    load_run,
+    people_in,
+    read_split_embeddings,
+    require_both_classes,
+    require_same_model,
+    require_unchanged_recordings,
+)
 from src.metrics.classification import confusion_matrix
 from src.metrics.report import evaluate
 from src.utils.dataset import write_table
 from src.utils.embeddings import EmbeddingTable
-from src.utils.files import read_json, write_json
+from src.utils.files import read_record, write_json
 from src.utils.labels import LABEL_NAMES
 
 TEST_SPLIT = "downstream_test"
@@ -34,6 +50,8 @@ class Verdict:
     folder: Path
     run: Path
     report: dict[str, float]
+    n_known: int
+    """People of the split who were in training or validation; above 0 it is no test."""
 
 
 def evaluate_run(
@@ -63,6 +81,7 @@ def evaluate_run(
         F or M: only clips of these people; empty = all.
     split : str
     """
+    started = now()
     if study_number < 0 and run_number < 0:
         raise ValueError("Which run? Give --run-number=, or --study-number= for the best run of a study.")
     if study_number >= 0 and not classifier:
@@ -76,16 +95,32 @@ def evaluate_run(
         root, dataset, trained["backbone"], split, trained["layer"], trained["pooling"], gender
     )
     require_both_classes(table, f"{split} of {dataset}" + (f", gender {gender}," if gender else ""))
-    _check_same_embeddings(run, meta)
-    _check_strangers(run, table, split)
+    trained_on = read_record(run / PROVENANCE, "data")["data"]
+    require_same_model(
+        trained_on["embeddings"]["downstream_train"],
+        meta,
+        f"The embeddings that {run} was trained on and those of {split}",
+    )
+    require_unchanged_recordings(root, dataset, trained["backbone"], split)
+    known = _known_people(run, trained_on["people"], table, split)
     scores = load_run(run).scores(table.vectors)
-    threshold = read_json(run / METRICS)["threshold"]
+    threshold = read_record(run / METRICS, "threshold")["threshold"]
     report = evaluate(table.labels, scores, threshold=threshold)
     usual = (dataset.name, split, gender) == (trained["corpus"], TEST_SPLIT, "")
     folder = run if usual else run / "-".join(filter(None, ["test", dataset.name, split, gender]))
-    about = {"corpus": dataset.name, "split": split, "gender": gender or "all", "split_digest": meta["split_digest"]}
-    _write(folder, table, scores, report, {**about, "threshold_from": "downstream_val", "tested": now()})
-    return Verdict(folder, run, report)
+    about = {
+        "corpus": dataset.name,
+        "split": split,
+        "gender": gender or "all",
+        "split_digest": meta["split_digest"],
+        "people_seen_in_training": len(known),
+        "threshold_from": "downstream_val",
+        "tested": now(),
+    }
+    origin = describe_origin(root, seed=trained["seed"], data={"embeddings": {split: meta}}, started=started)
+    write_json(folder / TEST_PROVENANCE, origin)
+    _write(folder, table, scores, report, about)
+    return Verdict(folder, run, report, len(known))
 
 
 def _write(
@@ -120,24 +155,12 @@ def score_table(table: EmbeddingTable, scores: np.ndarray) -> pd.DataFrame:
     )
 
 
-def _check_same_embeddings(run: Path, meta: dict[str, Any]) -> None:
-    trained = read_json(run / PROVENANCE)["data"]["embeddings"]["downstream_train"]
-    for key in ("model", "digest", "precision"):
-        if meta[key] != trained[key]:
-            raise ValueError(
-                f"{run} was trained on embeddings of {key} {trained[key]}, the split's are of {meta[key]}: "
-                "make the split's embeddings with the same model."
-            )
-
-
-def _check_strangers(run: Path, table: EmbeddingTable, split: str) -> None:
-    """Refuse a test by people who were in training or validation."""
-    if split != TEST_SPLIT:
-        return
-    known = {person for people in read_json(run / PROVENANCE)["data"]["people"].values() for person in people}
-    shared = sorted(known & set(people_in(table)))
-    if shared:
+def _known_people(run: Path, trained_on: dict[str, list[str]], table: EmbeddingTable, split: str) -> list[str]:
+    """Return the people of a split who were in training or validation; refuse them in the test split."""
+    known = sorted({person for people in trained_on.values() for person in people} & set(people_in(table)))
+    if known and split == TEST_SPLIT:
         raise ValueError(
-            f"{len(shared)} people of {split} were in the training of {run} (first: {shared[0]}): "
-            "the corpus has been split again since; train again."
+            f"{len(known)} people of {split} were in the training of {run} (first: {known[0]}): "
+            "the corpus has been split another way since; train again."
         )
+    return known

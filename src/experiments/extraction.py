@@ -19,7 +19,8 @@ from src.backbones import Backbone, load_backbone
 from src.experiments.catalogue import usable_or_reason
 from src.experiments.splits import read_split
 from src.utils.dataset import REJECTED_TABLE, check_dataset, reject
-from src.utils.embedding_store import EmbeddingStore, fingerprint
+from src.utils.embedding_store import EmbeddingStore
+from src.utils.files import fingerprint
 from src.utils.paths import embeddings_folder
 
 DEFAULT_BATCH_SECONDS = 60.0

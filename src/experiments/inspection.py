@@ -20,13 +20,14 @@ from src.audio.io import SPEECH_RATE, load_waveform, read_header
 from src.audio.normalize import rms
 from src.experiments.catalogue import usable_or_reason
 from src.metrics.eer import detection_error_curve, equal_error_point
-from src.utils.dataset import REJECTED_TABLE, drop_rejected, person_of, read_files, read_people, read_rejected
+from src.utils.dataset import REJECTED_TABLE, drop_rejected, person_of, read_files, read_rejected, write_tables
 from src.utils.labels import parse_label
 from src.utils.parallel import map_clips
 
 TELLING_EER = 0.40
 """A cue counts as telling when its EER is below this and chance alone would hardly do it."""
 CHANCE = 1e-3
+ENOUGH_CLIPS = 20
 ADVICE = {
     "duration": "cut or choose clips of like length",
     "peak level": "fab NormalizeDataset --method=peak evens it out",
@@ -64,9 +65,14 @@ class Inspection:
 
     def __str__(self) -> str:
         rejected = [f"{self.n_rejected} clips cannot be used, see {REJECTED_TABLE}."] if self.n_rejected else []
-        warnings = [f"Warning: {cue.warning}" for cue in self.cues if cue.telling]
-        calm = [] if warnings else ["None of these properties alone tells the classes apart."]
-        return "\n".join([self.totals, self.table.to_string(index=False), *rejected, *warnings, *calm])
+        remarks = [f"Warning: {cue.warning}" for cue in self.cues if cue.telling]
+        if self.table.groupby("label")["clips"].sum().min() < ENOUGH_CLIPS:
+            remarks.append(
+                f"A class has fewer than {ENOUGH_CLIPS} clips: too few to find every property that tells it."
+            )
+        elif not remarks:
+            remarks.append("None of these properties alone tells the classes apart.")
+        return "\n".join([self.totals, self.table.to_string(index=False), *rejected, *remarks])
 
 
 def inspect_dataset(dataset: Path, jobs: int = 0) -> Inspection:
@@ -77,14 +83,16 @@ def inspect_dataset(dataset: Path, jobs: int = 0) -> Inspection:
     FileNotFoundError, ValueError
         When the tables are missing or broken.
     """
-    files, people = read_files(dataset), read_people(dataset)
+    files = read_files(dataset)
     paths = [dataset / file for file in files["file"]]
     measured = map_clips(partial(usable_or_reason, _measure), paths, jobs=jobs, description="clips")
     reasons = {file: reason for file, (_, reason) in zip(files["file"], measured, strict=True) if reason}
     usable = drop_rejected(dataset, files, reasons)
+    if reasons:
+        write_tables(dataset, usable)
     clips = pd.concat([usable, pd.DataFrame([values for values, reason in measured if not reason])], axis=1)
     clips = clips.loc[:, ~clips.columns.duplicated(keep="last")]
-    totals = f"{len(clips)} clips, {clips['duration'].sum() / 3600:.2f} h, {len(people)} people"
+    totals = f"{len(clips)} clips, {clips['duration'].sum() / 3600:.2f} h, {person_of(clips).nunique()} people"
     table = pd.DataFrame([_row(name, group) for name, group in clips.groupby(["label", "gender"])])
     return Inspection(totals, table, find_cues(clips), len(read_rejected(dataset)))
 
@@ -102,15 +110,22 @@ def find_cues(clips: pd.DataFrame) -> list[Cue]:
         return []
     numbers = {name: clips[name].to_numpy(float) for name in ("duration", "peak level", "RMS level", "leading silence")}
     categories = {name: _share_of_bonafide(clips[name], labels) for name in ("sample rate", "file format")}
-    return [_judge(name, labels, values) for name, values in (numbers | categories).items()]
+    return [
+        *(_judge(name, labels, values) for name, values in numbers.items()),
+        *(_judge(name, labels, values, even_if_few=True) for name, values in categories.items()),
+    ]
 
 
-def _judge(name: str, labels: np.ndarray, values: np.ndarray) -> Cue:
+def _judge(name: str, labels: np.ndarray, values: np.ndarray, *, even_if_few: bool = False) -> Cue:
     if np.ptp(values) == 0:
         return Cue(name, 0.5, False)
     eer = min(_eer_between_ties(labels, values), _eer_between_ties(labels, -values))
     chance = mannwhitneyu(values[labels == 1], values[labels == 0]).pvalue
-    return Cue(name, eer, bool(eer < TELLING_EER and chance < CHANCE))
+    return Cue(
+        name,
+        eer,
+        bool(eer < TELLING_EER and (chance < CHANCE or (even_if_few and eer == 0 and np.bincount(labels).min() >= 5))),
+    )
 
 
 def _eer_between_ties(labels: np.ndarray, values: np.ndarray) -> float:

@@ -68,7 +68,8 @@ def run_pipeline(
     if not split_table(dataset, "downstream_test").is_file():
         split_dataset(dataset, shares or SplitShares(), seed=seed)
     counts = ", ".join(f"{split.removeprefix('downstream_')} {len(read_split(dataset, split))}" for split in DOWNSTREAM)
-    yield Step("SplitDataset", f"clips by person: {counts}", dataset / "splits")
+    made_with = read_json(dataset / "splits" / "recipe.json")["seed"]
+    yield Step("SplitDataset", f"clips by person: {counts} (seed {made_with})", dataset / "splits")
     loaded = load_backbone(backbone, model)
     for split in DOWNSTREAM:
         done = extract(dataset, split, loaded, backbone, root=root)

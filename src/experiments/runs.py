@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from src.utils.files import atomic_path, read_json
+from src.utils.files import atomic_path, read_record
 from src.utils.paths import runs_folder
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 HYPERPARAMETERS, PROVENANCE, METRICS = "hyperparameters.json", "provenance.json", "metrics.json"
-TEST_RESULTS, SCORES = "test_results.json", "scores.csv"
+TEST_RESULTS, TEST_PROVENANCE, SCORES = "test_results.json", "test_provenance.json", "scores.csv"
 PICTURE_DPI = 150
 
 
@@ -90,8 +90,7 @@ def find_run(root: Path, run_number: int, study_number: int = -1, classifier: st
 
 def read_hyperparameters(run: Path) -> dict[str, Any]:
     """Return the inputs of a run."""
-    hyperparameters: dict[str, Any] = read_json(run / HYPERPARAMETERS)
-    return hyperparameters
+    return read_record(run / HYPERPARAMETERS, "corpus", "backbone", "classifier", "layer", "pooling", "seed")
 
 
 def save_array(path: Path, values: np.ndarray) -> None:
@@ -110,7 +109,7 @@ def _best_run(study: Path) -> int:
     path = study / "best_hyperparameters.json"
     if not path.is_file():
         raise FileNotFoundError(f"{study} has no finished trial yet; go on with fab OptimizeHyperparameters.")
-    return int(read_json(path)["best_trial_number"])
+    return int(read_record(path, "best_trial_number")["best_trial_number"])
 
 
 def _listed(what: str, numbers: list[int]) -> str:

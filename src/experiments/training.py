@@ -27,7 +27,7 @@ from src.experiments.splits import read_split
 from src.metrics.eer import operating_threshold
 from src.metrics.report import evaluate
 from src.models import Classifier, Config, History, classifier_class
-from src.utils.embedding_store import split_digest
+from src.utils.embedding_store import changed_recordings, split_digest
 from src.utils.embeddings import EmbeddingTable, load_embeddings, read_meta, resolve_layer
 from src.utils.files import read_json, write_json
 from src.utils.labels import LABEL_NAMES
@@ -92,8 +92,8 @@ def train_model(
     classifier: str,
     *,
     root: Path,
-    layer: int = -1,
-    pooling: str = "mean",
+    layer: int | None = None,
+    pooling: str = "",
     hyperparameters: Path | None = None,
     seed: int = 7,
 ) -> Run:
@@ -106,15 +106,17 @@ def train_model(
     root : Path
         Holds `embeddings/` and `runs/`.
     layer, pooling
-        As `load_embeddings` takes them; those of `hyperparameters` go before.
+        As `load_embeddings` takes them; None and empty: those of `hyperparameters`, else the last layer and "mean".
     hyperparameters : Path, optional
         JSON: the classifier's hyperparameters, or a run's or study's file of them; what it leaves out is built in.
     seed : int
     """
     given = read_hyperparameter_file(hyperparameters, backbone, classifier) if hyperparameters else {}
-    layer, pooling = given.pop("layer", layer), str(given.pop("pooling", pooling))
+    given_layer, given_pooling = given.pop("layer", -1), str(given.pop("pooling", "mean"))
+    layer, pooling = given_layer if layer is None else layer, pooling or given_pooling
     config = classifier_class(classifier).Config.from_mapping(given)
     recipe = Recipe(dataset, backbone, classifier, config, layer, pooling, seed)
+    require_unchanged_recordings(root, dataset, backbone, "downstream_train", "downstream_val")
     data = read_training_data(root, dataset, backbone, layer, pooling)  # refuses bad input before a folder is made
     return train_run(recipe, data, new_numbered_folder(runs_folder(root), "run"), root=root)
 
@@ -167,7 +169,31 @@ def read_training_data(root: Path, dataset: Path, backbone: str, layer: int, poo
     for split, (table, _) in zip(splits, tables, strict=True):
         require_both_classes(table, split)
     (train, train_meta), (val, val_meta) = tables
+    require_same_model(train_meta, val_meta, "The embeddings of downstream_train and downstream_val")
     return TrainingData(train, val, dict(zip(splits, (train_meta, val_meta), strict=True)))
+
+
+def require_same_model(one: Mapping[str, Any], other: Mapping[str, Any], what: str) -> None:
+    """Raise ValueError when two stores were computed by different models or at different precision."""
+    for key in ("model", "digest", "precision"):
+        if one.get(key) != other.get(key):
+            raise ValueError(
+                f"{what} are of different models ({key} {one.get(key)} and {other.get(key)}): "
+                "make both with the same --model and --precision."
+            )
+
+
+def require_unchanged_recordings(root: Path, dataset: Path, backbone: str, *splits: str) -> None:
+    """Raise ValueError when recordings are no longer those from which the embeddings of these splits were computed."""
+    for split in splits:
+        split_meta(root, dataset, backbone, split)
+        folder = embeddings_folder(root, dataset, backbone, split)
+        changed = changed_recordings(dataset, folder)
+        if changed:
+            raise ValueError(
+                f"{len(changed)} recordings of {dataset} are not those that {folder} was computed from "
+                f"(first: {changed[0]}): delete that folder and run fab GenerateEmbeddings, or rename the corpus."
+            )
 
 
 def read_split_embeddings(

@@ -2,8 +2,8 @@
 
 The old corpus is only read. Every clip of the new one is a mono 16-bit FLAC at 16 kHz, whatever it was before, so that
 neither file format nor sample rate can give the class away. A step that was killed goes on where it stopped: clips that
-are there are kept, `recipe.json` tells what they were made with (another recipe for the same folder is refused) and the
-tables are written last.
+are there are kept, `recipe.json` tells what they were made of and with (another recipe for the same folder, or
+recordings that changed since, are refused) and the tables are written last.
 """
 
 from collections.abc import Callable
@@ -31,7 +31,7 @@ from src.utils.dataset import (
     write_table,
     write_tables,
 )
-from src.utils.files import atomic_path, read_json, remove_leftovers, text_digest, write_json
+from src.utils.files import atomic_path, fingerprint, read_json, remove_leftovers, text_digest, write_json
 from src.utils.parallel import map_clips
 
 Transform = Callable[[np.ndarray, int], np.ndarray]
@@ -154,7 +154,7 @@ def _start(dataset: Path, output: Path, recipe: dict[str, Any], jobs: list[_Job]
         **recipe,
         "source": dataset.name,
         "source_files": text_digest(
-            "\n".join(map(str, sorted(job.source.relative_to(dataset).as_posix() for job in jobs)))
+            "\n".join(sorted(f"{job.source.relative_to(dataset).as_posix()} {_state(job.source)}" for job in jobs))
         ),
     }
     note = output / "recipe.json"
@@ -202,6 +202,10 @@ def _copied(waveform: np.ndarray, seed: int, *, vocoder: str) -> np.ndarray:
 
 def _unchanged(waveform: np.ndarray, _seed: int) -> np.ndarray:
     return waveform
+
+
+def _state(recording: Path) -> str:
+    return fingerprint(recording) if recording.is_file() else "missing"
 
 
 def _clip_seed(file: str, seed: int) -> int:

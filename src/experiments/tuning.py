@@ -22,7 +22,14 @@ from filelock import FileLock, Timeout
 from tqdm import tqdm
 
 from src.experiments.runs import find_study, new_numbered_folder, save_figure
-from src.experiments.training import Recipe, Run, TrainingData, read_training_data, train_run
+from src.experiments.training import (
+    Recipe,
+    Run,
+    TrainingData,
+    read_training_data,
+    require_unchanged_recordings,
+    train_run,
+)
 from src.models import classifier_class
 from src.utils.embeddings import POOLINGS
 from src.utils.files import read_json, write_json, write_text
@@ -110,6 +117,7 @@ def optimize_hyperparameters(
     if search.pooling and search.pooling not in POOLINGS:
         raise ValueError(f"Unknown pooling '{search.pooling}'; allowed: {', '.join(POOLINGS)}.")
     trials = trials or DEFAULT_TRIALS.get(search.classifier, 30)
+    require_unchanged_recordings(root, search.dataset, search.backbone, "downstream_train", "downstream_val")
     read = lru_cache(maxsize=4)(partial(read_training_data, root, search.dataset, search.backbone))
     metas = read(-1 if search.layer is None else search.layer, search.pooling or "mean").metas
     n_layers = metas["downstream_train"]["layers"]
@@ -213,14 +221,24 @@ def _open_journal(folder: Path) -> "optuna.Study":
     from optuna.storages.journal import JournalFileBackend
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    journal, note = folder / JOURNAL, folder / FINISHED_BYTES
+    journal = folder / JOURNAL
     (folder / f"{JOURNAL}.lock").unlink(missing_ok=True)  # of a process that was killed; we are alone
-    finished = int(note.read_text()) if note.is_file() else 0
     if journal.is_file():
         with journal.open("r+b") as file:
-            file.truncate(finished)
+            file.truncate(_finished_bytes(folder))
     storage = optuna.storages.JournalStorage(JournalFileBackend(str(journal)))
     return optuna.create_study(storage=storage, study_name=folder.name, direction="minimize", load_if_exists=True)
+
+
+def _finished_bytes(folder: Path) -> int:
+    """Return how much of the journal belongs to finished trials; none of it before the first has ended."""
+    note = folder / FINISHED_BYTES
+    text = note.read_text().strip() if note.is_file() else ""
+    if text.isdecimal():
+        return int(text)
+    if text or (folder / "run1").is_dir():  # a second trial begins only when the first is noted
+        raise ValueError(f"{note} is damaged, so {folder.name} cannot be gone on with; start a new study.")
+    return 0
 
 
 def _note_best(study: "optuna.Study", folder: Path) -> None:

@@ -62,6 +62,10 @@ def read_file_rows(path: Path, maker: str) -> pd.DataFrame:
         if gender not in GENDERS:
             raise ValueError(f"{path}, row {row}: unknown gender '{gender}'; allowed: {', '.join(GENDERS)}.")
     table["label"] = [LABEL_NAMES[parse_label(label)] for label in table["label"]]
+    genders = table.groupby(["speaker", "id"])["gender"].nunique()
+    if (genders > 1).any():
+        speaker, identity = genders.index[genders > 1][0]
+        raise ValueError(f"{path}: {speaker}_{identity} is listed with two genders; mend the table.")
     twice = table["file"].duplicated()
     if twice.any():
         row = int(twice.to_numpy().argmax())
@@ -91,7 +95,7 @@ def write_tables(dataset: Path, files: pd.DataFrame) -> pd.DataFrame:
 
 def person_of(table: pd.DataFrame) -> pd.Series:
     """Return the person of every row: name and id, `Maria_F003`."""
-    name = table["person"] if "person" in table else table["speaker"]
+    name = table["speaker"] if "speaker" in table else table["person"]
     return name + "_" + table["id"]
 
 

@@ -6,7 +6,6 @@ anything else is refused, never mixed in. Clips that left the split keep their r
 """
 
 import csv
-import hashlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,11 +14,9 @@ import numpy as np
 import pandas as pd
 from filelock import FileLock, Timeout
 
-from src.utils.dataset import write_table
+from src.utils.dataset import FILE_COLUMNS, write_table
 from src.utils.embeddings import INDEX, JOURNAL, META, layer_file, read_journal
-from src.utils.files import read_json, text_digest, write_json, write_text
-
-PROBE_BYTES = 32 * 1024
+from src.utils.files import fingerprint, read_json, text_digest, write_json, write_text
 
 
 class EmbeddingStore:
@@ -120,7 +117,7 @@ class EmbeddingStore:
         places = pd.DataFrame(
             {"file": self.journal["file"], "row": range(len(self.journal)), "frames": self.journal["frames"]}
         )
-        index = clips.merge(places, on="file", how="inner")
+        index = clips[FILE_COLUMNS].merge(places, on="file", how="inner")
         corpus = "\n".join(f"{file} {fingerprints[file]}" for file in sorted(fingerprints))
         meta = {
             **self.identity,
@@ -174,16 +171,10 @@ def split_digest(clips: pd.DataFrame) -> str:
     return text_digest(clips[["file", "speaker", "id", "gender", "label", "system"]].to_csv(index=False))
 
 
-def fingerprint(path: Path) -> str:
-    """Return what tells a recording from any other: a digest of its size, its beginning and its end.
-
-    Reading 64 KiB a clip keeps the check of a large corpus to seconds; a change that keeps the size and both ends is
-    not noticed.
-    """
-    size = path.stat().st_size
-    digest = hashlib.blake2b(str(size).encode(), digest_size=8)
-    with path.open("rb") as file:
-        digest.update(file.read(PROBE_BYTES))
-        file.seek(max(0, size - PROBE_BYTES))
-        digest.update(file.read(PROBE_BYTES))
-    return digest.hexdigest()
+def changed_recordings(dataset: Path, folder: Path) -> list[str]:
+    """Return the recordings that are no longer those a store was computed from; missing ones are passed over."""
+    journal = read_journal(folder)
+    indexed = set(pd.read_csv(folder / INDEX, dtype=str, keep_default_na=False)["file"])
+    used = journal[[file in indexed and (dataset / file).is_file() for file in journal["file"]]]
+    now = [fingerprint(dataset / file) for file in used["file"]]
+    return used["file"][used["fingerprint"] != now].tolist()

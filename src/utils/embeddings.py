@@ -20,7 +20,7 @@ import numpy as np
 import pandas as pd
 
 from src.utils.dataset import GENDERS, person_of, read_file_rows
-from src.utils.files import read_json
+from src.utils.files import read_record
 from src.utils.labels import parse_label
 
 POOLINGS = {"mean": (0,), "std": (1,), "mean+std": (0, 1)}
@@ -90,6 +90,8 @@ def load_embeddings(folder: Path, layer: int = -1, pooling: str = "mean", gender
         raise ValueError(f"Unknown pooling '{pooling}'; allowed: {', '.join(POOLINGS)}.")
     meta = read_meta(folder)
     index = read_file_rows(folder / INDEX, maker="GenerateEmbeddings")
+    if "row" not in index:
+        raise ValueError(f"{folder / INDEX} has no column row; delete it and run fab GenerateEmbeddings again.")
     rows = index["row"].astype(int).to_numpy()
     path, shape = layer_file(folder, resolve_layer(layer, meta["layers"])), (rows.max() + 1, 2, meta["dimension"])
     if not path.is_file() or path.stat().st_size < 4 * math.prod(shape):
@@ -121,7 +123,7 @@ def read_meta(folder: Path) -> dict:
         raise FileNotFoundError(f"There are no embeddings {folder}: make them with {task}.")
     if not (folder / INDEX).is_file():
         raise FileNotFoundError(f"The embeddings {folder} are not finished: go on with {task}.")
-    return read_json(folder / META)
+    return read_record(folder / META, "layers", "dimension")
 
 
 def resolve_layer(layer: int, n_layers: int) -> int:

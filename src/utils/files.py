@@ -13,6 +13,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+PROBE_BYTES = 32 * 1024
+
 
 @contextmanager
 def atomic_path(path: Path) -> Iterator[Path]:
@@ -70,10 +72,40 @@ def read_json(path: Path) -> Any:
         raise ValueError(f"{path} is not valid JSON ({error}).") from error
 
 
+def read_record(path: Path, *keys: str) -> dict[str, Any]:
+    """Read a JSON object that must hold the given keys.
+
+    Raises
+    ------
+    ValueError
+        When it is no JSON, no object, or lacks a key; the line names the file.
+    """
+    record = read_json(path)
+    missing = [key for key in keys if not isinstance(record, dict) or key not in record]
+    if missing or not isinstance(record, dict):
+        raise ValueError(f"{path} is damaged: it holds no {', '.join(missing) or 'JSON object'}.")
+    return record
+
+
 def file_digest(path: Path) -> str:
     """Return the SHA-256 of a file's bytes, in hexadecimal."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def fingerprint(path: Path) -> str:
+    """Return what tells a recording from any other: a digest of its size, its beginning and its end.
+
+    Reading 64 KiB a clip keeps the check of a large corpus to seconds; a change that keeps the size and both ends is
+    not noticed.
+    """
+    size = path.stat().st_size
+    digest = hashlib.blake2b(str(size).encode(), digest_size=8)
+    with path.open("rb") as file:
+        digest.update(file.read(PROBE_BYTES))
+        file.seek(max(0, size - PROBE_BYTES))
+        digest.update(file.read(PROBE_BYTES))
+    return digest.hexdigest()
 
 
 def text_digest(text: str) -> str:

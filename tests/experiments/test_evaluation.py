@@ -132,7 +132,12 @@ def test_other_tests_lie_in_folders_of_their_own(trained: Path, renew_stores: Ca
     assert {folder.parent for folder in others} == {run}
     assert digests(run) == before, "the test of the run was overwritten"
     for folder in others:
-        assert {path.name for path in folder.iterdir()} == {"test_results.json", "scores.csv", *PICTURES}
+        assert {path.name for path in folder.iterdir()} == {
+            "test_results.json",
+            "test_provenance.json",
+            "scores.csv",
+            *PICTURES,
+        }
     everybody = read_scores(run)
     for folder, gender in ((women, "F"), (men, "M")):
         scores = read_scores(folder)
@@ -214,7 +219,10 @@ def test_a_test_of_one_class_is_refused(trained: Path, renew_stores: Callable[..
 
 def test_embeddings_of_another_model_are_refused(trained: Path, renew_stores: Callable[..., None]) -> None:
     renew_stores(trained, model="another")
-    with pytest.raises(ValueError, match="run0 was trained on embeddings of model drawn, the split's are of another"):
+    with pytest.raises(
+        ValueError,
+        match=r"run0 was trained on and those of downstream_test are of different models .model drawn and another",
+    ):
         put_to_test(trained)
 
 

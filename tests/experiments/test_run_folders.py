@@ -29,6 +29,8 @@ from src.utils.files import write_json
 
 N_PROCESSES, N_EACH = 8, 8
 
+INPUTS = {"corpus": "c", "backbone": "lfcc", "classifier": "svm", "layer": 0, "pooling": "mean", "seed": 7, "C": 2.0}
+
 
 def take_folders(parent: Path, start: Barrier) -> None:
     """Make folders as soon as all processes are there; leave in each who made it."""
@@ -130,8 +132,8 @@ def test_a_study_without_a_run_number_stands_for_its_best_run(tmp_path: Path) ->
 
 
 def test_what_a_run_leaves_is_whole_or_not_there(tmp_path: Path) -> None:
-    write_json(tmp_path / "hyperparameters.json", {"C": 2.0})
-    assert read_hyperparameters(tmp_path) == {"C": 2.0}
+    write_json(tmp_path / "hyperparameters.json", INPUTS)
+    assert read_hyperparameters(tmp_path) == INPUTS
     save_array(tmp_path / "a.npy", np.arange(3.0))
     assert np.load(tmp_path / "a.npy", allow_pickle=False).tolist() == [0, 1, 2]
     with pytest.raises(ValueError, match="allow_pickle=False"):

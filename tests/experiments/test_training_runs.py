@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 
 from src.experiments.runs import find_run
-from src.experiments.training import CONTEXT, load_run, read_split_embeddings, train_model
+from src.experiments.training import CONTEXT, load_run, read_split_embeddings, require_unchanged_recordings, train_model
 from src.experiments.tuning import Search, optimize_hyperparameters
 from src.metrics.eer import compute_eer
 from src.models import classifier_class
@@ -162,14 +162,13 @@ def test_layer_and_pooling_reach_the_weights(drawn: Path) -> None:
 # ---- hyperparameter files
 
 
-def test_a_plain_file_overrides_what_is_built_in_and_the_flags(drawn: Path, tmp_path: Path) -> None:
-    write_json(tmp_path / "h.json", {"C": 3, "layer": 1})
+def test_a_plain_file_overrides_what_is_built_in_but_not_the_flags(drawn: Path, tmp_path: Path) -> None:
+    write_json(tmp_path / "h.json", {"C": 3, "layer": 1, "pooling": "mean"})
     run = train_model(
         drawn / "datasets" / "corpus",
         "hubert",
         "svm",
         root=drawn,
-        layer=0,
         pooling="std",
         hyperparameters=tmp_path / "h.json",
     )
@@ -255,3 +254,37 @@ def test_a_training_that_breaks_off_leaves_no_finished_run(drawn: Path, monkeypa
     with pytest.raises(FileNotFoundError, match="run0 did not finish"):
         find_run(drawn, 0)
     assert train_model(drawn / "datasets" / "corpus", "hubert", "svm", root=drawn).folder.name == "run1"
+
+
+def test_an_explicit_flag_goes_before_the_file(drawn: Path, tmp_path: Path) -> None:
+    write_json(tmp_path / "h.json", {"layer": 1, "pooling": "mean"})
+    run = train_model(
+        drawn / "datasets" / "corpus",
+        "hubert",
+        "svm",
+        root=drawn,
+        layer=0,
+        pooling="std",
+        hyperparameters=tmp_path / "h.json",
+    )
+    inputs = read_json(run.folder / "hyperparameters.json")
+    assert (inputs["layer"], inputs["pooling"]) == (0, "std")
+
+
+def test_splits_of_different_models_are_refused(drawn: Path, renew_stores: Callable[..., None]) -> None:
+    kept = drawn / "embeddings" / "corpus" / "hubert" / "downstream_train"
+    shutil.move(kept, drawn / "kept")
+    renew_stores(drawn, "corpus", model="another")
+    shutil.rmtree(kept)
+    shutil.move(drawn / "kept", kept)
+    with pytest.raises(ValueError, match="are of different models"):
+        train_model(drawn / "datasets" / "corpus", "hubert", "svm", root=drawn)
+
+
+def test_recordings_changed_after_extraction_are_refused(project: Path) -> None:
+    dataset = project / "datasets" / "corpus"
+    clip = next((dataset / "real_voices").rglob("*.flac"))
+    clip.write_bytes(clip.read_bytes() + b"\0")
+    with pytest.raises(ValueError, match=r"recordings of .* are not those that .* was computed from"):
+        for split in ("downstream_train", "downstream_val", "downstream_test"):
+            require_unchanged_recordings(project, dataset, "lfcc", split)

@@ -14,8 +14,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from src.utils.embedding_store import PROBE_BYTES, EmbeddingStore, fingerprint, split_digest
+from src.utils.embedding_store import EmbeddingStore, fingerprint, split_digest
 from src.utils.embeddings import layer_file, load_embeddings, read_journal
+from src.utils.files import PROBE_BYTES
 
 IDENTITY: Mapping[str, Any] = {"model": "drawn", "digest": "d1", "precision": "fp32", "layers": 3, "dimension": 4}
 CLIPS = pd.DataFrame(
