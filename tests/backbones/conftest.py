@@ -1,6 +1,6 @@
 """Speech models of random weights, small enough to make by the dozen, saved as users have them: in a folder."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -21,17 +21,6 @@ SHAPES = {
     "large": {"num_hidden_layers": 24, "feat_extract_norm": "layer", "do_stable_layer_norm": True, "conv_bias": True},
 }
 """The two kinds of model, as deep as the real ones; kernels and strides are the real ones too."""
-
-
-@pytest.fixture(autouse=True, scope="session")
-def one_thread() -> Iterator[None]:
-    """Run torch on one thread: on sums this small, several threads spend their time waiting for each other."""
-    import torch
-
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,6 @@
 """Embeddings drawn at random, and classifiers set so that they learn them in no time."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -14,17 +14,6 @@ QUICK: dict[str, dict[str, Any]] = {
     "svm": {},
     "rf": {"n_estimators": 25, "max_features": 0.5},
 }
-
-
-@pytest.fixture(autouse=True, scope="session")
-def one_thread() -> Iterator[None]:
-    """Run torch on one thread: on sums this small, several threads spend their time waiting for each other."""
-    import torch
-
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture
