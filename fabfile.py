@@ -9,7 +9,7 @@ from shlex import quote
 
 from fabric import Connection, Task
 
-from src.utils.command_line import command
+from src.utils.command_line import command, fixed
 from src.utils.paths import ROOT
 
 RELEASE = ROOT / "datasets" / "release"
@@ -147,45 +147,7 @@ def split_dataset(
 # ---- embeddings
 
 
-def _with_backbone(name: str, fixed: str) -> Task:
-    """Make GenerateEmbeddings with the backbone filled in."""
-
-    def generate(
-        c: Connection,
-        dataset: Path = RELEASE,
-        model: str = "",
-        splits: str = DOWNSTREAM,
-        device: str = "auto",
-        precision: str = "auto",
-        batch_seconds: float = 0.0,
-    ) -> None:
-        _extract(dataset, fixed, model, splits, device, precision, batch_seconds)
-
-    generate.__doc__ = f"GenerateEmbeddings with --backbone={fixed}."
-    return command(name)(generate)
-
-
-def _extract(
-    dataset: Path, backbone: str, model: str, splits: str, device: str, precision: str, batch_seconds: float
-) -> None:
-    from src.experiments.extraction import extract_splits
-
-    for done in extract_splits(
-        dataset,
-        [name.strip() for name in splits.split(",")],
-        backbone,
-        model,
-        root=ROOT,
-        device=device,
-        precision=precision,
-        batch_seconds=batch_seconds,
-    ):
-        print(done)
-    print(f"Next: fab OptimizeHyperparameters --backbone={backbone} --classifier=svm{_on(dataset)}")
-
-
-@command("GenerateEmbeddings")
-def generate_embeddings(
+def _generate_embeddings(
     c: Connection,
     dataset: Path = RELEASE,
     backbone: str = "",
@@ -193,14 +155,50 @@ def generate_embeddings(
     splits: str = DOWNSTREAM,
     device: str = "auto",
     precision: str = "auto",
+    layers: str = "",
     batch_seconds: float = 0.0,
+    max_seconds: float = 30.0,
+    shard: int = 0,
+    num_shards: int = 1,
 ) -> None:
     """Compute mean and deviation over time of every hidden layer for every clip; goes on where it stopped."""
-    _extract(dataset, backbone, model, splits, device, precision, batch_seconds)
+    from src.experiments.batching import Share
+    from src.experiments.extraction import Limits
+    from src.experiments.extraction_requests import Request, extract_splits
+
+    names = [name.strip() for name in splits.split(",")]
+    limits, share = Limits(batch_seconds, max_seconds), Share(((shard, num_shards),))
+    request = Request(dataset, names, backbone, model, device, precision, layers, limits, share)
+    finished = True
+    for done in extract_splits(request, root=ROOT):
+        print(done)
+        finished &= done.n_clips is not None
+    if finished:
+        print(f"Next: fab OptimizeHyperparameters --backbone={backbone} --classifier=svm{_on(dataset)}")
 
 
-generate_embeddings_wav2vec2 = _with_backbone("GenerateEmbeddingsWav2vec2", "wav2vec2")
-generate_embeddings_hubert = _with_backbone("GenerateEmbeddingsHubert", "hubert")
+generate_embeddings = command("GenerateEmbeddings")(_generate_embeddings)
+generate_embeddings_wav2vec2 = command("GenerateEmbeddingsWav2vec2")(fixed(_generate_embeddings, backbone="wav2vec2"))
+generate_embeddings_hubert = command("GenerateEmbeddingsHubert")(fixed(_generate_embeddings, backbone="hubert"))
+
+
+@command(
+    "EmbeddingsInfo",
+    dataset="folder of a corpus; left out: all that have embeddings",
+    backbone="wav2vec2, hubert, wavlm or lfcc; left out: all",
+)
+def embeddings_info(c: Connection, dataset: Path | None = None, backbone: str = "") -> None:
+    """Say what embeddings there are, whole or not, and compare every row with its checksum."""
+    from src.experiments.stores import format_reports, inspect_stores
+
+    reports = inspect_stores(ROOT, dataset.name if dataset else "", backbone)
+    print(format_reports(reports, ROOT))
+    damaged = [report for report in reports if report.problem]
+    if damaged:
+        raise ValueError(
+            f"{damaged[0].problem}; delete {damaged[0].folder / 'index.csv'} and run fab GenerateEmbeddings "
+            "again: it computes what is damaged anew."
+        )
 
 
 def _with_methods(name: str, methods: tuple[str, ...], titles: str) -> Task:

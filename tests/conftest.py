@@ -59,14 +59,14 @@ def make_corpus(tmp_path: Path) -> MakeCorpus:
 def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a project root, not to be changed: datasets/corpus, split, with the lfcc embeddings of its splits."""
     from src.experiments.catalogue import generate_tables
-    from src.experiments.extraction import extract_splits
+    from src.experiments.extraction_requests import Request, extract_splits
     from src.experiments.splits import DOWNSTREAM, SplitShares, split_dataset
 
     root = tmp_path_factory.mktemp("project")
     dataset = write_corpus(root / "datasets" / "corpus", people=16, clips=4)
     generate_tables(dataset)
     split_dataset(dataset, SplitShares(pretext=0, train=0.5, val=0.25), seed=7)
-    list(extract_splits(dataset, DOWNSTREAM, "lfcc", root=root))
+    list(extract_splits(Request(dataset, DOWNSTREAM, "lfcc"), root=root))
     return root
 
 

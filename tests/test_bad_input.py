@@ -104,6 +104,10 @@ def tiny_model(root: Path, *, weights: bool = True) -> None:
         (root / "model" / "model.safetensors").unlink()
 
 
+def edit_bytes(file: str, edit: Callable[[bytes], bytes]) -> Change:
+    return lambda root: (root / file).write_bytes(edit((root / file).read_bytes())) and None
+
+
 def nothing(root: Path) -> None:
     """Leave the project as it is."""
 
@@ -111,6 +115,8 @@ def nothing(root: Path) -> None:
 D = "--dataset=datasets/corpus"
 LFCC = f"{D} --backbone=lfcc"
 CORPUS = "datasets/corpus"
+STORE = "embeddings/corpus/lfcc/downstream_val"
+LAYER = f"{STORE}/layers/layer-00.f32"
 ONE_PERSON = both(
     remove(f"{CORPUS}/*_voices/Person0[1-9]*"), remove(f"{CORPUS}/*_voices/Person1*"), remove(f"{CORPUS}/*.csv")
 )
@@ -147,11 +153,26 @@ CASES = [
     (f"AddNoise {D} --output=full", put("full/of.txt", "other things"), "is not empty"),
     (f"CreateSpoofs {D} --vocoder=parrot", nothing, "Unknown vocoder 'parrot'; allowed: griffinlim"),
     (f"GenerateEmbeddings {D}", nothing, "No backbone given"),
-    (f"GenerateEmbeddings {D} --backbone=ear", nothing, "Unknown backbone 'ear'; allowed: wav2vec2, hubert, lfcc"),
+    (
+        f"GenerateEmbeddings {D} --backbone=ear",
+        nothing,
+        "Unknown backbone 'ear'; allowed: wav2vec2, hubert, wavlm, lfcc",
+    ),
     (f"GenerateEmbeddings {LFCC} --splits=exam", nothing, "Unknown split 'exam'; allowed: pretext_train"),
     (f"GenerateEmbeddings {LFCC} --splits=pretext_val", nothing, "was not made .*: run fab SplitDataset"),
     (f"GenerateEmbeddings {LFCC} --model=facebook/x", nothing, "lfcc has no models"),
     (f"GenerateEmbeddings {LFCC} --batch-seconds=-1", nothing, "--batch-seconds must be"),
+    (f"GenerateEmbeddings {LFCC} --batch-seconds=nan", nothing, "--batch-seconds must be"),
+    (f"GenerateEmbeddings {LFCC} --max-seconds=0", nothing, "--max-seconds must be 1 or more, not 0"),
+    (f"GenerateEmbeddings {LFCC} --max-seconds=nan", nothing, "--max-seconds must be 1 or more, not nan"),
+    (f"GenerateEmbeddings {LFCC} --max-seconds=long", nothing, "--max-seconds must be a number, not 'long'"),
+    (f"GenerateEmbeddings {LFCC} --shard=3 --num-shards=3", nothing, "--shard must lie in 0 to 2 for --num-shards=3"),
+    (f"GenerateEmbeddings {LFCC} --shard=-1 --num-shards=3", nothing, "--shard must lie in 0 to 2 .*, not -1"),
+    (f"GenerateEmbeddings {LFCC} --shard=1", nothing, "--shard must lie in 0 to 0 for --num-shards=1, not 1"),
+    (f"GenerateEmbeddings {LFCC} --num-shards=0", nothing, "--num-shards must be 1 or more, not 0"),
+    (f"GenerateEmbeddings {LFCC} --layers=6-2", nothing, "--layers must be a range or a list .*, not '6-2'"),
+    (f"GenerateEmbeddings {LFCC} --layers=99", nothing, "There is no layer 99: this model has the layers 0 to 0"),
+    (f"GenerateEmbeddings {LFCC} --precision=fp16", nothing, "lfcc knows no precision 'fp16'"),
     (f"GenerateEmbeddings {LFCC}", remove(f"{CORPUS}/fake_voices/Person00_F000_Fake"), "recordings of .* are gone"),
     (f"GenerateEmbeddings {D} --backbone=wav2vec2 --device=tpu", nothing, "Unknown device 'tpu'"),
     (f"GenerateEmbeddings {D} --backbone=wav2vec2 --device=cuda:77", nothing, "There is no device cuda:77"),
@@ -164,6 +185,27 @@ CASES = [
         "has no weights",
     ),
     (f"GenerateEmbeddings {D} --backbone=wav2vec2 --model=./model", tiny_model, "is of the family hubert"),
+    (f"GenerateEmbeddings {D} --backbone=wavlm --model=./model", tiny_model, "is of the family hubert, not wavlm"),
+    (f"GenerateEmbeddingsHubert {D} --model=./model --layers=x", tiny_model, "--layers must be a range .*, not 'x'"),
+    (f"GenerateEmbeddingsHubert {D} --model=./model --layers=2", tiny_model, "There is no layer 2: .* 0 to 1"),
+    (
+        f"GenerateEmbeddingsWav2vec2 {D} --precision=fp16",
+        nothing,
+        "Unknown precision 'fp16'; allowed: auto, fp32, tf32",
+    ),
+    ("EmbeddingsInfo", remove("embeddings"), "There are no embeddings .*: fab GenerateEmbeddings"),
+    ("EmbeddingsInfo --dataset=nowhere", nothing, "There are no embeddings .*nowhere: fab GenerateEmbeddings"),
+    ("EmbeddingsInfo --backbone=hubert", nothing, "There are no embeddings .*hubert: fab GenerateEmbeddings"),
+    (
+        "EmbeddingsInfo",
+        edit_bytes(LAYER, lambda content: content[:-1] + bytes([content[-1] ^ 1])),
+        "1 of [0-9]+ rows are not what was written .*index.csv and run fab GenerateEmbeddings again",
+    ),
+    (f"EmbeddingsInfo {D}", edit_bytes(LAYER, lambda content: content[:-1]), "layer-00.f32 is gone or cut off; delete"),
+    ("EmbeddingsInfo --backbone=lfcc", remove(f"{STORE}/layers"), "layer-00.f32 is gone or cut off; delete"),
+    ("EmbeddingsInfo", remove(f"{STORE}/journal.csv"), "index.csv names rows that .*journal.csv has not"),
+    ("EmbeddingsInfo", put(f"{STORE}/meta.json", "{"), "meta.json .*not valid JSON"),
+    ("EmbeddingsInfo", put(f"{STORE}/index.csv", "file,label\na,spoof\n"), "index.csv"),
     (f"VisualizeEmbeddings {LFCC} --color-by=mood", nothing, "Unknown --color-by 'mood'; allowed: label"),
     (f"VisualizeEmbeddings {LFCC} --layer=5", nothing, "There is no layer 5"),
     (f"TrainModel {LFCC}", nothing, "No classifier given"),

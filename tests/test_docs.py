@@ -24,6 +24,7 @@ DESIGNED_TASKS = {
     "GenerateEmbeddings",
     "GenerateEmbeddingsWav2vec2",
     "GenerateEmbeddingsHubert",
+    "EmbeddingsInfo",
     "VisualizeEmbeddings",
     "VisualizeEmbeddingsUMAP",
     "VisualizeEmbeddingsTSNE",

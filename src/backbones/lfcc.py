@@ -8,13 +8,14 @@ which the mel scale smears.
 M. Sahidullah et al., "A comparison of features for synthetic speech detection", Interspeech 2015.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 from scipy.fft import dct, rfft
 
 from src.audio.framing import frame_signal
+from src.backbones.contract import Statistics, parse_layers
 
 RATE = 16_000
 FRAME, HOP, FFT = 320, 160, 512
@@ -27,9 +28,10 @@ class Lfcc:
     """One layer of 120 numbers a frame: 40 coefficients, 40 deltas, 40 double deltas."""
 
     rate = RATE
-    n_layers = 1
+    layers = (0,)
     dimension = 3 * N_FILTERS
     min_samples = FRAME
+    batch_seconds = 60.0
 
     def identity(self) -> dict[str, Any]:
         """Return the settings: there is nothing to download."""
@@ -40,7 +42,7 @@ class Lfcc:
             "precision": "fp64",
             "normalisation": "none",
             "rate": RATE,
-            "layers": self.n_layers,
+            "layers": list(self.layers),
             "dimension": self.dimension,
         }
 
@@ -48,14 +50,19 @@ class Lfcc:
         """Return the features of one waveform: shape (1, t, 120), float32."""
         return lfcc(waveform)[None].astype(np.float32)
 
-    def statistics(self, waveforms: Sequence[np.ndarray]) -> tuple[np.ndarray, list[int]]:
+    def begin(self, waveforms: Sequence[np.ndarray]) -> Callable[[], Statistics]:
+        """Compute the statistics of b waveforms; there is nothing to wait for."""
+        computed = self.statistics(waveforms)
+        return lambda: computed
+
+    def statistics(self, waveforms: Sequence[np.ndarray]) -> Statistics:
         """Return mean and deviation over time, shape (b, 1, 2, 120), and the numbers of frames."""
         features = [lfcc(waveform) for waveform in waveforms]
         pooled = np.array([[[frames.mean(axis=0), frames.std(axis=0)]] for frames in features], dtype=np.float32)
         return pooled, [len(frames) for frames in features]
 
 
-def load_lfcc(model: str, device: str, precision: str) -> Lfcc:
+def load_lfcc(model: str, device: str, precision: str, layers: str) -> Lfcc:
     """Make the features; they know no models and run on the CPU."""
     if model:
         raise ValueError(f"lfcc has no models to choose from; leave out --model={model}.")
@@ -63,6 +70,7 @@ def load_lfcc(model: str, device: str, precision: str) -> Lfcc:
         raise ValueError(f"lfcc knows no precision '{precision}'; leave out --precision.")
     if device not in ("auto", "cpu"):
         raise ValueError(f"lfcc runs on the CPU; leave out --device={device}.")
+    parse_layers(layers, n_layers=1)
     return Lfcc()
 
 

@@ -1,16 +1,12 @@
-"""Self-supervised speech models through transformers' Auto classes: any hub id or local folder of a known family.
+"""Self-supervised speech models: waveforms of any lengths in one batch, every hidden layer's statistics out.
 
-Every clip gives exactly the frames it would give alone. Some of these models normalise their first convolution over
-time ("group" normalisation: wav2vec2-base, HuBERT-base), so that padding would change the valid frames by more than a
-third; clips are therefore run together only when their lengths are equal, and nothing is ever padded.
-
-Weights are read as float32 whatever the file holds. "bf16" runs the model in bfloat16 and keeps the statistics in
-float32; half precision (fp16) is not offered: published runs met NaN with it.
+Every clip gives the frames that it would give alone; `padding.py` says how. Statistics are taken on the device as each
+layer is computed and cross to the host once a batch, while the next batch runs. "bf16" runs the model in bfloat16 and
+keeps the statistics in float32; half precision (fp16) is not offered: published runs met NaN with it.
 """
 
-import textwrap
-from collections import defaultdict
-from collections.abc import Iterator, Sequence
+import warnings
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -19,29 +15,46 @@ from typing import Any
 import numpy as np
 import torch
 
-from src.utils.devices import choose_device
-from src.utils.files import file_digest, text_digest
+from src.backbones.contract import Statistics, parse_layers
+from src.backbones.padding import ValidGroupNorm, count_frames, pool_frames, samples_of_one_frame
+from src.backbones.pretrained import load_pretrained
+from src.utils.devices import DTYPES, choose_device, choose_precision, free_memory, keep_freed_memory, use_tf32
 
-FAMILIES = {"wav2vec2": "facebook/wav2vec2-base", "hubert": "facebook/hubert-large-ls960-ft"}
+FAMILIES = {
+    "wav2vec2": "facebook/wav2vec2-base",
+    "hubert": "facebook/hubert-large-ls960-ft",
+    "wavlm": "microsoft/wavlm-base",
+}
 """Family (transformers' model_type) -> the model taken when none is named."""
-PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16}
-WEIGHT_FILES = ("*.safetensors", "pytorch_model*.bin")
 NORMALISATION_EPSILON = 1e-7
+MOST_SECONDS = {"cpu": 16, "cuda": 512}
+"""Beyond these a batch gains nothing: larger arrays fall out of a CPU's caches, and a GPU is busy."""
+COPIES_OF_FIRST_CONVOLUTION = 8
+"""How often the output of the first convolution, by far the largest array, fits into what a batch needs."""
 
 
 class SelfSupervisedBackbone:
-    """A frozen speech model; layer 0 enters the transformer, layer -1 leaves it."""
+    """A frozen speech model; layer 0 enters the transformer, its last layer leaves it."""
 
-    def __init__(self, family: str, name: str, *, device: torch.device, precision: str) -> None:
-        config, preprocessing, self.model = _load_pretrained(family, name)
-        self.model.to(device=device, dtype=PRECISIONS[precision]).eval()
+    def __init__(self, family: str, name: str, *, device: torch.device, precision: str, layers: str = "") -> None:
+        pretrained = load_pretrained(family, name)
+        config, self.model = pretrained.config, pretrained.model
+        self.family, self.name, self._digest = family, name, pretrained.digest
+        self.normalise, self.rate = pretrained.normalise, pretrained.rate
         self.device, self.precision = device, precision
-        self.family, self.name = family, name
-        self.normalise, self.rate = preprocessing
-        self.n_layers = config.num_hidden_layers + 1
+        self.layers = parse_layers(layers, config.num_hidden_layers + 1)
         self.dimension = config.hidden_size
-        self.min_samples = _samples_of_one_frame(config.conv_kernel, config.conv_stride)
-        self._digest = _model_digest(name)
+        self._kernels, self._strides = config.conv_kernel, config.conv_stride
+        self.min_samples = samples_of_one_frame(self._kernels, self._strides)
+        self.batch_seconds = self._comfortable_seconds(config.conv_dim[0])
+        self._closes = self.layers[-1] == config.num_hidden_layers  # the last layer ends in the model's own output
+        encoder = self.model.encoder
+        encoder.layers = encoder.layers[: max(1, self.layers[-1])]  # those above are never run
+        self._norm = self._normalise_valid_frames_only()
+        self.model.to(device=device, dtype=DTYPES[precision]).eval()
+        use_tf32(device, precision == "tf32")
+        if device.type == "cpu":
+            keep_freed_memory()
 
     def identity(self) -> dict[str, Any]:
         """Return what decides the numbers."""
@@ -52,131 +65,128 @@ class SelfSupervisedBackbone:
             "precision": self.precision,
             "normalisation": "zero mean, unit variance" if self.normalise else "none",
             "rate": self.rate,
-            "layers": self.n_layers,
+            "layers": list(self.layers),
             "dimension": self.dimension,
         }
 
     def frames(self, waveform: np.ndarray) -> np.ndarray:
         """Return the frames of one waveform of shape (n,): shape (layers, t, d), float32."""
-        return self._hidden_states([waveform])[:, 0].float().cpu().numpy()
+        return torch.cat(self._run([waveform], torch.Tensor.float)).cpu().numpy()
 
-    def statistics(self, waveforms: Sequence[np.ndarray]) -> tuple[np.ndarray, list[int]]:
-        """Return mean and deviation over time of every layer, shape (b, layers, 2, d), and the b numbers of frames."""
-        by_length = defaultdict(list)
-        for place, waveform in enumerate(waveforms):
-            by_length[len(waveform)].append(place)
-        pooled = np.empty((len(waveforms), self.n_layers, 2, self.dimension), dtype=np.float32)
-        n_frames = [0] * len(waveforms)
-        for places in by_length.values():
-            hidden = self._hidden_states([waveforms[place] for place in places])
-            deviation, mean = torch.std_mean(hidden.float(), dim=2, correction=0)
-            pooled[places] = torch.stack([mean, deviation], dim=2).transpose(0, 1).cpu().numpy()
-            for place in places:
-                n_frames[place] = hidden.shape[2]
-        return pooled, n_frames
+    def begin(self, waveforms: Sequence[np.ndarray]) -> Callable[[], Statistics]:
+        """Start computing the statistics of b waveforms of any lengths; the function returned waits for them."""
+        n_frames = [count_frames(len(waveform), self._kernels, self._strides) for waveform in waveforms]
+        lengths = torch.tensor(n_frames, device=self.device) if len(set(n_frames)) > 1 else None
+        pooled = torch.stack(self._run(waveforms, partial(pool_frames, lengths=lengths)), dim=1)
+        if self.device.type != "cuda":
+            return lambda: (pooled.numpy(), n_frames)
+        on_host = torch.empty(pooled.shape, dtype=torch.float32, pin_memory=True)
+        on_host.copy_(pooled, non_blocking=True)
+        copied = torch.cuda.Event()
+        copied.record(torch.cuda.current_stream(self.device))
+
+        def wait() -> Statistics:
+            copied.synchronize()
+            return on_host.numpy(), n_frames
+
+        return wait
+
+    def statistics(self, waveforms: Sequence[np.ndarray]) -> Statistics:
+        """Return the statistics of b waveforms of any lengths."""
+        return self.begin(waveforms)()
 
     @torch.inference_mode()
-    def _hidden_states(self, waveforms: Sequence[np.ndarray]) -> torch.Tensor:
-        """Run waveforms of one length; return every layer: shape (layers, b, t, d)."""
-        batch = np.stack(waveforms).astype(np.float32)
-        if self.normalise:
-            variance = batch.var(axis=1, keepdims=True)
-            batch = (batch - batch.mean(axis=1, keepdims=True)) / np.sqrt(variance + NORMALISATION_EPSILON)
-        inputs = torch.from_numpy(batch).to(self.device, PRECISIONS[self.precision])
-        output = self.model(inputs, output_hidden_states=True)
-        # transformers 5 records the last layer of "layer" models before the normalisation that ends the transformer
-        return torch.stack([*output.hidden_states[:-1], output.last_hidden_state])
+    def _run(
+        self, waveforms: Sequence[np.ndarray], reduce: Callable[[torch.Tensor], torch.Tensor]
+    ) -> list[torch.Tensor]:
+        """Run waveforms through the model; return `reduce` of the frames (b, t, d) of every layer that is kept."""
+        samples = [len(waveform) for waveform in waveforms]
+        inputs = self._pad(waveforms)
+        mask = None
+        if len({count_frames(n, self._kernels, self._strides) for n in samples}) > 1:
+            mask = _valid(samples, inputs)
+        if self._norm is not None:
+            first = [count_frames(n, self._kernels[:1], self._strides[:1]) for n in samples]
+            self._norm.lengths = first if len(set(samples)) > 1 else None
+        reduced: dict[int, torch.Tensor] = {}
+        with self._watch(lambda layer, frames: reduced.update({layer: reduce(frames)})), warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "Support for mismatched key_padding_mask")  # WavLM's, of no effect
+            output = self.model(inputs.to(DTYPES[self.precision]), attention_mask=mask)
+        if self._closes:
+            # "layer" models end in a normalisation behind their last layer
+            reduced[self.layers[-1]] = reduce(output.last_hidden_state)
+        return [reduced[layer] for layer in self.layers]
+
+    def _pad(self, waveforms: Sequence[np.ndarray]) -> torch.Tensor:
+        """Return waveforms on the device, normalised where the model wants it, with zeros behind: shape (b, n)."""
+        samples = [len(waveform) for waveform in waveforms]
+        batch = torch.zeros(len(samples), max(samples), pin_memory=self.device.type == "cuda")
+        for row, waveform in zip(batch, waveforms, strict=True):
+            row[: len(waveform)] = torch.from_numpy(np.asarray(waveform, dtype=np.float32))
+        batch = batch.to(self.device, non_blocking=True)
+        if not self.normalise:
+            return batch
+        counts = torch.tensor(samples, device=self.device)[:, None]
+        centred = batch - batch.sum(dim=1, keepdim=True) / counts
+        if len(set(samples)) > 1:
+            centred *= _valid(samples, batch)
+        variance = centred.square().sum(dim=1, keepdim=True) / counts
+        return centred / (variance + NORMALISATION_EPSILON).sqrt()
+
+    @contextmanager
+    def _watch(self, visit: Callable[[int, torch.Tensor], None]) -> Iterator[None]:
+        """Call `visit(layer, frames)` as each layer that is kept is computed; that which closes the model is not."""
+        kept = set(self.layers[:-1] if self._closes else self.layers)
+        handles = []
+        for number, layer in enumerate(self.model.encoder.layers):
+            if number == 0 and 0 in kept:
+                handles.append(layer.register_forward_pre_hook(lambda _, inputs: visit(0, inputs[0])))
+            if number + 1 in kept:
+                after = partial(_visit_output, visit, number + 1)
+                handles.append(layer.register_forward_hook(after))
+        try:
+            yield
+        finally:
+            for handle in handles:
+                handle.remove()
+
+    def _normalise_valid_frames_only(self) -> ValidGroupNorm | None:
+        """Put `ValidGroupNorm` in the place of the normalisation over time, where the model has one."""
+        first = self.model.feature_extractor.conv_layers[0]
+        if not isinstance(getattr(first, "layer_norm", None), torch.nn.GroupNorm):
+            return None
+        first.layer_norm = ValidGroupNorm(first.layer_norm)
+        return first.layer_norm
+
+    def _comfortable_seconds(self, channels: int) -> float:
+        """Return how many seconds of audio half of the free memory holds, a power of two: equal from run to run."""
+        bytes_of_second = self.rate / self._strides[0] * channels * DTYPES[self.precision].itemsize
+        fitting = free_memory(self.device) / 2 / (COPIES_OF_FIRST_CONVOLUTION * bytes_of_second)
+        most = MOST_SECONDS["cuda" if self.device.type == "cuda" else "cpu"]
+        return min(most, 2.0 ** np.floor(np.log2(max(fitting, 1.0))))
 
 
-def _load(family: str, model: str, device: str, precision: str) -> SelfSupervisedBackbone:
-    if precision not in ("auto", *PRECISIONS):
-        raise ValueError(f"Unknown precision '{precision}'; allowed: auto, {', '.join(PRECISIONS)}.")
-    chosen = "fp32" if precision == "auto" else precision
-    return SelfSupervisedBackbone(family, model or FAMILIES[family], device=choose_device(device), precision=chosen)
+def _visit_output(visit: Callable[[int, torch.Tensor], None], layer: int, _: Any, __: Any, output: Any) -> None:
+    visit(layer, output[0] if isinstance(output, tuple) else output)  # WavLM's layers hand a position bias along
+
+
+def _valid(samples: Sequence[int], batch: torch.Tensor) -> torch.Tensor:
+    """Return which samples of a padded batch (b, n) are valid."""
+    lengths = torch.tensor(samples, device=batch.device)
+    return torch.arange(batch.shape[1], device=batch.device) < lengths[:, None]
+
+
+def _load(family: str, model: str, device: str, precision: str, layers: str) -> SelfSupervisedBackbone:
+    chosen = choose_device(device)
+    return SelfSupervisedBackbone(
+        family,
+        model or FAMILIES[family],
+        device=chosen,
+        precision=choose_precision(precision, chosen),
+        layers=layers,
+    )
 
 
 load_wav2vec2 = partial(_load, "wav2vec2")
 load_hubert = partial(_load, "hubert")
-
-
-def _load_pretrained(family: str, name: str) -> tuple[Any, tuple[bool, int], torch.nn.Module]:
-    """Load configuration, preprocessing (normalise or not, rate) and weights, or say in one line why that cannot be."""
-    from huggingface_hub.utils import logging as hub_logging
-    from transformers import AutoConfig, AutoFeatureExtractor, AutoModel
-    from transformers.utils import logging as transformers_logging
-
-    folder = Path(name)
-    if folder.is_absolute() or name.startswith((".", "~")) or folder.is_dir():
-        _check_model_folder(folder)
-    hub_logging.set_verbosity_error()  # its retries would bury our one line
-    transformers_logging.set_verbosity_error()
-    transformers_logging.disable_progress_bar()
-    with _in_one_line(name):
-        config = AutoConfig.from_pretrained(name)
-    if config.model_type != family:
-        raise ValueError(
-            f"{name} is of the family {config.model_type}, not {family}: choose another --backbone or --model."
-        )
-    with _in_one_line(name):
-        extractor = AutoFeatureExtractor.from_pretrained(name)
-        preprocessing = bool(extractor.do_normalize), int(extractor.sampling_rate)
-        model, report = AutoModel.from_pretrained(
-            name, config=config, dtype=torch.float32, output_loading_info=True, ignore_mismatched_sizes=True
-        )
-    # what the file lacks would stay random; the mask is used in training only
-    absent = sorted({*report["missing_keys"], *(key for key, *_ in report["mismatched_keys"])} - {"masked_spec_embed"})
-    if absent:
-        raise ValueError(
-            f"The weights of {name} do not fit its config.json ({len(absent)} are missing or of another shape, "
-            f"first: {absent[0]}); fetch the model again."
-        )
-    return config, preprocessing, model
-
-
-@contextmanager
-def _in_one_line(name: str) -> Iterator[None]:
-    """Turn whatever transformers, safetensors and torch raise for a model they cannot load into one line."""
-    try:
-        yield
-    except Exception as error:
-        lines = str(error).strip().splitlines() or [type(error).__name__]
-        reason = textwrap.shorten(lines[0].rstrip(".:"), 200)
-        if isinstance(error, OSError) and not Path(name).is_dir():
-            raise FileNotFoundError(
-                f"The model {name} is not in the hub's cache and cannot be downloaded ({reason}); "
-                "connect to the network, or give a folder that holds the model by --model=FOLDER."
-            ) from None
-        raise ValueError(
-            f"The model {name} cannot be loaded ({reason}): a file of it is damaged or of another kind; fetch it again."
-        ) from None
-
-
-def _check_model_folder(folder: Path) -> None:
-    if not folder.is_dir():
-        raise FileNotFoundError(f"There is no model folder {folder}.")
-    for needed in ("config.json", "preprocessor_config.json"):
-        if not (folder / needed).is_file():
-            raise FileNotFoundError(
-                f"The model folder {folder} has no {needed}; save the model there with save_pretrained."
-            )
-    if not any(any(folder.glob(pattern)) for pattern in WEIGHT_FILES):
-        raise FileNotFoundError(f"The model folder {folder} has no weights ({' or '.join(WEIGHT_FILES)}).")
-
-
-def _model_digest(name: str) -> str:
-    """Return the hub's revision, or a digest of a local folder's weights and settings."""
-    if not Path(name).is_dir():
-        from huggingface_hub import try_to_load_from_cache
-
-        cached = try_to_load_from_cache(name, "config.json")  # .../snapshots/<revision>/config.json
-        return Path(str(cached)).parent.name
-    files = sorted(path for pattern in (*WEIGHT_FILES, "*config.json") for path in Path(name).glob(pattern))
-    return "sha256:" + text_digest("\n".join(f"{path.name} {file_digest(path)}" for path in files))
-
-
-def _samples_of_one_frame(kernels: Sequence[int], strides: Sequence[int]) -> int:
-    """Return the fewest samples that give a frame: undo (n - kernel) // stride + 1 = 1, layer by layer."""
-    samples = 1
-    for kernel, stride in zip(reversed(kernels), reversed(strides), strict=True):
-        samples = (samples - 1) * stride + kernel
-    return samples
+load_wavlm = partial(_load, "wavlm")

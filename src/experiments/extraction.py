@@ -1,30 +1,30 @@
-"""From the clips of a split to its embedding store: read, batch, compute, write, each a piece of its own.
+"""From the clips of a split to its embedding store: survey, plan, read, compute, write.
 
-Finished clips are skipped, so a run that was killed goes on where it stopped. A clip that cannot be used is listed in
-`rejected-files.csv` and left out of the index.
+Other processes read recordings ahead (`reading.py`), the model runs (`computing.py`), and a thread writes behind, so
+that neither waits for the other. Finished clips are skipped: a run that was killed goes on where it stopped. A clip
+that cannot be used is listed in `rejected-files.csv` and left out of the index.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from itertools import islice
 from pathlib import Path
 
 import numpy as np
-from tqdm import tqdm
 
-from src.audio.io import load_waveform
-from src.backbones import Backbone, load_backbone
-from src.experiments.catalogue import usable_or_reason
+from src.backbones import Backbone
+from src.experiments.batching import ALL, Share, Unit, plan
+from src.experiments.computing import Computer
+from src.experiments.reading import DECODER_DIED, Sound, length_or_reason, read_ahead, survey
 from src.experiments.splits import read_split
-from src.utils.dataset import REJECTED_TABLE, check_dataset, reject
+from src.experiments.writing import BatchWriter, Progress
+from src.utils.dataset import REJECTED_TABLE, reject
 from src.utils.embedding_store import EmbeddingStore
 from src.utils.files import fingerprint
 from src.utils.paths import embeddings_folder
 
-DEFAULT_BATCH_SECONDS = 60.0
-READERS = 4
+WINDOW_SECONDS = 30.0
 
 
 @dataclass(frozen=True)
@@ -32,48 +32,51 @@ class Extraction:
     """What was done for a split."""
 
     folder: Path
-    n_clips: int
-    """In the finished store."""
+    n_clips: int | None
+    """In the finished store; None while other shares are missing."""
     n_computed: int
     """By this call; the others were there."""
     n_rejected: int
+    seconds: float = 0.0
+    """That it took."""
+    waited: float = 0.0
+    """Seconds of these in which the model waited for recordings."""
 
     def __str__(self) -> str:
         left_out = f"; {self.n_rejected} clips left out, see {REJECTED_TABLE}" if self.n_rejected else ""
+        if self.n_clips is None:
+            return f"{self.n_computed} clips computed into {self.folder}; it is whole once the other shards are written"
         return f"{self.n_clips} clips in {self.folder}, {self.n_computed} of them computed now{left_out}"
 
 
 @dataclass(frozen=True)
-class Clip:
-    """A clip on its way through: its name, and its waveform or the reason why there is none."""
+class Limits:
+    """How much goes through the model at once."""
 
-    file: str
-    waveform: np.ndarray
-    reason: str = ""
+    batch_seconds: float = 0.0
+    """Seconds of sound of a batch, padding included; 0 = what the backbone is comfortable with."""
+    window_seconds: float = WINDOW_SECONDS
+    """Longer clips go through in windows."""
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.batch_seconds < np.inf:
+            raise ValueError(f"--batch-seconds must be 0 (automatic) or more, not {self.batch_seconds:g}.")
+        if not 1 <= self.window_seconds < np.inf:
+            raise ValueError(f"--max-seconds must be 1 or more, not {self.window_seconds:g}.")
 
 
-def extract_splits(
-    dataset: Path,
-    splits: Sequence[str],
-    backbone: str,
-    model: str = "",
-    *,
-    root: Path,
-    device: str = "auto",
-    precision: str = "auto",
-    batch_seconds: float = 0,
-) -> Iterator[Extraction]:
-    """Load a backbone and extract one split after another; bad names are refused before the model is loaded."""
-    check_dataset(dataset)
-    for split in splits:
-        read_split(dataset, split)
-    loaded = load_backbone(backbone, model, device=device, precision=precision)
-    for split in splits:
-        yield extract(dataset, split, loaded, backbone, root=root, batch_seconds=batch_seconds)
+COMFORTABLE = Limits()
 
 
 def extract(
-    dataset: Path, split: str, backbone: Backbone, name: str, *, root: Path, batch_seconds: float = 0
+    dataset: Path,
+    split: str,
+    backbone: Backbone,
+    name: str,
+    *,
+    root: Path,
+    limits: Limits = COMFORTABLE,
+    share: Share = ALL,
 ) -> Extraction:
     """Compute the statistics of every hidden layer for every clip of a split.
 
@@ -86,87 +89,82 @@ def extract(
         The backbone's name, which names the store's folder.
     root : Path
         Embeddings go to `<root>/embeddings/<corpus>/<name>/<split>`.
-    batch_seconds : float
-        Seconds of audio that are in memory at once; 0 = 60.
+    limits : Limits
+        How much goes through the model at once.
+    share : Share
+        Which part of the clips; the store is finished by whichever share is the last.
 
     Raises
     ------
     ValueError
         When no clip can be used, or the folder holds another model's embeddings or those of other recordings.
+    ChildProcessError
+        When the system ends a process that reads recordings.
     """
-    if batch_seconds < 0:
-        raise ValueError(f"--batch-seconds must be 0 (automatic) or more, not {batch_seconds:g}.")
+    started = time.perf_counter()
     clips = read_split(dataset, split)
     _check_recordings(dataset, clips["file"])
-    order = clips.sort_values("duration", kind="stable") if "duration" in clips else clips  # equal lengths meet
-    fingerprints = {file: fingerprint(dataset / file) for file in order["file"]}
-    reasons: dict[str, str] = {}
-    with EmbeddingStore(embeddings_folder(root, dataset, name, split), backbone.identity()) as store:
+    files = clips["file"].tolist()
+    fingerprints = survey(fingerprint, dataset, files)
+    identity = {**backbone.identity(), "max_seconds": limits.window_seconds}
+    with EmbeddingStore(embeddings_folder(root, dataset, name, split), identity, share.name) as store:
         waiting = store.waiting(fingerprints)
-        bar = tqdm(total=len(waiting), desc=f"{name}, {split}", unit="clip", disable=None)
-        for batch in batches(
-            read_clips(dataset, waiting, backbone), (batch_seconds or DEFAULT_BATCH_SECONDS) * backbone.rate
-        ):
-            usable = [clip for clip in batch if not clip.reason]
-            reasons.update({clip.file: clip.reason for clip in batch if clip.reason})
-            if usable:
-                statistics, frames = backbone.statistics([clip.waveform for clip in usable])
-                usable, statistics, frames = _finite_only(usable, statistics, frames, reasons)
-                files = [clip.file for clip in usable]
-                store.append(files, [fingerprints[file] for file in files], statistics, frames)
-            bar.update(len(batch))
-        bar.close()
-        reject(dataset, reasons)
+        lengths, reasons = _measure(dataset, waiting if share.is_all else files, backbone)
+        store.leave_out({file: reasons[file] for file in waiting if file in reasons}, fingerprints)
+        units = _units_to_do(lengths, waiting, backbone, limits, share)
+        batches = [batch for unit in units for batch in unit]
+        files_to_do = {piece.file for batch in batches for piece in batch}
+        seconds_to_do = sum(lengths[file] for file in files_to_do) / backbone.rate
+        progress = Progress(f"{name}, {split}", len(files_to_do), seconds_to_do)
+        computer, waited = Computer(backbone), 0.0
+        with BatchWriter(store, fingerprints, progress, backbone.rate) as writer:
+            for sounds, seconds in _timed(
+                read_ahead(dataset, batches, rate=backbone.rate, min_samples=backbone.min_samples)
+            ):
+                waited += seconds
+                usable = [sound.waveform for sound in sounds if not sound.reason]
+                writer.write(sounds, computer.begin(usable) if usable else None)
         n_clips = store.finish(clips, fingerprints)
+        left_out = store.left_out(fingerprints)
+    if n_clips is not None:
+        reject(dataset, left_out)
     if n_clips == 0:
-        file, reason = next(iter(reasons.items()))
+        file, reason = next(iter(left_out.items()))
         raise ValueError(f"None of the {len(clips)} clips of {split} can be used ({file}: {reason}).")
-    return Extraction(store.folder, n_clips, len(waiting) - len(reasons), len(reasons))
+    return Extraction(store.folder, n_clips, writer.n_written, len(left_out), time.perf_counter() - started, waited)
 
 
-def read_clips(dataset: Path, files: Sequence[str], backbone: Backbone) -> Iterator[Clip]:
-    """Decode clips in the order asked for, a few ahead of whoever consumes them."""
-    read = partial(_read_clip, dataset, rate=backbone.rate, min_samples=backbone.min_samples)
-    with ThreadPoolExecutor(READERS) as readers:
-        upcoming = iter(files)
-        pending: list[Future[Clip]] = [readers.submit(read, file) for file in islice(upcoming, 4 * READERS)]
-        while pending:
-            clip = pending.pop(0).result()
-            pending += [readers.submit(read, file) for file in islice(upcoming, 1)]
-            yield clip
+def _measure(dataset: Path, files: Sequence[str], backbone: Backbone) -> tuple[dict[str, int], dict[str, str]]:
+    """Return the samples of the clips that have a readable header, and why the others cannot be used."""
+    measure = partial(length_or_reason, backbone.rate, backbone.min_samples)
+    found = survey(measure, dataset, files)
+    lengths = {file: n_samples for file, (n_samples, reason) in found.items() if not reason}
+    reasons = {file: reason for file, (_, reason) in found.items() if reason}
+    return lengths, {**{file: f"{DECODER_DIED})" for file in files if file not in found}, **reasons}
 
 
-def batches(clips: Iterable[Clip], max_samples: float) -> Iterator[list[Clip]]:
-    """Gather clips into batches of at most `max_samples` samples in all, at least one clip each."""
-    batch: list[Clip] = []
-    size = 0
-    for clip in clips:
-        if batch and size + len(clip.waveform) > max_samples:
-            yield batch
-            batch, size = [], 0
-        batch.append(clip)
-        size += len(clip.waveform)
-    if batch:
-        yield batch
+def _units_to_do(
+    lengths: Mapping[str, int], waiting: Sequence[str], backbone: Backbone, limits: Limits, share: Share
+) -> list[Unit]:
+    """Plan what waits of a share; shares are cut from the plan of all clips, which every process knows."""
+    batch_samples = (limits.batch_seconds or backbone.batch_seconds) * backbone.rate
+    window_samples = limits.window_seconds * backbone.rate
+    mine = share.of(plan(lengths, batch_samples=batch_samples, window_samples=window_samples))
+    if share.is_all:
+        return mine
+    files = {piece.file for unit in mine for batch in unit for piece in batch} & set(waiting)
+    left = {file: n_samples for file, n_samples in lengths.items() if file in files}
+    return plan(left, batch_samples=batch_samples, window_samples=window_samples)
 
 
-def _read_clip(dataset: Path, file: str, *, rate: int, min_samples: int) -> Clip:
-    waveform, reason = usable_or_reason(partial(load_waveform, rate=rate), dataset / file)
-    if not reason and len(waveform) < min_samples:
-        reason = f"too short ({len(waveform)} samples at {rate} Hz; a frame needs {min_samples})"
-    return Clip(file, np.empty(0) if reason else waveform, reason)
-
-
-def _finite_only(
-    clips: list[Clip], statistics: np.ndarray, frames: list[int], reasons: dict[str, str]
-) -> tuple[list[Clip], np.ndarray, list[int]]:
-    """Leave out clips whose embeddings are not finite, and say so: one NaN would spoil every classifier."""
-    finite = np.isfinite(statistics).all(axis=(1, 2, 3))
-    reasons.update(
-        {clip.file: "its embedding is not finite" for clip, fine in zip(clips, finite, strict=True) if not fine}
-    )
-    kept = np.flatnonzero(finite)
-    return [clips[place] for place in kept], statistics[kept], [frames[place] for place in kept]
+def _timed(items: Iterator[list[Sound]]) -> Iterator[tuple[list[Sound], float]]:
+    """Yield items, each with the seconds it was waited for."""
+    while True:
+        asked = time.perf_counter()
+        item = next(items, None)
+        if item is None:
+            return
+        yield item, time.perf_counter() - asked
 
 
 def _check_recordings(dataset: Path, files: Iterable[str]) -> None:

@@ -73,9 +73,8 @@ def run_pipeline(
     loaded = load_backbone(backbone, model)
     for split in DOWNSTREAM:
         done = extract(dataset, split, loaded, backbone, root=root)
-        outcome = (
-            f"{split}: {done.n_clips} clips x {loaded.n_layers} layers x {loaded.dimension}, {done.n_computed} computed"
-        )
+        shape = f"{done.n_clips} clips x {len(loaded.layers)} layers x {loaded.dimension}"
+        outcome = f"{split}: {shape}, {done.n_computed} computed"
         yield Step("GenerateEmbeddings", outcome, done.folder)
     study = optimize_hyperparameters(
         Search(dataset, backbone, classifier, seed=seed), root=root, trials=trials, reuse=True

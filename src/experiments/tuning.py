@@ -11,7 +11,7 @@ behind it is cut off at the next start, and that trial is drawn again, the same.
 
 import shutil
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache, partial
@@ -120,7 +120,7 @@ def optimize_hyperparameters(
     require_unchanged_recordings(root, search.dataset, search.backbone, "downstream_train", "downstream_val")
     read = lru_cache(maxsize=4)(partial(read_training_data, root, search.dataset, search.backbone))
     metas = read(-1 if search.layer is None else search.layer, search.pooling or "mean").metas
-    n_layers = metas["downstream_train"]["layers"]
+    layers = metas["downstream_train"]["layers"]
     folder = _study_folder(search, search.describe(metas), root, study_number, reuse)
     with _alone(folder):
         study = _open_journal(folder)
@@ -129,7 +129,7 @@ def optimize_hyperparameters(
             _note_best(study, folder)  # a kill may have come between the end of a trial and its note
         bar = tqdm(total=max(trials, done), initial=done, desc=folder.name, unit="trial", disable=None)
         for number in range(done, trials):
-            run = _run_trial(study, number, search, n_layers, read, folder, root)
+            run = _run_trial(study, number, search, layers, read, folder, root)
             _note_best(study, folder)
             bar.set_postfix_str(f"EER {run.metrics['eer']:.2%}, best {study.best_value:.2%}")
             bar.update()
@@ -144,7 +144,7 @@ def _run_trial(
     study: "optuna.Study",
     number: int,
     search: Search,
-    n_layers: int,
+    layers: Sequence[int],
     read: Callable[[int, str], TrainingData],
     folder: Path,
     root: Path,
@@ -154,7 +154,7 @@ def _run_trial(
     trial = study.ask()
     layer = search.layer
     if layer is None:
-        layer = trial.suggest_int("layer", 0, n_layers - 1) if n_layers > 1 else 0
+        layer = _suggest_layer(trial, layers)
     pooling = search.pooling or trial.suggest_categorical("pooling", SEARCHED_POOLINGS)
     config = classifier_class(search.classifier).Config.search_space(trial)
     recipe = Recipe(search.dataset, search.backbone, search.classifier, config, layer, pooling, search.seed)
@@ -165,6 +165,15 @@ def _run_trial(
     study.tell(trial, run.metrics["eer"])
     write_text(folder / FINISHED_BYTES, str((folder / JOURNAL).stat().st_size))
     return run
+
+
+def _suggest_layer(trial: "optuna.Trial", layers: Sequence[int]) -> int:
+    """Draw one of the layers that the store holds."""
+    if len(layers) == 1:
+        return layers[0]
+    if list(layers) == list(range(layers[0], layers[-1] + 1)):
+        return trial.suggest_int("layer", layers[0], layers[-1])
+    return int(trial.suggest_categorical("layer", list(layers)))
 
 
 def _sampler(seed: int, number: int) -> "optuna.samplers.BaseSampler":

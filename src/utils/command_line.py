@@ -23,11 +23,12 @@ from invoke.exceptions import Exit
 from src.utils.paths import absolute
 
 BAD_INPUT = 2
+STOPPED = 130  # as shells say it of Ctrl-C
 FLAGS = {
     "dataset": "folder of the corpus (default datasets/release)",
     "seed": "whole number from which all randomness follows (default 7)",
     "jobs": "processes; 0 = all cores (default)",
-    "backbone": "wav2vec2, hubert or lfcc",
+    "backbone": "wav2vec2, hubert, wavlm or lfcc",
     "classifier": "mlp, svm or rf",
     "layer": "hidden layer: 0 enters the first transformer layer, -1 is the last (default)",
     "pooling": "mean, std or mean+std",
@@ -35,8 +36,12 @@ FLAGS = {
     "splits": "splits, separated by commas (default: the three downstream splits)",
     "split": "one of pretext_train, pretext_val, downstream_train, downstream_val, downstream_test",
     "device": "auto (default: a CUDA GPU where there is one), cpu, cuda or cuda:1",
-    "precision": "auto (default: fp32), fp32 or bf16",
-    "batch_seconds": "seconds of audio in memory at once; 0 = automatic (default)",
+    "precision": "auto (default: bf16 where the hardware computes in it), fp32, tf32 or bf16",
+    "layers": "hidden layers to keep, such as 0-6 or 0,3,6; none above is computed (default: all)",
+    "batch_seconds": "seconds of audio in a batch, padding included; 0 = automatic (default)",
+    "max_seconds": "longer clips go through in windows, pooled together (default 30)",
+    "shard": "which part of the clips to do, from 0 (default 0)",
+    "num_shards": "parts among which processes or machines share the clips (default 1)",
     "color_by": "label (default), gender, speaker or system",
     "max_points": "of more clips than this, so many are drawn by lot (default 5000)",
     "trials": "trials in all, those of earlier starts included; 0 = 100 for mlp, 30 for svm and rf (default)",
@@ -74,6 +79,8 @@ def command(name: str, **help_texts: str) -> Callable[[Callable[..., None]], Any
             except (ValueError, OSError) as error:
                 logging.getLogger("audios").debug("%s", error, exc_info=True)
                 raise Exit(f"{name}: {one_line(error)}", code=BAD_INPUT) from None
+            except KeyboardInterrupt:
+                raise Exit(f"{name}: stopped; run the same command again to go on.", code=STOPPED) from None
 
         in_one_line.__signature__ = signature.replace(  # type: ignore[attr-defined]
             parameters=[_as_text(about) for about in signature.parameters.values()]
@@ -81,6 +88,20 @@ def command(name: str, **help_texts: str) -> Callable[[Callable[..., None]], Any
         return task(name=name, help=texts)(in_one_line)
 
     return make_task
+
+
+def fixed(function: Callable[..., None], **values: Any) -> Callable[..., None]:
+    """Return a task's function with some of its flags filled in, which are no flags any more."""
+
+    def filled(c: Any, **given: Any) -> None:
+        function(c, **given, **values)
+
+    signature = inspect.signature(function)
+    left = [about for flag, about in signature.parameters.items() if flag not in values]
+    filled.__signature__ = signature.replace(parameters=left)  # type: ignore[attr-defined]
+    named = " ".join(f"--{flag}={value}" for flag, value in values.items())
+    filled.__doc__ = f"{str(function.__doc__).rstrip('.')} ({named})."
+    return filled
 
 
 def _as_text(flag: inspect.Parameter) -> inspect.Parameter:

@@ -1,8 +1,15 @@
-"""Which processor the arithmetic runs on: a CUDA GPU where there is one, else the CPU."""
+"""What the arithmetic runs on: a CUDA GPU where there is one, else the CPU; how precisely, and with how much memory."""
 
+import ctypes
+import gc
 import re
+import sys
 
+import psutil
 import torch
+
+DTYPES = {"fp32": torch.float32, "tf32": torch.float32, "bf16": torch.bfloat16}
+"""Precision -> type of weights and activations; tf32 rounds inside the matrix products of a GPU that knows it."""
 
 
 def choose_device(name: str) -> torch.device:
@@ -21,3 +28,61 @@ def choose_device(name: str) -> torch.device:
             f"There is no device {name}: {torch.cuda.device_count()} CUDA GPUs are usable; --device=cpu works anywhere."
         )
     return torch.device(name)
+
+
+def all_devices(name: str) -> list[str]:
+    """Return the devices among which work is shared: every GPU for "auto", else the one that was named."""
+    n_gpus = torch.cuda.device_count() if name == "auto" else 0
+    return [f"cuda:{number}" for number in range(n_gpus)] if n_gpus > 1 else [name]
+
+
+def choose_precision(name: str, device: torch.device) -> str:
+    """Turn "auto" into bf16 where the device computes in it, else tf32 on a GPU and fp32 on a CPU.
+
+    >>> choose_precision("fp32", torch.device("cpu"))
+    'fp32'
+    """
+    if name in DTYPES:
+        return name
+    if name != "auto":
+        raise ValueError(f"Unknown precision '{name}'; allowed: auto, {', '.join(DTYPES)}.")
+    if device.type == "cuda":
+        return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "tf32"
+    abilities = torch.cpu.get_capabilities()
+    return "bf16" if abilities.get("avx512_bf16") or abilities.get("amx_bf16") else "fp32"
+
+
+def use_tf32(device: torch.device, wanted: bool) -> None:
+    """Let a GPU round the operands of float32 matrix products and convolutions to 10 bits, or forbid it."""
+    if device.type == "cuda":
+        torch.set_float32_matmul_precision("high" if wanted else "highest")
+        torch.backends.cudnn.allow_tf32 = wanted
+
+
+def free_memory(device: torch.device) -> int:
+    """Return the bytes that are free on a device."""
+    return torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else psutil.virtual_memory().available
+
+
+def out_of_memory(error: BaseException) -> bool:
+    """Tell whether an error says that memory, of a GPU or of the machine, is used up."""
+    return isinstance(error, torch.OutOfMemoryError | MemoryError) or "can't allocate memory" in str(error)
+
+
+def release_memory() -> None:
+    """Hand cached memory of the GPUs back, after a batch that did not fit."""
+    gc.collect()
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
+
+
+def keep_freed_memory() -> None:
+    """Have the C library keep the memory of large arrays for the next ones (glibc; nothing happens elsewhere).
+
+    It would give each array of more than 32 MB back to the system, which hands it out again page by page, zeroed:
+    a quarter of the time of a large model on a CPU.
+    """
+    if sys.platform == "linux" and hasattr(ctypes.CDLL(None), "mallopt"):
+        trim_threshold, mmap_threshold = -1, -3  # M_TRIM_THRESHOLD, M_MMAP_THRESHOLD of malloc.h
+        ctypes.CDLL(None).mallopt(trim_threshold, 2**31 - 1)
+        ctypes.CDLL(None).mallopt(mmap_threshold, 2**30)

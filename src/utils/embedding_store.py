@@ -1,12 +1,17 @@
-"""The embedding store as its writer sees it: append-only while running, finished by an index.
+"""The embedding store as its writers see it: append-only while running, finished by an index.
 
-Vectors of a batch go to the layers' files first, then a line a clip to the journal. Whatever is killed in between
-leaves vectors without a line, which the next start cuts off. A store belongs to one model, precision and corpus:
+Vectors of a batch go to the layers' files first, then its lines to the journal. Whatever is killed in between leaves
+vectors without lines, or lines of half a batch, which the next writer cuts off; so a batch is there whole or not at
+all, and what is missing is computed again in the very batches it would have been in. Several processes may write one
+store, each its own share of the clips, taking turns by a lock. A store belongs to one model, precision and corpus:
 anything else is refused, never mixed in. Clips that left the split keep their rows, unused until they come back.
 """
 
 import csv
-from collections.abc import Mapping, Sequence
+import io
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import astuple, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,49 +20,78 @@ import pandas as pd
 from filelock import FileLock, Timeout
 
 from src.utils.dataset import FILE_COLUMNS, write_table
-from src.utils.embeddings import INDEX, JOURNAL, META, layer_file, read_journal
-from src.utils.files import fingerprint, read_json, text_digest, write_json, write_text
+from src.utils.embedding_checks import damaged_rows, row_checksums
+from src.utils.embeddings import (
+    INDEX,
+    JOURNAL,
+    LEFT_OUT,
+    META,
+    describe_layers,
+    layer_file,
+    read_journal,
+    read_left_out,
+    whole_batches,
+)
+from src.utils.files import fingerprint, read_json, text_digest, write_json
+
+
+@dataclass(frozen=True)
+class Row:
+    """A clip's line in the journal, but for what the store finds out itself."""
+
+    file: str
+    fingerprint: str
+    frames: int
+    """Of how many frames its statistics are."""
+    windows: int = 1
+    """In how many windows it was computed."""
 
 
 class EmbeddingStore:
-    """Writes one split's embeddings; use it as a context manager, one process at a time.
+    """Writes one split's embeddings; use it as a context manager.
 
     Parameters
     ----------
     folder : Path
     identity : mapping
         What makes two stores the same kind: model, digest, precision, ..., and `layers` and `dimension`.
+    share : str
+        Name of the share of the clips that this process writes; each share has one writer at a time.
 
     Raises
     ------
     ValueError
-        When the folder holds embeddings of another kind, or another process is writing it.
+        When the folder holds embeddings of another kind, or another process is writing this share.
     """
 
-    def __init__(self, folder: Path, identity: Mapping[str, Any]) -> None:
+    def __init__(self, folder: Path, identity: Mapping[str, Any], share: str = "all") -> None:
         self.folder = folder
         self.identity = dict(identity)
-        self._lock = FileLock(folder / ".lock")
+        self._alone = FileLock(folder / f".lock-{share}")
+        self._turn = FileLock(folder / ".lock")
+        self._paths = [layer_file(folder, layer) for layer in self.identity["layers"]]
+        self._row_bytes = 2 * self.identity["dimension"] * 4
 
     def __enter__(self) -> "EmbeddingStore":
         self.folder.mkdir(parents=True, exist_ok=True)
         try:
-            self._lock.acquire(timeout=0)
+            self._alone.acquire(timeout=0)
         except Timeout:
             raise ValueError(f"Another process is writing {self.folder}; wait for it to end.") from None
         try:
-            self._check_identity()
-            self.journal = self._recover()
+            with self._turn:
+                self._check_identity()
+                self._known = self._recover()
         except BaseException:
-            self._lock.release()
+            self._alone.release()
             raise
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._lock.release()
+        self._alone.release()
 
     def waiting(self, fingerprints: Mapping[str, str]) -> list[str]:
-        """Return the files that have no row yet.
+        """Return the files that have no row yet and were not found to be unusable.
 
         Parameters
         ----------
@@ -69,42 +103,62 @@ class EmbeddingStore:
         ValueError
             When a recording is no longer the one its row was computed from.
         """
-        known = dict(zip(self.journal["file"], self.journal["fingerprint"], strict=True))
-        changed = [file for file, now in fingerprints.items() if known.get(file, now) != now]
+        changed = [file for file, now in fingerprints.items() if self._known.get(file, now) != now]
         if changed:
             raise ValueError(
                 f"{len(changed)} recordings changed since {self.folder} was made (first: {changed[0]}): "
                 "delete that folder to compute them anew, or give the changed corpus a name of its own."
             )
-        waiting = [file for file in fingerprints if file not in known]
+        left_out = self.left_out(fingerprints)
+        waiting = [file for file in fingerprints if file not in self._known and file not in left_out]
         if waiting:
             (self.folder / INDEX).unlink(missing_ok=True)
         return waiting
 
-    def append(
-        self, files: Sequence[str], fingerprints: Sequence[str], statistics: np.ndarray, frames: Sequence[int]
-    ) -> None:
-        """Write the rows of a batch.
+    def left_out(self, fingerprints: Mapping[str, str]) -> dict[str, str]:
+        """Return the clips that cannot be used, file -> reason; a recording that changed since has another chance."""
+        found = read_left_out(self.folder)
+        return {
+            file: reason
+            for file, then, reason in found.itertuples(index=False)
+            if fingerprints.get(file) == then and file not in self._known
+        }
+
+    def append(self, rows: Sequence[Row], statistics: np.ndarray) -> None:
+        """Write the rows of a batch, all of them or, when this is interrupted, none.
 
         Parameters
         ----------
-        files, fingerprints : sequences of b str
+        rows : sequence of b Row
         statistics : np.ndarray, shape (b, layers, 2, d)
             Mean and standard deviation over time.
-        frames : sequence of b int
-            How many frames each was computed from.
         """
-        expected = (len(files), self.identity["layers"], 2, self.identity["dimension"])
+        expected = (len(rows), len(self._paths), 2, self.identity["dimension"])
         if statistics.shape != expected:
             raise ValueError(f"Statistics of shape {expected} were expected, not {statistics.shape}.")
-        for layer in range(self.identity["layers"]):
-            with layer_file(self.folder, layer).open("ab") as file:
-                file.write(np.ascontiguousarray(statistics[:, layer], dtype="<f4").tobytes())
-        with (self.folder / JOURNAL).open("a", encoding="utf-8", newline="") as file:
-            csv.writer(file, lineterminator="\n").writerows(zip(files, fingerprints, frames, strict=True))
+        values = np.ascontiguousarray(statistics, dtype="<f4")
+        lines = [
+            (*astuple(row), checksum, len(rows) - 1 - place)
+            for place, (row, checksum) in enumerate(zip(rows, row_checksums(values), strict=True))
+        ]
+        with self._turn:
+            self._take_up()
+            for layer, path in enumerate(self._paths):
+                with path.open("ab") as file:
+                    file.write(values[:, layer].tobytes())
+            _append_lines(self.folder / JOURNAL, lines)
+            self._take_up()
 
-    def finish(self, clips: pd.DataFrame, fingerprints: Mapping[str, str]) -> int:
-        """Write the index of the split's clips that have a row; return how many they are.
+    def leave_out(self, reasons: Mapping[str, str], fingerprints: Mapping[str, str]) -> None:
+        """Note clips that cannot be used, file -> reason."""
+        if reasons:
+            with self._turn:
+                _end_line(self.folder / LEFT_OUT)
+                lines = [(file, fingerprints[file], reason) for file, reason in reasons.items()]
+                _append_lines(self.folder / LEFT_OUT, lines)
+
+    def finish(self, clips: pd.DataFrame, fingerprints: Mapping[str, str]) -> int | None:
+        """Write the index of the split's clips that have a row, once every clip has one or is left out.
 
         Parameters
         ----------
@@ -112,25 +166,35 @@ class EmbeddingStore:
             The split's rows of the files table.
         fingerprints : mapping of str to str
             File -> fingerprint of its recording.
+
+        Returns
+        -------
+        int or None
+            How many clips the index has; None when other shares are still to be written.
         """
-        self.journal = read_journal(self.folder)
-        places = pd.DataFrame(
-            {"file": self.journal["file"], "row": range(len(self.journal)), "frames": self.journal["frames"]}
-        )
-        index = clips[FILE_COLUMNS].merge(places, on="file", how="inner")
-        corpus = "\n".join(f"{file} {fingerprints[file]}" for file in sorted(fingerprints))
-        meta = {
-            **self.identity,
-            "clips": len(index),
-            "corpus_digest": text_digest(corpus),
-            "split_digest": split_digest(clips),
-        }
-        if (self.folder / INDEX).is_file() and read_json(self.folder / META) == meta:
+        with self._turn:
+            self._take_up()
+            left_out = self.left_out(fingerprints)
+            if any(file not in self._known and file not in left_out for file in clips["file"]):
+                return None
+            journal = read_journal(self.folder).reset_index(names="row").drop_duplicates("file", keep="last")
+            journal = journal[journal["file"].isin(self._known)]
+            index = clips[FILE_COLUMNS].merge(journal[["file", "row", "frames", "windows"]], on="file", how="inner")
+            corpus = "\n".join(f"{file} {fingerprints[file]}" for file in sorted(fingerprints))
+            meta = {
+                **self.identity,
+                "clips": len(index),
+                "corpus_digest": text_digest(corpus),
+                "split_digest": split_digest(clips),
+            }
+            if (self.folder / INDEX).is_file() and read_json(self.folder / META) == meta:
+                return len(index)
+            (self.folder / INDEX).unlink(missing_ok=True)
+            for path in self._paths:
+                _to_disk(path)
+            write_json(self.folder / META, meta)
+            write_table(self.folder / INDEX, index)
             return len(index)
-        (self.folder / INDEX).unlink(missing_ok=True)
-        write_json(self.folder / META, meta)
-        write_table(self.folder / INDEX, index)
-        return len(index)
 
     def _check_identity(self) -> None:
         path = self.folder / META
@@ -140,30 +204,55 @@ class EmbeddingStore:
         found = read_json(path)
         for key, value in self.identity.items():
             if found.get(key) != value:
+                one, other = (
+                    describe_layers(each) if key == "layers" and isinstance(each, list) else repr(each)
+                    for each in (found.get(key), value)
+                )
                 raise ValueError(
-                    f"{self.folder} holds embeddings of another kind: {key} is {found.get(key)!r} there, "
-                    f"{value!r} now. Delete that folder to make it anew."
+                    f"{self.folder} holds embeddings of another kind: {key} is {one} there, "
+                    f"{other} now. Delete that folder to make it anew."
                 )
 
-    def _recover(self) -> pd.DataFrame:
-        """Cut journal and layers back to the rows that both hold whole."""
-        row_bytes = 2 * self.identity["dimension"] * 4
-        paths = [layer_file(self.folder, layer) for layer in range(self.identity["layers"])]
-        paths[0].parent.mkdir(exist_ok=True)
-        for path in paths:
+    def _recover(self) -> dict[str, str]:
+        """Cut off what a kill left, and return the fingerprints of the clips whose rows are sound.
+
+        The rows of an unfinished store are compared with their checksums, in case the machine itself went down.
+        """
+        self._paths[0].parent.mkdir(exist_ok=True)
+        for path in (*self._paths, self.folder / JOURNAL):
             path.touch()
         journal = read_journal(self.folder)
-        rows = min(len(journal), *(path.stat().st_size // row_bytes for path in paths))
-        for path in paths:
-            if path.stat().st_size > rows * row_bytes:
-                with path.open("r+b") as file:
-                    file.truncate(rows * row_bytes)
-        journal = journal.iloc[:rows]
-        text = journal.to_csv(index=False, header=False, lineterminator="\n")
-        if not (self.folder / JOURNAL).is_file() or (self.folder / JOURNAL).read_bytes() != text.encode():
+        n_rows = min(len(journal), *(path.stat().st_size // self._row_bytes for path in self._paths))
+        while n_rows and journal["following"][n_rows - 1] != "0":
+            n_rows -= 1
+        if n_rows < len(journal):
             (self.folder / INDEX).unlink(missing_ok=True)
-            write_text(self.folder / JOURNAL, text)
-        return journal
+        lines = journal.iloc[:n_rows].to_csv(index=False, header=False, lineterminator="\n").encode()
+        _cut(self.folder / JOURNAL, len(lines))
+        self._journal_bytes, self._n_rows = len(lines), n_rows
+        self._cut_layers()
+        sound = np.ones(n_rows, dtype=bool)
+        if not (self.folder / INDEX).is_file():
+            sound[damaged_rows(self.folder, self.identity["layers"], journal.iloc[:n_rows], self._row_bytes)] = False
+        latest = ~journal["file"][:n_rows].duplicated(keep="last").to_numpy()
+        known = journal.iloc[:n_rows][latest & sound]
+        return dict(zip(known["file"], known["fingerprint"], strict=True))
+
+    def _take_up(self) -> None:
+        """Read what was written to the journal since, by whichever process, and cut off what a dead one left."""
+        path = self.folder / JOURNAL
+        with path.open("rb") as file:
+            file.seek(self._journal_bytes)
+            new = whole_batches(file.read())
+        self._journal_bytes += len(new.to_csv(index=False, header=False, lineterminator="\n").encode())
+        self._n_rows += len(new)
+        self._known.update(zip(new["file"], new["fingerprint"], strict=True))
+        _cut(path, self._journal_bytes)
+        self._cut_layers()
+
+    def _cut_layers(self) -> None:
+        for path in self._paths:
+            _cut(path, self._n_rows * self._row_bytes)
 
 
 def split_digest(clips: pd.DataFrame) -> str:
@@ -173,8 +262,33 @@ def split_digest(clips: pd.DataFrame) -> str:
 
 def changed_recordings(dataset: Path, folder: Path) -> list[str]:
     """Return the recordings that are no longer those a store was computed from; missing ones are passed over."""
-    journal = read_journal(folder)
+    journal = read_journal(folder).drop_duplicates("file", keep="last")
     indexed = set(pd.read_csv(folder / INDEX, dtype=str, keep_default_na=False)["file"])
     used = journal[[file in indexed and (dataset / file).is_file() for file in journal["file"]]]
     now = [fingerprint(dataset / file) for file in used["file"]]
     return used["file"][used["fingerprint"] != now].tolist()
+
+
+def _append_lines(path: Path, rows: Iterable[Sequence[Any]]) -> None:
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows(rows)
+    with path.open("ab") as file:
+        file.write(text.getvalue().encode("utf-8"))
+
+
+def _end_line(path: Path) -> None:
+    """Cut off a line without an end."""
+    content = path.read_bytes() if path.is_file() else b""
+    if content and not content.endswith(b"\n"):
+        _cut(path, content.rfind(b"\n") + 1)
+
+
+def _cut(path: Path, size: int) -> None:
+    if path.stat().st_size > size:
+        with path.open("r+b") as file:
+            file.truncate(size)
+
+
+def _to_disk(path: Path) -> None:
+    with path.open("rb") as file:
+        os.fsync(file.fileno())

@@ -5,6 +5,7 @@ A store is a folder `embeddings/<corpus>/<backbone>/<split>/`:
     meta.json             what made it: model and digest, precision, normalisation, rate, layers, dimension, digests
     layers/layer-00.f32   a hidden layer: (rows, 2, d) little-endian float32, mean and standard deviation over time
     journal.csv           a line for every row written, in the order of writing; the truth while a run is under way
+    left-out.csv          the clips that could not be used, and why
     index.csv             the finished view: the row of every clip of the split, in the split's order; written last
 
 Reading one layer reads one file. Layer 0 is what enters the first transformer layer, layer -1 the last hidden state.
@@ -13,6 +14,7 @@ Reading one layer reads one file. Layer 0 is what enters the first transformer l
 import csv
 import io
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 
@@ -25,7 +27,11 @@ from src.utils.labels import parse_label
 
 POOLINGS = {"mean": (0,), "std": (1,), "mean+std": (0, 1)}
 """Name of a pooling -> which of the two stored statistics it takes, side by side."""
-META, INDEX, JOURNAL = "meta.json", "index.csv", "journal.csv"
+META, INDEX, JOURNAL, LEFT_OUT = "meta.json", "index.csv", "journal.csv", "left-out.csv"
+JOURNAL_COLUMNS = ["file", "fingerprint", "frames", "windows", "checksum", "following"]
+"""`frames`: of how many the statistics are; `windows`: in how many windows the clip was computed; `checksum`: CRC-32 of
+its row in all layers, one after another; `following`: how many clips of the same batch the next lines hold."""
+LEFT_OUT_COLUMNS = ["file", "fingerprint", "reason"]
 
 
 @dataclass(frozen=True)
@@ -72,7 +78,7 @@ def load_embeddings(folder: Path, layer: int = -1, pooling: str = "mean", gender
     folder : Path
         `embeddings/<corpus>/<backbone>/<split>`.
     layer : int
-        0 to layers - 1, or from the end: -1 is the last.
+        One of those that the store holds, or from the end: -1 is the last of them.
     pooling : str
         "mean", "std" (each d wide) or "mean+std" (2 d wide).
     gender : str
@@ -126,15 +132,34 @@ def read_meta(folder: Path) -> dict:
     return read_record(folder / META, "layers", "dimension")
 
 
-def resolve_layer(layer: int, n_layers: int) -> int:
-    """Turn a layer counted from either end into one counted from the start.
+def resolve_layer(layer: int, layers: Sequence[int]) -> int:
+    """Return the number of a layer of a store, which may be counted from the end of those that it holds.
 
-    >>> resolve_layer(-1, 13)
-    12
+    >>> resolve_layer(-1, [0, 1, 2, 6])
+    6
     """
-    if not -n_layers <= layer < n_layers:
-        raise ValueError(f"There is no layer {layer}; these embeddings have 0 to {n_layers - 1} (-1 is the last).")
-    return layer % n_layers
+    if layer in layers:
+        return layer
+    if -len(layers) <= layer < 0:
+        return layers[layer]
+    raise ValueError(
+        f"There is no layer {layer}; these embeddings have {describe_layers(layers)} (-1 is the last of them)."
+    )
+
+
+def describe_layers(layers: Sequence[int]) -> str:
+    """Write layers the way `--layers` reads them.
+
+    >>> describe_layers([0, 1, 2, 6])
+    '0-2,6'
+    """
+    runs: list[list[int]] = []
+    for layer in layers:
+        if runs and layer == runs[-1][-1] + 1:
+            runs[-1].append(layer)
+        else:
+            runs.append([layer])
+    return ",".join(f"{run[0]}-{run[-1]}" if len(run) > 1 else str(run[0]) for run in runs)
 
 
 def layer_file(folder: Path, layer: int) -> Path:
@@ -143,9 +168,26 @@ def layer_file(folder: Path, layer: int) -> Path:
 
 
 def read_journal(folder: Path) -> pd.DataFrame:
-    """Return the rows that were written: file, fingerprint and frames; a line torn by a kill does not count."""
+    """Return the rows that were written, in order, all columns as text; a batch torn by a kill does not count."""
     path = folder / JOURNAL
-    content = path.read_bytes() if path.is_file() else b""
-    whole = content[: content.rfind(b"\n") + 1].decode("utf-8")
-    rows = list(csv.reader(io.StringIO(whole)))
-    return pd.DataFrame(rows, columns=["file", "fingerprint", "frames"])
+    return whole_batches(path.read_bytes() if path.is_file() else b"")
+
+
+def whole_batches(lines: bytes) -> pd.DataFrame:
+    """Return the lines of a journal up to the end of the last batch that is whole."""
+    rows = _whole_lines(lines)
+    while rows and (len(rows[-1]) < len(JOURNAL_COLUMNS) or rows[-1][-1] != "0"):
+        rows.pop()
+    return pd.DataFrame(rows, columns=JOURNAL_COLUMNS)
+
+
+def read_left_out(folder: Path) -> pd.DataFrame:
+    """Return the clips that could not be used: file, fingerprint and reason; what was found last counts."""
+    path = folder / LEFT_OUT
+    rows = _whole_lines(path.read_bytes() if path.is_file() else b"")
+    return pd.DataFrame(rows, columns=LEFT_OUT_COLUMNS).drop_duplicates("file", keep="last")
+
+
+def _whole_lines(content: bytes) -> list[list[str]]:
+    text = content[: content.rfind(b"\n") + 1].decode("utf-8")
+    return list(csv.reader(io.StringIO(text)))

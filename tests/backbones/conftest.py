@@ -7,7 +7,11 @@ from typing import Any
 import pytest
 
 SaveModel = Callable[..., Path]
-FAMILIES = {"wav2vec2": ("Wav2Vec2Config", "Wav2Vec2Model"), "hubert": ("HubertConfig", "HubertModel")}
+FAMILIES = {
+    "wav2vec2": ("Wav2Vec2Config", "Wav2Vec2Model"),
+    "hubert": ("HubertConfig", "HubertModel"),
+    "wavlm": ("WavLMConfig", "WavLMModel"),
+}
 TINY = {
     "hidden_size": 16,
     "num_attention_heads": 2,
@@ -21,6 +25,17 @@ SHAPES = {
     "large": {"num_hidden_layers": 24, "feat_extract_norm": "layer", "do_stable_layer_norm": True, "conv_bias": True},
 }
 """The two kinds of model, as deep as the real ones; kernels and strides are the real ones too."""
+PUBLISHED = {
+    "wav2vec2-base": ("wav2vec2", "base", {}),
+    "hubert-base": ("hubert", "base", {}),
+    "wavlm-base": ("wavlm", "base", {"do_normalize": False}),
+    "hubert-large": ("hubert", "large", {}),
+    "xls-r": ("wav2vec2", "large", {}),
+    "wavlm-large": ("wavlm", "large", {"conv_bias": False}),
+}
+"""Models that people use -> family, shape and what else is theirs; `published` adds what all of them share."""
+AS_PUBLISHED = {"num_conv_pos_embeddings": 128, "num_conv_pos_embedding_groups": 16, "initializer_range": 0.1}
+"""The positional convolution reaches over 128 frames; weights as large as a width of 16 needs to pass signals on."""
 
 
 @pytest.fixture(scope="session")
@@ -35,6 +50,7 @@ def save_model() -> SaveModel:
         do_normalize: bool = True,
         dtype: str = "float32",
         seed: int = 0,
+        bias: float = 0.0,
         **options: Any,
     ) -> Path:
         import torch
@@ -44,6 +60,9 @@ def save_model() -> SaveModel:
         with torch.random.fork_rng([]):
             torch.manual_seed(seed)
             model = model_class(config_class(**{**TINY, **SHAPES[shape], **options}))
+            for parameter in model.parameters():
+                if parameter.ndim == 1:
+                    parameter.data += bias * torch.randn(parameter.shape)
         model.to(getattr(torch, dtype)).save_pretrained(folder)
         transformers.Wav2Vec2FeatureExtractor(do_normalize=do_normalize).save_pretrained(folder)
         return folder
@@ -61,3 +80,22 @@ def base(save_model: SaveModel, tmp_path_factory: pytest.TempPathFactory) -> Pat
 def large(save_model: SaveModel, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return the folder of a HuBERT with layer normalisation, which wants raw waveforms; not to be changed."""
     return save_model(tmp_path_factory.mktemp("models") / "large", "hubert", "large", do_normalize=False)
+
+
+@pytest.fixture(scope="session")
+def wavlm(save_model: SaveModel, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the folder of a WavLM, whose layers hand a position bias along; not to be changed."""
+    return save_model(tmp_path_factory.mktemp("models") / "wavlm", "wavlm", num_hidden_layers=3)
+
+
+@pytest.fixture(scope="session", params=PUBLISHED)
+def published(
+    request: pytest.FixtureRequest, save_model: SaveModel, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[str, Path]:
+    """Return family and folder of a model built as a published one, only narrow; not to be changed.
+
+    Its biases are not zero, as those of trained models are not: zeros would hide what padding does.
+    """
+    family, shape, options = PUBLISHED[request.param]
+    folder = tmp_path_factory.mktemp("published") / request.param
+    return family, save_model(folder, family, shape, bias=0.1, **{**AS_PUBLISHED, **options})

@@ -124,12 +124,14 @@ def test_the_mask_of_training_may_be_absent(base: Path, tmp_path: Path) -> None:
     """Checkpoints fine-tuned elsewhere lack it, and nothing that is computed here depends on it."""
     shutil.copytree(base, tmp_path / "m")
     without("masked_spec_embed")(tmp_path / "m")
-    assert load_backbone("wav2vec2", str(tmp_path / "m")).n_layers == 13
+    assert len(load_backbone("wav2vec2", str(tmp_path / "m")).layers) == 13
 
 
-@pytest.mark.parametrize(("wanted", "given"), [("hubert", "base"), ("wav2vec2", "large")])
+@pytest.mark.parametrize(
+    ("wanted", "given"), [("hubert", "base"), ("wav2vec2", "large"), ("wavlm", "base"), ("hubert", "wavlm")]
+)
 def test_the_other_family_is_refused(wanted: str, given: str, request: pytest.FixtureRequest) -> None:
-    found = {"base": "wav2vec2", "large": "hubert"}[given]
+    found = {"base": "wav2vec2", "large": "hubert", "wavlm": "wavlm"}[given]
     line = f"{given} is of the family {found}, not {wanted}: choose another --backbone or --model"
     with pytest.raises(ValueError, match=line) as caught:
         load_backbone(wanted, str(request.getfixturevalue(given)))
@@ -166,7 +168,7 @@ def test_a_model_that_is_not_in_the_hubs_cache_while_offline(
 @pytest.mark.parametrize(
     ("options", "line"),
     [
-        ({"precision": "fp16"}, "Unknown precision 'fp16'; allowed: auto, fp32, bf16"),
+        ({"precision": "fp16"}, "Unknown precision 'fp16'; allowed: auto, fp32, tf32, bf16"),
         ({"precision": ""}, "Unknown precision ''"),
         ({"device": "tpu"}, "Unknown device 'tpu'; allowed: auto, cpu, cuda"),
         ({"device": "cuda:99"}, "There is no device cuda:99: .*--device=cpu works anywhere"),

@@ -10,7 +10,8 @@ import soundfile
 from src.audio.io import load_waveform
 from src.backbones import load_backbone
 from src.experiments.catalogue import add_duration, generate_tables
-from src.experiments.extraction import extract_splits
+from src.experiments.extraction import Limits
+from src.experiments.extraction_requests import Request, extract_splits
 from src.experiments.splits import SplitShares, split_dataset
 from src.utils.dataset import read_rejected
 from src.utils.embeddings import load_embeddings
@@ -19,7 +20,7 @@ LENGTHS = (0.025, 0.5, 0.02, 1.7, 0.5)
 """Seconds of the clips, over and over; 0.02 is too short for a frame."""
 
 
-@pytest.mark.parametrize(("family", "model"), [("wav2vec2", "base"), ("hubert", "large")])
+@pytest.mark.parametrize(("family", "model"), [("wav2vec2", "base"), ("hubert", "large"), ("wavlm", "wavlm")])
 def test_every_layer_of_every_clip_is_what_the_model_gives_for_it_alone(
     make_corpus: Callable[..., Path], tmp_path: Path, request: pytest.FixtureRequest, family: str, model: str
 ) -> None:
@@ -33,21 +34,22 @@ def test_every_layer_of_every_clip_is_what_the_model_gives_for_it_alone(
     add_duration(dataset, jobs=1)
     clips = split_dataset(dataset, SplitShares(pretext=0, train=0.6, val=0.2), seed=7)["downstream_train"]
 
-    def run(precision: str = "auto") -> int:
-        (made,) = extract_splits(
-            dataset, ["downstream_train"], family, str(folder), root=tmp_path, precision=precision, batch_seconds=2
+    def run(precision: str = "fp32") -> int:
+        request = Request(
+            dataset, ["downstream_train"], family, str(folder), precision=precision, limits=Limits(batch_seconds=2)
         )
+        (made,) = extract_splits(request, root=tmp_path)
         return made.n_computed
 
     n_computed = run()
     rejected = read_rejected(dataset)
     assert n_computed == len(clips) - len(rejected)
     assert set(rejected.values()) == {"too short (320 samples at 16000 Hz; a frame needs 400)"}
-    backbone = load_backbone(family, str(folder))
+    backbone = load_backbone(family, str(folder), precision="fp32")
     store = tmp_path / "embeddings" / "corpus" / family / "downstream_train"
     files = [file for file in clips["file"] if file not in rejected]
     assert len(files) > 4
-    for layer in (0, 5, backbone.n_layers - 1):
+    for layer in (0, 2, backbone.layers[-1]):
         table = load_embeddings(store, layer, "mean+std")
         assert table.files.tolist() == files
         for file, vector in zip(files, table.vectors, strict=True):

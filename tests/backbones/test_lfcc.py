@@ -154,6 +154,7 @@ def test_statistics_are_mean_and_population_deviation_whatever_stands_beside() -
         deviation = np.sqrt(((frames - frames.mean(axis=0)) ** 2).sum(axis=0) / len(frames))
         np.testing.assert_allclose(statistics[0, 1], deviation, rtol=1e-5, atol=1e-6)
         np.testing.assert_array_equal(Lfcc().statistics([clip])[0][0], statistics)
+        np.testing.assert_array_equal(Lfcc().begin([clip])()[0][0], statistics)
         np.testing.assert_array_equal(Lfcc().frames(clip)[0], frames.astype(np.float32))
     assert (pooled[0, 0, 1] == 0).all(), "a single frame does not deviate"
 
@@ -162,14 +163,14 @@ def test_identity_is_json_and_agrees_with_the_shapes() -> None:
     backbone = load_backbone("lfcc")
     identity = json.loads(json.dumps(backbone.identity()))
     assert identity == backbone.identity()
-    assert (identity["backbone"], identity["rate"], identity["layers"]) == ("lfcc", 16_000, 1)
+    assert (identity["backbone"], identity["rate"], identity["layers"]) == ("lfcc", 16_000, [0])
     assert identity["dimension"] == backbone.frames(noise(400)).shape[2] == 120
     assert backbone.min_samples == 320
 
 
-@pytest.mark.parametrize("options", [{}, {"device": "cpu"}, {"precision": "fp32"}, {"device": "auto"}])
+@pytest.mark.parametrize("options", [{}, {"device": "cpu"}, {"precision": "fp32"}, {"device": "auto"}, {"layers": "0"}])
 def test_settings_that_lfcc_has(options: dict[str, str]) -> None:
-    assert load_backbone("lfcc", **options).n_layers == 1
+    assert load_backbone("lfcc", **options).layers == (0,)
 
 
 @pytest.mark.parametrize(
@@ -178,6 +179,7 @@ def test_settings_that_lfcc_has(options: dict[str, str]) -> None:
         ({"model": "facebook/x"}, "lfcc has no models to choose from; leave out --model=facebook/x"),
         ({"precision": "bf16"}, "lfcc knows no precision 'bf16'; leave out --precision"),
         ({"device": "cuda"}, "lfcc runs on the CPU; leave out --device=cuda"),
+        ({"layers": "1"}, "There is no layer 1: this model has the layers 0 to 0"),
     ],
 )
 def test_settings_that_lfcc_has_not_are_refused(options: dict[str, str], line: str) -> None:
@@ -187,5 +189,5 @@ def test_settings_that_lfcc_has_not_are_refused(options: dict[str, str], line: s
 
 @pytest.mark.parametrize(("name", "line"), [("ear", "Unknown backbone 'ear'"), ("", r"No backbone given \(--backbone")])
 def test_unknown_backbones_are_refused_with_those_there_are(name: str, line: str) -> None:
-    with pytest.raises(ValueError, match=line + ".*; allowed: wav2vec2, hubert, lfcc"):
+    with pytest.raises(ValueError, match=line + ".*; allowed: wav2vec2, hubert, wavlm, lfcc"):
         load_backbone(name)

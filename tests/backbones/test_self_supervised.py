@@ -26,11 +26,11 @@ CLIPS = [noise(n, seed) for seed, n in enumerate(LENGTHS)]
 
 def frames_by_hand(folder: Path, waveform: np.ndarray) -> np.ndarray:
     """Return the input of the first transformer layer, the outputs of the others, and the model's last hidden state."""
-    from transformers import HubertModel, Wav2Vec2FeatureExtractor, Wav2Vec2Model
+    from transformers import HubertModel, Wav2Vec2FeatureExtractor, Wav2Vec2Model, WavLMModel
 
     family = json.loads((folder / "config.json").read_text())["model_type"]
-    model = {"wav2vec2": Wav2Vec2Model, "hubert": HubertModel}[family].from_pretrained(folder, dtype=torch.float32)
-    model.eval()
+    models = {"wav2vec2": Wav2Vec2Model, "hubert": HubertModel, "wavlm": WavLMModel}
+    model = models[family].from_pretrained(folder, dtype=torch.float32).eval()
     seen: list[torch.Tensor] = []
     for layer in model.encoder.layers:
         layer.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
@@ -44,31 +44,31 @@ def relative(found: np.ndarray, expected: np.ndarray) -> float:
     return float(np.abs(found - expected).max() / np.abs(expected).max())
 
 
-@pytest.fixture(params=["base", "large"])
+@pytest.fixture(params=["base", "large", "wavlm"])
 def folder(request: pytest.FixtureRequest) -> Path:
     return request.getfixturevalue(request.param)
 
 
 def family_of(folder: Path) -> str:
-    return {"base": "wav2vec2", "large": "hubert"}[folder.name]
+    return {"base": "wav2vec2", "large": "hubert", "wavlm": "wavlm"}[folder.name]
 
 
 def test_every_layer_of_a_clip_is_what_transformers_gives_for_it_alone(folder: Path) -> None:
-    backbone = load_backbone(family_of(folder), str(folder))
-    assert backbone.n_layers == {"base": 13, "large": 25}[folder.name]
+    backbone = load_backbone(family_of(folder), str(folder), precision="fp32")
+    assert backbone.layers == tuple(range({"base": 13, "large": 25, "wavlm": 4}[folder.name]))
     for clip in CLIPS[:4]:
         frames, expected = backbone.frames(clip), frames_by_hand(folder, clip)
-        assert frames.shape == expected.shape == (backbone.n_layers, expected.shape[1], 16)
+        assert frames.shape == expected.shape == (len(backbone.layers), expected.shape[1], 16)
         assert frames.dtype == np.float32
-        for layer in range(backbone.n_layers):
+        for layer in backbone.layers:
             assert relative(frames[layer], expected[layer]) < 1e-5, layer
 
 
 def test_batches_of_any_lengths_give_the_statistics_of_each_clip_alone(folder: Path) -> None:
-    """Fault 7, without its trap: one forward pass for many clips, and no padding to change their frames."""
-    backbone = load_backbone(family_of(folder), str(folder))
+    """Fault 7, without its trap: one forward pass for many clips, and no padding that changes their frames."""
+    backbone = load_backbone(family_of(folder), str(folder), precision="fp32")
     pooled, counts = backbone.statistics(CLIPS)
-    assert pooled.shape == (len(CLIPS), backbone.n_layers, 2, 16)
+    assert pooled.shape == (len(CLIPS), len(backbone.layers), 2, 16)
     assert pooled.dtype == np.float32
     assert counts == [1, 49, 15, 199, 49, 1, 49]
     for clip, statistics, n_frames in zip(CLIPS, pooled, counts, strict=True):
@@ -76,7 +76,7 @@ def test_batches_of_any_lengths_give_the_statistics_of_each_clip_alone(folder: P
         assert frames.shape[1] == n_frames
         mean = frames.sum(axis=1) / n_frames
         deviation = np.sqrt(((frames - mean[:, None]) ** 2).sum(axis=1) / n_frames)
-        for layer in range(backbone.n_layers):
+        for layer in backbone.layers:
             assert relative(statistics[layer, 0], mean[layer]) < 1e-5, layer
             if n_frames > 1:
                 assert relative(statistics[layer, 1], deviation[layer]) < 1e-5, layer
@@ -93,13 +93,23 @@ def test_padding_would_have_changed_the_frames_of_a_group_model(base: Path) -> N
     assert relative(padded[-1], frames_by_hand(base, short)[-1]) > 0.01
 
 
-def test_clips_of_one_length_share_a_forward_pass(base: Path) -> None:
+def test_clips_of_all_lengths_share_a_forward_pass(folder: Path) -> None:
     """Fault 7: embeddings were computed one clip at a time."""
-    backbone = load_backbone("wav2vec2", str(base))
+    backbone = load_backbone(family_of(folder), str(folder))
     shapes = []
     backbone.model.register_forward_pre_hook(lambda _, inputs: shapes.append(tuple(inputs[0].shape)))
     backbone.statistics(CLIPS)
-    assert sorted(shapes) == sorted([(1, 400), (3, 16_000), (1, 5_123), (1, 64_000), (1, 719)])
+    assert shapes == [(len(CLIPS), 64_000)]
+
+
+def test_a_batch_may_be_begun_before_the_last_one_is_fetched(folder: Path) -> None:
+    backbone = load_backbone(family_of(folder), str(folder), precision="fp32")
+    halves = (CLIPS[:3], CLIPS[3:])
+    for wait, clips in zip([backbone.begin(clips) for clips in halves], halves, strict=True):
+        pooled, counts = wait()
+        expected, expected_counts = backbone.statistics(clips)
+        np.testing.assert_array_equal(pooled, expected)
+        assert counts == expected_counts
 
 
 @pytest.mark.parametrize(("samples", "frames"), [(400, 1), (719, 1), (720, 2), (16_000, 49), (64_000, 199)])
@@ -107,6 +117,7 @@ def test_frame_counts_of_the_true_convolutions(base: Path, samples: int, frames:
     backbone = load_backbone("wav2vec2", str(base))
     assert backbone.min_samples == 400
     assert backbone.frames(noise(samples)).shape[1] == frames
+    assert backbone.statistics([noise(samples)])[1] == [frames]
 
 
 @pytest.mark.parametrize("do_normalize", [True, False])
@@ -115,7 +126,7 @@ def test_waveforms_are_normalised_when_the_preprocessor_says_so(
 ) -> None:
     # "large": the first normalisation of "base" takes level and offset away by itself
     folder = save_model(tmp_path / "m", "wav2vec2", "large", do_normalize=do_normalize, num_hidden_layers=2)
-    backbone = load_backbone("wav2vec2", str(folder))
+    backbone = load_backbone("wav2vec2", str(folder), precision="fp32")
     assert relative(backbone.frames(CLIPS[2]), frames_by_hand(folder, CLIPS[2])) < 1e-5
     assert backbone.identity()["normalisation"] == ("zero mean, unit variance" if do_normalize else "none")
     moved = relative(backbone.frames(3 * CLIPS[2] + 0.2), backbone.frames(CLIPS[2]))
@@ -129,7 +140,7 @@ def test_half_the_bits_keep_the_direction_of_every_embedding(folder: Path) -> No
     expected, found = full.statistics(CLIPS)[0], half.statistics(CLIPS)[0]
     assert found.dtype == half.frames(CLIPS[0]).dtype == np.float32
     assert (found != expected).any(), "that was not bf16"
-    for layer in range(full.n_layers):
+    for layer in full.layers:
         for a, b in zip(found[:, layer, 0], expected[:, layer, 0], strict=True):
             assert a @ b / np.linalg.norm(a) / np.linalg.norm(b) >= 0.999, layer
 
@@ -137,7 +148,7 @@ def test_half_the_bits_keep_the_direction_of_every_embedding(folder: Path) -> No
 @pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
 def test_weights_saved_in_few_bits_are_read_as_float32(save_model: SaveModel, tmp_path: Path, dtype: str) -> None:
     folder = save_model(tmp_path / "m", num_hidden_layers=2, dtype=dtype)
-    backbone = load_backbone("wav2vec2", str(folder))
+    backbone = load_backbone("wav2vec2", str(folder), precision="fp32")
     assert {parameter.dtype for parameter in backbone.model.parameters()} == {torch.float32}
     assert relative(backbone.frames(CLIPS[2]), frames_by_hand(folder, CLIPS[2])) < 1e-5
 
@@ -147,9 +158,9 @@ def test_nothing_random_is_left_over_from_training(save_model: SaveModel, tmp_pa
         tmp_path / "m", num_hidden_layers=3, layerdrop=1.0, hidden_dropout=0.5, attention_dropout=0.5,
         activation_dropout=0.5, feat_proj_dropout=0.5, mask_time_prob=0.9, mask_time_length=2,
     )  # fmt: skip
-    backbone = load_backbone("wav2vec2", str(folder))
+    backbone = load_backbone("wav2vec2", str(folder), precision="fp32")
     first = backbone.frames(CLIPS[1])
-    assert first.shape[0] == backbone.n_layers == 4
+    assert first.shape[0] == len(backbone.layers) == 4
     np.testing.assert_array_equal(backbone.frames(CLIPS[1]), first)
     assert all(relative(first[layer + 1], first[layer]) > 1e-3 for layer in range(3)), "a layer was dropped"
 
@@ -181,10 +192,11 @@ def test_weights_in_the_older_file_format_give_the_same_numbers(base: Path, tmp_
 
 
 def test_identity_is_json_and_agrees_with_the_shapes(folder: Path) -> None:
-    backbone = load_backbone(family_of(folder), str(folder))
+    backbone = load_backbone(family_of(folder), str(folder), precision="fp32")
     identity = json.loads(json.dumps(backbone.identity()))
     assert identity == backbone.identity()
-    assert (identity["layers"], identity["dimension"]) == backbone.frames(CLIPS[0]).shape[::2]
+    assert identity["layers"] == list(backbone.layers)
+    assert (len(identity["layers"]), identity["dimension"]) == backbone.frames(CLIPS[0]).shape[::2]
     assert identity["model"] == folder.name
     assert (identity["backbone"], identity["precision"], identity["rate"]) == (family_of(folder), "fp32", 16_000)
 
@@ -221,22 +233,42 @@ def test_a_model_in_the_hubs_cache_is_named_by_its_revision(
     np.testing.assert_array_equal(backbone.frames(CLIPS[2]), load_backbone("wav2vec2", str(base)).frames(CLIPS[2]))
 
 
+def test_the_automatic_precision_is_named_in_the_identity(base: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A store made with "auto" must not be gone on with by a machine that computes otherwise."""
+    for abilities, precision in (({"avx512_bf16": True}, "bf16"), ({}, "fp32")):
+        monkeypatch.setattr(torch.cpu, "get_capabilities", lambda abilities=abilities: abilities)
+        assert load_backbone("wav2vec2", str(base), device="cpu").identity()["precision"] == precision
+
+
+def test_a_batch_is_a_whole_power_of_two_of_seconds_whatever_is_free(
+    base: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A run that goes on where another stopped has to plan the same batches."""
+    for free, seconds in ((1e3, 1), (8e6, 4), (1.2e7, 4), (1.4e7, 8), (1e15, 16)):
+        monkeypatch.setattr("src.backbones.self_supervised.free_memory", lambda _, free=free: free)
+        backbone = load_backbone("wav2vec2", str(base), device="cpu", precision="fp32")
+        assert backbone.batch_seconds == seconds, free
+
+
 def test_weights_and_waveforms_go_to_the_device_chosen(base: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Fault 7: never on the GPU. The device "meta" computes shapes alone, so only fetching the result can fail."""
     monkeypatch.setattr("src.backbones.self_supervised.choose_device", lambda name: torch.device("meta"))
     backbone = load_backbone("wav2vec2", str(base), device="cuda:5")
     assert {parameter.device.type for parameter in backbone.model.parameters()} == {"meta"}
-    with pytest.raises(NotImplementedError, match="Cannot copy out of meta tensor"):
-        backbone.statistics(CLIPS[:2])
+    wait = backbone.begin([CLIPS[1], CLIPS[4]])
+    with pytest.raises(TypeError, match="meta device type tensor"):
+        wait()
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA GPU")
-def test_a_gpu_gives_the_embeddings_of_the_cpu(base: Path) -> None:
+@pytest.mark.parametrize("precision", ["fp32", "tf32", "bf16"])
+def test_a_gpu_gives_the_embeddings_of_the_cpu(folder: Path, precision: str) -> None:
     """Fault 7: never on the GPU."""
-    expected, _ = load_backbone("wav2vec2", str(base), device="cpu").statistics(CLIPS)
-    for precision in ("fp32", "bf16"):
-        on_gpu = load_backbone("wav2vec2", str(base), device="cuda", precision=precision)
-        assert next(on_gpu.model.parameters()).device.type == "cuda"
-        found, _ = on_gpu.statistics(CLIPS)
-        for a, b in zip(found[:, :, 0].reshape(-1, 16), expected[:, :, 0].reshape(-1, 16), strict=True):
-            assert a @ b / np.linalg.norm(a) / np.linalg.norm(b) >= 0.999
+    expected, n_frames = load_backbone(family_of(folder), str(folder), device="cpu", precision="fp32").statistics(CLIPS)
+    on_gpu = load_backbone(family_of(folder), str(folder), device="cuda", precision=precision)
+    assert next(on_gpu.model.parameters()).device.type == "cuda"
+    found, counts = on_gpu.statistics(CLIPS)
+    assert counts == n_frames
+    for layer in on_gpu.layers:
+        for a, b in zip(found[:, layer, 0], expected[:, layer, 0], strict=True):
+            assert a @ b / np.linalg.norm(a) / np.linalg.norm(b) >= 0.999, layer

@@ -103,7 +103,7 @@ def test_of_many_clips_some_are_drawn_by_lot(project: Path, calls: dict[str, lis
         ({"color_by": "mood"}, "Unknown --color-by 'mood'; allowed: label, gender, speaker, system"),
         ({"color_by": ""}, "Unknown --color-by ''"),
         ({"max_points": 0}, "--max-points must be 1 or more, not 0"),
-        ({"layer": 1}, "There is no layer 1; these embeddings have 0 to 0"),
+        ({"layer": 1}, r"There is no layer 1; these embeddings have 0 \(-1 is the last of them\)"),
         ({"methods": ("pca",)}, "Unknown projection 'pca'; allowed: umap, tsne"),
     ],
 )

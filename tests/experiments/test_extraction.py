@@ -1,19 +1,21 @@
+import os
+import signal
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import pytest
 import soundfile
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from src.audio.io import load_waveform
 from src.backbones.lfcc import Lfcc, lfcc
-from src.experiments import extraction
+from src.experiments import extraction_requests, reading
+from src.experiments.batching import Batch, Piece
 from src.experiments.catalogue import add_duration, generate_tables
-from src.experiments.extraction import Clip, Extraction, batches, extract, extract_splits, read_clips
+from src.experiments.extraction import Extraction, Limits, extract
+from src.experiments.extraction_requests import Request, extract_splits
+from src.experiments.reading import Sound
 from src.experiments.splits import SplitShares, read_split, split_dataset
 from src.utils.dataset import read_rejected
 from src.utils.embeddings import load_embeddings
@@ -58,7 +60,7 @@ def dataset(make_corpus: Callable[..., Path]) -> Path:
 
 
 def run(dataset: Path, backbone: Lfcc, *, root: Path, batch_seconds: float = 0) -> Extraction:
-    return extract(dataset, SPLIT, backbone, "lfcc", root=root, batch_seconds=batch_seconds)
+    return extract(dataset, SPLIT, backbone, "lfcc", root=root, limits=Limits(batch_seconds))
 
 
 def store(root: Path) -> Path:
@@ -89,21 +91,23 @@ def test_a_batch_gives_what_each_clip_gives_alone(dataset: Path, tmp_path: Path,
     assert str(made) == f"{n_clips} clips in {store(tmp_path)}, {n_clips} of them computed now"
     assert_each_clip_computed_alone(dataset, made.folder)
     for batch in spy.batches:
-        assert len(batch) == 1 or sum(batch) <= (batch_seconds or 60) * 16_000
+        assert len(batch) == 1 or len(batch) * max(batch) <= (batch_seconds or 60) * 16_000
     assert (len(spy.batches) == 1) == (batch_seconds == 0)
 
 
-def test_clips_of_one_length_meet_in_a_batch(dataset: Path, tmp_path: Path) -> None:
+def test_clips_of_like_length_meet_in_a_batch(dataset: Path, tmp_path: Path) -> None:
     spy = Spy()
-    run(dataset, spy, root=tmp_path)
-    assert spy.batches == [sorted(spy.batches[0])]
+    run(dataset, spy, root=tmp_path, batch_seconds=3)
+    assert len(spy.batches) > 1
+    lengths = [length for batch in spy.batches for length in batch]
+    assert lengths == sorted(lengths)
 
 
 def test_an_embedding_is_small_whatever_the_clip_lasts(dataset: Path, tmp_path: Path) -> None:
     """Fault 7: all frames were kept, a file a clip."""
     made = run(dataset, Spy(), root=tmp_path)
     assert {path.name for path in made.folder.rglob("*") if path.is_file()} == {
-        ".lock", "index.csv", "journal.csv", "layer-00.f32", "meta.json",
+        ".lock", ".lock-all", "index.csv", "journal.csv", "layer-00.f32", "meta.json",
     }  # fmt: skip
     assert (made.folder / "layers" / "layer-00.f32").stat().st_size == made.n_clips * 2 * 120 * 4
 
@@ -113,8 +117,7 @@ def test_finished_clips_are_skipped(dataset: Path, tmp_path: Path) -> None:
     run(dataset, Spy(), root=tmp_path)
     again = Spy()
     made = run(dataset, again, root=tmp_path)
-    assert (made.n_computed, again.n_clips) == (0, 0)
-    assert made.n_clips == len(read_split(dataset, SPLIT))
+    assert (made.n_computed, again.n_clips, made.n_clips) == (0, 0, len(read_split(dataset, SPLIT)))
 
 
 @pytest.mark.parametrize("n_batches", [0, 1, 4])
@@ -175,12 +178,24 @@ def test_a_recording_that_changed_is_refused(dataset: Path, tmp_path: Path) -> N
     assert spy.n_clips == 0
 
 
-@pytest.mark.parametrize("change", [{"digest": "another model"}, {"precision": "bf16"}, {"model": "other"}])
-def test_another_model_or_precision_is_refused(dataset: Path, tmp_path: Path, change: dict[str, str]) -> None:
+@pytest.mark.parametrize(
+    ("change", "window_seconds", "difference"),
+    [
+        ({"digest": "another model"}, 30, "digest is 'frame 320.*' there, 'another model' now"),
+        ({"precision": "bf16"}, 30, "precision is 'fp64' there, 'bf16' now"),
+        ({"model": "other"}, 30, "model is 'lfcc-40' there, 'other' now"),
+        ({"layers": [0, 1, 2]}, 30, "layers is 0 there, 0-2 now"),
+        ({}, 20, r"max_seconds is 30\.0 there, 20 now"),
+    ],
+)
+def test_embeddings_of_another_kind_are_refused(
+    dataset: Path, tmp_path: Path, change: dict[str, Any], window_seconds: float, difference: str
+) -> None:
     run(dataset, Spy(), root=tmp_path)
     spy = Spy(**change)
-    with pytest.raises(ValueError, match=f"holds embeddings of another kind: {next(iter(change))} is") as caught:
-        run(dataset, spy, root=tmp_path)
+    line = f"holds embeddings of another kind: {difference}. Delete that folder to make it anew"
+    with pytest.raises(ValueError, match=line) as caught:
+        extract(dataset, SPLIT, spy, "lfcc", root=tmp_path, limits=Limits(0, window_seconds))
     assert "\n" not in str(caught.value)
     assert spy.n_clips == 0
     assert run(dataset, Spy(), root=tmp_path).n_computed == 0
@@ -215,7 +230,10 @@ def test_clips_that_cannot_be_used_are_listed_and_left_out_until_they_can(datase
 
     (dataset / files[1]).write_bytes(whole)
     made = run(dataset, Spy(), root=tmp_path)
-    assert (made.n_clips, made.n_computed, made.n_rejected) == (n_clips - 2, 2, 2)
+    assert (made.n_clips, made.n_computed, made.n_rejected) == (n_clips - 3, 1, 3), "others are not tried again"
+    soundfile.write(dataset / files[3], np.sin(np.arange(7777) / 2), 16_000)
+    made = run(dataset, Spy(), root=tmp_path)
+    assert (made.n_clips, made.n_computed, made.n_rejected) == (n_clips - 2, 1, 2)
     assert_each_clip_computed_alone(dataset, made.folder, left_out=[files[0], files[2]])
 
 
@@ -242,52 +260,60 @@ def test_bad_names_are_refused_before_the_model_is_loaded(
     def loaded(*_: Any, **__: Any) -> None:
         raise AssertionError("the model was loaded")
 
-    monkeypatch.setattr(extraction, "load_backbone", loaded)
+    monkeypatch.setattr(extraction_requests, "load_backbone", loaded)
     with pytest.raises(ValueError, match="Unknown split 'exam'"):
-        list(extract_splits(dataset, [SPLIT, "exam"], "lfcc", root=tmp_path))
+        list(extract_splits(Request(dataset, [SPLIT, "exam"], "lfcc"), root=tmp_path))
     with pytest.raises(FileNotFoundError, match=r"was not made .*run fab SplitDataset"):
-        list(extract_splits(dataset, ["pretext_val"], "lfcc", root=tmp_path))
+        list(extract_splits(Request(dataset, ["pretext_val"], "lfcc"), root=tmp_path))
     with pytest.raises(FileNotFoundError, match=r"There is no folder .*nowhere"):
-        list(extract_splits(tmp_path / "nowhere", [SPLIT], "lfcc", root=tmp_path))
+        list(extract_splits(Request(tmp_path / "nowhere", [SPLIT], "lfcc"), root=tmp_path))
 
 
-def test_a_negative_batch_is_refused(dataset: Path, tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match=r"--batch-seconds must be 0 \(automatic\) or more, not -1"):
-        run(dataset, Spy(), root=tmp_path, batch_seconds=-1)
+@pytest.mark.parametrize(
+    ("limits", "line"),
+    [
+        ((-1, 30), "--batch-seconds must be 0 (automatic) or more, not -1."),
+        ((np.inf, 30), "--batch-seconds must be 0 (automatic) or more, not inf."),
+        ((np.nan, 30), "--batch-seconds must be 0 (automatic) or more, not nan."),
+        ((0, 0.5), "--max-seconds must be 1 or more, not 0.5."),
+        ((0, np.inf), "--max-seconds must be 1 or more, not inf."),
+    ],
+)
+def test_limits_that_cannot_be_are_refused(limits: tuple[float, float], line: str) -> None:
+    with pytest.raises(ValueError) as caught:
+        Limits(*limits)
+    assert str(caught.value) == line
 
 
 def test_splits_are_extracted_one_after_another_into_folders_of_their_own(dataset: Path, tmp_path: Path) -> None:
     splits = ["downstream_val", "downstream_test"]
-    made = list(extract_splits(dataset, splits, "lfcc", root=tmp_path))
+    made = list(extract_splits(Request(dataset, splits, "lfcc"), root=tmp_path))
     assert [each.folder for each in made] == [tmp_path / "embeddings" / "corpus" / "lfcc" / split for split in splits]
     for each, split in zip(made, splits, strict=True):
         assert load_embeddings(each.folder).files.tolist() == read_split(dataset, split)["file"].tolist()
 
 
-@settings(deadline=None)
-@given(st.lists(st.integers(0, 9)), st.integers(1, 20))
-def test_batches_keep_every_clip_in_order_within_their_size(lengths: list[int], most: int) -> None:
-    clips = [Clip(str(number), np.zeros(length)) for number, length in enumerate(lengths)]
-    made = list(batches(iter(clips), most))
-    assert [clip.file for batch in made for clip in batch] == [clip.file for clip in clips]
-    assert all(made)
-    sizes = [sum(len(clip.waveform) for clip in batch) for batch in made]
-    assert all(size <= most or len(batch) == 1 for size, batch in zip(sizes, made, strict=True))
-    for size, following in zip(sizes, made[1:], strict=False):
-        assert size + len(following[0].waveform) > most, "there was room"
+def test_the_time_it_took_and_the_wait_for_recordings_are_told(dataset: Path, tmp_path: Path) -> None:
+    made = run(dataset, Spy(), root=tmp_path)
+    assert 0 < made.waited < made.seconds
 
 
-def test_clips_are_read_a_few_ahead_and_no_more(dataset: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A slow model must not find the whole corpus in memory."""
-    files = pd.concat([read_split(dataset, SPLIT)["file"]] * 6).tolist()
-    started: list[str] = []
+def test_a_recording_that_kills_its_reader_is_left_out_by_name(
+    dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    culprit = sorted(read_split(dataset, SPLIT)["file"])[3]
+    real = reading._read_piece
 
-    def read(dataset: Path, file: str, **_: int) -> Clip:
-        started.append(file)
-        return Clip(file, np.zeros(1))
+    def deadly(dataset: Path, rate: int, min_samples: int, piece: Piece) -> Sound:
+        if piece.file == culprit:
+            os.kill(os.getpid(), signal.SIGSEGV)
+        return real(dataset, rate, min_samples, piece)
 
-    monkeypatch.setattr(extraction, "_read_clip", read)
-    reading = read_clips(dataset, files, Spy())
-    assert [next(reading).file for _ in range(3)] == files[:3]
-    assert len(started) <= 3 + 4 * extraction.READERS < len(files)
-    assert [clip.file for clip in reading] == files[3:]
+    def read_batch(dataset: Path, rate: int, min_samples: int, batch: Batch) -> list[Sound]:
+        return [deadly(dataset, rate, min_samples, piece) for piece in batch]
+
+    monkeypatch.setattr(reading, "_read_batch", read_batch)
+    made = run(dataset, Spy(), root=tmp_path, batch_seconds=1.4)
+    assert made.n_rejected == 1
+    assert read_rejected(dataset) == {culprit: "unreadable (the decoder died of it: SIGSEGV)"}
+    assert_each_clip_computed_alone(dataset, made.folder, left_out=[culprit])

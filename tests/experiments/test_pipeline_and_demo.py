@@ -1,7 +1,7 @@
 """The whole chain skips what is finished, and ends the same wherever it was broken off."""
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +11,10 @@ import numpy as np
 import pytest
 
 from src.experiments import demo, pipeline
+from src.experiments.batching import Batch
 from src.experiments.pipeline import Step, run_pipeline
 from src.experiments.projections import PROJECTIONS
+from src.experiments.reading import Sound, read_ahead
 from src.experiments.splits import SplitShares, read_split, split_dataset
 from src.utils.files import read_json
 
@@ -112,14 +114,13 @@ def test_the_chain_yields_its_steps_in_order_and_ends_with_the_best_run_tested(c
 
 
 def test_a_second_call_computes_nothing(corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    read: list[Path] = []
-    load = pipeline.extract.__globals__["load_waveform"]
+    read: list[str] = []
 
-    def counted(path: Path, **options: Any) -> np.ndarray:
-        read.append(path)
-        return load(path, **options)
+    def noted(dataset: Path, batches: Sequence[Batch], **options: int) -> Iterator[list[Sound]]:
+        read.extend(piece.file for batch in batches for piece in batch)
+        return read_ahead(dataset, batches, **options)
 
-    monkeypatch.setattr("src.experiments.extraction.load_waveform", counted)
+    monkeypatch.setattr("src.experiments.extraction.read_ahead", noted)
     first = list(chain(corpus, tmp_path))
     n_clips = sum(len(read_split(corpus, split)) for split in pipeline.DOWNSTREAM)
     assert len(read) == len(set(read)) == n_clips

@@ -193,9 +193,10 @@ def test_our_own_mistakes_are_not_swallowed(mistake: Exception) -> None:
     assert caught_again.value is mistake
 
 
-def test_an_interruption_is_not_taken_for_bad_input() -> None:
-    with pytest.raises(KeyboardInterrupt):
+def test_an_interruption_says_how_to_go_on() -> None:
+    with pytest.raises(Exit, match=r"^Probe: stopped; run the same command again to go on\.$") as stop:
         failing(KeyboardInterrupt()).body(None)
+    assert stop.value.code == 130
 
 
 def test_the_body_ends_with_exit_which_fabric_understands() -> None:

@@ -2,6 +2,7 @@ import csv
 import json
 import re
 import tracemalloc
+from collections.abc import Sequence
 from dataclasses import FrozenInstanceError
 from pathlib import Path
 
@@ -9,10 +10,18 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from src.utils.embedding_store import EmbeddingStore
-from src.utils.embeddings import EmbeddingTable, layer_file, load_embeddings, read_journal, resolve_layer
+from src.utils.embedding_store import EmbeddingStore, Row
+from src.utils.embeddings import (
+    EmbeddingTable,
+    describe_layers,
+    layer_file,
+    load_embeddings,
+    read_journal,
+    resolve_layer,
+)
 
 LAYERS, WIDTH = 4, 5
+IDENTITY = {"model": "drawn", "layers": list(range(LAYERS)), "dimension": WIDTH}
 CLIPS = pd.DataFrame(
     [
         ["real_voices/Ana_F001/1.wav", "Ana", "F001", "F", "bona-fide", ""],
@@ -26,17 +35,28 @@ CLIPS = pd.DataFrame(
 STATISTICS = np.random.default_rng(0).standard_normal((len(CLIPS), LAYERS, 2, WIDTH)).astype(np.float32)
 """In the order of CLIPS; the store holds them in another one."""
 WRITTEN = [3, 0, 4, 1, 2]
+KEPT = [0, 1, 2, 6]
+
+
+def write(folder: Path, layers: Sequence[int] = range(LAYERS)) -> Path:
+    """Write a finished store of CLIPS, of which `layers` name the layers."""
+    files = CLIPS["file"].to_numpy()
+    with EmbeddingStore(folder, {**IDENTITY, "layers": list(layers)}) as store:
+        store.append([Row(file, "-", 7) for file in files[WRITTEN]], STATISTICS[WRITTEN])
+        store.finish(CLIPS, dict.fromkeys(files, "-"))
+    return folder
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """Return a finished store of CLIPS."""
-    folder = tmp_path / "embeddings" / "corpus" / "lfcc" / "downstream_val"
-    files = CLIPS["file"].to_numpy()
-    with EmbeddingStore(folder, {"model": "drawn", "layers": LAYERS, "dimension": WIDTH}) as store:
-        store.append(files[WRITTEN].tolist(), ["-"] * len(WRITTEN), STATISTICS[WRITTEN], [7] * len(WRITTEN))
-        store.finish(CLIPS, dict.fromkeys(files, "-"))
-    return folder
+    return write(tmp_path / "embeddings" / "corpus" / "lfcc" / "downstream_val")
+
+
+@pytest.fixture
+def kept(tmp_path: Path) -> Path:
+    """Return a finished store that holds the layers 0, 1, 2 and 6 of a larger model."""
+    return write(tmp_path / "kept", KEPT)
 
 
 @pytest.mark.parametrize("layer", range(-LAYERS, LAYERS))
@@ -114,32 +134,63 @@ def test_a_layers_file_is_plain_little_endian_float32(folder: Path) -> None:
         assert [row[0] for row in csv.reader(file)] == CLIPS["file"][WRITTEN].tolist()
 
 
-def test_memory_holds_one_pooling_of_one_layer(tmp_path: Path) -> None:
-    n_layers, n_clips, width = 8, 2000, 128
-    layer_bytes = n_clips * 2 * width * 4
+@pytest.mark.parametrize("pooling", ["mean", "mean+std"])
+def test_memory_holds_one_pooling_of_one_layer(tmp_path: Path, pooling: str) -> None:
+    n_clips, width = 2000, 128
+    pooled_bytes = n_clips * len(pooling.split("+")) * width * 4
     clips = pd.concat([CLIPS.iloc[:1]] * n_clips, ignore_index=True)
-    clips["file"] = [f"real_voices/Ana_F001/{number}.wav" for number in range(n_clips)]
-    files = clips["file"].tolist()
-    with EmbeddingStore(tmp_path, {"layers": n_layers, "dimension": width}) as store:
-        store.append(files, files, np.ones((n_clips, n_layers, 2, width), np.float32), [1] * n_clips)
-        store.finish(clips, dict.fromkeys(files, ""))
-    load_embeddings(tmp_path)  # what is imported on first use does not count
-    tracemalloc.start()
-    table = load_embeddings(tmp_path)
-    _, peak = tracemalloc.get_traced_memory()
-    tracemalloc.stop()
-    assert len(table) == n_clips
-    assert peak < 2 * layer_bytes < n_layers * layer_bytes / 2
+    clips["file"] = files = [f"real_voices/Ana_F001/{number}.wav" for number in range(n_clips)]
+    peaks = []
+    for n_layers in (1, 8):
+        folder = tmp_path / str(n_layers)
+        with EmbeddingStore(folder, {"layers": list(range(n_layers)), "dimension": width}) as store:
+            store.append([Row(file, "-", 1) for file in files], np.ones((n_clips, n_layers, 2, width), np.float32))
+            store.finish(clips, dict.fromkeys(files, "-"))
+        load_embeddings(folder, pooling=pooling)  # what is imported on first use does not count
+        tracemalloc.start()
+        table = load_embeddings(folder, pooling=pooling)
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+        assert table.vectors.nbytes == pooled_bytes
+    assert peaks[0] < 2 * pooled_bytes + 2_000_000, "twice: to take the rows, and to lay them side by side"
+    assert abs(peaks[1] - peaks[0]) < pooled_bytes / 4, "the other layers are not in memory"
 
 
 @pytest.mark.parametrize("layer", [LAYERS, LAYERS + 1, -LAYERS - 1, 99])
 def test_layers_that_the_store_has_not(folder: Path, layer: int) -> None:
-    with pytest.raises(ValueError, match=rf"There is no layer {layer}; these embeddings have 0 to 3 \(-1 is the last"):
+    with pytest.raises(ValueError, match=rf"There is no layer {layer}; these embeddings have 0-3 \(-1 is the last"):
         load_embeddings(folder, layer)
 
 
 def test_layers_count_from_either_end() -> None:
-    assert [resolve_layer(layer, 13) for layer in (0, 12, -1, -13)] == [0, 12, 12, 0]
+    assert [resolve_layer(layer, range(13)) for layer in (0, 12, -1, -13)] == [0, 12, 12, 0]
+    assert [resolve_layer(layer, KEPT) for layer in (0, 6, -1, -2, -4)] == [0, 6, 6, 2, 0]
+
+
+@pytest.mark.parametrize(("layer", "place"), [(0, 0), (2, 2), (6, 3), (-1, 3), (-2, 2), (-4, 0)])
+def test_a_store_may_hold_some_layers_of_a_model(kept: Path, layer: int, place: int) -> None:
+    """Layers are called by their numbers in the model; from the end, only those that are there count."""
+    np.testing.assert_array_equal(load_embeddings(kept, layer).vectors, STATISTICS[:, place, 0])
+    files = {path.name for path in (kept / "layers").iterdir()}
+    assert files == {"layer-00.f32", "layer-01.f32", "layer-02.f32", "layer-06.f32"}
+
+
+@pytest.mark.parametrize("layer", [3, 5, 7, -5])
+def test_a_layer_that_was_not_kept_is_told_which_were(kept: Path, layer: int) -> None:
+    line = rf"^There is no layer {layer}; these embeddings have 0-2,6 \(-1 is the last of them\)\.$"
+    with pytest.raises(ValueError, match=line):
+        load_embeddings(kept, layer)
+
+
+@pytest.mark.parametrize(
+    ("layers", "text"),
+    [([0], "0"), ([4], "4"), ([0, 1], "0-1"), ([0, 2, 4], "0,2,4"), ([1, 2, 3, 7, 9, 10], "1-3,7,9-10")],
+)
+def test_layers_are_written_as_the_flag_reads_them(layers: list[int], text: str) -> None:
+    from src.backbones.contract import parse_layers
+
+    assert describe_layers(layers) == text
+    assert list(parse_layers(text, 12)) == layers
 
 
 def test_poolings_that_there_are_not(folder: Path) -> None:
@@ -182,7 +233,7 @@ def test_damaged_tables_are_named(folder: Path) -> None:
 
 def test_rows_of_clips_that_left_the_split_are_left_out(folder: Path) -> None:
     stay = CLIPS.iloc[[4, 1]]
-    with EmbeddingStore(folder, {"model": "drawn", "layers": LAYERS, "dimension": WIDTH}) as store:
+    with EmbeddingStore(folder, IDENTITY) as store:
         assert store.waiting(dict.fromkeys(stay["file"], "-")) == []
         assert store.finish(stay, dict.fromkeys(stay["file"], "-")) == 2
     np.testing.assert_array_equal(load_embeddings(folder).vectors, STATISTICS[[4, 1], -1, 0])
@@ -191,7 +242,7 @@ def test_rows_of_clips_that_left_the_split_are_left_out(folder: Path) -> None:
 
 def test_meta_says_what_made_the_store(folder: Path) -> None:
     meta = json.loads((folder / "meta.json").read_text())
-    assert (meta["model"], meta["layers"], meta["dimension"], meta["clips"]) == ("drawn", LAYERS, WIDTH, 5)
+    assert (meta["model"], meta["layers"], meta["dimension"], meta["clips"]) == ("drawn", list(range(LAYERS)), WIDTH, 5)
     assert re.fullmatch("[0-9a-f]{64}", meta["corpus_digest"])
     assert re.fullmatch("[0-9a-f]{64}", meta["split_digest"])
 

@@ -1,0 +1,104 @@
+"""What the benchmarks run on: speech of nobody cut into clips, and models of true shape with random weights."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import psutil
+import torch
+
+from src.audio.io import SPEECH_RATE, save_waveform
+from src.audio.voices import draw_voice, speak
+from src.experiments.splits import split_table
+from src.utils.dataset import FILE_COLUMNS, write_table
+from src.utils.devices import choose_device
+
+SHAPES = {
+    "wav2vec2-base": ("wav2vec2", "Wav2Vec2", {}),
+    "hubert-base": ("hubert", "Hubert", {}),
+    "wavlm-base": ("wavlm", "WavLM", {}),
+    "hubert-large": (
+        "hubert",
+        "Hubert",
+        {
+            "hidden_size": 1024,
+            "num_hidden_layers": 24,
+            "num_attention_heads": 16,
+            "intermediate_size": 4096,
+            "feat_extract_norm": "layer",
+            "do_stable_layer_norm": True,
+            "conv_bias": True,
+        },
+    ),
+}
+"""Name of a model -> its family, transformers' class of it, and how it differs from that class's defaults."""
+SPLIT = "downstream_train"
+MEAN_SECONDS = 4.9
+"""As in the corpus that the project began with."""
+
+
+def draw_seconds(n_clips: int, mean: float, rng: np.random.Generator) -> np.ndarray:
+    """Draw lengths of clips: a third of the mean to three times as long."""
+    return np.clip(rng.gamma(6, mean / 6, n_clips), mean / 3, 3 * mean)
+
+
+def write_clips(dataset: Path, seconds: np.ndarray, rng: np.random.Generator) -> float:
+    """Write FLAC clips of these lengths and list them in a split; return their seconds in all."""
+    speech = speak(draw_voice("F", rng), 60, rng)
+    folder = dataset / "real_voices" / "Nobody_F000"
+    folder.mkdir(parents=True)
+    rows = []
+    for number, n_samples in enumerate((seconds * SPEECH_RATE).astype(int)):
+        start = rng.integers(0, len(speech))
+        clip = np.take(speech, np.arange(start, start + n_samples), mode="wrap")
+        path = folder / f"F000-{number:05d}.flac"
+        save_waveform(path, clip)
+        rows.append([path.relative_to(dataset).as_posix(), "Nobody", "F000", "F", "bona-fide", ""])
+    write_table(split_table(dataset, SPLIT), pd.DataFrame(rows, columns=FILE_COLUMNS))
+    return float((seconds * SPEECH_RATE).astype(int).sum() / SPEECH_RATE)
+
+
+def save_model(folder: Path, shape: str) -> Path:
+    """Save a model of this shape with random weights, as save_pretrained does."""
+    import transformers
+
+    _, name, options = SHAPES[shape]
+    torch.manual_seed(0)
+    config = getattr(transformers, f"{name}Config")(**options)
+    getattr(transformers, f"{name}Model")(config).save_pretrained(folder)
+    transformers.Wav2Vec2FeatureExtractor(do_normalize=True).save_pretrained(folder)
+    return folder
+
+
+def flops_of_second(config: Any, seconds: float, last_layer: int) -> float:
+    """Return the floating-point operations of a clip for each of its seconds: two for each multiplication and addition.
+
+    Parameters
+    ----------
+    config : transformers configuration
+    seconds : float
+        Length of the clip, on which attention depends.
+    last_layer : int
+        The highest hidden layer that is computed.
+    """
+    operations, length, channels = 0.0, seconds * SPEECH_RATE, 1
+    for width, kernel, stride in zip(config.conv_dim, config.conv_kernel, config.conv_stride, strict=True):
+        length = (length - kernel) // stride + 1
+        operations += 2 * length * width * channels * kernel
+        channels = width
+    width = config.hidden_size
+    operations += 2 * length * channels * width
+    operations += 2 * length * width * (width // config.num_conv_pos_embedding_groups) * config.num_conv_pos_embeddings
+    of_frame = 2 * 4 * width**2 + 2 * 2 * width * config.intermediate_size + 2 * 2 * width * length
+    return (operations + last_layer * length * of_frame) / seconds
+
+
+def hardware(device: str) -> str:
+    """Name the processor, or the GPU, that a measurement runs on."""
+    chosen = choose_device(device)
+    if chosen.type == "cuda":
+        return torch.cuda.get_device_name(chosen)
+    memory = psutil.virtual_memory().total / 1e9
+    return f"{torch.cpu.get_capabilities().get('cpu_name', 'CPU')}, {os.cpu_count()} cores, {memory:.0f} GB"

@@ -1,0 +1,98 @@
+"""What embeddings there are: of which model, whole or not, and sound or not."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from src.utils.embedding_checks import damaged_rows
+from src.utils.embeddings import INDEX, META, describe_layers, layer_file, read_journal, read_left_out
+from src.utils.files import read_record
+
+COLUMNS = ("embeddings", "model", "precision", "layers", "width", "clips", "left out", "size", "state")
+
+
+@dataclass(frozen=True)
+class StoreReport:
+    """What a store is, and in what state."""
+
+    folder: Path
+    meta: dict
+    n_clips: int
+    n_left_out: int
+    n_bytes: int
+    finished: bool
+    problem: str = ""
+    """What is wrong with it; empty when all is well."""
+
+    def row(self, root: Path) -> tuple[str, ...]:
+        """Return its line of the table, a cell for each of COLUMNS."""
+        state = "damaged" if self.problem else "finished" if self.finished else "unfinished"
+        return (
+            self.folder.relative_to(root / "embeddings").as_posix(),
+            str(self.meta["model"]),
+            str(self.meta["precision"]),
+            describe_layers(self.meta["layers"]),
+            str(self.meta["dimension"]),
+            f"{self.n_clips:,}",
+            f"{self.n_left_out:,}",
+            f"{self.n_bytes / 1e6:,.1f} MB",
+            state,
+        )
+
+
+def inspect_stores(root: Path, corpus: str = "", backbone: str = "") -> list[StoreReport]:
+    """Look at the stores below `<root>/embeddings`, and compare every row with its checksum.
+
+    Raises
+    ------
+    FileNotFoundError
+        When there are none.
+    """
+    folders = sorted(path.parent for path in (root / "embeddings").glob(f"{corpus or '*'}/{backbone or '*'}/*/{META}"))
+    if not folders:
+        wanted = "/".join(name for name in (corpus, backbone) if name)
+        raise FileNotFoundError(f"There are no embeddings {root / 'embeddings' / wanted}: fab GenerateEmbeddings.")
+    return [inspect_store(folder) for folder in folders]
+
+
+def inspect_store(folder: Path) -> StoreReport:
+    """Look at one store."""
+    meta = read_record(folder / META, "model", "precision", "layers", "dimension")
+    journal = read_journal(folder)
+    paths = [layer_file(folder, layer) for layer in meta["layers"]]
+    finished = (folder / INDEX).is_file()
+    return StoreReport(
+        folder,
+        meta,
+        n_clips=meta.get("clips", 0) if finished else journal["file"].nunique(),
+        n_left_out=len(read_left_out(folder)),
+        n_bytes=sum(path.stat().st_size for path in paths if path.is_file()),
+        finished=finished,
+        problem=next(_problems(folder, meta, journal), ""),
+    )
+
+
+def format_reports(reports: list[StoreReport], root: Path) -> str:
+    """Return the stores as a table of plain text."""
+    table = pd.DataFrame([report.row(root) for report in reports], columns=list(COLUMNS))
+    return table.to_string(index=False)
+
+
+def _problems(folder: Path, meta: dict, journal: pd.DataFrame) -> Iterator[str]:
+    """Yield what is wrong with a store, the worst first."""
+    row_bytes = 2 * meta["dimension"] * 4
+    for layer in meta["layers"]:
+        path = layer_file(folder, layer)
+        if not path.is_file() or path.stat().st_size < len(journal) * row_bytes:
+            yield f"{path} is gone or cut off"
+            return
+    damaged = damaged_rows(folder, meta["layers"], journal, row_bytes)
+    if damaged:
+        yield f"{len(damaged)} of {len(journal)} rows are not what was written (first: {journal['file'][damaged[0]]})"
+    if (folder / INDEX).is_file():
+        index = pd.read_csv(folder / INDEX, dtype=str, keep_default_na=False)
+        rows = index["row"].astype(int)
+        if (rows >= len(journal)).any() or (journal["file"].to_numpy()[rows] != index["file"]).any():
+            yield f"{folder / INDEX} names rows that {folder / 'journal.csv'} has not"
