@@ -111,7 +111,7 @@ def extract(
         waiting = store.waiting(fingerprints)
         lengths, reasons = _measure(dataset, waiting if share.is_all else files, backbone)
         store.leave_out({file: reasons[file] for file in waiting if file in reasons}, fingerprints)
-        units = _units_to_do(lengths, waiting, backbone, limits, share)
+        units = _units_to_do(store, lengths, waiting, backbone, limits, share)
         batches = [batch for unit in units for batch in unit]
         files_to_do = {piece.file for batch in batches for piece in batch}
         seconds_to_do = sum(lengths[file] for file in files_to_do) / backbone.rate
@@ -144,17 +144,23 @@ def _measure(dataset: Path, files: Sequence[str], backbone: Backbone) -> tuple[d
 
 
 def _units_to_do(
-    lengths: Mapping[str, int], waiting: Sequence[str], backbone: Backbone, limits: Limits, share: Share
+    store: EmbeddingStore,
+    lengths: Mapping[str, int],
+    waiting: Sequence[str],
+    backbone: Backbone,
+    limits: Limits,
+    share: Share,
 ) -> list[Unit]:
-    """Plan what waits of a share; shares are cut from the plan of all clips, which every process knows."""
-    batch_samples = (limits.batch_seconds or backbone.batch_seconds) * backbone.rate
+    """Plan what waits of a share; shares are cut from a plan of all clips that every process makes alike."""
+    batch_seconds = limits.batch_seconds or backbone.batch_seconds
     window_samples = limits.window_seconds * backbone.rate
-    mine = share.of(plan(lengths, batch_samples=batch_samples, window_samples=window_samples))
-    if share.is_all:
-        return mine
-    files = {piece.file for unit in mine for batch in unit for piece in batch} & set(waiting)
-    left = {file: n_samples for file, n_samples in lengths.items() if file in files}
-    return plan(left, batch_samples=batch_samples, window_samples=window_samples)
+    left = dict(lengths)
+    if not share.is_all:
+        agreed = store.agree_on_batch_seconds(batch_seconds)
+        mine = share.of(plan(lengths, batch_samples=agreed * backbone.rate, window_samples=window_samples))
+        files = {piece.file for unit in mine for batch in unit for piece in batch} & set(waiting)
+        left = {file: n_samples for file, n_samples in lengths.items() if file in files}
+    return plan(left, batch_samples=batch_seconds * backbone.rate, window_samples=window_samples)
 
 
 def _timed(items: Iterator[list[Sound]]) -> Iterator[tuple[list[Sound], float]]:

@@ -1,7 +1,7 @@
 """What `fab GenerateEmbeddings` asks for, done on one device or shared among all GPUs of the machine."""
 
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, wait
+from concurrent.futures import FIRST_EXCEPTION, Future, wait
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -21,7 +21,7 @@ from src.utils.devices import all_devices
 from src.utils.embeddings import read_journal
 from src.utils.paths import embeddings_folder
 
-POLL_SECONDS = 1.0
+POLL_SECONDS = 2.0
 
 
 @dataclass(frozen=True)
@@ -68,12 +68,15 @@ def extract_on_devices(request: Request, devices: Sequence[str], *, root: Path) 
     ]
     with loky.ProcessPoolExecutor(max_workers=len(devices), env={"TQDM_DISABLE": "1"}) as processes:
         running = [processes.submit(_extract_all, part, root) for part in parts]
-        _follow(running, request, root)
         try:
+            _follow(running, request, root)
             done = [future.result() for future in running]
-        except TerminatedWorkerError as death:
+        except BaseException as error:
+            processes.shutdown(kill_workers=True)
+            if not isinstance(error, TerminatedWorkerError):
+                raise
             raise ChildProcessError(
-                f"One of the {len(devices)} extracting processes died ({signal_of(death)}): "
+                f"One of the {len(devices)} extracting processes died ({signal_of(error)}): "
                 "run the same command again; finished work is kept."
             ) from None
     return [_sum_up(of_split) for of_split in zip(*done, strict=True)]
@@ -84,7 +87,7 @@ def _extract_all(request: Request, root: Path) -> list[Extraction]:
 
 
 def _follow(running: Sequence[Future[list[Extraction]]], request: Request, root: Path) -> None:
-    """Show how far the processes are, as their journals tell, until all have ended or one has failed."""
+    """Show how far the processes are, as their journals tell, until all have ended; raise what one has raised."""
     files = {split: read_split(request.dataset, split)["file"].tolist() for split in request.splits}
     measure = partial(length_or_reason, SPEECH_RATE, 0)
     seconds = {
@@ -95,9 +98,10 @@ def _follow(running: Sequence[Future[list[Extraction]]], request: Request, root:
     progress = Progress(f"{request.backbone}, {len(running)} devices", len(seconds), sum(seconds.values()))
     seen: set[tuple[str, str]] = set()
     while any(not future.done() for future in running):
-        if any(future.done() and future.exception() for future in running):
-            break
-        wait(running, timeout=POLL_SECONDS)
+        wait(running, timeout=POLL_SECONDS, return_when=FIRST_EXCEPTION)
+        for future in running:
+            if future.done():
+                future.result()
         written = {
             (split, file)
             for split in request.splits

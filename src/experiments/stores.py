@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 from src.utils.embedding_checks import damaged_rows
-from src.utils.embeddings import INDEX, META, describe_layers, layer_file, read_journal, read_left_out
+from src.utils.embeddings import INDEX, JOURNAL, META, describe_layers, layer_file, read_journal, read_left_out
 from src.utils.files import read_record
 
 COLUMNS = ("embeddings", "model", "precision", "layers", "width", "clips", "left out", "size", "state")
@@ -91,8 +91,14 @@ def _problems(folder: Path, meta: dict, journal: pd.DataFrame) -> Iterator[str]:
     damaged = damaged_rows(folder, meta["layers"], journal, row_bytes)
     if damaged:
         yield f"{len(damaged)} of {len(journal)} rows are not what was written (first: {journal['file'][damaged[0]]})"
-    if (folder / INDEX).is_file():
-        index = pd.read_csv(folder / INDEX, dtype=str, keep_default_na=False)
-        rows = index["row"].astype(int)
-        if (rows >= len(journal)).any() or (journal["file"].to_numpy()[rows] != index["file"]).any():
-            yield f"{folder / INDEX} names rows that {folder / 'journal.csv'} has not"
+    if (folder / INDEX).is_file() and not _index_fits(folder, journal):
+        yield f"{folder / INDEX} is damaged: it does not fit {JOURNAL}"
+
+
+def _index_fits(folder: Path, journal: pd.DataFrame) -> bool:
+    """Tell whether every row that the index names is the journal's row of that clip."""
+    index = pd.read_csv(folder / INDEX, dtype=str, keep_default_na=False)
+    if not {"file", "row"} <= set(index.columns) or not index["row"].str.fullmatch("[0-9]+").all():
+        return False
+    rows = index["row"].astype(int).to_numpy()
+    return bool((rows < len(journal)).all()) and bool((journal["file"].to_numpy()[rows] == index["file"]).all())

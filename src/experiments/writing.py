@@ -1,5 +1,6 @@
 """Batches written behind the model's back, and the bar that says how far they are."""
 
+import os
 import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
@@ -36,7 +37,8 @@ class Progress:
         self._seconds_done = 0.0
         self._started = time.perf_counter()
         layout = "{desc}: {percentage:3.0f}%|{bar}| {unit} [{elapsed}<{remaining}]"
-        self._bar = tqdm(total=seconds, desc=description, unit="", bar_format=layout, disable=None)
+        quiet = True if os.environ.get("TQDM_DISABLE") else None  # None: unless it is a terminal
+        self._bar = tqdm(total=seconds, desc=description, unit="", bar_format=layout, disable=quiet)
 
     def advance(self, n_clips: int, seconds: float) -> None:
         """Note what was done since."""
@@ -128,9 +130,9 @@ class BatchWriter:
                 else:
                     rows.append(Row(file, self._fingerprints[file], count, windows.n_windows))
                     vectors.append(pooled)
-        self._store.leave_out(reasons, self._fingerprints)
         if rows:
             self._store.append(rows, np.stack(vectors))
+        self._store.leave_out(reasons, self._fingerprints)
         self.n_written += len(rows)
         self._progress.advance(len(rows) + len(reasons), sum(len(sound.waveform) for sound in usable) / self._rate)
 

@@ -32,7 +32,10 @@ from src.utils.embeddings import (
     read_left_out,
     whole_batches,
 )
-from src.utils.files import fingerprint, read_json, text_digest, write_json
+from src.utils.files import fingerprint, read_json, read_record, text_digest, write_json
+
+SHARING = "sharing.json"
+"""How the clips are shared out, while several processes write a store."""
 
 
 @dataclass(frozen=True)
@@ -124,6 +127,14 @@ class EmbeddingStore:
             if fingerprints.get(file) == then and file not in self._known
         }
 
+    def agree_on_batch_seconds(self, wanted: float) -> float:
+        """Return the size of batch by which the clips are shared out: that of the first process that asked."""
+        path = self.folder / SHARING
+        with self._turn:
+            if not path.is_file():
+                write_json(path, {"batch_seconds": wanted})
+            return float(read_record(path, "batch_seconds")["batch_seconds"])
+
     def append(self, rows: Sequence[Row], statistics: np.ndarray) -> None:
         """Write the rows of a batch, all of them or, when this is interrupted, none.
 
@@ -189,7 +200,8 @@ class EmbeddingStore:
             }
             if (self.folder / INDEX).is_file() and read_json(self.folder / META) == meta:
                 return len(index)
-            (self.folder / INDEX).unlink(missing_ok=True)
+            for name in (INDEX, SHARING):
+                (self.folder / name).unlink(missing_ok=True)
             for path in self._paths:
                 _to_disk(path)
             write_json(self.folder / META, meta)

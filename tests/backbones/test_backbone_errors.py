@@ -166,6 +166,19 @@ def test_a_model_that_is_not_in_the_hubs_cache_while_offline(
 
 
 @pytest.mark.parametrize(
+    ("family", "name"),
+    [
+        ("wav2vec2", "facebook/wav2vec2-base"),
+        ("hubert", "facebook/hubert-large-ls960-ft"),
+        ("wavlm", "microsoft/wavlm-base"),
+    ],
+)
+def test_the_model_that_is_taken_when_none_is_named(family: str, name: str) -> None:
+    with pytest.raises(FileNotFoundError, match=f"The model {name} is not in the hub's cache"):
+        load_backbone(family)
+
+
+@pytest.mark.parametrize(
     ("options", "line"),
     [
         ({"precision": "fp16"}, "Unknown precision 'fp16'; allowed: auto, fp32, tf32, bf16"),

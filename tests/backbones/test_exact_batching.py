@@ -70,7 +70,7 @@ def backbone(published: Published) -> Backbone:
     return load_backbone(published[0], str(published[1]), device="cpu", precision="fp32")
 
 
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=5, deadline=None)
 @given(lengths=st.lists(ANY_LENGTH, min_size=2, max_size=4))
 @example([400, HALF_A_MINUTE, 16_000])
 @example([16_000, 16_010, 16_300])  # as many frames, yet not as long
@@ -173,14 +173,14 @@ def count_layers_run(action: Callable[[], object]) -> int:
     return sum("EncoderLayer" in name for name in ran)
 
 
-@pytest.mark.parametrize("wanted", ["0-6", "0,3,6", "0", "12", "11,2", "last", "first and last"])
+@pytest.mark.parametrize("wanted", ["0-6", "0,3,6", "0", "12", "the last and 2"])
 def test_an_early_exit_gives_the_layers_of_a_full_run(published: Published, backbone: Backbone, wanted: str) -> None:
     last = backbone.layers[-1]
-    wanted = {"last": f"{last}", "first and last": f"0,{last}"}.get(wanted, wanted)
+    wanted = wanted.replace("the last and ", f"{last},")
     clips = [sound(n) for n in (16_000, 400, 30_000)]
     expected, n_frames = backbone.statistics(clips)
     early = load_backbone(published[0], str(published[1]), device="cpu", precision="fp32", layers=wanted)
-    kept = {"0-6": [0, 1, 2, 3, 4, 5, 6], "11,2": [2, 11]}.get(wanted) or [int(layer) for layer in wanted.split(",")]
+    kept = list(range(7)) if wanted == "0-6" else sorted(int(layer) for layer in wanted.split(","))
     assert list(early.layers) == early.identity()["layers"] == kept
     found, counts = early.statistics(clips)
     assert counts == n_frames

@@ -240,3 +240,13 @@ def test_a_device_whose_process_dies_ends_in_one_line(
     with pytest.raises(ChildProcessError, match=r"One of the 2 extracting processes died \(SIGKILL\)") as caught:
         extract_on_devices(Request(dataset, [SPLIT], "lfcc"), ["cpu", "cpu"], root=tmp_path)
     assert "\n" not in str(caught.value)
+
+
+def test_shares_that_would_batch_differently_leave_no_clip_to_nobody(dataset: Path, tmp_path: Path) -> None:
+    """GPUs of unlike memory, or a GPU beside a CPU: what is whose must not depend on it."""
+    for number, batch_seconds in enumerate((2.0, 4.0)):
+        share = Share(((number, 2),))
+        limits = Limits(batch_seconds=batch_seconds)
+        made = extract(dataset, SPLIT, Lfcc(), "lfcc", root=tmp_path, limits=limits, share=share)
+    assert (made.n_clips, made.n_rejected) == (len(read_split(dataset, SPLIT)) - 1, 1)
+    assert not (made.folder / "sharing.json").exists()

@@ -1,5 +1,6 @@
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -20,11 +21,14 @@ ROW_BYTES = 2 * WIDTH * 4
 TASK = "fab GenerateEmbeddings"
 
 
+def identity(layers: tuple[int, ...]) -> dict[str, Any]:
+    return {"model": "some/model", "digest": "d", "precision": "bf16", "layers": list(layers), "dimension": WIDTH}
+
+
 def write_store(folder: Path, *, layers: tuple[int, ...] = (0, 1, 2, 6), n_clips: int = 5, n_left_out: int = 1) -> Path:
     """Write the clips in batches of three, and finish when all have a row or are left out."""
-    identity = {"model": "some/model", "digest": "d", "precision": "bf16", "layers": list(layers), "dimension": WIDTH}
     statistics = np.random.default_rng(0).standard_normal((n_clips, len(layers), 2, WIDTH))
-    with EmbeddingStore(folder, identity) as store:
+    with EmbeddingStore(folder, identity(layers)) as store:
         for start in range(0, n_clips, BATCH):
             part = slice(start, min(start + BATCH, n_clips))
             store.append([Row(file, "-", 7) for file in FILES[part]], statistics[part])
@@ -70,6 +74,21 @@ def test_an_unfinished_store(tmp_path: Path) -> None:
     report = only(tmp_path)
     assert (report.n_clips, report.n_left_out, report.finished, report.problem) == (4, 1, False, "")
     assert state(report, tmp_path) == "unfinished"
+
+
+def test_a_clip_that_was_written_twice_is_one_clip(tmp_path: Path) -> None:
+    folder = write_store(tmp_path / "embeddings" / "corpus" / "lfcc" / "pretext", layers=(0,), n_clips=4)
+    with EmbeddingStore(folder, identity((0,))) as store:
+        store.append([Row(file, "-", 7) for file in FILES[2:5]], np.ones((3, 1, 2, WIDTH)))
+    report = only(tmp_path)
+    assert (report.n_clips, report.problem, report.finished) == (5, "", False)
+
+
+def test_clips_that_left_the_split_are_not_counted(folder: Path, tmp_path: Path) -> None:
+    with EmbeddingStore(folder, identity((0, 1, 2, 6))) as store:
+        assert store.finish(CLIPS.iloc[:2], PRINTS) == 2
+    report = only(tmp_path)
+    assert (report.n_clips, report.problem, report.finished) == (2, "", True)
 
 
 def test_a_store_that_was_only_begun(tmp_path: Path) -> None:
@@ -137,20 +156,36 @@ def test_an_index_that_names_wrong_rows(
     path = folder / "index.csv"
     damage(pd.read_csv(path)).to_csv(path, index=False)
     report = only(tmp_path)
-    assert report.problem == f"{path} names rows that {folder / 'journal.csv'} has not"
+    assert report.problem == f"{path} is damaged: it does not fit journal.csv"
     assert (report.finished, state(report, tmp_path)) == (True, "damaged")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "file,label\n",
+        "row\n0\n",
+        "file,row\na.wav\n",
+        "file,row\na.wav,\n",
+        "file,row\na.wav,x\n",
+        "file,row\na.wav,-1\n",
+    ],
+)
+def test_an_index_that_is_none(folder: Path, tmp_path: Path, text: str) -> None:
+    (folder / "index.csv").write_text(text)
+    assert only(tmp_path).problem == f"{folder / 'index.csv'} is damaged: it does not fit journal.csv"
 
 
 @pytest.mark.parametrize("n_lines", [0, 2])
 def test_a_journal_that_lost_lines(folder: Path, tmp_path: Path, n_lines: int) -> None:
     path = folder / "journal.csv"
     path.write_text("".join(path.read_text().splitlines(keepends=True)[:n_lines]))
-    assert only(tmp_path).problem.startswith(f"{folder / 'index.csv'} names rows that")
+    assert only(tmp_path).problem == f"{folder / 'index.csv'} is damaged: it does not fit journal.csv"
 
 
 def test_the_worst_is_told_first(folder: Path, tmp_path: Path) -> None:
     (folder / "index.csv").write_text((folder / "index.csv").read_text().replace(",4,", ",9,"))
-    assert only(tmp_path).problem.endswith("has not")
+    assert only(tmp_path).problem.endswith("it does not fit journal.csv")
     layer_file(folder, 1).write_bytes(bytes(5 * ROW_BYTES))
     assert only(tmp_path).problem.startswith("5 of 5 rows are not what was written")
     layer_file(folder, 2).unlink()
@@ -162,8 +197,7 @@ def test_what_is_said_of_a_damaged_store_mends_it(folder: Path, tmp_path: Path) 
     sound = layer_file(folder, 1).read_bytes()
     layer_file(folder, 1).write_bytes(b"\xff" * ROW_BYTES + sound[ROW_BYTES:])
     (folder / "index.csv").unlink()
-    identity = {"model": "some/model", "digest": "d", "precision": "bf16", "layers": [0, 1, 2, 6], "dimension": WIDTH}
-    with EmbeddingStore(folder, identity) as store:
+    with EmbeddingStore(folder, identity((0, 1, 2, 6))) as store:
         assert store.waiting(PRINTS) == [FILES[0]]
         store.append([Row(FILES[0], "-", 7)], np.ones((1, 4, 2, WIDTH)))
         store.finish(CLIPS, PRINTS)

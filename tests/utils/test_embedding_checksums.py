@@ -176,6 +176,9 @@ def test_a_damaged_row_of_a_clip_that_can_no_longer_be_used_is_not_indexed(tmp_p
         store.leave_out({FILES[4]: "cannot be read"}, PRINTS)
         assert store.finish(CLIPS, PRINTS) == 8
     assert load_embeddings(tmp_path).files.tolist() == FILES[:4] + FILES[5:]
+    with EmbeddingStore(tmp_path, IDENTITY) as store:
+        assert store.waiting(PRINTS) == []
+        assert store.finish(CLIPS, PRINTS) == 8, "nor by the next start"
 
 
 @pytest.mark.parametrize("damaged_share", ["0-of-2", "1-of-2"])

@@ -19,10 +19,7 @@ from hypothesis import strategies as st
 from src.utils.embedding_store import EmbeddingStore, Row, split_digest
 from src.utils.embeddings import layer_file, load_embeddings, read_journal
 
-IDENTITY: Mapping[str, Any] = {
-    **{"model": "drawn", "digest": "d1", "precision": "fp32"},
-    **{"layers": [0, 1, 2], "dimension": 4},
-}
+IDENTITY: Mapping[str, Any] = {"model": "m", "digest": "d1", "precision": "fp32", "layers": [0, 1, 2], "dimension": 4}
 ROW_BYTES = 2 * 4 * 4
 CLIPS = pd.DataFrame(
     [
