@@ -34,7 +34,7 @@ def load_backbone(
     precision : str
         "auto" (bf16 where the hardware computes in it), "fp32", "tf32" or "bf16".
     layers : str
-        Hidden layers to keep, such as "0-6" or "0,3,6"; none above the highest is computed. Empty for all.
+        Hidden layers to keep, such as "0-6" or "0,3,6"; none above the highest (or 1) is computed. Empty for all.
 
     Raises
     ------

@@ -7,8 +7,16 @@ from pathlib import Path
 import pandas as pd
 
 from src.utils.embedding_checks import damaged_rows
-from src.utils.embeddings import INDEX, JOURNAL, META, describe_layers, layer_file, read_journal, read_left_out
-from src.utils.files import read_record
+from src.utils.embeddings import (
+    INDEX,
+    JOURNAL,
+    META,
+    describe_layers,
+    layer_file,
+    read_journal,
+    read_left_out,
+    read_store_meta,
+)
 
 COLUMNS = ("embeddings", "model", "precision", "layers", "width", "clips", "left out", "size", "state")
 
@@ -59,7 +67,7 @@ def inspect_stores(root: Path, corpus: str = "", backbone: str = "") -> list[Sto
 
 def inspect_store(folder: Path) -> StoreReport:
     """Look at one store."""
-    meta = read_record(folder / META, "model", "precision", "layers", "dimension")
+    meta = read_store_meta(folder, "model", "precision")
     journal = read_journal(folder)
     paths = [layer_file(folder, layer) for layer in meta["layers"]]
     finished = (folder / INDEX).is_file()
@@ -67,7 +75,7 @@ def inspect_store(folder: Path) -> StoreReport:
         folder,
         meta,
         n_clips=meta.get("clips", 0) if finished else journal["file"].nunique(),
-        n_left_out=len(read_left_out(folder)),
+        n_left_out=len(set(read_left_out(folder)["file"]) - set(journal["file"])),
         n_bytes=sum(path.stat().st_size for path in paths if path.is_file()),
         finished=finished,
         problem=next(_problems(folder, meta, journal), ""),
@@ -97,7 +105,10 @@ def _problems(folder: Path, meta: dict, journal: pd.DataFrame) -> Iterator[str]:
 
 def _index_fits(folder: Path, journal: pd.DataFrame) -> bool:
     """Tell whether every row that the index names is the journal's row of that clip."""
-    index = pd.read_csv(folder / INDEX, dtype=str, keep_default_na=False)
+    try:
+        index = pd.read_csv(folder / INDEX, dtype=str, keep_default_na=False)
+    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError):
+        return False
     if not {"file", "row"} <= set(index.columns) or not index["row"].str.fullmatch("[0-9]+").all():
         return False
     rows = index["row"].astype(int).to_numpy()

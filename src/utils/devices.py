@@ -66,7 +66,9 @@ def free_memory(device: torch.device) -> int:
 
 def out_of_memory(error: BaseException) -> bool:
     """Tell whether an error says that memory, of a GPU or of the machine, is used up."""
-    return isinstance(error, torch.OutOfMemoryError | MemoryError) or "can't allocate memory" in str(error)
+    return isinstance(error, torch.OutOfMemoryError | MemoryError) or any(
+        words in str(error) for words in ("can't allocate memory", "STATUS_ALLOC_FAILED")
+    )
 
 
 def release_memory() -> None:

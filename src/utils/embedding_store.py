@@ -121,11 +121,7 @@ class EmbeddingStore:
     def left_out(self, fingerprints: Mapping[str, str]) -> dict[str, str]:
         """Return the clips that cannot be used, file -> reason; a recording that changed since has another chance."""
         found = read_left_out(self.folder)
-        return {
-            file: reason
-            for file, then, reason in found.itertuples(index=False)
-            if fingerprints.get(file) == then and file not in self._known
-        }
+        return {file: reason for file, then, reason in found.itertuples(index=False) if fingerprints.get(file) == then}
 
     def agree_on_batch_seconds(self, wanted: float) -> float:
         """Return the size of batch by which the clips are shared out: that of the first process that asked."""
@@ -189,7 +185,7 @@ class EmbeddingStore:
             if any(file not in self._known and file not in left_out for file in clips["file"]):
                 return None
             journal = read_journal(self.folder).reset_index(names="row").drop_duplicates("file", keep="last")
-            journal = journal[journal["file"].isin(self._known)]
+            journal = journal[journal["file"].isin(self._known.keys() - left_out.keys())]
             index = clips[FILE_COLUMNS].merge(journal[["file", "row", "frames", "windows"]], on="file", how="inner")
             corpus = "\n".join(f"{file} {fingerprints[file]}" for file in sorted(fingerprints))
             meta = {
@@ -232,7 +228,8 @@ class EmbeddingStore:
         """
         self._paths[0].parent.mkdir(exist_ok=True)
         for path in (*self._paths, self.folder / JOURNAL):
-            path.touch()
+            if not path.is_file():
+                path.touch()
         journal = read_journal(self.folder)
         n_rows = min(len(journal), *(path.stat().st_size // self._row_bytes for path in self._paths))
         while n_rows and journal["following"][n_rows - 1] != "0":

@@ -129,7 +129,15 @@ def read_meta(folder: Path) -> dict:
         raise FileNotFoundError(f"There are no embeddings {folder}: make them with {task}.")
     if not (folder / INDEX).is_file():
         raise FileNotFoundError(f"The embeddings {folder} are not finished: go on with {task}.")
-    return read_record(folder / META, "layers", "dimension")
+    return read_store_meta(folder)
+
+
+def read_store_meta(folder: Path, *keys: str) -> dict:
+    """Return what a store, finished or not, says about itself; it must hold layers, dimension and these keys."""
+    meta = read_record(folder / META, "layers", "dimension", *keys)
+    if not isinstance(meta["layers"], list):
+        raise ValueError(f"{folder} was made by an earlier version: delete it and run fab GenerateEmbeddings again.")
+    return meta
 
 
 def resolve_layer(layer: int, layers: Sequence[int]) -> int:

@@ -263,12 +263,14 @@ def test_the_writer_moves_the_bar(store: EmbeddingStore) -> None:
 @pytest.mark.parametrize("seconds", [0.0, 5.0])
 def test_the_bar_is_quiet_where_nobody_watches(seconds: float, monkeypatch: pytest.MonkeyPatch) -> None:
     texts = []
-    for stream in (io.StringIO(), Terminal()):
+    monkeypatch.setenv("TQDM_DISABLE", "1")
+    for stream in (Terminal(), io.StringIO(), Terminal()):
         monkeypatch.setattr(sys, "stderr", stream)
         progress = Progress("lfcc, test", 2, seconds)
         progress.advance(2, seconds)
         progress.close()
         texts.append(stream.getvalue())
-    assert texts[0] == ""
-    assert "lfcc, test: " in texts[1]
-    assert seconds == 0 or "2 of 2 clips, 0.00 of 0.00 h" in texts[1]
+        monkeypatch.delenv("TQDM_DISABLE", raising=False)
+    assert texts[:2] == ["", ""], "told to be quiet, and no terminal"
+    assert "lfcc, test: " in texts[2]
+    assert seconds == 0 or "2 of 2 clips, 0.00 of 0.00 h" in texts[2]

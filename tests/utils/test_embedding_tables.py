@@ -1,5 +1,6 @@
 import csv
 import json
+import os
 import re
 import tracemalloc
 from collections.abc import Sequence
@@ -240,6 +241,26 @@ def test_rows_of_clips_that_left_the_split_are_left_out(folder: Path) -> None:
     assert len(read_journal(folder)) == 5, "their rows wait for them"
 
 
+def test_vectors_are_on_the_disk_before_the_index_names_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The rows of a finished store are not compared with their checksums when it is opened."""
+    on_disk: set[int] = set()
+
+    def fsync(handle: int) -> None:
+        assert not (tmp_path / "index.csv").exists()
+        on_disk.add(os.fstat(handle).st_ino)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    write(tmp_path, KEPT)
+    assert on_disk >= {layer_file(tmp_path, layer).stat().st_ino for layer in KEPT}
+
+
+@pytest.mark.parametrize("line", ["a.wav,-,0\n", "a.wav\n", "0\n", "\n"])
+def test_lines_that_no_store_of_today_writes_do_not_count(folder: Path, line: str) -> None:
+    with (folder / "journal.csv").open("a") as journal:
+        journal.write(line)
+    assert read_journal(folder)["file"].tolist() == CLIPS["file"][WRITTEN].tolist()
+
+
 def test_meta_says_what_made_the_store(folder: Path) -> None:
     meta = json.loads((folder / "meta.json").read_text())
     assert (meta["model"], meta["layers"], meta["dimension"], meta["clips"]) == ("drawn", list(range(LAYERS)), WIDTH, 5)
@@ -252,3 +273,10 @@ def test_a_table_can_be_made_by_hand() -> None:
     table = EmbeddingTable(np.eye(2), np.array([1, 0]), texts, texts, texts, texts)
     assert table.only() is table
     assert table.only(gender="M").vectors.tolist() == [[0, 1]]
+
+
+def test_a_store_of_an_earlier_version_is_named(folder: Path) -> None:
+    meta = json.loads((folder / "meta.json").read_text())
+    (folder / "meta.json").write_text(json.dumps({**meta, "layers": LAYERS}))
+    with pytest.raises(ValueError, match=r"downstream_val was made by an earlier version: delete it and run fab"):
+        load_embeddings(folder)
