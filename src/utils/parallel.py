@@ -3,7 +3,9 @@
 joblib's worker processes notice when one of them dies and start without running the main program again.
 """
 
+import re
 from collections.abc import Callable, Sequence
+from concurrent.futures.process import BrokenProcessPool
 from typing import Any, TypeVar
 
 from tqdm import tqdm
@@ -30,6 +32,11 @@ def map_clips(function: Callable[[T], R], items: Sequence[T], *, jobs: int = 0, 
     list
         Results in the order of the items.
 
+    Raises
+    ------
+    ChildProcessError
+        When a process dies.
+
     >>> map_clips(len, ["a", "bb"], jobs=1)
     [1, 2]
     """
@@ -41,4 +48,11 @@ def map_clips(function: Callable[[T], R], items: Sequence[T], *, jobs: int = 0, 
 
         workers = Parallel(n_jobs=jobs or -1, return_as="generator", batch_size="auto")
         results = workers(delayed(function)(item) for item in items)
-    return list(tqdm(results, total=len(items), desc=description, unit="clip", disable=None))
+    try:
+        return list(tqdm(results, total=len(items), desc=description, unit="clip", disable=None))
+    except BrokenProcessPool as death:
+        found = re.search("SIG[A-Z]+", str(death))
+        raise ChildProcessError(
+            f"A working process died ({found[0] if found else 'it left without a word'}), perhaps for want of memory: "
+            "run the same command again."
+        ) from None

@@ -1,6 +1,7 @@
 """Many processes give what one gives: the same results, in the same order, and the same errors."""
 
 import os
+import signal
 
 import pytest
 
@@ -23,6 +24,21 @@ def fail_on_seven(number: int) -> int:
     if number == 7:
         raise FileNotFoundError(f"There is no recording {number}.")
     return number
+
+
+def die_on_seven(number: int) -> int:
+    if number == 7:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return number
+
+
+def test_a_process_that_dies_is_told_in_one_line() -> None:
+    with pytest.raises(
+        ChildProcessError, match=r"^A working process died \(SIGKILL\), .* run the same command"
+    ) as told:
+        map_clips(die_on_seven, range(20), jobs=2)
+    assert "\n" not in str(told.value)
+    assert map_clips(square, [1, 2], jobs=2) == [1, 4], "the next start works"
 
 
 def test_several_processes_give_what_one_gives_in_order() -> None:
