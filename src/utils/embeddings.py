@@ -134,7 +134,7 @@ def read_meta(folder: Path) -> dict:
 
 def read_store_meta(folder: Path, *keys: str) -> dict:
     """Return what a store, finished or not, says about itself; it must hold layers, dimension and these keys."""
-    meta = read_record(folder / META, "layers", "dimension", *keys)
+    meta = read_record(folder / META, *keys, "layers", "dimension")
     if not isinstance(meta["layers"], list):
         raise ValueError(f"{folder} was made by an earlier version: delete it and run fab GenerateEmbeddings again.")
     return meta

@@ -25,17 +25,23 @@ def draw_statistics(file: str) -> np.ndarray:
 def write_stores(root: Path, corpus: str = "corpus", *, model: str = "drawn") -> None:
     """Write the stores of the downstream splits of `<root>/datasets/<corpus>` anew, as those of the backbone hubert."""
     from src.experiments.splits import DOWNSTREAM, read_split
-    from src.utils.embedding_store import EmbeddingStore
+    from src.utils.embedding_store import EmbeddingStore, Row
     from src.utils.paths import embeddings_folder
 
-    identity = {"model": model, "digest": f"of {model}", "precision": "fp32", "layers": 3, "dimension": DIMENSION}
+    identity = {
+        "model": model,
+        "digest": f"of {model}",
+        "precision": "fp32",
+        "layers": [0, 1, 2],
+        "dimension": DIMENSION,
+    }
     for split in DOWNSTREAM:
         clips = read_split(root / "datasets" / corpus, split)
         files = clips["file"].tolist()
         folder = embeddings_folder(root, Path(corpus), "hubert", split)
         shutil.rmtree(folder, ignore_errors=True)
         with EmbeddingStore(folder, identity) as store:
-            store.append(files, files, np.stack([draw_statistics(file) for file in files]), [1] * len(files))
+            store.append([Row(file, file, 1) for file in files], np.stack([draw_statistics(file) for file in files]))
             store.finish(clips, dict(zip(files, files, strict=True)))
 
 
