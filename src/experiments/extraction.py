@@ -45,7 +45,10 @@ class Extraction:
     def __str__(self) -> str:
         left_out = f"; {self.n_rejected} clips left out, see {REJECTED_TABLE}" if self.n_rejected else ""
         if self.n_clips is None:
-            return f"{self.n_computed} clips computed into {self.folder}; it is whole once the other shards are written"
+            return (
+                f"{self.n_computed} clips computed into {self.folder}; it is whole once every other shard is written "
+                "(and this one again, where clips were added meanwhile)"
+            )
         return f"{self.n_clips} clips in {self.folder}, {self.n_computed} of them computed now{left_out}"
 
 

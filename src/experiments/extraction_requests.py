@@ -21,7 +21,7 @@ from src.utils.devices import all_devices
 from src.utils.embeddings import read_journal
 from src.utils.paths import embeddings_folder
 
-POLL_SECONDS = 2.0
+POLL_SECONDS = 5.0
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,9 @@ def extract_on_devices(request: Request, devices: Sequence[str], *, root: Path) 
         replace(request, device=device, share=Share((*request.share.parts, (number, len(devices)))))
         for number, device in enumerate(devices)
     ]
-    with loky.ProcessPoolExecutor(max_workers=len(devices), env={"TQDM_DISABLE": "1"}) as processes:
+    readers_each = max(1, loky.cpu_count() // len(devices))
+    environment = {"TQDM_DISABLE": "1", "LOKY_MAX_CPU_COUNT": str(readers_each)}
+    with loky.ProcessPoolExecutor(max_workers=len(devices), env=environment) as processes:
         running = [processes.submit(_extract_all, part, root) for part in parts]
         try:
             _follow(running, request, root)
@@ -97,20 +99,22 @@ def _follow(running: Sequence[Future[list[Extraction]]], request: Request, root:
     }
     progress = Progress(f"{request.backbone}, {len(running)} devices", len(seconds), sum(seconds.values()))
     seen: set[tuple[str, str]] = set()
-    while any(not future.done() for future in running):
-        wait(running, timeout=POLL_SECONDS, return_when=FIRST_EXCEPTION)
-        for future in running:
-            if future.done():
-                future.result()
-        written = {
-            (split, file)
-            for split in request.splits
-            for file in read_journal(embeddings_folder(root, request.dataset, request.backbone, split))["file"]
-        }
-        new = (written & seconds.keys()) - seen
-        progress.advance(len(new), sum(seconds[clip] for clip in new))
-        seen |= new
-    progress.close()
+    try:
+        while any(not future.done() for future in running):
+            wait(running, timeout=POLL_SECONDS, return_when=FIRST_EXCEPTION)
+            for future in running:
+                if future.done():
+                    future.result()
+            written = {
+                (split, file)
+                for split in request.splits
+                for file in read_journal(embeddings_folder(root, request.dataset, request.backbone, split))["file"]
+            }
+            new = (written & seconds.keys()) - seen
+            progress.advance(len(new), sum(seconds[clip] for clip in new))
+            seen |= new
+    finally:
+        progress.close()
 
 
 def _sum_up(parts: Sequence[Extraction]) -> Extraction:

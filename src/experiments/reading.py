@@ -69,15 +69,17 @@ def read_ahead(
     upcoming = iter(batches)
     pending: deque[tuple[Batch, Future[list[Sound]]]] = deque()
     while True:
-        for batch in islice(upcoming, (ahead or 2 * n_readers()) - len(pending)):
-            pending.append((batch, _readers().submit(read, batch)))
-        if not pending:
-            return
+        new = list(islice(upcoming, (ahead or 2 * n_readers()) - len(pending)))
         try:
+            while new:
+                pending.append((new[0], _readers().submit(read, new[0])))
+                new.pop(0)
+            if not pending:
+                return
             sounds = pending[0][1].result()
         except TerminatedWorkerError as death:
             _refuse_if_ended_by_the_system(death)
-            for batch in [batch for batch, _ in pending]:
+            for batch in [*(batch for batch, _ in pending), *new]:
                 yield [_read_alone(read, piece) for piece in batch]
             pending.clear()
         else:

@@ -85,7 +85,7 @@ def command(name: str, **help_texts: str) -> Callable[[Callable[..., None]], Any
         in_one_line.__signature__ = signature.replace(  # type: ignore[attr-defined]
             parameters=[_as_text(about) for about in signature.parameters.values()]
         )
-        return task(name=name, help=texts)(in_one_line)
+        return task(name=name, help=texts, auto_shortflags=False)(in_one_line)
 
     return make_task
 

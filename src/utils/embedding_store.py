@@ -26,6 +26,7 @@ from src.utils.embeddings import (
     JOURNAL,
     LEFT_OUT,
     META,
+    UTF8,
     describe_layers,
     layer_file,
     read_journal,
@@ -198,7 +199,7 @@ class EmbeddingStore:
                 return len(index)
             for name in (INDEX, SHARING):
                 (self.folder / name).unlink(missing_ok=True)
-            for path in self._paths:
+            for path in (*self._paths, self.folder / JOURNAL):
                 _to_disk(path)
             write_json(self.folder / META, meta)
             write_table(self.folder / INDEX, index)
@@ -207,9 +208,14 @@ class EmbeddingStore:
     def _check_identity(self) -> None:
         path = self.folder / META
         if not path.exists():
+            if (self.folder / JOURNAL).is_file() and (self.folder / JOURNAL).stat().st_size:
+                raise ValueError(
+                    f"{self.folder} holds embeddings but no {META} that says of which model: "
+                    "delete that folder to make it anew."
+                )
             write_json(path, self.identity)
             return
-        found = read_json(path)
+        found = read_record(path)
         for key, value in self.identity.items():
             if found.get(key) != value:
                 one, other = (
@@ -236,7 +242,7 @@ class EmbeddingStore:
             n_rows -= 1
         if n_rows < len(journal):
             (self.folder / INDEX).unlink(missing_ok=True)
-        lines = journal.iloc[:n_rows].to_csv(index=False, header=False, lineterminator="\n").encode()
+        lines = journal.iloc[:n_rows].to_csv(index=False, header=False, lineterminator="\n").encode(**UTF8)
         _cut(self.folder / JOURNAL, len(lines))
         self._journal_bytes, self._n_rows = len(lines), n_rows
         self._cut_layers()
@@ -253,7 +259,7 @@ class EmbeddingStore:
         with path.open("rb") as file:
             file.seek(self._journal_bytes)
             new = whole_batches(file.read())
-        self._journal_bytes += len(new.to_csv(index=False, header=False, lineterminator="\n").encode())
+        self._journal_bytes += len(new.to_csv(index=False, header=False, lineterminator="\n").encode(**UTF8))
         self._n_rows += len(new)
         self._known.update(zip(new["file"], new["fingerprint"], strict=True))
         _cut(path, self._journal_bytes)
@@ -282,7 +288,7 @@ def _append_lines(path: Path, rows: Iterable[Sequence[Any]]) -> None:
     text = io.StringIO()
     csv.writer(text, lineterminator="\n").writerows(rows)
     with path.open("ab") as file:
-        file.write(text.getvalue().encode("utf-8"))
+        file.write(text.getvalue().encode(**UTF8))
 
 
 def _end_line(path: Path) -> None:

@@ -16,6 +16,7 @@ import io
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
+from itertools import takewhile
 from pathlib import Path
 
 import numpy as np
@@ -31,6 +32,8 @@ META, INDEX, JOURNAL, LEFT_OUT = "meta.json", "index.csv", "journal.csv", "left-
 JOURNAL_COLUMNS = ["file", "fingerprint", "frames", "windows", "checksum", "following"]
 """`frames`: of how many the statistics are; `windows`: in how many windows the clip was computed; `checksum`: CRC-32 of
 its row in all layers, one after another; `following`: how many clips of the same batch the next lines hold."""
+UTF8 = {"encoding": "utf-8", "errors": "surrogateescape"}
+"""As the file system's names are: bytes that are no UTF-8 pass unharmed."""
 LEFT_OUT_COLUMNS = ["file", "fingerprint", "reason"]
 
 
@@ -183,8 +186,8 @@ def read_journal(folder: Path) -> pd.DataFrame:
 
 def whole_batches(lines: bytes) -> pd.DataFrame:
     """Return the lines of a journal up to the end of the last batch that is whole."""
-    rows = _whole_lines(lines)
-    while rows and (len(rows[-1]) < len(JOURNAL_COLUMNS) or rows[-1][-1] != "0"):
+    rows = list(takewhile(lambda row: len(row) == len(JOURNAL_COLUMNS), _whole_lines(lines)))
+    while rows and rows[-1][-1] != "0":
         rows.pop()
     return pd.DataFrame(rows, columns=JOURNAL_COLUMNS)
 
@@ -193,9 +196,10 @@ def read_left_out(folder: Path) -> pd.DataFrame:
     """Return the clips that could not be used: file, fingerprint and reason; what was found last counts."""
     path = folder / LEFT_OUT
     rows = _whole_lines(path.read_bytes() if path.is_file() else b"")
+    rows = [row for row in rows if len(row) == len(LEFT_OUT_COLUMNS)]
     return pd.DataFrame(rows, columns=LEFT_OUT_COLUMNS).drop_duplicates("file", keep="last")
 
 
 def _whole_lines(content: bytes) -> list[list[str]]:
-    text = content[: content.rfind(b"\n") + 1].decode("utf-8")
+    text = content[: content.rfind(b"\n") + 1].decode(**UTF8)
     return list(csv.reader(io.StringIO(text)))

@@ -79,3 +79,24 @@ def test_a_reason_torn_by_a_kill_does_not_count(tmp_path: Path) -> None:
             store.leave_out({FILES[5]: "too short"}, PRINTS)
             assert store.left_out(PRINTS) == {FILES[0]: "mute", FILES[5]: "too short"}
             assert len(read_left_out(tmp_path)) == 2
+
+
+def test_a_store_that_lost_its_meta_file_is_refused(tmp_path: Path) -> None:
+    """Whatever model asked next would take its rows for its own."""
+    with EmbeddingStore(tmp_path, IDENTITY) as store:
+        store.append([Row("a", "1", 7)], np.zeros((1, 3, 2, 4)))
+    (tmp_path / "meta.json").unlink()
+    with pytest.raises(ValueError, match=r"holds embeddings but no meta\.json .*delete that folder") as caught:
+        EmbeddingStore(tmp_path, IDENTITY).__enter__()
+    assert "\n" not in str(caught.value)
+
+
+def test_bytes_that_are_no_line_are_cut_off_a_journal(tmp_path: Path) -> None:
+    with EmbeddingStore(tmp_path, IDENTITY) as store:
+        store.append([Row("a", "1", 7)], np.ones((1, 3, 2, 4)))
+    for name in ("journal.csv", "left-out.csv"):
+        with (tmp_path / name).open("ab") as file:
+            file.write(b"\xff\xfe\n")
+    with EmbeddingStore(tmp_path, IDENTITY) as store:
+        assert store.waiting({"a": "1", "b": "2"}) == ["b"]
+    assert b"\xff" not in (tmp_path / "journal.csv").read_bytes()
