@@ -5,13 +5,26 @@ loses who believes them: a bona fide trial with a score of -5 costs log2(1 + e^5
 which commit to nothing, have a Cllr of exactly 1; a good, well calibrated detector is near 0; above 1 the scores
 mislead.
 
-Source: Brümmer and du Preez, "Application-independent evaluation of speaker detection", 2006.
+A classifier's scores seldom are such ratios: an SVM gives distances. A line a * score + b, a > 0, fitted on validation
+data, makes them so without changing their order, and with it EER, AUC and min DCF. It is the logistic regression of
+the label on the score in which both classes weigh the same, with Platt's targets: of n trials of a class it expects
+(n + 1) / (n + 2) to be right, so that few validation clips without an error do not promise certainty.
+
+Sources: Brümmer and du Preez, "Application-independent evaluation of speaker detection", 2006; Platt, "Probabilistic
+outputs for support vector machines", 1999.
 """
+
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+from scipy.optimize import minimize
+from scipy.special import expit
 
-from src.metrics.checks import split_classes
+from src.metrics.checks import FloatArray, check_scores
+
+LEAST_SLOPE = 1e-3
+"""In logits for a deviation of the scores: scores that run the wrong way are flattened, never turned round."""
 
 
 def compute_cllr(y_true: npt.ArrayLike, y_scores: npt.ArrayLike) -> float:
@@ -41,8 +54,76 @@ def compute_cllr(y_true: npt.ArrayLike, y_scores: npt.ArrayLike) -> float:
     >>> compute_cllr([1, 1, 0], [0.0, 0.0, 0.0])
     1.0
     """
-    bonafide, spoof = split_classes(y_true, y_scores)
+    labels, scores = check_scores(y_true, y_scores)
+    bits = bits_lost(labels, scores)
+    return float((bits[labels == 1].mean() + bits[labels == 0].mean()) / 2)
+
+
+def bits_lost(labels: np.ndarray, scores: FloatArray) -> FloatArray:
+    """Return what believing the score of each trial costs, in bits, shape (n,).
+
+    >>> bits_lost(np.array([1, 0]), np.array([0.0, 0.0])).tolist()
+    [1.0, 1.0]
+    """
     # ln(1 + e^x) = logaddexp(0, x), which does not overflow where e^x would, above x = 709.
-    bits_bonafide = np.mean(np.logaddexp(0.0, -bonafide)) / np.log(2)
-    bits_spoof = np.mean(np.logaddexp(0.0, spoof)) / np.log(2)
-    return float((bits_bonafide + bits_spoof) / 2)
+    return np.asarray(np.logaddexp(0.0, np.where(labels == 1, -scores, scores)) / np.log(2))
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """The line that makes scores log-likelihood ratios: scale * score + offset."""
+
+    scale: float = 1.0
+    offset: float = 0.0
+
+    def __post_init__(self) -> None:
+        if not (np.isfinite([self.scale, self.offset]).all() and self.scale > 0):
+            raise ValueError(f"A calibration is a scale above 0 and an offset, not {self.scale} and {self.offset}.")
+
+    def apply(self, scores: npt.ArrayLike) -> FloatArray:
+        """Return natural log-likelihood ratios, in the scores' order.
+
+        >>> Calibration(2.0, -1.0).apply([0.5, 3.0]).tolist()
+        [0.0, 5.0]
+        """
+        return self.scale * np.asarray(scores, np.float64) + self.offset
+
+
+def fit_calibration(y_true: npt.ArrayLike, y_scores: npt.ArrayLike) -> Calibration:
+    """Fit the line on validation trials.
+
+    Parameters
+    ----------
+    y_true : array-like, shape (n,)
+        Labels: 1 bona fide, 0 spoof.
+    y_scores : array-like, shape (n,)
+        Scores, higher = more bona fide.
+
+    Raises
+    ------
+    ValueError
+        When labels or scores break the conventions, see `checks.check_scores`.
+
+    Examples
+    --------
+    >>> fit_calibration([1, 1, 0, 0], [3.0, 1.0, 2.0, 0.0]).scale > 0
+    True
+    """
+    labels, scores = check_scores(y_true, y_scores)
+    middle, deviation = scores.mean(), scores.std() or 1.0
+    standardised = (scores - middle) / deviation
+    counts = np.bincount(labels)
+    n_own = counts[labels]
+    weights = 0.5 / n_own
+    targets = np.where(labels == 1, n_own + 1, 1) / (n_own + 2)
+
+    def loss(line: FloatArray) -> tuple[float, FloatArray]:
+        logits = line[0] * standardised + line[1]
+        errors = weights * (expit(logits) - targets)
+        value = weights @ (np.logaddexp(0.0, logits) - targets * logits)
+        return float(value), np.array([errors @ standardised, errors.sum()])
+
+    bounds = [(LEAST_SLOPE, None), (None, None)]
+    found = minimize(loss, [1.0, 0.0], jac=True, method="L-BFGS-B", bounds=bounds, options={"ftol": 0, "gtol": 1e-12})
+    slope, offset = found.x
+    return Calibration(float(slope / deviation), float(offset - slope * middle / deviation))

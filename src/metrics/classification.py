@@ -14,7 +14,7 @@ import math
 import numpy as np
 import numpy.typing as npt
 
-from src.metrics.checks import IntArray, check_scores
+from src.metrics.checks import FloatArray, IntArray, check_scores
 
 
 def confusion_matrix(y_true: npt.ArrayLike, y_scores: npt.ArrayLike, threshold: float) -> IntArray:
@@ -78,16 +78,32 @@ def decision_metrics(y_true: npt.ArrayLike, y_scores: npt.ArrayLike, threshold: 
     """
     counts = confusion_matrix(y_true, y_scores, threshold)
     (true_spoof, false_bonafide), (false_spoof, true_bonafide) = counts.tolist()
-    n_accepted = true_bonafide + false_bonafide
-    recall = true_bonafide / (true_bonafide + false_spoof)
+    rates = rates_of_counts(true_bonafide, false_bonafide, false_spoof, true_spoof)
     return {
-        "accuracy": (true_bonafide + true_spoof) / int(counts.sum()),
-        "balanced_accuracy": (recall + true_spoof / (true_spoof + false_bonafide)) / 2,
-        "precision": true_bonafide / n_accepted if n_accepted else 0.0,
-        "recall": recall,
-        "f1": 2 * true_bonafide / (2 * true_bonafide + false_bonafide + false_spoof),
+        **{name: float(rate) for name, rate in rates.items()},
         "true_bonafide": true_bonafide,
         "false_bonafide": false_bonafide,
         "false_spoof": false_spoof,
         "true_spoof": true_spoof,
+    }
+
+
+def rates_of_counts(
+    true_bonafide: npt.ArrayLike, false_bonafide: npt.ArrayLike, false_spoof: npt.ArrayLike, true_spoof: npt.ArrayLike
+) -> dict[str, FloatArray]:
+    """Compute the rates of `decision_metrics` from counts, numbers or arrays of one shape.
+
+    >>> rates_of_counts(1, 1, 1, 2)["balanced_accuracy"].round(4)
+    np.float64(0.5833)
+    """
+    hits, alarms, misses, stopped = (
+        np.asarray(counts, np.float64) for counts in (true_bonafide, false_bonafide, false_spoof, true_spoof)
+    )
+    recall = hits / (hits + misses)
+    return {
+        "accuracy": (hits + stopped) / (hits + alarms + misses + stopped),
+        "balanced_accuracy": (recall + stopped / (stopped + alarms)) / 2,
+        "precision": hits / np.where(hits + alarms > 0, hits + alarms, 1.0),
+        "recall": recall,
+        "f1": 2 * hits / (2 * hits + alarms + misses),
     }

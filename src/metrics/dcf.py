@@ -22,7 +22,7 @@ import math
 import numpy as np
 import numpy.typing as npt
 
-from src.metrics.checks import check_positive, split_classes
+from src.metrics.checks import FloatArray, check_positive, split_classes
 from src.metrics.eer import detection_error_curve
 
 
@@ -57,9 +57,8 @@ def compute_min_dcf(
     >>> compute_min_dcf([1, 1, 0, 0], [2.0, -1.0, 0.0, -2.0])  # accepting one spoof is cheaper than missing one
     0.5
     """
-    weight_miss, weight_fa = _weights(p_spoof, c_miss, c_fa)
     frr, far, _ = detection_error_curve(y_true, y_scores)
-    return float(np.min(weight_miss * frr + weight_fa * far) / min(weight_miss, weight_fa))
+    return float(np.min(normalised_cost(frr, far, p_spoof=p_spoof, c_miss=c_miss, c_fa=c_fa)))
 
 
 def compute_act_dcf(
@@ -87,11 +86,23 @@ def compute_act_dcf(
     >>> compute_act_dcf([1, 1, 0, 0], [2.0, -1.0, 0.0, -2.0])  # half of each class on the wrong side of -0.64
     1.45
     """
-    weight_miss, weight_fa = _weights(p_spoof, c_miss, c_fa)
-    threshold = bayes_threshold(p_spoof=p_spoof, c_miss=c_miss, c_fa=c_fa)
+    costs = {"p_spoof": p_spoof, "c_miss": c_miss, "c_fa": c_fa}
+    threshold = bayes_threshold(**costs)
     bonafide, spoof = split_classes(y_true, y_scores)
-    cost = weight_miss * np.mean(bonafide < threshold) + weight_fa * np.mean(spoof >= threshold)
-    return float(cost / min(weight_miss, weight_fa))
+    return float(normalised_cost(np.mean(bonafide < threshold), np.mean(spoof >= threshold), **costs))
+
+
+def normalised_cost(
+    p_miss: npt.ArrayLike, p_fa: npt.ArrayLike, *, p_spoof: float = 0.05, c_miss: float = 1.0, c_fa: float = 10.0
+) -> FloatArray:
+    """Return what error rates of any shape cost, beside the cheaper of rejecting all and accepting all.
+
+    >>> normalised_cost([0.0, 1.0, 0.1], [1.0, 0.0, 0.2]).round(2).tolist()
+    [1.0, 1.9, 0.39]
+    """
+    weight_miss, weight_fa = _weights(p_spoof, c_miss, c_fa)
+    cost = weight_miss * np.asarray(p_miss, np.float64) + weight_fa * np.asarray(p_fa, np.float64)
+    return np.asarray(cost / min(weight_miss, weight_fa))
 
 
 def bayes_threshold(*, p_spoof: float = 0.05, c_miss: float = 1.0, c_fa: float = 10.0) -> float:

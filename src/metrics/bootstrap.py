@@ -1,0 +1,138 @@
+"""How far a metric may be trusted: intervals by resampling people, not clips.
+
+Clips of one person stand or fall together, so that 1,000 clips of 20 people say little more than 20 people can. An
+interval that resamples clips one by one is too narrow, and finds differences between detectors that another draw of
+people would not show. Here whole people are drawn, with replacement, and each clip counts as often as its person was
+drawn. Where the makers of the spoofs are known they are drawn as well, independently, and a spoof counts the product of
+both: the result then speaks of other people and of other systems (the pigeonhole bootstrap).
+
+Percentiles of few draws of few people are too narrow by themselves; they are widened by the factor by which a t
+interval is wider than a normal one without the correction n / (n - 1). Two or three systems are too few to say how
+systems differ: the interval then speaks of people, and of these systems in other proportions.
+
+Two detectors are compared on the same draws: the difference of their metrics, draw by draw, has an interval of its
+own, which is narrower than the two of them suggest, because the same people are easy or hard for both.
+
+Sources: A. B. Owen, "The pigeonhole bootstrap", Annals of Applied Statistics 2007; T. Hesterberg, "What teachers should
+know about the bootstrap", The American Statistician 2015 (expanded percentiles).
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from scipy.stats import norm, t
+
+from src.metrics.checks import FloatArray
+
+N_RESAMPLINGS = 1000
+CONFIDENCE = 0.95
+VALUES_AT_ONCE = 4_000_000
+
+
+@dataclass(frozen=True)
+class Interval:
+    """Where a value lies, with its confidence; NaN where nothing can be said."""
+
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Trials:
+    """Labels (n,), people (n,) and, where they are known, the systems of the spoofs (n,) that scores belong to.
+
+    A system is empty for bona fide trials, and for spoofs whose maker is unknown.
+    """
+
+    labels: np.ndarray
+    people: np.ndarray
+    systems: np.ndarray | None = None
+
+    @property
+    def n_people(self) -> int:
+        """Return how many people the trials are of."""
+        return len(np.unique(self.people))
+
+    @property
+    def known_systems(self) -> list[str]:
+        """Return the makers of the spoofs where every spoof has one and there are several, else nothing."""
+        names = [] if self.systems is None else sorted(set(map(str, self.systems[self.labels == 0])))
+        return names if len(names) > 1 and "" not in names else []
+
+    def only(self, wanted: np.ndarray) -> "Trials":
+        """Return the trials that a mask (n,) names."""
+        systems = None if self.systems is None else self.systems[wanted]
+        return Trials(self.labels[wanted], self.people[wanted], systems)
+
+    def draw(self, rng: np.random.Generator, n_resamplings: int = N_RESAMPLINGS) -> "Resamplings":
+        """Draw people, and systems where all are known.
+
+        >>> trials = Trials(np.array([1, 0, 1, 0]), np.array(["ann", "ann", "bob", "bob"]))
+        >>> trials.draw(np.random.default_rng(7), 2).weights_of_people
+        array([[1, 1],
+               [2, 0]])
+        """
+        _, person = np.unique(self.people, return_inverse=True)
+        of_people = _draw_counts(person.max() + 1, n_resamplings, rng)
+        names = self.known_systems
+        if not names or self.systems is None:
+            return Resamplings(self.labels, person, of_people)
+        spoof = self.labels == 0
+        system = np.full(len(spoof), len(names))  # one more, for the bona fide: it always counts once
+        system[spoof] = np.searchsorted(names, self.systems[spoof].astype(str))
+        of_systems = _draw_counts(len(names), n_resamplings, rng)
+        return Resamplings(
+            self.labels, person, of_people, system, np.pad(of_systems, ((0, 0), (0, 1)), constant_values=1)
+        )
+
+
+@dataclass(frozen=True)
+class Resamplings:
+    """How often each person (and system) was drawn, from which follows how often each trial counts."""
+
+    labels: np.ndarray
+    person: np.ndarray
+    """Number of the person of each trial, shape (n,)."""
+    weights_of_people: np.ndarray
+    """Shape (resamplings, people)."""
+    system: np.ndarray | None = None
+    weights_of_systems: np.ndarray | None = None
+
+    def blocks(self, order: np.ndarray) -> Iterator[np.ndarray]:
+        """Yield the weights of the trials in an order: blocks of shape (resamplings of the block, n), float64."""
+        size = max(1, VALUES_AT_ONCE // len(order))
+        for start in range(0, len(self.weights_of_people), size):
+            weights = self.weights_of_people[start : start + size, self.person[order]].astype(np.float64)
+            if self.system is not None and self.weights_of_systems is not None:
+                weights *= self.weights_of_systems[start : start + size, self.system[order]]
+            yield weights
+
+
+def interval(values: npt.ArrayLike, n_people: int, confidence: float = CONFIDENCE) -> Interval:
+    """Return the interval between the expanded percentiles of resampled values; those that are NaN are left out.
+
+    Parameters
+    ----------
+    values : array-like, shape (resamplings,)
+    n_people : int
+        Among how many was drawn; of one person nothing can be said.
+    confidence : float
+        In (0, 1).
+
+    >>> interval(np.full(100, 0.25), n_people=20)
+    Interval(low=0.25, high=0.25)
+    """
+    drawn: FloatArray = np.asarray(values, dtype=np.float64)
+    drawn = drawn[np.isfinite(drawn)]
+    if n_people < 2 or len(drawn) == 0:
+        return Interval(float("nan"), float("nan"))
+    outside = t.ppf((1 - confidence) / 2, n_people - 1) * np.sqrt(n_people / (n_people - 1))
+    low, high = np.quantile(drawn, [norm.cdf(outside), norm.cdf(-outside)])
+    return Interval(float(low), float(high))
+
+
+def _draw_counts(n_groups: int, n_resamplings: int, rng: np.random.Generator) -> np.ndarray:
+    """Return how often each of n groups comes in n draws, for every resampling: shape (resamplings, groups)."""
+    return rng.multinomial(n_groups, np.full(n_groups, 1 / n_groups), size=n_resamplings)
