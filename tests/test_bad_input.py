@@ -3,6 +3,7 @@
 import hashlib
 import json
 import shutil
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -21,6 +22,8 @@ def run_fab(arguments: str, root: Path, monkeypatch: pytest.MonkeyPatch) -> int:
     from fabric.main import make_program
 
     monkeypatch.setattr(paths, "ROOT", root)
+    for module in [name for name in sys.modules if name.startswith("src.tasks")]:
+        monkeypatch.delitem(sys.modules, module)  # they took the root when they were imported
     monkeypatch.chdir(root)
     try:
         make_program().run(["fab", "--search-root", str(REPOSITORY), *arguments.split()])
@@ -209,7 +212,7 @@ CASES = [
     (f"VisualizeEmbeddings {LFCC} --color-by=mood", nothing, "Unknown --color-by 'mood'; allowed: label"),
     (f"VisualizeEmbeddings {LFCC} --layer=5", nothing, "There is no layer 5"),
     (f"TrainModel {LFCC}", nothing, "No classifier given"),
-    (f"TrainModel {LFCC} --classifier=knn", nothing, "Unknown classifier 'knn'; allowed: mlp, svm, rf"),
+    (f"TrainModel {LFCC} --classifier=knn", nothing, "Unknown classifier 'knn'; allowed: mlp, svm, rf, lr"),
     (f"TrainModel {LFCC} --classifier=svm --pooling=max", nothing, "Unknown pooling 'max'"),
     (f"TrainModel {D} --backbone=hubert --classifier=svm", nothing, "make them with fab GenerateEmbeddings"),
     (f"TrainModel {LFCC} --classifier=svm", remove(f"{CORPUS}/splits"), "run fab SplitDataset"),

@@ -1,12 +1,15 @@
 """One evaluator for all classifiers: a finished run and a split in, scores, metrics and pictures out.
 
-The threshold is the validation's. People whose clips chose the weights may not judge them: a downstream_test that holds
-one of them is refused; a test on any other split says how many it holds. Nothing here chooses anything.
+Calibration and threshold are the validation's, so the scores are log-likelihood ratios as far as validation can tell.
+Every metric has an interval over people, and is given for each gender, spoof system and duration. People whose clips
+chose the weights may not judge them: a downstream_test that holds one of them is refused; a test on any other split
+says how many it holds. Nothing here chooses anything.
 
 The results of the usual test (the run's corpus, downstream_test, all genders) lie in the run folder itself, those of
 any other test in a folder of their own inside it.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +19,7 @@ import pandas as pd
 
 from src.experiments.provenance import describe_origin, now
 from src.experiments.runs import (
+    CALIBRATION,
     METRICS,
     PROVENANCE,
     SCORES,
@@ -26,6 +30,7 @@ from src.experiments.runs import (
     save_figure,
 )
 from src.experiments.training import (
+    load_calibration,
     load_run,
     people_in,
     read_split_embeddings,
@@ -33,9 +38,17 @@ from src.experiments.training import (
     require_same_model,
     require_unchanged_recordings,
 )
+from src.metrics.bootstrap import CONFIDENCE, N_RESAMPLINGS, Trials
 from src.metrics.classification import confusion_matrix
-from src.metrics.report import evaluate
-from src.utils.dataset import write_table
+from src.metrics.verdict import (
+    Metric,
+    break_down,
+    evaluate_with_intervals,
+    parts_by_duration,
+    parts_by_system,
+    parts_by_value,
+)
+from src.utils.dataset import FILES_TABLE, read_files, write_table
 from src.utils.embeddings import EmbeddingTable
 from src.utils.files import read_record, write_json
 from src.utils.labels import LABEL_NAMES
@@ -49,7 +62,8 @@ class Verdict:
 
     folder: Path
     run: Path
-    report: dict[str, float]
+    metrics: dict[str, Metric]
+    about: dict[str, Any]
     n_known: int
     """People of the split who were in training or validation; above 0 it is no test."""
 
@@ -103,9 +117,18 @@ def evaluate_run(
     )
     require_unchanged_recordings(root, dataset, trained["backbone"], split)
     known = _known_people(run, trained_on["people"], table, split)
-    scores = load_run(run).scores(table.vectors)
+    scores = load_calibration(run).apply(load_run(run).scores(table.vectors))
     threshold = read_record(run / METRICS, "threshold")["threshold"]
-    report = evaluate(table.labels, scores, threshold=threshold)
+    trials = Trials(table.labels, table.speakers, table.systems)
+    metrics = evaluate_with_intervals(trials, scores, threshold, seed=trained["seed"])
+    parts = {
+        "gender": parts_by_value(table.genders),
+        "system": parts_by_system(table.labels, table.systems),
+        "duration": parts_by_duration(_durations(dataset, table)),
+    }
+    breakdowns = {
+        what: break_down(trials, scores, threshold, groups, seed=trained["seed"]) for what, groups in parts.items()
+    }
     usual = (dataset.name, split, gender) == (trained["corpus"], TEST_SPLIT, "")
     folder = run if usual else run / "-".join(filter(None, ["test", dataset.name, split, gender]))
     about = {
@@ -115,34 +138,50 @@ def evaluate_run(
         "split_digest": meta["split_digest"],
         "people_seen_in_training": len(known),
         "threshold_from": "downstream_val",
+        "calibrated_on": "downstream_val" if (run / CALIBRATION).is_file() else None,
+        "n_people": trials.n_people,
+        "resampled": "people and spoof systems" if trials.known_systems else "people",
+        "resamplings": N_RESAMPLINGS,
+        "confidence": CONFIDENCE,
         "tested": now(),
     }
     origin = describe_origin(root, seed=trained["seed"], data={"embeddings": {split: meta}}, started=started)
+    (folder / TEST_RESULTS).unlink(missing_ok=True)  # its presence says that the rest belongs to it
+    _write_evidence(folder, table, scores, threshold)
     write_json(folder / TEST_PROVENANCE, origin)
-    _write(folder, table, scores, report, about)
-    return Verdict(folder, run, report, len(known))
+    write_json(folder / TEST_RESULTS, {**metrics, "breakdowns": breakdowns, "about": about})
+    return Verdict(folder, run, metrics, about, len(known))
 
 
-def _write(
-    folder: Path, table: EmbeddingTable, scores: np.ndarray, report: dict[str, float], about: dict[str, Any]
-) -> None:
-    """Write scores and pictures, then the results, whose presence says that the rest is there."""
+def bounds_of(metrics: Mapping[str, Metric]) -> dict[str, tuple[float, float]]:
+    """Return the bounds of the metrics that have some."""
+    both = {name: (metric["low"], metric["high"]) for name, metric in metrics.items()}
+    return {name: (low, high) for name, (low, high) in both.items() if low is not None and high is not None}
+
+
+def _durations(dataset: Path, table: EmbeddingTable) -> np.ndarray:
+    """Return the durations of clips in s, shape (n,); NaN where nobody measured them."""
+    files = read_files(dataset) if (dataset / FILES_TABLE).is_file() else pd.DataFrame()
+    if "duration" not in files:
+        return np.full(len(table), np.nan)
+    return files.set_index("file")["duration"].astype(float).reindex(table.files).to_numpy()
+
+
+def _write_evidence(folder: Path, table: EmbeddingTable, scores: np.ndarray, threshold: float) -> None:
+    """Write scores and pictures."""
     from src.visualize.curves import det_figure, roc_figure
     from src.visualize.decisions import confusion_figure, score_histogram
 
-    (folder / TEST_RESULTS).unlink(missing_ok=True)
     write_table(folder / SCORES, score_table(table, scores))
-    matrix = confusion_matrix(table.labels, scores, report["threshold"])
+    matrix = confusion_matrix(table.labels, scores, threshold)
     save_figure(folder / "confusion_matrix.png", confusion_figure(matrix, [LABEL_NAMES[0], LABEL_NAMES[1]]))
     save_figure(folder / "roc_curve.png", roc_figure(table.labels, scores))
     save_figure(folder / "det_curve.png", det_figure(table.labels, scores))
-    save_figure(folder / "score_histogram.png", score_histogram(table.labels, scores, report["threshold"]))
-    results = {name: {"value": value, "low": None, "high": None} for name, value in report.items()}
-    write_json(folder / TEST_RESULTS, {**results, "about": about})
+    save_figure(folder / "score_histogram.png", score_histogram(table.labels, scores, threshold))
 
 
 def score_table(table: EmbeddingTable, scores: np.ndarray) -> pd.DataFrame:
-    """Return the rows of `scores.csv`: file, label, score (higher = more bona fide), speaker, gender, system."""
+    """Return the rows of `scores.csv`; a score is a log-likelihood ratio, higher = more bona fide."""
     return pd.DataFrame(
         {
             "file": table.files,

@@ -14,7 +14,8 @@ from src.experiments.evaluation import evaluate_run
 from src.experiments.extraction import extract
 from src.experiments.runs import TEST_RESULTS
 from src.experiments.splits import DOWNSTREAM, SplitShares, read_split, split_dataset, split_table
-from src.experiments.tuning import Search, optimize_hyperparameters
+from src.experiments.studies import Search
+from src.experiments.tuning import Effort, optimize_hyperparameters
 from src.models import classifier_class
 from src.utils.dataset import FILES_TABLE, check_dataset, read_files
 from src.utils.embedding_store import split_digest
@@ -76,9 +77,8 @@ def run_pipeline(
         shape = f"{done.n_clips} clips x {len(loaded.layers)} layers x {loaded.dimension}"
         outcome = f"{split}: {shape}, {done.n_computed} computed"
         yield Step("GenerateEmbeddings", outcome, done.folder)
-    study = optimize_hyperparameters(
-        Search(dataset, backbone, classifier, seed=seed), root=root, trials=trials, reuse=True
-    )
+    search = Search(dataset, backbone, classifier, seed=seed)
+    study = optimize_hyperparameters(search, Effort(trials), root=root, reuse=True)
     yield Step("OptimizeHyperparameters", study.outcome, study.folder)
     yield _test(dataset, root, classifier, study.folder, study.best_trial)
 

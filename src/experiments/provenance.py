@@ -2,6 +2,7 @@
 
 import os
 import platform
+import re
 import shlex
 import subprocess
 import sys
@@ -10,6 +11,8 @@ from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
+
+from src.utils.threads import count_threads
 
 PACKAGES = (
     "fabric",
@@ -44,11 +47,12 @@ def describe_origin(root: Path, *, seed: int, data: dict[str, Any], started: str
         "packages": {name: found for name in PACKAGES if (found := _version(name))},
         "seed": seed,
         "data": data,
-        "command": shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),
+        "command": _command(),
         "machine": {
             "system": platform.platform(),
             "processor": _processor(),
             "cores": os.cpu_count(),
+            "threads": count_threads(),
             "gpu": _gpu(),
         },
         "started": started,
@@ -69,6 +73,12 @@ def code_version(root: Path) -> str:
         return commit + ("+changes" if _git(root, "status", "--porcelain") else "")
     except (OSError, subprocess.CalledProcessError):
         return "unknown (no git checkout)"
+
+
+def _command() -> str:
+    """Return what was typed, without the passwords of databases."""
+    typed = shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]])
+    return re.sub(r"(://[^:/@\s]*):[^@\s]+@", r"\1:***@", typed)
 
 
 def _git(root: Path, *arguments: str) -> str:

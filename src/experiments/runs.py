@@ -20,14 +20,18 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 HYPERPARAMETERS, PROVENANCE, METRICS = "hyperparameters.json", "provenance.json", "metrics.json"
+CALIBRATION, LOSS_PLOT = "calibration.json", "loss_plot.png"
 TEST_RESULTS, TEST_PROVENANCE, SCORES = "test_results.json", "test_provenance.json", "scores.csv"
+BEST = "best_hyperparameters.json"
+WEIGHTS = ("best_model.safetensors", "final_model.safetensors", "model.safetensors", "model.skops")
+"""Where classifiers keep what they learned; a study keeps them of its best trials only."""
 PICTURE_DPI = 150
 
 
-def new_numbered_folder(parent: Path, prefix: str) -> Path:
-    """Make the folder `<parent>/<prefix><n>`, n above all that are there, for this caller alone."""
+def new_numbered_folder(parent: Path, prefix: str, *, above: int = -1) -> Path:
+    """Make the folder `<parent>/<prefix><n>`, n above all that are there and above `above`, for this caller alone."""
     parent.mkdir(parents=True, exist_ok=True)
-    number = max(existing_numbers(parent, prefix), default=-1) + 1
+    number = max([above, *existing_numbers(parent, prefix)]) + 1
     while True:
         folder = parent / f"{prefix}{number}"
         try:
@@ -106,7 +110,7 @@ def save_figure(path: Path, figure: "Figure") -> None:
 
 
 def _best_run(study: Path) -> int:
-    path = study / "best_hyperparameters.json"
+    path = study / BEST
     if not path.is_file():
         raise FileNotFoundError(f"{study} has no finished trial yet; go on with fab OptimizeHyperparameters.")
     return int(read_record(path, "best_trial_number")["best_trial_number"])

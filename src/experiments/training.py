@@ -1,8 +1,8 @@
 """One trainer for all classifiers: two splits of embeddings in, a run folder out.
 
-Validation chooses what training can choose (the epoch) and gives the threshold that tests use. The reported validation
-EER is computed from the scores of the very weights that were saved. `metrics.json` is written last: a folder without it
-did not finish.
+Validation chooses what training can choose (the epoch), and gives the calibration and the threshold that tests use. The
+reported validation EER is computed from the scores of the very weights that were saved. `metrics.json` is written last:
+a folder without it did not finish.
 """
 
 from collections.abc import Mapping
@@ -15,24 +15,30 @@ import numpy as np
 from src.backbones import BACKBONES
 from src.experiments.provenance import describe_origin, now
 from src.experiments.runs import (
+    CALIBRATION,
     HYPERPARAMETERS,
+    LOSS_PLOT,
     METRICS,
     PROVENANCE,
+    WEIGHTS,
     new_numbered_folder,
     read_hyperparameters,
     save_array,
     save_figure,
 )
 from src.experiments.splits import read_split
+from src.metrics.calibration import Calibration, fit_calibration
 from src.metrics.eer import operating_threshold
 from src.metrics.report import evaluate
 from src.models import Classifier, Config, History, classifier_class
+from src.models.contract import Watch, keep_going
 from src.utils.embedding_store import changed_recordings, split_digest
 from src.utils.embeddings import EmbeddingTable, load_embeddings, read_meta, resolve_layer
-from src.utils.files import read_json, write_json
+from src.utils.files import read_json, read_record, write_json
 from src.utils.labels import LABEL_NAMES
 from src.utils.paths import embeddings_folder, runs_folder
 
+CURVES = ("train_losses", "val_losses", "val_eers")
 CONTEXT = ("corpus", "backbone", "model", "classifier", "layer", "pooling", "seed")
 """What `hyperparameters.json` holds beside the classifier's own hyperparameters."""
 
@@ -118,42 +124,90 @@ def train_model(
     recipe = Recipe(dataset, backbone, classifier, config, layer, pooling, seed)
     require_unchanged_recordings(root, dataset, backbone, "downstream_train", "downstream_val")
     data = read_training_data(root, dataset, backbone, layer, pooling)  # refuses bad input before a folder is made
-    return train_run(recipe, data, new_numbered_folder(runs_folder(root), "run"), root=root)
+    run = train_run(recipe, data, new_numbered_folder(runs_folder(root), "run"), root=root)
+    draw_losses(run.folder)
+    return run
 
 
-def train_run(recipe: Recipe, data: TrainingData, folder: Path, *, root: Path) -> Run:
-    """Train what `recipe` says into a folder that was made for it; `root` is the project's, for its version."""
-    from src.visualize.curves import loss_figure
+def train_run(recipe: Recipe, data: TrainingData, folder: Path, *, root: Path, watch: Watch = keep_going) -> Run:
+    """Train what `recipe` says into a folder that was made for it.
 
+    Parameters
+    ----------
+    recipe : Recipe
+    data : TrainingData
+    folder : Path
+    root : Path
+        The project's folder, for its version.
+    watch : callable
+        Sees the validation EER by epoch, and may stop the training; `metrics.json` then says `"pruned": true`.
+    """
     started = now()
     write_json(folder / HYPERPARAMETERS, recipe.hyperparameters(data.metas["downstream_train"]))
     classifier = classifier_class(recipe.classifier)(recipe.config, seed=recipe.seed)
-    history = classifier.fit(data.train, data.val)
+    orders: list[bool] = []
+
+    def noting(epoch: int, best_eer: float) -> bool:
+        orders.append(watch(epoch, best_eer))
+        return orders[-1]
+
+    history = classifier.fit(data.train, data.val, noting)
     classifier.save(folder)
-    for name in ("train_losses", "val_losses", "val_eers"):
+    for name in CURVES:
         save_array(folder / f"{name}.npy", getattr(history, name))
-    save_figure(folder / "loss_plot.png", loss_figure(history.train_losses, history.val_losses, history.val_eers))
     people = {"downstream_train": people_in(data.train), "downstream_val": people_in(data.val)}
     origin = describe_origin(root, seed=recipe.seed, data={"embeddings": data.metas, "people": people}, started=started)
     write_json(folder / PROVENANCE, origin)
-    metrics = validate(classifier, history, data.val)
+    scores = classifier.scores(data.val.vectors)
+    calibration = fit_calibration(data.val.labels, scores)
+    write_json(folder / CALIBRATION, asdict(calibration))
+    metrics = validate(calibration.apply(scores), history, data.val) | ({"pruned": True} if any(orders) else {})
     write_json(folder / METRICS, metrics)
     return Run(folder, classifier, history, metrics)
 
 
-def validate(classifier: Classifier, history: History, val: EmbeddingTable) -> dict[str, Any]:
+def draw_losses(folder: Path) -> None:
+    """Draw the curves of a finished run."""
+    from src.visualize.curves import loss_figure
+
+    save_figure(folder / LOSS_PLOT, loss_figure(*(np.load(folder / f"{name}.npy") for name in CURVES)))
+
+
+def validate(scores: np.ndarray, history: History, val: EmbeddingTable) -> dict[str, Any]:
     """Return every metric of the weights kept on the validation table, decisions at the threshold of its EER."""
-    scores = classifier.scores(val.vectors)
     report = evaluate(val.labels, scores, threshold=operating_threshold(val.labels, scores))
     return {"split": "downstream_val", "best_epoch": history.best, **report}
 
 
 def load_run(folder: Path) -> Classifier:
-    """Read the classifier that a run saved."""
+    """Read the classifier that a run saved.
+
+    Raises
+    ------
+    FileNotFoundError
+        When its study kept the weights of better trials only.
+    """
     hyperparameters = read_hyperparameters(folder)
+    if (folder / METRICS).is_file() and not any((folder / name).is_file() for name in WEIGHTS):
+        raise FileNotFoundError(
+            f"{folder} has no weights any more (a study keeps those of its best trials, --keep=): "
+            f"fab TrainModel --hyperparameters={folder / HYPERPARAMETERS} trains them again."
+        )
     kind = classifier_class(hyperparameters["classifier"])
     config = kind.Config.from_mapping({key: hyperparameters[key] for key in hyperparameters if key not in CONTEXT})
     return kind.load(folder, config)
+
+
+def load_calibration(folder: Path) -> Calibration:
+    """Read the line that makes a run's scores log-likelihood ratios; the identity for runs that have none yet."""
+    path = folder / CALIBRATION
+    if not path.is_file():
+        return Calibration()
+    line = read_record(path, "scale", "offset")
+    try:
+        return Calibration(float(line["scale"]), float(line["offset"]))
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{path} is damaged ({error}); train again.") from None
 
 
 def read_training_data(root: Path, dataset: Path, backbone: str, layer: int, pooling: str) -> TrainingData:

@@ -1,77 +1,67 @@
-"""One tuner for all classifiers: an Optuna study that can be repeated, killed and resumed.
+"""One tuner for all classifiers: an Optuna study that can be repeated, killed, resumed and shared.
 
 A study folder `runs/<classifier>_study<k>` holds a run folder for each trial, `study.json` (what is searched),
 the journal, `best_hyperparameters.json` and pictures. The objective is the validation EER of the weights that the trial
-saved.
+saved. Weights are kept of the best trials only, hyperparameters and metrics of all.
 
 Repeatable: the sampler is seeded anew for every trial from the study's seed and the trial's number, so trial m depends
-on the trials before it and on nothing else. Resumable: after each trial the journal's length is noted; what a kill left
-behind it is cut off at the next start, and that trial is drawn again, the same.
+on the trials before it and on nothing else; with several jobs it depends on which of them had ended as well. A
+training without hope is stopped: one whose best EER so far is worse than the median of the others' at that epoch.
 """
 
-import shutil
-import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+import time
+from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
-from functools import lru_cache, partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from filelock import FileLock, Timeout
 from tqdm import tqdm
 
-from src.experiments.runs import find_study, new_numbered_folder, save_figure
-from src.experiments.training import (
-    Recipe,
-    Run,
-    TrainingData,
-    read_training_data,
-    require_unchanged_recordings,
-    train_run,
+from src.experiments.runs import BEST, LOSS_PLOT, METRICS, WEIGHTS, read_hyperparameters
+from src.experiments.studies import Search, StudyPlace, own_place, shared_place
+from src.experiments.study_pictures import save_pictures
+from src.experiments.study_storage import (
+    WORKER,
+    alone,
+    give_up_dead_trials,
+    is_at_work,
+    note_finished,
+    this_worker,
 )
+from src.experiments.study_workers import Job, Outcome, forget_data, train_all
+from src.experiments.training import Recipe, draw_losses, read_training_data, require_unchanged_recordings
 from src.models import classifier_class
 from src.utils.embeddings import POOLINGS
-from src.utils.files import read_json, write_json, write_text
-from src.utils.paths import runs_folder
+from src.utils.files import write_json
 
 if TYPE_CHECKING:
     import optuna
 
-DEFAULT_TRIALS = {"mlp": 100, "svm": 30, "rf": 30}
+DEFAULT_TRIALS = {"mlp": 100, "svm": 30, "rf": 30, "lr": 30}
 SEARCHED_POOLINGS = ("mean", "mean+std")
-BEST = "best_hyperparameters.json"
-JOURNAL, FINISHED_BYTES = "journal.log", "journal.finished"
+MOST_LOST = 3
 
 
 @dataclass(frozen=True)
-class Search:
-    """What a study looks for, and where."""
+class Effort:
+    """How much is searched, by how many processes, and what is kept of it."""
 
-    dataset: Path
-    backbone: str
-    classifier: str
-    layer: int | None = None
-    """None: part of the search."""
-    pooling: str = ""
-    """Empty: part of the search."""
-    seed: int = 7
+    trials: int = 0
+    """In all, those of earlier starts included; 0 = 100 for mlp, 30 for the others."""
+    jobs: int = 1
+    """Processes; 1 = this one."""
+    timeout: float = 0.0
+    """Seconds after which no trial is begun; 0 = none."""
+    keep: int = 5
+    """Trials whose weights are kept."""
 
-    def describe(self, metas: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the search as `study.json` holds it; two studies with the same are the same study."""
-        data = {
-            split: {key: meta[key] for key in ("digest", "precision", "corpus_digest", "split_digest")}
-            for split, meta in metas.items()
-        }
-        return {
-            "corpus": self.dataset.name,
-            "backbone": self.backbone,
-            "classifier": self.classifier,
-            "layer": self.layer,
-            "pooling": self.pooling or None,
-            "seed": self.seed,
-            "data": data,
-        }
+    def __post_init__(self) -> None:
+        for flag, value, least in (("trials", self.trials, 0), ("jobs", self.jobs, 1), ("keep", self.keep, 1)):
+            if value < least:
+                raise ValueError(f"--{flag} must be {least} or more, not {value}.")
+        if not 0 <= self.timeout < float("inf"):
+            raise ValueError(f"--timeout must be a number of seconds (0 = none), not {self.timeout:g}.")
 
 
 @dataclass(frozen=True)
@@ -95,76 +85,185 @@ class StudyResult:
 
 
 def optimize_hyperparameters(
-    search: Search, *, root: Path, trials: int = 0, study_number: int = -1, reuse: bool = False
+    search: Search,
+    effort: Effort | None = None,
+    *,
+    root: Path,
+    study_number: int = -1,
+    storage: str = "",
+    reuse: bool = False,
 ) -> StudyResult:
-    """Run a study until it has `trials` finished trials.
+    """Run a study until it has as many finished trials as asked for.
 
     Parameters
     ----------
     search : Search
+    effort : Effort, optional
     root : Path
         Holds `embeddings/` and `runs/`.
-    trials : int
-        In all, those of earlier starts included; 0 = 100 for mlp, 30 for svm and rf.
     study_number : int
         The study to go on with; -1 = a new one.
+    storage : str
+        Database URL or journal file that several machines share; empty = a journal in the study's folder.
     reuse : bool
         Whether a study of exactly this search is gone on with, where there is one.
     """
+    effort = effort or Effort()
     classifier_class(search.classifier)  # refuses an unknown name
-    if trials < 0:
-        raise ValueError(f"--trials must be 0 (the default) or more, not {trials}.")
     if search.pooling and search.pooling not in POOLINGS:
         raise ValueError(f"Unknown pooling '{search.pooling}'; allowed: {', '.join(POOLINGS)}.")
-    trials = trials or DEFAULT_TRIALS.get(search.classifier, 30)
     require_unchanged_recordings(root, search.dataset, search.backbone, "downstream_train", "downstream_val")
-    read = lru_cache(maxsize=4)(partial(read_training_data, root, search.dataset, search.backbone))
-    metas = read(-1 if search.layer is None else search.layer, search.pooling or "mean").metas
-    layers = metas["downstream_train"]["layers"]
-    folder = _study_folder(search, search.describe(metas), root, study_number, reuse)
-    with _alone(folder):
-        study = _open_journal(folder)
-        done = len(study.trials)
+    layer, pooling = -1 if search.layer is None else search.layer, search.pooling or "mean"
+    metas = read_training_data(root, search.dataset, search.backbone, layer, pooling).metas  # refuses bad input
+    wanted = search.describe(metas)
+    if storage:
+        place = shared_place(search, wanted, root, study_number, storage)
+    else:
+        place = own_place(search, wanted, root, study_number, reuse)
+    forget_data()
+    with nullcontext() if storage else alone(place.folder):
+        return _Tuner(search, effort, root, place, metas["downstream_train"]["layers"]).run()
+
+
+class _Tuner:
+    """A study under way in this process."""
+
+    def __init__(self, search: Search, effort: Effort, root: Path, place: StudyPlace, layers: Sequence[int]) -> None:
+        import optuna
+
+        from src.experiments.sampling import PerTrialSampler
+
+        self.search, self.effort, self.root, self.folder, self.layers = search, effort, root, place.folder, layers
+        self.shared, self.n_lost = bool(place.storage), 0
+        self.wanted = effort.trials or DEFAULT_TRIALS.get(search.classifier, 30)
+        self.deadline = time.monotonic() + effort.timeout if effort.timeout else float("inf")
+        self.states = optuna.trial.TrialState
+        self.study = place.open()
+        self.study.sampler = PerTrialSampler(search.seed)
+
+    def run(self) -> StudyResult:
+        """Train until there are enough trials; a stop by Ctrl-C says how to go on."""
+        give_up_dead_trials(self.study, alone=not self.shared)
+        done = self.n_finished()
         if done:
-            _note_best(study, folder)  # a kill may have come between the end of a trial and its note
-        bar = tqdm(total=max(trials, done), initial=done, desc=folder.name, unit="trial", disable=None)
-        for number in range(done, trials):
-            run = _run_trial(study, number, search, layers, read, folder, root)
-            _note_best(study, folder)
-            bar.set_postfix_str(f"EER {run.metrics['eer']:.2%}, best {study.best_value:.2%}")
-            bar.update()
-        bar.close()
-        _save_pictures(study, folder)
-        return StudyResult(
-            folder, len(study.trials), max(0, trials - done), study.best_trial.number, float(study.best_value)
+            self.keep_finalists()  # a kill may have come between the end of a trial and this
+            self.note_best()
+        with tqdm(total=max(self.wanted, done), initial=done, desc=self.folder.name, unit="trial", disable=None) as bar:
+            try:
+                for outcome in train_all(self.ask, self.effort.jobs):
+                    self.tell(outcome)
+                    if outcome.metrics:
+                        bar.set_postfix_str(f"EER {outcome.metrics['eer']:.2%}, best {self.best_eer():.2%}")
+                        bar.update()
+            except KeyboardInterrupt:
+                raise KeyboardInterrupt(self.how_to_go_on("stopped")) from None
+        return self.result(done)
+
+    def ask(self) -> Job | None:
+        """Draw the next trial, or none when enough are finished or under way, or the time is up."""
+        if time.monotonic() > self.deadline or self.n_counted() >= self.wanted:
+            return None
+        trial = self.study.ask()
+        trial.set_user_attr(WORKER, this_worker())
+        if self.n_counted(below=trial.number) >= self.wanted:  # another machine asked at the same time
+            self.study.tell(trial, state=self.states.FAIL)
+            return None
+        search = self.search
+        layer = _suggest_layer(trial, self.layers) if search.layer is None else search.layer
+        pooling = search.pooling or trial.suggest_categorical("pooling", SEARCHED_POOLINGS)
+        config = classifier_class(search.classifier).Config.search_space(trial)
+        recipe = Recipe(search.dataset, search.backbone, search.classifier, config, layer, pooling, search.seed)
+        return Job(trial, recipe, self.folder / f"run{trial.number}", self.root)
+
+    def tell(self, outcome: Outcome) -> None:
+        """Write down what came of a trial."""
+        trial, metrics = outcome.trial, outcome.metrics
+        if metrics is None:
+            self.study.tell(trial, state=self.states.FAIL)
+            self.require_hope()
+        else:
+            trial.set_user_attr("hyperparameters", outcome.hyperparameters)
+            trial.set_user_attr("metrics", metrics)
+            if metrics.get("pruned"):
+                self.study.tell(trial, state=self.states.PRUNED)
+            else:
+                self.study.tell(trial, metrics["eer"])
+        if not self.shared:
+            note_finished(self.folder)
+        if metrics is not None:
+            self.keep_finalists()
+            self.note_best()
+
+    def keep_finalists(self) -> None:
+        """Remove what the trials that are not among the best learned; their hyperparameters and metrics stay."""
+        completed = self.study.get_trials(deepcopy=False, states=(self.states.COMPLETE,))
+        ranking = sorted(completed, key=lambda trial: (trial.value, trial.number))
+        pruned = self.study.get_trials(deepcopy=False, states=(self.states.PRUNED,))
+        for trial in ranking[self.effort.keep :] + pruned:
+            for name in (*WEIGHTS, LOSS_PLOT):
+                (self.folder / f"run{trial.number}" / name).unlink(missing_ok=True)
+
+    def note_best(self) -> None:
+        """Write the best trial so far, wherever it was trained."""
+        if not self.study.get_trials(deepcopy=False, states=(self.states.COMPLETE,)):
+            return  # all pruned so far: another machine's are under way
+        best = self.study.best_trial
+        hyperparameters = best.user_attrs.get("hyperparameters")
+        write_json(
+            self.folder / BEST,
+            {
+                "best_trial_number": best.number,
+                "best_validation_eer": best.value,
+                "best_hyperparameters": hyperparameters or read_hyperparameters(self.folder / f"run{best.number}"),
+            },
         )
 
+    def best_eer(self) -> float:
+        """Return the lowest validation EER so far."""
+        values = [trial.value for trial in self.study.get_trials(deepcopy=False) if trial.value is not None]
+        return min(values, default=float("nan"))
 
-def _run_trial(
-    study: "optuna.Study",
-    number: int,
-    search: Search,
-    layers: Sequence[int],
-    read: Callable[[int, str], TrainingData],
-    folder: Path,
-    root: Path,
-) -> Run:
-    """Draw, train and record trial `number`."""
-    study.sampler = _sampler(search.seed, number)
-    trial = study.ask()
-    layer = search.layer
-    if layer is None:
-        layer = _suggest_layer(trial, layers)
-    pooling = search.pooling or trial.suggest_categorical("pooling", SEARCHED_POOLINGS)
-    config = classifier_class(search.classifier).Config.search_space(trial)
-    recipe = Recipe(search.dataset, search.backbone, search.classifier, config, layer, pooling, search.seed)
-    run_folder = folder / f"run{number}"
-    shutil.rmtree(run_folder, ignore_errors=True)  # of a trial that was killed
-    run_folder.mkdir()
-    run = train_run(recipe, read(layer, pooling), run_folder, root=root)
-    study.tell(trial, run.metrics["eer"])
-    write_text(folder / FINISHED_BYTES, str((folder / JOURNAL).stat().st_size))
-    return run
+    def n_finished(self) -> int:
+        """Return how many trials were trained, to the end or until they were without hope."""
+        return len(self.study.get_trials(deepcopy=False, states=(self.states.COMPLETE, self.states.PRUNED)))
+
+    def n_counted(self, below: float = float("inf")) -> int:
+        """Return how many trials are finished or under way on this machine, of those with a number below."""
+        return sum(
+            trial.state in (self.states.COMPLETE, self.states.PRUNED)
+            or (trial.state == self.states.RUNNING and is_at_work(trial.user_attrs.get(WORKER, "")))
+            for trial in self.study.get_trials(deepcopy=False)
+            if trial.number < below
+        )
+
+    def result(self, n_before: int) -> StudyResult:
+        """Draw the pictures and say what was found."""
+        if not self.study.get_trials(deepcopy=False, states=(self.states.COMPLETE,)):
+            raise ValueError(f"{self.how_to_go_on('no trial was finished in time')}")
+        save_pictures(self.study, self.folder)
+        for run in self.folder.glob("run*"):
+            if any((run / name).is_file() for name in WEIGHTS) and (run / METRICS).is_file():
+                draw_losses(run)
+        best, n_now = self.study.best_trial, self.n_finished()
+        return StudyResult(self.folder, n_now, n_now - n_before, best.number, float(best.value or 0.0))
+
+    def how_to_go_on(self, what: str) -> str:
+        """Return the line for a study that ends before its time."""
+        search, number = self.search, self.folder.name.rpartition("study")[2]
+        return (
+            f"{what}, {self.n_finished()} of {self.wanted} trials are kept; go on with the same flags and "
+            f"fab OptimizeHyperparameters --backbone={search.backbone} --classifier={search.classifier} "
+            f"--study-number={number}."
+        )
+
+    def require_hope(self) -> None:
+        """Raise ValueError when trial after trial takes its process along."""
+        self.n_lost += 1
+        if self.n_lost == MOST_LOST:
+            raise ValueError(
+                f"The processes of {MOST_LOST} trials were killed again and again, as the system does when memory is "
+                f"used up; fewer --jobs= need less. {self.how_to_go_on('Stopped')}"
+            )
 
 
 def _suggest_layer(trial: "optuna.Trial", layers: Sequence[int]) -> int:
@@ -174,108 +273,3 @@ def _suggest_layer(trial: "optuna.Trial", layers: Sequence[int]) -> int:
     if list(layers) == list(range(layers[0], layers[-1] + 1)):
         return trial.suggest_int("layer", layers[0], layers[-1])
     return int(trial.suggest_categorical("layer", list(layers)))
-
-
-def _sampler(seed: int, number: int) -> "optuna.samplers.BaseSampler":
-    import optuna
-
-    return optuna.samplers.TPESampler(seed=(seed * 1_000_003 + number) % 2**32)
-
-
-def _study_folder(search: Search, wanted: dict[str, Any], root: Path, study_number: int, reuse: bool) -> Path:
-    """Return the folder of the study to go on with, or a new one that says what it searches."""
-    if study_number >= 0:
-        folder = find_study(root, search.classifier, study_number)
-        _check_same_search(folder, wanted)
-        return folder
-    runs = runs_folder(root)
-    if reuse:
-        same = [
-            note.parent
-            for note in sorted(runs.glob(f"{search.classifier}_study*/study.json"))
-            if read_json(note) == wanted
-        ]
-        if same:
-            return same[-1]
-    folder = new_numbered_folder(runs, f"{search.classifier}_study")
-    write_json(folder / "study.json", wanted)
-    return folder
-
-
-def _check_same_search(folder: Path, wanted: dict[str, Any]) -> None:
-    if not (folder / "study.json").is_file():
-        raise FileNotFoundError(f"{folder} has no study.json, so it cannot be gone on with; start a new study.")
-    found = read_json(folder / "study.json")
-    for key, value in wanted.items():
-        if found.get(key) != value:
-            shown = "other embeddings" if key == "data" else f"{key} {found.get(key)}, not {value}"
-            raise ValueError(f"{folder.name} searches {shown}: resume it with its own flags, or start a new study.")
-
-
-@contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    """Hold the study for this process."""
-    try:
-        with FileLock(folder / ".lock", timeout=0):
-            yield
-    except Timeout:
-        raise ValueError(
-            f"Another process is running {folder.name}; wait for it to end, or start a new study."
-        ) from None
-
-
-def _open_journal(folder: Path) -> "optuna.Study":
-    """Open the study's journal, cut back to its finished trials."""
-    import optuna
-    from optuna.storages.journal import JournalFileBackend
-
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
-    journal = folder / JOURNAL
-    (folder / f"{JOURNAL}.lock").unlink(missing_ok=True)  # of a process that was killed; we are alone
-    if journal.is_file():
-        with journal.open("r+b") as file:
-            file.truncate(_finished_bytes(folder))
-    storage = optuna.storages.JournalStorage(JournalFileBackend(str(journal)))
-    return optuna.create_study(storage=storage, study_name=folder.name, direction="minimize", load_if_exists=True)
-
-
-def _finished_bytes(folder: Path) -> int:
-    """Return how much of the journal belongs to finished trials; none of it before the first has ended."""
-    note = folder / FINISHED_BYTES
-    text = note.read_text().strip() if note.is_file() else ""
-    if text.isdecimal():
-        return int(text)
-    if text or (folder / "run1").is_dir():  # a second trial begins only when the first is noted
-        raise ValueError(f"{note} is damaged, so {folder.name} cannot be gone on with; start a new study.")
-    return 0
-
-
-def _note_best(study: "optuna.Study", folder: Path) -> None:
-    best = study.best_trial
-    hyperparameters = read_json(folder / f"run{best.number}" / "hyperparameters.json")
-    write_json(
-        folder / BEST,
-        {
-            "best_trial_number": best.number,
-            "best_validation_eer": study.best_value,
-            "best_hyperparameters": hyperparameters,
-        },
-    )
-
-
-def _save_pictures(study: "optuna.Study", folder: Path) -> None:
-    """Draw the history and, where several values were tried, which hyperparameters mattered."""
-    import optuna
-
-    from src.visualize.study import history_figure, importance_figure
-
-    values = [float(trial.value or 0.0) for trial in study.trials]
-    save_figure(folder / "optimization_history.png", history_figure(range(len(values)), values))
-    if len(set(values)) < 2:
-        return
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # its evaluator is marked experimental
-        importances = optuna.importance.get_param_importances(
-            study, evaluator=optuna.importance.FanovaImportanceEvaluator(seed=0)
-        )
-    save_figure(folder / "param_importances.png", importance_figure(list(importances), list(importances.values())))

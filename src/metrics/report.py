@@ -105,18 +105,20 @@ def evaluate(
     return report | {"n_bonafide": n_bonafide, "n_spoof": len(labels) - n_bonafide}
 
 
-def format_table(report: Mapping[str, float]) -> str:
+def format_table(report: Mapping[str, float], bounds: Mapping[str, tuple[float, float]] | None = None) -> str:
     """Lay a report out for a person: one metric a line, rates in percent, the direction of the score on top.
 
     Parameters
     ----------
     report : mapping of str to float
         What `evaluate` returned, or some of it.
+    bounds : mapping of str to (float, float), optional
+        Lower and upper bounds of some of them.
 
     Returns
     -------
     str
-        Lines whose numbers end in one column; no newline at the end.
+        Lines whose numbers end in one column, bounds behind them; no newline at the end.
 
     Raises
     ------
@@ -125,9 +127,9 @@ def format_table(report: Mapping[str, float]) -> str:
 
     Examples
     --------
-    >>> print(format_table({"eer": 0.0523, "min_dcf": 0.1, "n_spoof": 40}))
+    >>> print(format_table({"eer": 0.0523, "min_dcf": 0.1, "n_spoof": 40}, {"eer": (0.03, 0.0812)}))
     score: higher = more bona fide
-    EER                     5.23 %
+    EER                     5.23 %   3.00 to 8.12 %
     min DCF                 0.1000
     Spoof trials                40
     """
@@ -135,7 +137,15 @@ def format_table(report: Mapping[str, float]) -> str:
     if unknown:
         raise ValueError(f"The report has no metric named {unknown[0]!r}; known are {', '.join(_ROWS)}.")
     header = "score: higher = more bona fide"
-    rows = [(title, form.format(report[key])) for key, (title, form) in _ROWS.items() if key in report]
-    rows = [(title, value.replace("%", " %")) for title, value in rows]
-    width = max([len(header), *(len(title) + 2 + len(value) for title, value in rows)])
-    return "\n".join([header, *(title + value.rjust(width - len(title)) for title, value in rows)])
+    known = [key for key in _ROWS if key in report]
+    values = {key: _ROWS[key][1].format(report[key]).replace("%", " %") for key in known}
+    width = max([len(header), *(len(_ROWS[key][0]) + 2 + len(values[key]) for key in known)])
+    lines = [header]
+    for key in known:
+        title, form = _ROWS[key]
+        line = title + values[key].rjust(width - len(title))
+        if bounds and key in bounds:
+            low, high = (form.format(bound).replace("%", " %") for bound in bounds[key])
+            line += f"   {low.removesuffix(' %')} to {high}"
+        lines.append(line)
+    return "\n".join(lines)

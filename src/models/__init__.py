@@ -10,6 +10,7 @@ CLASSIFIERS = {
     "mlp": "src.models.mlp:Mlp",
     "svm": "src.models.svm:Svm",
     "rf": "src.models.random_forest:RandomForest",
+    "lr": "src.models.logistic_regression:LogisticRegression",
 }
 """Name of a classifier -> "module:class"."""
 

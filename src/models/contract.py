@@ -7,7 +7,7 @@ table; the history it returns describes the weights that `save` writes: `val_eer
 import dataclasses
 import math
 import textwrap
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +20,15 @@ from src.utils.embeddings import EmbeddingTable
 
 if TYPE_CHECKING:
     import optuna
+
+
+Watch = Callable[[int, float], bool]
+"""Called with an epoch (from 0) and the lowest validation EER so far, at the end of every epoch; True = stop here."""
+
+
+def keep_going(epoch: int, best_eer: float) -> bool:
+    """Watch a training without ever stopping it."""
+    return False
 
 
 @dataclass(frozen=True)
@@ -72,8 +81,8 @@ class Classifier(Protocol):
 
     def __init__(self, config: Any, *, seed: int = 7) -> None: ...
 
-    def fit(self, train: EmbeddingTable, val: EmbeddingTable) -> History:
-        """Learn from `train`, choose by `val`."""
+    def fit(self, train: EmbeddingTable, val: EmbeddingTable, watch: Watch = keep_going) -> History:
+        """Learn from `train`, choose by `val`; `watch` sees every epoch, where there are epochs."""
 
     def scores(self, vectors: np.ndarray) -> np.ndarray:
         """Return a score for every row of vectors (n, d): shape (n,), higher = more bona fide."""

@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
-from src.models.contract import History, reading_weights, validation_eer
+from src.models.contract import History, Watch, keep_going, reading_weights, validation_eer
 from src.utils.embeddings import EmbeddingTable
 from src.utils.files import atomic_path
 
@@ -39,8 +39,8 @@ class EstimatorClassifier:
         """Return the mean loss of scores (n,) by the measure that the estimator minimises."""
         raise NotImplementedError
 
-    def fit(self, train: EmbeddingTable, val: EmbeddingTable) -> History:
-        """Learn from `train` and judge on `val`, once: there are no epochs."""
+    def fit(self, train: EmbeddingTable, val: EmbeddingTable, watch: Watch = keep_going) -> History:
+        """Learn from `train` and judge on `val`, once: there are no epochs to watch."""
         self.estimator = self.make_estimator().fit(train.vectors, train.labels)
         train_scores, val_scores = self.scores(train.vectors), self.scores(val.vectors)
         return History(

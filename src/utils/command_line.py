@@ -29,7 +29,7 @@ FLAGS = {
     "seed": "whole number from which all randomness follows (default 7)",
     "jobs": "processes; 0 = all cores (default)",
     "backbone": "wav2vec2, hubert, wavlm or lfcc",
-    "classifier": "mlp, svm or rf",
+    "classifier": "mlp, svm, rf or lr",
     "layer": "hidden layer: 0 enters the first transformer layer, -1 is the last (default)",
     "pooling": "mean, std or mean+std",
     "model": "hub id, or local folder made by save_pretrained (default: the backbone's own)",
@@ -44,7 +44,7 @@ FLAGS = {
     "num_shards": "parts among which processes or machines share the clips (default 1)",
     "color_by": "label (default), gender, speaker or system",
     "max_points": "of more clips than this, so many are drawn by lot (default 5000)",
-    "trials": "trials in all, those of earlier starts included; 0 = 100 for mlp, 30 for svm and rf (default)",
+    "trials": "trials in all, those of earlier starts included; 0 = 100 for mlp, 30 for the others (default)",
     "study_number": "number of the study; -1 = none (default)",
     "output": "folder of the new corpus (default: beside the dataset, named after the step)",
 }
@@ -79,8 +79,9 @@ def command(name: str, **help_texts: str) -> Callable[[Callable[..., None]], Any
             except (ValueError, OSError) as error:
                 logging.getLogger("audios").debug("%s", error, exc_info=True)
                 raise Exit(f"{name}: {one_line(error)}", code=BAD_INPUT) from None
-            except KeyboardInterrupt:
-                raise Exit(f"{name}: stopped; run the same command again to go on.", code=STOPPED) from None
+            except KeyboardInterrupt as stop:
+                how = str(stop) or "stopped; run the same command again to go on."
+                raise Exit(f"{name}: {how}", code=STOPPED) from None
 
         in_one_line.__signature__ = signature.replace(  # type: ignore[attr-defined]
             parameters=[_as_text(about) for about in signature.parameters.values()]

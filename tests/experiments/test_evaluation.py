@@ -14,8 +14,9 @@ import pytest
 
 from src.experiments.evaluation import evaluate_run
 from src.experiments.splits import SplitShares, read_split, split_dataset
-from src.experiments.training import load_run, read_split_embeddings, train_model
-from src.experiments.tuning import Search, optimize_hyperparameters
+from src.experiments.studies import Search
+from src.experiments.training import load_calibration, load_run, read_split_embeddings, train_model
+from src.experiments.tuning import Effort, optimize_hyperparameters
 from src.metrics.eer import compute_eer, operating_threshold
 from src.models.svm.svm_model import SvmConfig
 from src.utils.files import read_json
@@ -51,20 +52,27 @@ def put_to_test(root: Path, corpus: str = "corpus", **options: Any) -> Path:
 
 def values(folder: Path) -> dict[str, Any]:
     results = read_json(folder / "test_results.json")
-    return {name: metric["value"] for name, metric in results.items() if name != "about"}
+    return {name: metric["value"] for name, metric in results.items() if name not in ("about", "breakdowns")}
 
 
 def read_scores(folder: Path) -> pd.DataFrame:
     return pd.read_csv(folder / "scores.csv", keep_default_na=False)
 
 
-def test_results_hold_every_metric_with_room_for_its_bounds_and_pictures(trained: Path) -> None:
+def test_results_hold_every_metric_with_its_bounds_and_pictures(trained: Path) -> None:
     verdict = evaluate_run(trained / "datasets" / "corpus", root=trained, run_number=0)
     assert verdict.folder == verdict.run == trained / "runs" / "run0"
     results = read_json(verdict.folder / "test_results.json")
-    about = results.pop("about")
+    about, breakdowns = results.pop("about"), results.pop("breakdowns")
     assert {"eer", "auc", "min_dcf", "act_dcf", "cllr", "accuracy", "f1", "threshold", "n_spoof"} <= set(results)
-    assert results == {name: {"value": value, "low": None, "high": None} for name, value in verdict.report.items()}
+    assert results == verdict.metrics
+    for name in ("eer", "auc", "min_dcf", "act_dcf", "cllr", "accuracy", "f1"):
+        assert results[name]["low"] <= results[name]["value"] <= results[name]["high"], name
+        assert results[name]["low"] < results[name]["high"], name
+    for name in ("threshold", "n_spoof", "false_spoof"):
+        assert (results[name]["low"], results[name]["high"]) == (None, None)
+    assert set(breakdowns) == {"gender", "system", "duration"}
+    assert (about["resamplings"], about["resampled"], about["confidence"]) == (1000, "people", 0.95)
     assert (about["corpus"], about["split"], about["gender"]) == ("corpus", "downstream_test", "all")
     assert about["threshold_from"] == "downstream_val"
     for picture in PICTURES:
@@ -81,7 +89,9 @@ def test_the_scores_are_those_of_the_saved_weights_and_give_the_same_eer(trained
     pd.testing.assert_frame_equal(scores[as_in_split], clips[as_in_split])
     assert scores["speaker"].tolist() == (clips["speaker"] + "_" + clips["id"]).tolist()
     table, _ = read_split_embeddings(trained, trained / "datasets" / "corpus", "hubert", "downstream_test", layer=1)
-    np.testing.assert_array_equal(scores["score"], load_run(folder).scores(table.vectors))
+    np.testing.assert_array_equal(
+        scores["score"], load_calibration(folder).apply(load_run(folder).scores(table.vectors))
+    )
     labels = [parse_label(label) for label in scores["label"]]
     eer, eer_threshold = compute_eer(labels, scores["score"])
     assert 0 < eer == values(folder)["eer"]
@@ -249,7 +259,7 @@ def test_a_study_is_tested_by_its_best_run(drawn: Path, monkeypatch: pytest.Monk
 
     monkeypatch.setattr(SvmConfig, "search_space", space)
     search = Search(drawn / "datasets" / "corpus", "hubert", "svm", layer=1, pooling="mean")
-    study = optimize_hyperparameters(search, root=drawn, trials=3)
+    study = optimize_hyperparameters(search, Effort(3), root=drawn)
     assert put_to_test(drawn, study_number=0, classifier="svm") == study.folder / "run1"
     assert put_to_test(drawn, study_number=0, classifier="svm", run_number=2) == study.folder / "run2"
     with pytest.raises(FileNotFoundError, match=re.escape("runs there: 0, 1, 2.")):

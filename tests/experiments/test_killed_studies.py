@@ -17,22 +17,22 @@ from typing import Any
 import optuna
 import pytest
 
-from src.experiments import tuning
-from src.experiments.tuning import Search, StudyResult, optimize_hyperparameters
+from src.experiments.studies import Search
+from src.experiments.tuning import Effort, StudyResult, optimize_hyperparameters
 from src.utils.files import read_json
 
 pytestmark = pytest.mark.filterwarnings("ignore:The EER is", "ignore:There are only")
 N_DONE = 11
 POINTS = {
-    "before it is drawn": ("src.experiments.tuning:_sampler", "before"),
+    "before it is drawn": ("src.experiments.sampling:PerTrialSampler.before_trial", "before"),
     "after it was asked for": ("optuna:Study.ask", "after"),
     "amid its suggestions": ("optuna:Trial.suggest_float", "before"),
     "with half a run folder": ("src.experiments.training:save_array", "after"),
     "before its metrics": ("src.experiments.training:validate", "before"),
-    "after its training": ("src.experiments.tuning:train_run", "after"),
+    "after its training": ("src.experiments.study_workers:train_run", "after"),
     "after it was told": ("optuna:Study.tell", "after"),
-    "after it was marked finished": ("src.experiments.tuning:write_text", "after"),
-    "before the pictures": ("src.experiments.tuning:_save_pictures", "before"),
+    "after it was marked finished": ("src.experiments.tuning:note_finished", "after"),
+    "before the pictures": ("src.experiments.tuning:save_pictures", "before"),
 }
 """When a process dies -> the function it dies in, and whether before or after that did its work."""
 PROCESSES = multiprocessing.get_context("forkserver")  # imports once, then each process is there at once
@@ -41,8 +41,8 @@ PROCESSES.set_forkserver_preload(["src.experiments.tuning", "optuna", "skops.io"
 
 def leave_out_pictures(patch: pytest.MonkeyPatch) -> None:
     """Draw nothing: pictures are most of a small trial's time."""
-    patch.setattr("src.experiments.training.save_figure", lambda *_: None)
-    patch.setattr("src.experiments.tuning._save_pictures", lambda *_: None)
+    patch.setattr("src.experiments.tuning.draw_losses", lambda _: None)
+    patch.setattr("src.experiments.tuning.save_pictures", lambda *_: None)
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -54,7 +54,7 @@ def _no_pictures() -> Iterator[None]:
 
 def goes_on(root: Path, trials: int, **options: Any) -> StudyResult:
     search = Search(root / "datasets" / "corpus", "hubert", "svm")
-    return optimize_hyperparameters(search, root=root, trials=trials, reuse=True, **options)
+    return optimize_hyperparameters(search, Effort(trials), root=root, reuse=True, **options)
 
 
 def replace_function(place: str, make: Callable[[Callable], Callable]) -> None:
@@ -96,7 +96,7 @@ def run_and_wait(root: Path, is_training: Event, may_end: Event) -> None:
         return patient
 
     leave_out_pictures(pytest.MonkeyPatch())
-    replace_function("src.experiments.tuning:train_run", make)
+    replace_function("src.experiments.study_workers:train_run", make)
     goes_on(root, 1)
 
 
@@ -218,7 +218,7 @@ def test_an_exception_in_a_trial_leaves_the_study_to_be_gone_on_with(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(tuning, "train_run", interrupt)
+        patch.setattr("src.experiments.study_workers.train_run", interrupt)
         with pytest.raises(KeyboardInterrupt):
             goes_on(root, N_DONE + 1)
     assert portrait(goes_on(root, N_DONE + 1).folder) == undisturbed(N_DONE + 1)

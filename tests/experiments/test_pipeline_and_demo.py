@@ -46,8 +46,8 @@ ACTS = [
 def _in_this_process(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> Iterator[None]:
     """Start no worker processes and, but for the demonstration, draw nothing: small corpora are done sooner."""
     if "demonstration" not in request.node.name:
-        monkeypatch.setattr("src.experiments.training.save_figure", lambda *_: None)
-        monkeypatch.setattr("src.experiments.tuning._save_pictures", lambda *_: None)
+        monkeypatch.setattr("src.experiments.tuning.draw_losses", lambda _: None)
+        monkeypatch.setattr("src.experiments.tuning.save_pictures", lambda *_: None)
         monkeypatch.setattr("src.experiments.evaluation.save_figure", lambda *_: None)
     with joblib.parallel_config(backend="sequential"):
         yield
@@ -100,7 +100,7 @@ def expected(undisturbed: list[dict[str, Any]], make_corpus: MakeCorpus, root: P
 def test_the_chain_yields_its_steps_in_order_and_ends_with_the_best_run_tested(corpus: Path, tmp_path: Path) -> None:
     steps = list(chain(corpus, tmp_path))
     assert [step.task for step in steps] == STEPS
-    tasks = (Path(pipeline.__file__).parents[2] / "fabfile.py").read_text()
+    tasks = "".join(path.read_text() for path in (Path(pipeline.__file__).parents[1] / "tasks").glob("*.py"))
     for step in steps:
         assert f'"{step.task}"' in tasks, "each step names the task that does it alone"
         assert step.place.exists()
@@ -129,7 +129,7 @@ def test_a_second_call_computes_nothing(corpus: Path, tmp_path: Path, monkeypatc
     written = {path: path.stat().st_mtime_ns for path in [*kept, *corpus.rglob("*.csv")]}
     for act in ("generate_tables", "add_duration", "add_amplitude", "split_dataset", "evaluate_run"):
         monkeypatch.setattr(pipeline, act, None)
-    monkeypatch.setattr("src.experiments.tuning.train_run", None)
+    monkeypatch.setattr("src.experiments.study_workers.train_run", None)
     second = list(chain(corpus, tmp_path))
     assert [(step.task, step.place) for step in second] == [(step.task, step.place) for step in first]
     assert len(read) == n_clips

@@ -13,8 +13,9 @@ import pytest
 
 from src.experiments import tuning
 from src.experiments.runs import existing_numbers
+from src.experiments.studies import Search
 from src.experiments.training import CONTEXT, load_run, read_split_embeddings
-from src.experiments.tuning import Search, StudyResult, optimize_hyperparameters
+from src.experiments.tuning import Effort, StudyResult, optimize_hyperparameters
 from src.metrics.eer import compute_eer
 from src.models.mlp.mlp_model import MlpConfig
 from src.models.random_forest.random_forest_model import RandomForestConfig
@@ -29,9 +30,9 @@ pytestmark = [
 @pytest.fixture(autouse=True)
 def _no_pictures(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> None:
     """Leave pictures out where nothing looks at them: they are most of a small trial's time."""
-    monkeypatch.setattr("src.experiments.training.save_figure", lambda *_: None)
+    monkeypatch.setattr(tuning, "draw_losses", lambda _: None)
     if "pictures" not in request.node.name:
-        monkeypatch.setattr(tuning, "_save_pictures", lambda *_: None)
+        monkeypatch.setattr(tuning, "save_pictures", lambda *_: None)
 
 
 def searching(root: Path, classifier: str = "svm", **options: Any) -> Search:
@@ -60,13 +61,13 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(config, "search_space", lambda trial, space=space, few=few: replace(space(trial), **few))
 
 
-@pytest.mark.parametrize("classifier", ["mlp", "svm", "rf"])
+@pytest.mark.parametrize("classifier", ["mlp", "svm", "rf", "lr"])
 def test_run_m_is_trial_m_and_its_value_the_eer_of_what_it_saved(
     classifier: str, drawn: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Faults 1 and 2: studies ended in a TypeError, and minimised an EER of predicted labels."""
     quick(monkeypatch)
-    study = optimize_hyperparameters(searching(drawn, classifier, seed=1), root=drawn, trials=3)
+    study = optimize_hyperparameters(searching(drawn, classifier, seed=1), Effort(3), root=drawn)
     assert study.folder == drawn / "runs" / f"{classifier}_study0"
     assert (study.n_trials, study.n_new) == (3, 3)
     trials = trials_of(study.folder)
@@ -94,11 +95,11 @@ def test_run_m_is_trial_m_and_its_value_the_eer_of_what_it_saved(
 
 
 def test_the_pictures_show_the_trials(drawn: Path) -> None:
-    study = optimize_hyperparameters(searching(drawn, seed=1), root=drawn, trials=4)
+    study = optimize_hyperparameters(searching(drawn, seed=1), Effort(4), root=drawn)
     assert len({trial.value for trial in trials_of(study.folder)}) > 1
     for name in ("optimization_history.png", "param_importances.png"):
         assert np.ptp(matplotlib.image.imread(study.folder / name)) > 0
-    one = optimize_hyperparameters(searching(drawn, seed=1), root=drawn, trials=1)
+    one = optimize_hyperparameters(searching(drawn, seed=1), Effort(1), root=drawn)
     assert not (one.folder / "param_importances.png").exists(), "of one trial nothing can be said"
 
 
@@ -109,7 +110,7 @@ def told(study: StudyResult) -> list[tuple[int, dict, float | None]]:
 def test_one_seed_gives_one_study_and_another_seed_another(drawn: Path) -> None:
     """Past the tenth trial the sampler learns from those before, so twelve are compared."""
     first, again, other = (
-        optimize_hyperparameters(searching(drawn, seed=seed), root=drawn, trials=trials)
+        optimize_hyperparameters(searching(drawn, seed=seed), Effort(trials, keep=trials), root=drawn)
         for seed, trials in ((7, 12), (7, 12), (8, 2))
     )
     assert [study.folder.name for study in (first, again, other)] == ["svm_study0", "svm_study1", "svm_study2"]
@@ -122,33 +123,33 @@ def test_one_seed_gives_one_study_and_another_seed_another(drawn: Path) -> None:
 
 def test_trials_counts_all_of_them(drawn: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     search = searching(drawn)
-    whole = optimize_hyperparameters(search, root=drawn, trials=5)
-    start = optimize_hyperparameters(search, root=drawn, trials=3)
-    goes_on = optimize_hyperparameters(search, root=drawn, trials=5, study_number=1)
+    whole = optimize_hyperparameters(search, Effort(5), root=drawn)
+    start = optimize_hyperparameters(search, Effort(3), root=drawn)
+    goes_on = optimize_hyperparameters(search, Effort(5), root=drawn, study_number=1)
     assert start.folder == goes_on.folder == drawn / "runs" / "svm_study1"
     assert (start.n_trials, start.n_new) == (3, 3)
     assert (goes_on.n_trials, goes_on.n_new) == (5, 2)
     assert told(goes_on) == told(whole)
-    monkeypatch.setattr(tuning, "train_run", None)  # nothing is left to train
+    monkeypatch.setattr(tuning, "train_all", lambda ask, _: iter([ask()] if ask() else []))  # nothing is left to train
     for trials in (5, 2):
-        nothing = optimize_hyperparameters(search, root=drawn, trials=trials, study_number=1)
+        nothing = optimize_hyperparameters(search, Effort(trials), root=drawn, study_number=1)
         assert (nothing.n_trials, nothing.n_new, nothing.best_eer) == (5, 0, whole.best_eer)
     assert nothing.outcome == f"5 trials, 0 new; best validation EER {whole.best_eer:.2%} in trial {whole.best_trial}"
 
 
 def test_no_number_of_trials_means_the_default(drawn: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert tuning.DEFAULT_TRIALS == {"mlp": 100, "svm": 30, "rf": 30}
+    assert tuning.DEFAULT_TRIALS == {"mlp": 100, "svm": 30, "rf": 30, "lr": 30}
     monkeypatch.setitem(tuning.DEFAULT_TRIALS, "svm", 2)
     assert optimize_hyperparameters(searching(drawn), root=drawn).n_trials == 2
 
 
 def test_what_a_flag_fixes_is_not_searched(drawn: Path) -> None:
-    fixed = optimize_hyperparameters(searching(drawn, layer=-1, pooling="std"), root=drawn, trials=3)
+    fixed = optimize_hyperparameters(searching(drawn, layer=-1, pooling="std"), Effort(3), root=drawn)
     for trial in trials_of(fixed.folder):
         assert not {"layer", "pooling"} & set(trial.params)
         inputs = read_json(fixed.folder / f"run{trial.number}" / "hyperparameters.json")
         assert (inputs["layer"], inputs["pooling"]) == (2, "std")
-    free = optimize_hyperparameters(searching(drawn), root=drawn, trials=8)
+    free = optimize_hyperparameters(searching(drawn), Effort(8), root=drawn)
     trials = trials_of(free.folder)
     assert {trial.params["layer"] for trial in trials} == {0, 1, 2}
     assert {trial.params["pooling"] for trial in trials} == {"mean", "mean+std"}
@@ -157,7 +158,7 @@ def test_what_a_flag_fixes_is_not_searched(drawn: Path) -> None:
 
 def test_reuse_goes_on_with_the_same_search_only(drawn: Path, renew_stores: Callable[..., None]) -> None:
     def reuse(**options: Any) -> tuple[str, int, int]:
-        study = optimize_hyperparameters(searching(drawn, **options), root=drawn, trials=2, reuse=True)
+        study = optimize_hyperparameters(searching(drawn, **options), Effort(2), root=drawn, reuse=True)
         return study.folder.name, study.n_trials, study.n_new
 
     assert reuse() == ("svm_study0", 2, 2)
@@ -168,7 +169,7 @@ def test_reuse_goes_on_with_the_same_search_only(drawn: Path, renew_stores: Call
         assert reuse(**other) == (f"svm_study{number}", 2, 0)
     renew_stores(drawn, model="another")
     assert reuse() == ("svm_study4", 2, 2)
-    again = optimize_hyperparameters(searching(drawn), root=drawn, trials=1)
+    again = optimize_hyperparameters(searching(drawn), Effort(1), root=drawn)
     assert again.folder.name == "svm_study5", "without reuse a study is new"
 
 
@@ -181,10 +182,10 @@ OTHER_FLAGS = [
 
 @pytest.mark.parametrize(("flags", "line"), OTHER_FLAGS)
 def test_a_study_is_not_gone_on_with_under_other_flags(flags: dict[str, Any], line: str, drawn: Path) -> None:
-    study = optimize_hyperparameters(searching(drawn), root=drawn, trials=1)
+    study = optimize_hyperparameters(searching(drawn), Effort(1), root=drawn)
     before = told(study)
     with pytest.raises(ValueError, match=line) as error:
-        optimize_hyperparameters(searching(drawn, **flags), root=drawn, trials=2, study_number=0)
+        optimize_hyperparameters(searching(drawn, **flags), Effort(2), root=drawn, study_number=0)
     assert "\n" not in str(error.value)
     assert told(study) == before
 
@@ -192,18 +193,18 @@ def test_a_study_is_not_gone_on_with_under_other_flags(flags: dict[str, Any], li
 def test_a_study_is_not_gone_on_with_after_re_splitting(drawn: Path, renew_stores: Callable[..., None]) -> None:
     from src.experiments.splits import SplitShares, split_dataset
 
-    optimize_hyperparameters(searching(drawn), root=drawn, trials=1)
+    optimize_hyperparameters(searching(drawn), Effort(1), root=drawn)
     split_dataset(drawn / "datasets" / "corpus", SplitShares(pretext=0, train=0.5, val=0.25), seed=99)
     with pytest.raises(ValueError, match="was changed after its embeddings were made: run fab GenerateEmbeddings"):
-        optimize_hyperparameters(searching(drawn), root=drawn, trials=2, study_number=0)
+        optimize_hyperparameters(searching(drawn), Effort(2), root=drawn, study_number=0)
     renew_stores(drawn)
     with pytest.raises(ValueError, match="svm_study0 searches other embeddings: resume it with its own flags"):
-        optimize_hyperparameters(searching(drawn), root=drawn, trials=2, study_number=0)
+        optimize_hyperparameters(searching(drawn), Effort(2), root=drawn, study_number=0)
     assert existing_numbers(drawn / "runs" / "svm_study0", "run") == [0]
 
 
 BAD_SEARCHES = [
-    ({"classifier": "knn"}, {}, ValueError, "Unknown classifier 'knn'; allowed: mlp, svm, rf"),
+    ({"classifier": "knn"}, {}, ValueError, "Unknown classifier 'knn'; allowed: mlp, svm, rf, lr"),
     ({}, {"trials": -1}, ValueError, "--trials must be 0"),
     ({"pooling": "max"}, {}, ValueError, "Unknown pooling 'max'"),
     ({"layer": 3}, {}, ValueError, "There is no layer 3"),
@@ -216,12 +217,12 @@ def test_a_bad_search_is_refused_before_a_folder_is_made(
     search: dict[str, Any], options: dict[str, Any], kind: type[Exception], line: str, drawn: Path
 ) -> None:
     with pytest.raises(kind, match=line):
-        optimize_hyperparameters(searching(drawn, **search), root=drawn, **options)
+        optimize_hyperparameters(searching(drawn, **search), Effort(options.pop("trials", 0)), root=drawn, **options)
     assert not (drawn / "runs").exists()
 
 
 def test_a_folder_that_is_no_study_is_not_gone_on_with(drawn: Path) -> None:
     (drawn / "runs" / "svm_study0").mkdir(parents=True)
     with pytest.raises(FileNotFoundError, match=r"svm_study0 has no study\.json"):
-        optimize_hyperparameters(searching(drawn), root=drawn, trials=1, study_number=0)
-    assert optimize_hyperparameters(searching(drawn), root=drawn, trials=1, reuse=True).folder.name == "svm_study1"
+        optimize_hyperparameters(searching(drawn), Effort(1), root=drawn, study_number=0)
+    assert optimize_hyperparameters(searching(drawn), Effort(1), root=drawn, reuse=True).folder.name == "svm_study1"

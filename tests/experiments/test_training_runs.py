@@ -13,8 +13,9 @@ import pandas as pd
 import pytest
 
 from src.experiments.runs import find_run
+from src.experiments.studies import Search
 from src.experiments.training import CONTEXT, load_run, read_split_embeddings, require_unchanged_recordings, train_model
-from src.experiments.tuning import Search, optimize_hyperparameters
+from src.experiments.tuning import Effort, optimize_hyperparameters
 from src.metrics.eer import compute_eer
 from src.models import classifier_class
 from src.utils.files import file_digest, read_json, write_json
@@ -37,6 +38,7 @@ ARTEFACTS = {
     "val_losses.npy",
     "val_eers.npy",
     "loss_plot.png",
+    "calibration.json",
 }
 
 
@@ -179,7 +181,7 @@ def test_a_plain_file_overrides_what_is_built_in_but_not_the_flags(drawn: Path, 
 
 def test_a_run_and_the_best_of_a_study_can_be_trained_again(drawn: Path) -> None:
     dataset = drawn / "datasets" / "corpus"
-    study = optimize_hyperparameters(Search(dataset, "hubert", "svm", seed=5), root=drawn, trials=4)
+    study = optimize_hyperparameters(Search(dataset, "hubert", "svm", seed=5), Effort(4), root=drawn)
     best = study.folder / f"run{study.best_trial}"
     for file in (study.folder / "best_hyperparameters.json", best / "hyperparameters.json"):
         again = train_model(dataset, "hubert", "svm", root=drawn, hyperparameters=file, seed=5)
@@ -248,7 +250,7 @@ def test_a_training_that_breaks_off_leaves_no_finished_run(drawn: Path, monkeypa
         raise OSError("No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr("src.experiments.training.save_figure", full)
+        patch.setattr("src.experiments.training.save_array", full)
         with pytest.raises(OSError, match="No space"):
             train_model(drawn / "datasets" / "corpus", "hubert", "svm", root=drawn)
     with pytest.raises(FileNotFoundError, match="run0 did not finish"):

@@ -12,6 +12,7 @@ DrawTable = Callable[..., EmbeddingTable]
 QUICK: dict[str, dict[str, Any]] = {
     "mlp": {"hidden_size": 16, "n_hidden_layers": 1, "epochs": 8, "batch_size": 32, "learning_rate": 1e-2},
     "svm": {},
+    "lr": {},
     "rf": {"n_estimators": 25, "max_features": 0.5},
 }
 
@@ -32,7 +33,7 @@ def draw_table() -> DrawTable:
     return draw
 
 
-@pytest.fixture(params=["mlp", "svm", "rf"])
+@pytest.fixture(params=["mlp", "svm", "rf", "lr"])
 def name(request: pytest.FixtureRequest) -> str:
     """Return the name of each classifier in turn."""
     return request.param

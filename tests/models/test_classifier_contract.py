@@ -92,7 +92,7 @@ def test_same_seed_same_bytes_and_another_seed_others(name: str, make: Make, dra
         return classifier.scores(val.vectors).tobytes(), history.val_losses.tobytes()
 
     assert run(3) == run(3)
-    assert (run(3) == run(4)) == (name == "svm"), "nothing in an SVM is drawn by lot"
+    assert (run(3) == run(4)) == (name in ("svm", "lr")), "nothing in them is drawn by lot"
 
 
 def test_scoring_twice_gives_the_same_bytes(make: Make, draw_table: DrawTable) -> None:
@@ -132,7 +132,12 @@ def test_the_history_has_one_value_an_epoch(name: str, make: Make, draw_table: D
 
 
 def test_both_classes_weigh_the_same_however_many_clips_they_have(name: str, make: Make, draw_table: DrawTable) -> None:
-    values = {"rf": {"min_samples_leaf": 20, "n_estimators": 100}, "svm": {"C": 0.1}, "mlp": {"n_hidden_layers": 0}}
+    values = {
+        "rf": {"min_samples_leaf": 20, "n_estimators": 100},
+        "svm": {"C": 0.1},
+        "lr": {},
+        "mlp": {"n_hidden_layers": 0},
+    }
     classifier, test = make(**values[name]), draw_table(2000, seed=2)
     classifier.fit(draw_table(1000, bonafide=0.06), draw_table(seed=1))
     scores = classifier.scores(test.vectors)
@@ -260,8 +265,13 @@ def test_saving_leaves_no_temporary_file_and_replaces_what_was_there(
 
 
 def test_the_table_of_classifiers_and_unknown_ones() -> None:
-    assert [classifier_class(name).__name__ for name in CLASSIFIERS] == ["Mlp", "Svm", "RandomForest"]
-    with pytest.raises(ValueError, match="Unknown classifier 'knn'; allowed: mlp, svm, rf"):
+    assert [classifier_class(name).__name__ for name in CLASSIFIERS] == [
+        "Mlp",
+        "Svm",
+        "RandomForest",
+        "LogisticRegression",
+    ]
+    with pytest.raises(ValueError, match="Unknown classifier 'knn'; allowed: mlp, svm, rf, lr"):
         classifier_class("knn")
     with pytest.raises(ValueError, match=r"No classifier given \(--classifier=\)"):
         classifier_class("")

@@ -14,7 +14,7 @@ import torch
 from torch import nn
 from torch.nn.functional import binary_cross_entropy_with_logits
 
-from src.models.contract import Config, History, check_range, reading_weights, validation_eer
+from src.models.contract import Config, History, Watch, check_range, keep_going, reading_weights, validation_eer
 from src.utils.devices import choose_device
 from src.utils.embeddings import EmbeddingTable
 from src.utils.files import atomic_path
@@ -102,12 +102,12 @@ class Mlp:
         self.network: Network
         self._final_state: dict[str, torch.Tensor]
 
-    def fit(self, train: EmbeddingTable, val: EmbeddingTable) -> History:
-        """Learn from `train`; keep the epoch that does best on `val`."""
+    def fit(self, train: EmbeddingTable, val: EmbeddingTable, watch: Watch = keep_going) -> History:
+        """Learn from `train`; keep the epoch that does best on `val`, until `watch` stops it at the latest."""
         devices = [self.device] if self.device.type == "cuda" else []
         with torch.random.fork_rng(devices):
             torch.manual_seed(self.seed)
-            return self._fit(train, val)
+            return self._fit(train, val, watch)
 
     def scores(self, vectors: np.ndarray) -> np.ndarray:
         """Return the logits of bona fide, shape (n,)."""
@@ -137,7 +137,7 @@ class Mlp:
             classifier.network.load_state_dict(state)
         return classifier
 
-    def _fit(self, train: EmbeddingTable, val: EmbeddingTable) -> History:
+    def _fit(self, train: EmbeddingTable, val: EmbeddingTable, watch: Watch) -> History:
         vectors = torch.as_tensor(train.vectors, dtype=torch.float32, device=self.device)
         labels = torch.as_tensor(train.labels, dtype=torch.float32, device=self.device)
         self.network = Network(vectors.shape[1], self.config).to(self.device)
@@ -156,7 +156,7 @@ class Mlp:
             )
             if epoch == 0 or (curves[epoch][2], curves[epoch][1]) < (curves[best][2], curves[best][1]):
                 best, kept = epoch, _state(self.network)
-            if epoch - best >= self.config.patience:
+            if watch(epoch, curves[best][2]) or epoch - best >= self.config.patience:
                 break
         self._final_state = _state(self.network)
         self.network.load_state_dict(kept)

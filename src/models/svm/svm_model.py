@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from src.models.contract import Config, History, check_range
+from src.models.contract import Config, History, Watch, check_range, keep_going
 from src.models.estimators import EstimatorClassifier
 from src.utils.embeddings import EmbeddingTable
 
@@ -45,10 +45,10 @@ class Svm(EstimatorClassifier):
 
     Config = SvmConfig
 
-    def fit(self, train: EmbeddingTable, val: EmbeddingTable) -> History:
+    def fit(self, train: EmbeddingTable, val: EmbeddingTable, watch: Watch = keep_going) -> History:
         """Learn from `train` and judge on `val`."""
         self._dimension = train.vectors.shape[1]
-        return super().fit(train, val)
+        return super().fit(train, val, watch)
 
     def make_estimator(self) -> Any:
         """Return standardisation and SVC."""

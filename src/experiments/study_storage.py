@@ -1,0 +1,145 @@
+"""Where the trials of a study are written down: a journal in its own folder, or a storage that several machines share.
+
+The journal in the study's folder belongs to one process at a time (and the workers it starts). After each trial the
+journal's length is noted; what a kill left behind it is cut off at the next start, so that trial is drawn again, the
+same. Where several trials ran at once, the others that the kill ended are marked as failed.
+
+A shared storage is a database (`postgresql://user@host/base`) or a journal file on a shared disk. Nothing is ever cut
+off there: other machines may be at work. Each trial says who runs it, and those whose process is gone are marked as
+failed. In both cases a failed trial does not count, and another takes its place.
+"""
+
+import os
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import psutil
+from filelock import FileLock, Timeout
+
+from src.experiments.runs import BEST
+from src.utils.files import write_text
+
+if TYPE_CHECKING:
+    import optuna
+
+JOURNAL, FINISHED_BYTES = "journal.log", "journal.finished"
+WORKER = "worker"
+"""User attribute of a trial: host, process and its start, by which a process that is gone is known."""
+
+
+@contextmanager
+def alone(folder: Path) -> Iterator[None]:
+    """Hold a study that keeps its own journal for this process."""
+    try:
+        with FileLock(folder / ".lock", timeout=0):
+            yield
+    except Timeout:
+        raise ValueError(
+            f"Another process is running {folder.name}; wait for it to end, or start a new study."
+        ) from None
+
+
+def open_own_journal(folder: Path) -> "optuna.storages.BaseStorage":
+    """Open the journal of a study's folder, cut back to its finished trials; the caller must be alone."""
+    journal = folder / JOURNAL
+    (folder / f"{JOURNAL}.lock").unlink(missing_ok=True)  # of a process that was killed; we are alone
+    if journal.is_file():
+        with journal.open("r+b") as file:
+            whole = file.read(_finished_bytes(folder))
+            file.truncate(whole.rfind(b"\n") + 1)  # a worker may have been writing when the length was noted
+    return _journal(journal)
+
+
+def note_finished(folder: Path) -> None:
+    """Note that the journal, as long as it is now, belongs to finished trials."""
+    write_text(folder / FINISHED_BYTES, str((folder / JOURNAL).stat().st_size))
+
+
+def open_shared(storage: str) -> "optuna.storages.BaseStorage":
+    """Open a database by its URL, or a journal file by its path.
+
+    Raises
+    ------
+    ValueError
+        When it cannot be opened, or is SQLite, which loses trials when several processes write.
+    """
+    import optuna
+
+    if "://" not in storage:
+        path = Path(storage).expanduser().absolute()
+        if path.is_dir():
+            raise ValueError(f"--storage={storage} is a folder; give a journal file or a database URL.")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return _journal(path)
+    if storage.startswith("sqlite"):
+        raise ValueError(
+            "--storage= cannot be SQLite, which is not safe for several processes: "
+            "give postgresql://user@host/base or a journal file."
+        )
+    try:
+        return optuna.storages.RDBStorage(storage)
+    except ImportError as error:
+        hint = ": pip install psycopg[binary]" if storage.startswith("postgres") else ""
+        raise ValueError(f"The driver for {without_password(storage)} is not installed ({error}){hint}.") from None
+    except Exception as error:  # of SQLAlchemy and of every driver's own kind
+        reason = str(error).splitlines()[0]
+        raise ValueError(f"The storage {without_password(storage)} cannot be opened: {reason}") from None
+
+
+def without_password(storage: str) -> str:
+    """Return a storage as it may be shown and written down.
+
+    >>> without_password("postgresql://ann:secret@host/base")
+    'postgresql://ann:***@host/base'
+    """
+    scheme, separator, rest = storage.partition("://")
+    account, at, place = rest.rpartition("@")
+    user, colon, _ = account.partition(":")
+    return f"{scheme}://{user}:***@{place}" if separator and at and colon else storage
+
+
+def this_worker() -> str:
+    """Return who we are, as trials write it down."""
+    process = psutil.Process()
+    return f"{socket.gethostname()} {process.pid} {process.create_time()}"
+
+
+def is_at_work(worker: str) -> bool:
+    """Tell whether the process that runs a trial is at work on this machine."""
+    host, _, process = worker.partition(" ")
+    number, _, created = process.partition(" ")
+    try:
+        return host == socket.gethostname() and str(psutil.Process(int(number)).create_time()) == created
+    except (psutil.NoSuchProcess, ValueError):
+        return False
+
+
+def give_up_dead_trials(study: "optuna.Study", *, alone: bool) -> None:
+    """Mark trials as failed that nobody runs any more: all unfinished where we are alone, else this machine's dead."""
+    import optuna
+
+    for trial in study.get_trials(deepcopy=False, states=(optuna.trial.TrialState.RUNNING,)):
+        worker = trial.user_attrs.get(WORKER, "")
+        if alone or (worker.startswith(f"{socket.gethostname()} ") and not is_at_work(worker)):
+            study.tell(trial.number, state=optuna.trial.TrialState.FAIL, skip_if_finished=True)
+
+
+def _journal(path: Path) -> "optuna.storages.JournalStorage":
+    import optuna
+    from optuna.storages.journal import JournalFileBackend
+
+    return optuna.storages.JournalStorage(JournalFileBackend(os.fspath(path)))
+
+
+def _finished_bytes(folder: Path) -> int:
+    """Return how much of the journal belongs to finished trials; none of it before the first has ended."""
+    note = folder / FINISHED_BYTES
+    text = note.read_text().strip() if note.is_file() else ""
+    if text.isdecimal():
+        return int(text)
+    if text or (folder / BEST).is_file():
+        raise ValueError(f"{note} is damaged, so {folder.name} cannot be gone on with; start a new study.")
+    return 0

@@ -1,0 +1,147 @@
+"""Tasks that train, tune and test classifiers, and the whole chain."""
+
+from pathlib import Path
+
+from fabric import Connection
+
+from src.tasks.words import RELEASE, on
+from src.utils.command_line import command
+from src.utils.paths import ROOT
+
+
+@command(
+    "TrainModel",
+    layer="hidden layer, -1 = the last; left out: that of --hyperparameters, else the last",
+    pooling="mean, std or mean+std; left out: that of --hyperparameters, else mean",
+    hyperparameters="JSON file, also that of a run or a study's best; the rest is built in; its seed is not taken",
+)
+def train_model(
+    c: Connection,
+    dataset: Path = RELEASE,
+    backbone: str = "",
+    classifier: str = "",
+    layer: int | None = None,
+    pooling: str = "",
+    hyperparameters: Path | None = None,
+    seed: int = 7,
+) -> None:
+    """Train one classifier into runs/run<m>."""
+    from src.experiments import training
+
+    run = training.train_model(
+        dataset,
+        backbone,
+        classifier,
+        root=ROOT,
+        layer=layer,
+        pooling=pooling,
+        hyperparameters=hyperparameters,
+        seed=seed,
+    )
+    number = run.folder.name.removeprefix("run")
+    print(f"{run}. Next: fab TestModel --run-number={number}{on(dataset)}")
+
+
+@command(
+    "OptimizeHyperparameters",
+    layer="hidden layer, -1 = the last; left out: part of the search",
+    pooling="mean, std or mean+std; left out: part of the search",
+    jobs="processes that train trials at once (default 1); with several a study cannot be repeated exactly",
+    study_number="study to go on with; -1 = a new one (default)",
+    storage="database URL (postgresql://user@host/base) or journal file, for several machines on one study",
+    timeout="seconds after which no trial is begun; 0 = none (default)",
+    keep="trials whose weights are kept, the best ones (default 5); all keep hyperparameters and metrics",
+)
+def optimize_hyperparameters(
+    c: Connection,
+    dataset: Path = RELEASE,
+    backbone: str = "",
+    classifier: str = "",
+    trials: int = 0,
+    layer: int | None = None,
+    pooling: str = "",
+    jobs: int = 1,
+    study_number: int = -1,
+    storage: str = "",
+    timeout: float = 0.0,
+    keep: int = 5,
+    seed: int = 7,
+) -> None:
+    """Search the hyperparameters with the lowest validation EER into runs/<classifier>_study<k>."""
+    from src.experiments import tuning
+    from src.experiments.studies import Search
+
+    search = Search(dataset, backbone, classifier, layer=layer, pooling=pooling, seed=seed)
+    effort = tuning.Effort(trials, jobs, timeout, keep)
+    study = tuning.optimize_hyperparameters(search, effort, root=ROOT, study_number=study_number, storage=storage)
+    number = study.folder.name.rpartition("study")[2]
+    print(f"{study}. Next: fab TestModel --classifier={classifier} --study-number={number}{on(dataset)}")
+
+
+@command(
+    "TestModel",
+    backbone="what the run was trained with; left out: whatever it is",
+    classifier="what the run is; may be left out for a run that belongs to no study",
+    run_number="number of the run; in a study, left out: its best",
+    gender="F or M: only these people; left out: everybody",
+)
+def put_to_test(
+    c: Connection,
+    dataset: Path = RELEASE,
+    backbone: str = "",
+    classifier: str = "",
+    run_number: int = -1,
+    study_number: int = -1,
+    gender: str = "",
+    split: str = "downstream_test",
+) -> None:
+    """Score a split with a run's classifier: metrics, scores and pictures."""
+    from src.experiments import evaluation
+    from src.metrics.report import format_table
+
+    verdict = evaluation.evaluate_run(
+        dataset,
+        root=ROOT,
+        run_number=run_number,
+        study_number=study_number,
+        backbone=backbone,
+        classifier=classifier,
+        gender=gender,
+        split=split,
+    )
+    values = {name: metric["value"] for name, metric in verdict.metrics.items()}
+    print(format_table(values, evaluation.bounds_of(verdict.metrics)))
+    print(f"Intervals: 95 %, by drawing {verdict.about['n_people']} people anew ({verdict.about['resampled']}).")
+    if verdict.n_known:
+        print(f"Note: {verdict.n_known} of these people were in training or validation: this is no test.")
+    if not verdict.about["calibrated_on"]:
+        print("Note: this run was made before scores were calibrated: act DCF and Cllr say little; train again.")
+    print(f"Written to {verdict.folder}.")
+
+
+@command("Pipeline")
+def pipeline(
+    c: Connection,
+    dataset: Path = RELEASE,
+    backbone: str = "",
+    classifier: str = "",
+    trials: int = 0,
+    model: str = "",
+    seed: int = 7,
+) -> None:
+    """Run the whole chain on a corpus, skipping what is finished; ends with the best run tested."""
+    from src.experiments.pipeline import run_pipeline
+
+    for step in run_pipeline(
+        dataset, root=ROOT, backbone=backbone, classifier=classifier, trials=trials, model=model, seed=seed
+    ):
+        print(step)
+
+
+@command("Demo")
+def demo(c: Connection, seed: int = 7) -> None:
+    """Run the chain on a small corpus that the project makes itself; offline, about two minutes."""
+    from src.experiments.demo import run_demo
+
+    for line in run_demo(ROOT, seed=seed):
+        print(line)

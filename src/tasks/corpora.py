@@ -1,0 +1,128 @@
+"""Tasks that turn a folder of recordings into tables, new corpora and splits."""
+
+from pathlib import Path
+
+from fabric import Connection
+
+from src.tasks.words import RELEASE, on
+from src.utils.command_line import command
+
+
+@command("PrepareDataset", output="folder to prepare (default datasets/release)", dry_run="only say what would be done")
+def prepare_dataset(c: Connection, output: Path = RELEASE, dry_run: bool = False) -> None:
+    """Download CETUC and Fake Voices and lay them out as a corpus."""
+    from src.corpora.cetuc_fake_voices import plan, prepare
+
+    print("\n".join(map(str, plan(output))) if dry_run else prepare(output))
+    print(f"Next: fab {'PrepareDataset' if dry_run else 'GenerateDatasetCSV' + on(output)}")
+
+
+@command("GenerateDatasetCSV", layout="how the folder is laid out: audios (default)")
+def generate_dataset_csv(c: Connection, dataset: Path = RELEASE, layout: str = "audios") -> None:
+    """List the recordings of a corpus in files-metadata.csv and people-metadata.csv."""
+    from src.experiments.catalogue import generate_tables
+
+    print(f"{generate_tables(dataset, layout)}. Next: fab AddDatasetDuration{on(dataset)}")
+
+
+@command("AddDatasetDuration")
+def add_dataset_duration(c: Connection, dataset: Path = RELEASE, jobs: int = 0) -> None:
+    """Add the column duration (seconds) to files-metadata.csv."""
+    from src.experiments.catalogue import add_duration
+
+    print(f"{add_duration(dataset, jobs)}. Next: fab AddDatasetAmplitude{on(dataset)}")
+
+
+@command("AddDatasetAmplitude")
+def add_dataset_amplitude(c: Connection, dataset: Path = RELEASE, jobs: int = 0) -> None:
+    """Add the column amplitude (peak, 0 to 1) to files-metadata.csv."""
+    from src.experiments.catalogue import add_amplitude
+
+    print(f"{add_amplitude(dataset, jobs)}. Next: fab DatasetInfo{on(dataset)}")
+
+
+@command("DatasetInfo")
+def dataset_info(c: Connection, dataset: Path = RELEASE, jobs: int = 0) -> None:
+    """Say what a corpus holds, and what in it gives the class away without any listening."""
+    from src.experiments.inspection import inspect_dataset
+
+    print(f"{inspect_dataset(dataset, jobs)}\nNext: fab SplitDataset{on(dataset)}")
+
+
+@command(
+    "NormalizeDataset",
+    method="peak (default: largest sample at full scale) or rms",
+    target_rms="root mean square that --method=rms brings every clip to, 0 to 1 (default 0.1)",
+    trim="also cut the silence before and after the speech",
+)
+def normalize_dataset(
+    c: Connection,
+    dataset: Path = RELEASE,
+    output: Path | None = None,
+    method: str = "peak",
+    target_rms: float = 0.1,
+    trim: bool = False,
+) -> None:
+    """Write a new corpus whose clips have one level, format and sample rate."""
+    from src.experiments import transforms
+
+    made = transforms.normalize_dataset(dataset, output, method=method, target_rms=target_rms, trim=trim)
+    print(f"{made}. Next: fab SplitDataset{on(made.folder)}")
+
+
+@command("AddNoise", snr="signal-to-noise ratio in dB (default 20)")
+def add_noise(
+    c: Connection,
+    dataset: Path = RELEASE,
+    output: Path | None = None,
+    snr: float = 20.0,
+    seed: int = 7,
+) -> None:
+    """Write a new corpus whose clips carry white noise."""
+    from src.experiments import transforms
+
+    made = transforms.add_noise_to_dataset(dataset, output, snr=snr, seed=seed)
+    print(f"{made}. Next: fab SplitDataset{on(made.folder)}")
+
+
+@command(
+    "CreateSpoofs",
+    dataset="folder with real_voices/, laid out as a corpus is (default datasets/release)",
+    vocoder="griffinlim (default)",
+)
+def create_spoofs(
+    c: Connection,
+    dataset: Path = RELEASE,
+    vocoder: str = "griffinlim",
+    output: Path | None = None,
+    seed: int = 7,
+) -> None:
+    """Write a new corpus of genuine speech and copy-synthesised spoofs of it."""
+    from src.experiments import transforms
+
+    made = transforms.create_spoofs(dataset, output, vocoder=vocoder, seed=seed)
+    print(f"{made}. Next: fab SplitDataset{on(made.folder)}")
+
+
+@command(
+    "SplitDataset",
+    pretext="share of the people with spoofs for the pretext task; 0 = no pretext splits (default 0.6)",
+    pretext_train="share of those for its training (default 0.8)",
+    train="share of the other people for training classifiers (default 0.7)",
+    val="share of the other people for validation, the rest is the test (default 0.2)",
+)
+def split_dataset(
+    c: Connection,
+    dataset: Path = RELEASE,
+    pretext: float = 0.6,
+    pretext_train: float = 0.8,
+    train: float = 0.7,
+    val: float = 0.2,
+    seed: int = 7,
+) -> None:
+    """Split a corpus by person, balanced by gender, into pretext and downstream splits."""
+    from src.experiments import splits
+
+    made = splits.split_dataset(dataset, splits.SplitShares(pretext, pretext_train, train, val), seed=seed)
+    print("\n".join(splits.describe(name, clips) for name, clips in made.items()))
+    print(f"Written to {dataset / 'splits'}. Next: fab GenerateEmbeddings --backbone=lfcc{on(dataset)}")

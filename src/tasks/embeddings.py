@@ -1,0 +1,100 @@
+"""Tasks that compute embeddings, look after them and draw them."""
+
+from pathlib import Path
+
+from fabric import Connection, Task
+
+from src.tasks.words import DOWNSTREAM, RELEASE, on
+from src.utils.command_line import command, fixed
+from src.utils.paths import ROOT
+
+
+def _generate_embeddings(
+    c: Connection,
+    dataset: Path = RELEASE,
+    backbone: str = "",
+    model: str = "",
+    splits: str = DOWNSTREAM,
+    device: str = "auto",
+    precision: str = "auto",
+    layers: str = "",
+    batch_seconds: float = 0.0,
+    max_seconds: float = 30.0,
+    shard: int = 0,
+    num_shards: int = 1,
+) -> None:
+    """Compute mean and deviation over time of every hidden layer for every clip; goes on where it stopped."""
+    from src.experiments.batching import Share
+    from src.experiments.extraction import Limits
+    from src.experiments.extraction_requests import Request, extract_splits
+
+    names = [name.strip() for name in splits.split(",")]
+    limits, share = Limits(batch_seconds, max_seconds), Share(((shard, num_shards),))
+    request = Request(dataset, names, backbone, model, device, precision, layers, limits, share)
+    finished = True
+    for done in extract_splits(request, root=ROOT):
+        print(done)
+        finished &= done.n_clips is not None
+    if finished:
+        print(f"Next: fab OptimizeHyperparameters --backbone={backbone} --classifier=svm{on(dataset)}")
+
+
+generate_embeddings = command("GenerateEmbeddings")(_generate_embeddings)
+generate_embeddings_wav2vec2 = command("GenerateEmbeddingsWav2vec2")(fixed(_generate_embeddings, backbone="wav2vec2"))
+generate_embeddings_hubert = command("GenerateEmbeddingsHubert")(fixed(_generate_embeddings, backbone="hubert"))
+
+
+@command(
+    "EmbeddingsInfo",
+    dataset="folder of a corpus; left out: all that have embeddings",
+    backbone="wav2vec2, hubert, wavlm or lfcc; left out: all",
+)
+def embeddings_info(c: Connection, dataset: Path | None = None, backbone: str = "") -> None:
+    """Say what embeddings there are, whole or not, and compare every row with its checksum."""
+    from src.experiments.stores import format_reports, inspect_stores
+
+    reports = inspect_stores(ROOT, dataset.name if dataset else "", backbone)
+    print(format_reports(reports, ROOT))
+    damaged = [report for report in reports if report.problem]
+    if damaged:
+        raise ValueError(
+            f"{damaged[0].problem}; delete {damaged[0].folder / 'index.csv'} and run fab GenerateEmbeddings "
+            "again: it computes what is damaged anew."
+        )
+
+
+def _with_methods(name: str, methods: tuple[str, ...], titles: str) -> Task:
+    """Make a task that draws embeddings with the given projections."""
+
+    def draw(
+        c: Connection,
+        dataset: Path = RELEASE,
+        backbone: str = "",
+        split: str = "downstream_train",
+        layer: int = -1,
+        color_by: str = "label",
+        max_points: int = 5000,
+        seed: int = 7,
+    ) -> None:
+        from src.experiments.projections import draw_embeddings
+
+        for picture in draw_embeddings(
+            dataset,
+            backbone,
+            root=ROOT,
+            methods=methods,
+            split=split,
+            layer=layer,
+            color_by=color_by,
+            max_points=max_points,
+            seed=seed,
+        ):
+            print(f"Drawn: {picture}")
+
+    draw.__doc__ = f"Draw a split's embeddings with {titles}."
+    return command(name)(draw)
+
+
+visualize_embeddings = _with_methods("VisualizeEmbeddings", ("umap", "tsne"), "UMAP and t-SNE")
+visualize_embeddings_umap = _with_methods("VisualizeEmbeddingsUMAP", ("umap",), "UMAP")
+visualize_embeddings_tsne = _with_methods("VisualizeEmbeddingsTSNE", ("tsne",), "t-SNE")

@@ -1,0 +1,100 @@
+"""Tasks that look back: at runs, side by side, repeated, and as pages; and at anybody's scores."""
+
+from pathlib import Path
+
+from fabric import Connection
+
+from src.tasks.words import RELEASE
+from src.utils.command_line import command
+from src.utils.paths import ROOT
+
+
+@command(
+    "CompareRuns",
+    runs="tested runs, separated by commas: run0,mlp_study0/run3; a study alone stands for its best trial",
+    output="JSON file to write the comparison to (default: none)",
+)
+def compare_runs(c: Connection, runs: str = "", output: Path | None = None) -> None:
+    """Lay tested runs side by side, and say of each pair whether their difference is established."""
+    from src.experiments import comparison
+    from src.utils.files import write_json
+
+    found = comparison.compare_runs(runs, root=ROOT)
+    print(found)
+    if output:
+        write_json(output, found.as_json())
+        print(f"Written to {output}.")
+
+
+@command(
+    "CompareLayers",
+    pooling="mean, std or mean+std; left out: that of --hyperparameters, else mean",
+    hyperparameters="JSON file, also that of a run or a study's best; its layer does not count; the rest is built in",
+)
+def compare_layers(
+    c: Connection,
+    dataset: Path = RELEASE,
+    backbone: str = "",
+    classifier: str = "",
+    pooling: str = "",
+    hyperparameters: Path | None = None,
+    seed: int = 7,
+) -> None:
+    """Train one classifier on every layer and draw the validation EER with its interval into runs/layers<k>."""
+    from src.experiments import layers
+
+    compared = layers.compare_layers(
+        dataset, backbone, classifier, root=ROOT, pooling=pooling, hyperparameters=hyperparameters, seed=seed
+    )
+    print(compared)
+
+
+@command(
+    "ReproduceRun",
+    dataset="folder of the run's corpus; left out: datasets/<the run's corpus>",
+    classifier="what the run is; may be left out for a run that belongs to no study",
+    run_number="number of the run; in a study, left out: its best",
+)
+def reproduce_run(
+    c: Connection,
+    run_number: int = -1,
+    study_number: int = -1,
+    classifier: str = "",
+    dataset: Path | None = None,
+) -> None:
+    """Repeat a run from what it left behind and say whether its scores come out again."""
+    from src.experiments import reproduction
+
+    print(
+        reproduction.reproduce_run(
+            root=ROOT, run_number=run_number, study_number=study_number, classifier=classifier, dataset=dataset
+        )
+    )
+
+
+@command(
+    "EvaluateScores",
+    scores="score file: ASVspoof 2019, 2021 or 5, or a scores.csv of ours",
+    key="key file of the challenge; not needed where the scores carry labels (ASVspoof 2019, our scores.csv)",
+    asv_scores="scores of the challenge's speaker verification, for the min t-DCF",
+    output="JSON file to write the metrics to (default: none)",
+)
+def evaluate_scores(
+    c: Connection,
+    scores: Path | None = None,
+    key: Path | None = None,
+    asv_scores: Path | None = None,
+    output: Path | None = None,
+) -> None:
+    """Compute every metric of a score file; scores are higher for bona fide."""
+    from src.metrics.report import format_table
+    from src.utils.files import write_json
+    from src.utils.score_files import evaluate_score_files
+
+    if scores is None:
+        raise ValueError("No score file given (--scores=FILE).")
+    report = evaluate_score_files(scores, key, asv_scores)
+    print(format_table(report))
+    if output:
+        write_json(output, report)
+        print(f"Written to {output}.")

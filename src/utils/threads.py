@@ -1,0 +1,39 @@
+"""How many threads the arithmetic uses: sums that are split otherwise differ in their last digits."""
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import threadpoolctl
+
+
+def count_threads() -> int:
+    """Return how many threads matrix products use in this process.
+
+    >>> count_threads() >= 1
+    True
+    """
+    if "torch" in sys.modules:
+        return int(sys.modules["torch"].get_num_threads())
+    counts = [library["num_threads"] for library in threadpoolctl.threadpool_info()]
+    return max(counts, default=int(os.environ.get("OMP_NUM_THREADS") or os.cpu_count() or 1))
+
+
+@contextmanager
+def limited_threads(n_threads: int) -> Iterator[None]:
+    """Let arithmetic inside the block use so many threads.
+
+    >>> with limited_threads(1):
+    ...     count_threads()
+    1
+    """
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(n_threads)
+    try:
+        with threadpoolctl.threadpool_limits(n_threads):
+            yield
+    finally:
+        torch.set_num_threads(before)
