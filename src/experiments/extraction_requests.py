@@ -13,12 +13,13 @@ from src.audio.io import SPEECH_RATE
 from src.backbones import CPU_ONLY, load_backbone
 from src.experiments.batching import ALL, Share
 from src.experiments.extraction import COMFORTABLE, Extraction, Limits, extract
-from src.experiments.reading import length_or_reason, signal_of, survey
+from src.experiments.reading import length_or_reason, survey
 from src.experiments.splits import read_split
 from src.experiments.writing import Progress
 from src.utils.dataset import check_dataset
 from src.utils.devices import all_devices
 from src.utils.embeddings import read_journal
+from src.utils.parallel import signal_of
 from src.utils.paths import embeddings_folder
 
 POLL_SECONDS = 5.0

@@ -6,9 +6,6 @@ those processes start at once.
 """
 
 import os
-import re
-import threading
-import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future
@@ -24,6 +21,7 @@ from loky.process_executor import TerminatedWorkerError
 
 from src.audio.io import UnusableAudio, count_samples, is_silent, load_stretch, load_waveform
 from src.experiments.batching import Batch, Piece
+from src.utils.parallel import end_with, signal_of
 
 T = TypeVar("T")
 MOST_READERS = 16
@@ -126,19 +124,8 @@ def n_readers() -> int:
 
 def _readers() -> Any:
     return loky.get_reusable_executor(
-        max_workers=n_readers(), timeout=120, env=ONE_THREAD, initializer=_end_with, initargs=(os.getpid(),)
+        max_workers=n_readers(), timeout=120, env=ONE_THREAD, initializer=end_with, initargs=(os.getpid(),)
     )
-
-
-def _end_with(parent: int) -> None:
-    """Have this process end soon after its parent, which may be killed without a word."""
-
-    def watch() -> None:
-        while os.getppid() == parent:
-            time.sleep(1)
-        os._exit(0)
-
-    threading.Thread(target=watch, daemon=True).start()
 
 
 def _apply(function: Callable[[Path], T], dataset: Path, files: Sequence[str]) -> list[T]:
@@ -184,9 +171,3 @@ def _refuse_if_ended_by_the_system(death: TerminatedWorkerError) -> None:
             f"The system ended a process that reads recordings ({signal_of(death)}), perhaps for want of memory: "
             "run the same command again; finished work is kept."
         ) from None
-
-
-def signal_of(death: TerminatedWorkerError) -> str:
-    """Return the name of the signal, which loky puts into its message as `{SIGSEGV(-11)}`."""
-    found = re.search(r"(SIG[A-Z]+|EXIT)\((-?\d+)\)", str(death))
-    return found[1] if found and found[1] != "EXIT" else "it left without a word"

@@ -79,10 +79,13 @@ def open_shared(storage: str) -> "optuna.storages.BaseStorage":
             "--storage= cannot be SQLite, which is not safe for several processes: "
             "give postgresql://user@host/base or a journal file."
         )
+    from sqlalchemy.pool import NullPool
+
     try:
-        return optuna.storages.RDBStorage(storage)
+        # Connections that are closed after use: nothing to lose when a process is copied or dies.
+        return optuna.storages.RDBStorage(storage, engine_kwargs={"poolclass": NullPool})
     except ImportError as error:
-        hint = ": pip install psycopg[binary]" if storage.startswith("postgres") else ""
+        hint = ": pip install -e '.[postgres]'" if storage.startswith("postgres") else ""
         raise ValueError(f"The driver for {without_password(storage)} is not installed ({error}){hint}.") from None
     except Exception as error:  # of SQLAlchemy and of every driver's own kind
         reason = str(error).splitlines()[0]

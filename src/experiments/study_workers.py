@@ -8,6 +8,7 @@ and keeps the embeddings that it read for its next trials.
 import os
 import shutil
 import signal
+import warnings
 from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, wait
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from src.experiments.runs import read_hyperparameters
 from src.experiments.training import Recipe, TrainingData, read_training_data, train_run
+from src.utils.parallel import end_with
 
 if TYPE_CHECKING:
     import loky
@@ -69,7 +71,9 @@ def train_job(job: Job) -> Outcome:
     data = _read(job.root, recipe.dataset, recipe.backbone, recipe.layer, recipe.pooling)
     shutil.rmtree(job.folder, ignore_errors=True)  # of a trial that was killed
     job.folder.mkdir()
-    run = train_run(recipe, data, job.folder, root=job.root, watch=_pruning(job.trial))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # one of many trials may well be worse than chance
+        run = train_run(recipe, data, job.folder, root=job.root, watch=_pruning(job.trial))
     return Outcome(job.trial, read_hyperparameters(run.folder), run.metrics)
 
 
@@ -142,6 +146,11 @@ def _start_worker(jobs: int) -> "loky.ProcessPoolExecutor":
     return loky.ProcessPoolExecutor(
         max_workers=1,
         env={**share, "LOKY_MAX_CPU_COUNT": threads},
-        initializer=signal.signal,
-        initargs=(signal.SIGINT, signal.SIG_IGN),
+        initializer=_begin_worker,
+        initargs=(os.getpid(),),
     )
+
+
+def _begin_worker(parent: int) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    end_with(parent)

@@ -9,11 +9,11 @@ on the trials before it and on nothing else; with several jobs it depends on whi
 training without hope is stopped: one whose best EER so far is worse than the median of the others' at that epoch.
 """
 
-import time
 from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
+from time import monotonic
 from typing import TYPE_CHECKING
 
 from tqdm import tqdm
@@ -136,7 +136,7 @@ class _Tuner:
         self.search, self.effort, self.root, self.folder, self.layers = search, effort, root, place.folder, layers
         self.shared, self.n_lost = bool(place.storage), 0
         self.wanted = effort.trials or DEFAULT_TRIALS.get(search.classifier, 30)
-        self.deadline = time.monotonic() + effort.timeout if effort.timeout else float("inf")
+        self.deadline = monotonic() + effort.timeout if effort.timeout else float("inf")
         self.states = optuna.trial.TrialState
         self.study = place.open()
         self.study.sampler = PerTrialSampler(search.seed)
@@ -161,7 +161,7 @@ class _Tuner:
 
     def ask(self) -> Job | None:
         """Draw the next trial, or none when enough are finished or under way, or the time is up."""
-        if time.monotonic() > self.deadline or self.n_counted() >= self.wanted:
+        if monotonic() > self.deadline or self.n_counted() >= self.wanted:
             return None
         trial = self.study.ask()
         trial.set_user_attr(WORKER, this_worker())

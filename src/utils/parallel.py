@@ -1,9 +1,12 @@
-"""One function over many clips, on every core, in order, behind a progress bar.
+"""Other processes: one function over many clips, on every core, in order; and what is said when a worker dies.
 
 joblib's worker processes notice when one of them dies and start without running the main program again.
 """
 
+import os
 import re
+import threading
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures.process import BrokenProcessPool
 from typing import Any, TypeVar
@@ -51,8 +54,27 @@ def map_clips(function: Callable[[T], R], items: Sequence[T], *, jobs: int = 0, 
     try:
         return list(tqdm(results, total=len(items), desc=description, unit="clip", disable=None))
     except BrokenProcessPool as death:
-        found = re.search("SIG[A-Z]+", str(death))
         raise ChildProcessError(
-            f"A working process died ({found[0] if found else 'it left without a word'}), perhaps for want of memory: "
-            "run the same command again."
+            f"A working process died ({signal_of(death)}), perhaps for want of memory: run the same command again."
         ) from None
+
+
+def signal_of(death: BrokenProcessPool) -> str:
+    """Return the name of the signal that ended a worker, which loky puts into its message as `{SIGSEGV(-11)}`.
+
+    >>> signal_of(BrokenProcessPool("The exit codes of the workers are {SIGKILL(-9)}"))
+    'SIGKILL'
+    """
+    found = re.search("SIG[A-Z]+", str(death))
+    return found[0] if found else "it left without a word"
+
+
+def end_with(parent: int) -> None:
+    """Have this process end soon after its parent, which may be killed without a word."""
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(1)
+        os._exit(0)
+
+    threading.Thread(target=watch, daemon=True).start()

@@ -14,7 +14,8 @@ from loky.process_executor import TerminatedWorkerError
 from src.audio.io import SILENT, load_waveform
 from src.experiments import reading
 from src.experiments.batching import Batch, Piece, cut
-from src.experiments.reading import Sound, length_or_reason, n_readers, read_ahead, signal_of, survey
+from src.experiments.reading import Sound, length_or_reason, n_readers, read_ahead, survey
+from src.utils.parallel import signal_of
 
 RATE = 16_000
 

@@ -217,3 +217,23 @@ def test_a_gpu_trains_saves_and_scores_like_the_cpu(draw_table: DrawTable, tmp_p
     loaded.device = torch.device("cpu")
     loaded.network.to("cpu")
     np.testing.assert_allclose(loaded.scores(val.vectors), scores, rtol=1e-2, atol=1e-2)
+
+
+@pytest.mark.parametrize(("stop_after", "n_epochs", "best"), [(1, 1, 0), (3, 3, 1), (99, 5, 4)])
+def test_a_watch_sees_the_lowest_eer_of_every_epoch_and_may_stop_there(
+    draw_table: DrawTable, scripted: Callable[..., list[np.ndarray]], stop_after: int, n_epochs: int, best: int
+) -> None:
+    eers, seen = [0.4, 0.2, 0.3, 0.25, 0.1], []
+    shown = scripted(eers)
+
+    def watch(epoch: int, best_eer: float) -> bool:
+        seen.append((epoch, best_eer))
+        return len(seen) == stop_after
+
+    val = draw_table(seed=1)
+    classifier = make(epochs=5)
+    history = classifier.fit(draw_table(), val, watch)
+    assert seen == list(enumerate(np.minimum.accumulate(eers)))[:n_epochs]
+    assert history.val_eers.tolist() == eers[:n_epochs]
+    assert history.best == best
+    np.testing.assert_array_equal(classifier.scores(val.vectors), shown[best])

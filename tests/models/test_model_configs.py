@@ -16,13 +16,14 @@ OUT_OF_RANGE = [
     ("mlp", {"weight_decay": -1.0}), ("mlp", {"batch_size": 0}), ("mlp", {"epochs": 0}), ("mlp", {"patience": 0}),
     ("svm", {"C": 0.0}), ("svm", {"C": -1}), ("svm", {"gamma": 0.0}),
     ("rf", {"n_estimators": 0}), ("rf", {"max_depth": -1}), ("rf", {"min_samples_leaf": 0}),
-    ("rf", {"max_features": 0.0}), ("rf", {"max_features": 1.01}),
+    ("rf", {"max_features": 0.0}), ("rf", {"max_features": 1.01}), ("lr", {"C": 0.0}), ("lr", {"C": -1.0}),
 ]  # fmt: skip
 WRONG_KIND = [
     ("mlp", {"hidden_size": 64.5}), ("mlp", {"hidden_size": "64"}), ("mlp", {"epochs": True}),
     ("mlp", {"dropout": None}), ("mlp", {"learning_rate": [1e-3]}), ("mlp", {"learning_rate": math.nan}),
     ("svm", {"C": "ten"}), ("svm", {"C": math.inf}), ("svm", {"kernel": 3}), ("svm", {"gamma": False}),
     ("rf", {"n_estimators": 100.0}), ("rf", {"max_depth": None}), ("rf", {"max_features": "sqrt"}),
+    ("lr", {"C": "ten"}),
 ]  # fmt: skip
 
 
@@ -109,6 +110,7 @@ CHOICES: list[tuple[str, dict[str, Any]]] = [
     ("svm", {"kernel": "rbf", "C": 1e3, "gamma": 1e-2}),
     ("svm", {"kernel": "linear", "C": 1e-3}),
     ("rf", {"n_estimators": 500, "max_depth": 0, "min_samples_leaf": 10, "max_features": 1.0}),
+    ("lr", {"C": 1e-5}),
 ]  # fmt: skip
 
 
