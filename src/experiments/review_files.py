@@ -1,0 +1,127 @@
+"""Files of unknown state, read for a review: the answer is what could be read, and a word on what could not.
+
+A review looks at folders that a kill, a full disk or a person has left behind. So nothing here raises on account of
+content: problems are added to a list, each in one line that names the file within its folder.
+"""
+
+import csv
+import json
+import math
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from src.utils.files import read_json
+from src.visualize.pages.pictures import parse_picture
+from src.visualize.pages.records import Estimate, Metrics, Picture
+
+LARGEST_CELL = 1 << 20
+
+
+def read_object(path: Path, problems: list[str], *, required: bool = True) -> dict[str, Any]:
+    """Return the JSON object that a file holds; empty where there is none or it is damaged."""
+    if not exists(path):
+        if required:
+            problems.append(f"{path.name} is missing")
+        return {}
+    try:
+        content = read_json(path)
+    except (OSError, ValueError, RecursionError) as error:
+        problems.append(f"{path.name} cannot be read ({_reason(error)})")
+        return {}
+    if not isinstance(content, dict):
+        problems.append(f"{path.name} holds no JSON object")
+        return {}
+    return content
+
+
+def read_pictures(folder: Path, names: tuple[str, ...], problems: list[str]) -> tuple[Picture, ...]:
+    """Return those of the named PNG files that are there and whole."""
+    pictures = []
+    for name in names:
+        if not exists(folder / name):
+            continue
+        try:
+            pictures.append(parse_picture(name, (folder / name).read_bytes()))
+        except ValueError as error:
+            problems.append(str(error).rstrip("."))
+        except OSError as error:
+            problems.append(f"{name} cannot be read ({_reason(error)})")
+    return tuple(pictures)
+
+
+def read_rows(path: Path, columns: tuple[str, ...], problems: list[str]) -> list[dict[str, str]]:
+    """Return the rows of a CSV file that must have the given columns; up to the first that is damaged."""
+    rows: list[dict[str, str]] = []
+    csv.field_size_limit(LARGEST_CELL)
+    try:
+        with path.open(encoding="utf-8", errors="surrogateescape", newline="") as file:
+            rows.extend(_checked_rows(file, columns))
+    except (OSError, ValueError, csv.Error) as error:
+        problems.append(f"{path.name} cannot be read ({_reason(error)})")
+    return rows
+
+
+def _checked_rows(lines: Iterator[str], columns: tuple[str, ...]) -> Iterator[dict[str, str]]:
+    reader = csv.reader(lines)
+    header = next(reader, [])
+    missing = [column for column in columns if column not in header]
+    if missing:
+        raise ValueError(f"no column {', '.join(missing)}")
+    for row in reader:
+        if len(row) != len(header):
+            raise ValueError(f"line {reader.line_num} has {len(row)} cells, not {len(header)}")
+        yield dict(zip(header, row, strict=True))
+
+
+def metrics_of(record: dict[str, Any]) -> Metrics:
+    """Return what in a record is a metric: a number, or a value with bounds.
+
+    >>> metrics_of({"eer": {"value": 0.1, "low": 0.05, "high": None}, "auc": 0.9, "split": "val", "pruned": True})
+    {'eer': Estimate(value=0.1, low=0.05, high=None), 'auc': Estimate(value=0.9, low=None, high=None)}
+    """
+    metrics = {}
+    for name, content in record.items():
+        parts = content if isinstance(content, dict) else {"value": content}
+        value = finite(parts.get("value"))
+        if value is not None:
+            metrics[name] = Estimate(value, finite(parts.get("low")), finite(parts.get("high")))
+    return metrics
+
+
+def finite(value: Any) -> float | None:
+    """Return a finite number of a JSON file, None for anything else.
+
+    >>> finite(1), finite(True), finite("1"), finite(float("nan")), finite(10**400)
+    (1.0, None, None, None, None)
+    """
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    try:
+        return float(value) if math.isfinite(value) else None
+    except OverflowError:
+        return None
+
+
+def exists(path: Path) -> bool:
+    """Tell whether there is a file that we may look at."""
+    try:
+        return path.is_file()
+    except (OSError, ValueError):  # ValueError: a NUL in a name that came from a file
+        return False
+
+
+def folders(parent: Path) -> list[Path]:
+    """Return the folders in a folder, in no order that means anything; none where it cannot be read."""
+    try:
+        return sorted(path for path in parent.iterdir() if path.is_dir())
+    except OSError:
+        return []
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, OSError):
+        return error.strerror or type(error).__name__
+    if isinstance(error.__cause__, json.JSONDecodeError | UnicodeDecodeError):
+        return f"no valid JSON: {error.__cause__}"
+    return str(error) or type(error).__name__

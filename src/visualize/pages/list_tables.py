@@ -1,0 +1,171 @@
+"""The tables that list runs: the leaderboard, the studies, the trials of one, what did not come to its end."""
+
+from collections.abc import Iterable, Iterator
+
+from src.visualize.pages.cells import Cell, Column, Table, axis_end, estimated, number, text
+from src.visualize.pages.records import Estimate, LayerComparison, Review, Run, Study
+from src.visualize.pages.words import counted, plain
+
+_LEADERBOARD = (
+    Column("run"),
+    Column("corpus"),
+    Column("backbone"),
+    Column("layer", True),
+    Column("pooling"),
+    Column("classifier"),
+    Column("validation EER", True, sorted=True),
+    Column("test EER", True),
+    Column("min DCF", True),
+    Column("Cllr", True),
+    Column("when"),
+)
+
+
+def leading_runs(review: Review) -> list[Run]:
+    """Return the runs of the leaderboard, lowest validation EER first: of studies, the best trial and tested ones."""
+    runs = [*review.runs, *(run for study in review.studies for run in study.runs if run.is_best or run.outcome)]
+    return sorted((run for run in runs if run.validation), key=_validation_first)
+
+
+def chosen_by_validation(review: Review) -> dict[str, Run]:
+    """Return, for every corpus, the finished run of the lowest validation EER."""
+    chosen: dict[str, Run] = {}
+    for run in leading_runs(review):
+        if "eer" in run.validation and "corpus" in run.hyperparameters:
+            chosen.setdefault(plain(run.hyperparameters["corpus"]), run)
+    return dict(sorted(chosen.items()))
+
+
+def leaderboard(review: Review) -> Table:
+    """Return a row for every run that `leading_runs` names."""
+    runs = leading_runs(review)
+    end = axis_end(_test_eer(run) for run in runs)
+    about = (
+        "Sorted by validation EER, which is what chooses; the test then says how good the choice was. EER, min DCF and "
+        "Cllr: lower is better. EERs of different corpora say nothing about each other. "
+        f"The bars run from 0 to {100 * end:g} %."
+    )
+    rows = tuple(tuple(_leaderboard_row(run, end)) for run in runs)
+    return Table("Leaderboard", _LEADERBOARD, rows, sortable=True, about=about)
+
+
+def _leaderboard_row(run: Run, end: float) -> Iterator[Cell]:
+    inputs = run.hyperparameters
+    yield Cell(run.name, run.name, run.url, note="best of its study" if run.is_best else "")
+    for key in ("corpus", "backbone"):
+        value = plain(inputs.get(key, ""))
+        model = plain(inputs.get("model", "")) if key == "backbone" else ""
+        yield Cell(value, f"{value} {model}".strip(), note=model)
+    yield _as_it_is(inputs.get("layer", ""))
+    yield text(plain(inputs.get("pooling", "")))
+    yield text(plain(inputs.get("classifier", "")))
+    yield estimated(run.validation.get("eer"), "rate")
+    yield estimated(_test_eer(run), "rate", end)
+    for key in ("min_dcf", "cllr"):
+        yield estimated(run.outcome.metrics.get(key) if run.outcome else None, "number")
+    yield Cell(run.ended[:16].replace("T", " "), run.ended)
+
+
+def studies_table(studies: Iterable[Study]) -> Table:
+    """Return a row for every study, with links to it, its best trial and its tested runs."""
+    columns = (
+        Column("study"),
+        Column("corpus"),
+        Column("backbone"),
+        Column("classifier"),
+        Column("trials", True),
+        Column("best validation EER", True),
+        Column("best trial"),
+        Column("tested"),
+    )
+    return Table("Studies", columns, tuple(tuple(_study_row(study)) for study in studies), sortable=True)
+
+
+def _study_row(study: Study) -> Iterator[Cell]:
+    yield Cell(study.name, study.name, study.url, note="broken" if study.problems else "")
+    for key in ("corpus", "backbone", "classifier"):
+        yield text(plain(study.search.get(key, "")))
+    yield Cell(str(len(study.trials)), len(study.trials), note=states_in_words(study))
+    yield number(study.best_value, "rate")
+    best = next((run for run in study.runs if run.is_best), None)
+    yield Cell(f"run{study.best}", study.best, best.url if best else "") if study.best is not None else Cell()
+    tested = [run for run in study.runs if run.outcome]
+    yield Cell(str(len(tested)), len(tested))
+
+
+def states_in_words(study: Study) -> str:
+    """Say how many trials ended how.
+
+    >>> from src.visualize.pages.records import Trial
+    >>> states_in_words(Study("s", "", trials=(Trial(0, "finished"), Trial(1, "failed"), Trial(2, "finished"))))
+    '2 finished, 1 failed'
+    """
+    states = [trial.state for trial in study.trials]
+    return ", ".join(f"{states.count(state)} {state}" for state in dict.fromkeys(states))
+
+
+def trials_table(study: Study) -> Table:
+    """Return a row for every trial of a study."""
+    names = list(dict.fromkeys(name for trial in study.trials for name in trial.parameters))
+    runs = {run.number: run for run in study.runs}
+    columns = [Column("trial", True, sorted=True), Column("state"), Column("validation EER", True)]
+    columns += [Column("test EER", True), *(Column(name) for name in names)]
+    end = axis_end(_test_eer(run) for run in study.runs)
+    rows = []
+    for trial in study.trials:
+        run = runs.get(trial.number)
+        href = f"run{trial.number}/report.html" if run else ""
+        note = "best" if trial.number == study.best else ""
+        row = [Cell(str(trial.number), trial.number, href, note), text(trial.state), number(trial.value, "rate")]
+        row.append(estimated(_test_eer(run) if run else None, "rate", end))
+        rows.append((*row, *(_as_it_is(trial.parameters.get(name, "")) for name in names)))
+    about = f"{states_in_words(study)}. Validation EER is what the search makes as low as it can."
+    return Table(f"All {counted(len(rows), 'trial')}", tuple(columns), tuple(rows), sortable=True, about=about)
+
+
+def set_aside(review: Review) -> Table | None:
+    """Return what broke or did not finish, each with its reason, and what is neither run nor study."""
+    runs = [*review.runs, *(run for study in review.studies for run in study.runs)]
+    listed: list[Run | Study | LayerComparison] = [
+        *(run for run in runs if run.problems or not run.validation),
+        *(study for study in review.studies if study.problems),
+        *(comparison for comparison in review.comparisons if comparison.problems),
+    ]
+    rows = [(_named(item), text(_state(item)), text("; ".join(item.problems))) for item in listed]
+    rows += [
+        (text(name, verbatim=True), text("left alone"), text("neither a run nor a study")) for name in review.foreign
+    ]
+    columns = (Column("name"), Column("state"), Column("reason"))
+    return Table("Broken, unfinished or foreign", columns, tuple(rows), sortable=len(rows) > 1) if rows else None
+
+
+def layers_table(comparison: LayerComparison) -> Table:
+    """Return a row for every layer of a comparison."""
+    end = axis_end(estimate for _, estimate in comparison.layers)
+    rows = tuple((Cell(str(layer), layer), estimated(eer, "rate", end)) for layer, eer in comparison.layers)
+    columns = (Column("layer", True, sorted=True), Column("EER", True))
+    about = f"The bars run from 0 to {100 * end:g} %; lower is better."
+    return Table(f"Layers of {comparison.name}", columns, rows, sortable=True, about=about)
+
+
+def _named(item: Run | Study | LayerComparison) -> Cell:
+    return Cell(item.name, item.name, "" if isinstance(item, LayerComparison) else item.url)
+
+
+def _state(item: Run | Study | LayerComparison) -> str:
+    return item.state if isinstance(item, Run) else "broken"
+
+
+def _as_it_is(value: object) -> Cell:
+    """Return a value that sorts as the number that it is, where it is one."""
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return Cell(plain(value), value if is_number else plain(value))  # type: ignore[arg-type]
+
+
+def _test_eer(run: Run) -> Estimate | None:
+    return run.outcome.metrics.get("eer") if run.outcome else None
+
+
+def _validation_first(run: Run) -> tuple[float, str]:
+    eer = run.validation.get("eer")
+    return (eer.value if eer else float("inf"), run.name)

@@ -1,0 +1,77 @@
+"""PNG pictures inside pages: whether bytes are a whole one, how they are embedded, what is seen on them."""
+
+import base64
+
+from src.visualize.pages.records import Outcome, Picture, Run
+from src.visualize.pages.words import rough
+
+_START, _END = b"\x89PNG\r\n\x1a\n", b"IEND\xaeB`\x82"
+
+TITLES = {
+    "loss_plot.png": "Learning curves",
+    "det_curve.png": "Detection error trade-off",
+    "roc_curve.png": "Receiver operating characteristic",
+    "score_histogram.png": "Scores of both classes",
+    "confusion_matrix.png": "Decisions",
+    "optimization_history.png": "History",
+    "param_importances.png": "Importance of each hyperparameter",
+    "eer_by_layer.png": "EER by layer",
+}
+_SEEN = {
+    "loss_plot.png": "Training and validation loss by epoch, and the validation EER; the epoch kept is ringed.",
+    "det_curve.png": "Both error rates at every threshold, on normal-deviate axes; nearer to the lower left is better.",
+    "roc_curve.png": "Bona fide clips accepted against spoofs accepted at every threshold; nearer to the upper left is "
+    "better.",
+    "score_histogram.png": "Shares of bona fide clips (blue) and spoofs (vermilion) by score, higher = more bona fide, "
+    "and the threshold between them; the less they overlap, the better.",
+    "confusion_matrix.png": "How many clips of each class were called bona fide and spoof; the diagonal is right.",
+    "optimization_history.png": "Validation EER of every trial in turn, and the best so far; lower is better.",
+    "param_importances.png": "One bar for each hyperparameter: its share in how much the validation EER varies.",
+    "eer_by_layer.png": "EER of every layer of the model, with its interval; lower is better.",
+}
+
+
+def parse_picture(name: str, content: bytes) -> Picture:
+    """Return a PNG with its size in pixels.
+
+    Raises
+    ------
+    ValueError
+        When the bytes are no whole PNG.
+
+    Examples
+    --------
+    >>> parse_picture("loss_plot.png", b"")
+    Traceback (most recent call last):
+    ValueError: loss_plot.png is empty.
+    """
+    if not content:
+        raise ValueError(f"{name} is empty.")
+    if not content.startswith(_START) or content[12:16] != b"IHDR":
+        raise ValueError(f"{name} is no PNG.")
+    if not content.endswith(_END):
+        raise ValueError(f"{name} is cut off.")
+    return Picture(name, content, int.from_bytes(content[16:20], "big"), int.from_bytes(content[20:24], "big"))
+
+
+def data_url(picture: Picture) -> str:
+    """Return a picture as the URL that holds it.
+
+    >>> data_url(Picture("a.png", b"abc", 1, 1))
+    'data:image/png;base64,YWJj'
+    """
+    return "data:image/png;base64," + base64.b64encode(picture.content).decode()
+
+
+def described(picture: Picture, of: Run | Outcome | None = None) -> tuple[str, str]:
+    """Return a picture's title and what is seen on it, with the EER of what it is of.
+
+    >>> described(Picture("own.png", b"", 1, 1))
+    ('own.png', 'A picture called own.png.')
+    """
+    title = TITLES.get(picture.name, picture.name)
+    seen = _SEEN.get(picture.name, f"A picture called {picture.name}.")
+    metrics = of.metrics if isinstance(of, Outcome) else of.validation if of else {}
+    if "eer" in metrics and picture.name in TITLES:
+        seen += f" EER {rough(metrics['eer'].value)}."
+    return title, seen

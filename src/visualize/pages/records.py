@@ -1,0 +1,155 @@
+"""What the pages of a review are made of: plain records of what lies in `runs/`, whole or broken.
+
+Nothing here is taken for granted: a run that was killed has no metrics, a broken one says what is wrong in `problems`.
+Names and texts are as the files hold them. Rates are in [0, 1], scores higher for bona fide. URLs are relative to the
+page that shows them, and percent-encoded.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A metric and the bounds of its interval, where it has one."""
+
+    value: float
+    low: float | None = None
+    high: float | None = None
+
+
+Metrics = Mapping[str, Estimate]
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A PNG image; width and height in pixels."""
+
+    name: str
+    content: bytes
+    width: int
+    height: int
+
+
+@dataclass(frozen=True)
+class Clip:
+    """A clip that was decided wrongly."""
+
+    file: str
+    label: str
+    score: float
+    margin: float
+    """How far the score lies on the wrong side of the threshold, >= 0."""
+    speaker: str = ""
+    system: str = ""
+    url: str = ""
+    """Of the recording; empty when it is not there."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a test found."""
+
+    folder: str
+    """Within the run's folder; empty for the usual test."""
+    about: Mapping[str, Any] = field(default_factory=dict)
+    metrics: Metrics = field(default_factory=dict)
+    breakdowns: Mapping[str, Mapping[str, Metrics]] = field(default_factory=dict)
+    """What by (gender, system, duration) -> group -> its metrics."""
+    pictures: tuple[Picture, ...] = ()
+    wrong: tuple[Clip, ...] = ()
+    """The worst of the clips that were decided wrongly, worst first."""
+    n_wrong: int | None = None
+    """How many there are in all; None when it is not known."""
+    problems: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run folder."""
+
+    name: str
+    """Within `runs/`: `run3` or `svm_study0/run3`."""
+    url: str
+    """Of its page, from `runs/`."""
+    state: str
+    """`finished`, `stopped early`, `did not finish` or `broken`."""
+    study: str = ""
+    number: int = -1
+    is_best: bool = False
+    has_weights: bool = True
+    hyperparameters: Mapping[str, Any] = field(default_factory=dict)
+    validation: Metrics = field(default_factory=dict)
+    split: str = ""
+    """Of the validation."""
+    provenance: Mapping[str, Any] = field(default_factory=dict)
+    outcome: Outcome | None = None
+    """Of the usual test."""
+    other_outcomes: tuple[Outcome, ...] = ()
+    pictures: tuple[Picture, ...] = ()
+    problems: tuple[str, ...] = ()
+
+    @property
+    def ended(self) -> str:
+        """When its training ended, as the provenance says it; empty when it does not."""
+        ended = self.provenance.get("ended")
+        return ended if isinstance(ended, str) else ""
+
+    def without_pictures(self) -> "Run":
+        """Return what other pages say of the run: without what is heavy."""
+        light = self.outcome and replace(self.outcome, pictures=(), wrong=(), breakdowns={})
+        ended = {"ended": self.ended}
+        return replace(self, outcome=light, other_outcomes=(), pictures=(), provenance=ended)
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A trial of a study, as its storage (or, without one, its folder) tells it."""
+
+    number: int
+    state: str
+    """`finished`, `stopped early`, `failed`, `running` or `broken`."""
+    value: float | None = None
+    """Validation EER."""
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Study:
+    """A study folder."""
+
+    name: str
+    url: str
+    search: Mapping[str, Any] = field(default_factory=dict)
+    best: int | None = None
+    """Number of the best trial."""
+    best_value: float | None = None
+    trials: tuple[Trial, ...] = ()
+    runs: tuple[Run, ...] = ()
+    pictures: tuple[Picture, ...] = ()
+    problems: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class LayerComparison:
+    """A folder that says how well each layer does."""
+
+    name: str
+    inputs: Mapping[str, Any] = field(default_factory=dict)
+    layers: tuple[tuple[int, Estimate], ...] = ()
+    """Layer and its validation EER."""
+    picture: Picture | None = None
+    problems: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Review:
+    """Everything in `runs/`."""
+
+    runs: tuple[Run, ...] = ()
+    """Those of no study."""
+    studies: tuple[Study, ...] = ()
+    comparisons: tuple[LayerComparison, ...] = ()
+    foreign: tuple[str, ...] = ()
+    """Names of what is none of these."""

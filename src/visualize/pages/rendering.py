@@ -1,0 +1,101 @@
+"""Records become HTML: one function for each kind of page, pure.
+
+Templates escape whatever is put into them. Were one to forget it, the page's policy still runs no script but its own
+and asks for nothing from anywhere: it names the digests of the one script and the one style sheet that it allows.
+"""
+
+import base64
+import hashlib
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from src.visualize.pages import list_tables, run_tables, words
+from src.visualize.pages.cells import axis_end, drawn, sort_key
+from src.visualize.pages.commands import next_command
+from src.visualize.pages.pictures import data_url, described
+from src.visualize.pages.records import Picture, Review, Run, Study
+
+TEMPLATES = Path(__file__).parent / "templates"
+
+
+def index_page(review: Review) -> str:
+    """Return the page of everything in `runs/`.
+
+    >>> "<h1>Runs</h1>" in index_page(Review())
+    True
+    """
+    return _render(
+        "index.html",
+        review=review,
+        leaderboard=list_tables.leaderboard(review),
+        studies=list_tables.studies_table(review.studies),
+        chosen=list_tables.chosen_by_validation(review),
+        set_aside=list_tables.set_aside(review),
+    )
+
+
+def run_page(run: Run) -> str:
+    """Return the page of a run.
+
+    >>> page = run_page(Run("run3", "run3/report.html", "did not finish"))
+    >>> "<h1>run3</h1>" in page, "Did not finish" in page
+    (True, True)
+    """
+    outcomes = [outcome for outcome in (run.outcome, *run.other_outcomes) if outcome]
+    return _render("run.html", run=run, outcomes=outcomes)
+
+
+def study_page(study: Study, slices: tuple[Picture, ...] = (), made_from: str = "") -> str:
+    """Return the page of a study.
+
+    Parameters
+    ----------
+    study : Study
+    slices : tuple of Picture
+        How the value hangs from each hyperparameter.
+    made_from : str
+        A digest that the page carries, so that it can be known without drawing the slices again.
+
+    >>> '<meta name="made-from" content="abc">' in study_page(Study("svm_study0", ""), made_from="abc")
+    True
+    """
+    best = next((run for run in study.runs if run.is_best), None)
+    return _render("study.html", study=study, slices=slices, made_from=made_from, best=best)
+
+
+def _render(template: str, **content: Any) -> str:
+    return str(_environment().get_template(template).render(content))
+
+
+@lru_cache
+def _environment() -> Environment:
+    environment = Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        finalize=_readable,
+    )
+    style, script = (Markup((TEMPLATES / name).read_text(encoding="utf-8")) for name in ("page.css", "page.js"))
+    environment.globals |= {"style": style, "script": script, "style_digest": _digest(style)}
+    environment.globals |= {"script_digest": _digest(script), "words": words, "tables": run_tables}
+    environment.globals |= {"lists": list_tables, "axis_end": axis_end, "drawn": drawn}
+    environment.globals |= {"data_url": data_url, "described": described, "next_command": next_command}
+    environment.filters["sort_key"] = sort_key
+    return environment
+
+
+def _readable(value: Any) -> Any:
+    """Let no byte through that is no text, wherever a template puts it."""
+    if isinstance(value, str) and not isinstance(value, Markup):
+        return words.readable(value)
+    return value
+
+
+def _digest(text: str) -> str:
+    return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()

@@ -1,0 +1,144 @@
+"""The tables of a run's page: metrics beside validation, breakdowns, clips decided wrongly, inputs, origin."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from src.visualize.pages.cells import Cell, Column, Table, axis_end, estimated, number, text
+from src.visualize.pages.records import Clip, Metrics, Outcome, Run
+from src.visualize.pages.words import METRICS, counted, in_order, interval, metric, plain, written
+
+_GROUP_METRICS = ("min_dcf", "act_dcf", "cllr", "accuracy", "n_bonafide", "n_spoof")
+_WHAT_GROUPS_ARE = {
+    "gender": "The clips of each gender alone.",
+    "system": "Each system's spoofs against all bona fide clips: which machine deceives the detector most.",
+    "duration": "Clips of each length alone: short ones say less.",
+}
+_TRUTHS = {"bona-fide": "bona fide, rejected", "spoof": "spoof, accepted"}
+_EMBEDDING_KEYS = ("model", "precision", "clips", "digest", "corpus_digest", "split_digest")
+
+
+def metrics_table(run: Run, outcome: Outcome | None) -> Table | None:
+    """Return the metrics of a test (where there is one) beside those of the run's validation (the usual test's)."""
+    tested = outcome.metrics if outcome else {}
+    validated: Metrics = run.validation if outcome is None or outcome is run.outcome else {}
+    names = in_order({**validated, **tested})
+    if not names:
+        return None
+    columns = [Column("metric")]
+    if tested:
+        columns += [Column("test", True), Column("interval", True)]
+    if validated:
+        columns += [Column("validation", True)]
+    columns.append(Column("better"))
+    rows = []
+    for name in names:
+        about = metric(name)
+        row = [Cell(about.title, href=f"#{about.term}" if about.term else "")]
+        if tested:
+            estimate = tested.get(name)
+            row += [number(estimate.value if estimate else None, about.kind)]
+            row += [Cell(interval(estimate, about.kind) if estimate else "")]
+        if validated:
+            row.append(number(validated[name].value if name in validated else None, about.kind))
+        rows.append((*row, Cell(about.better)))
+    return Table("Every metric", tuple(columns), tuple(rows))
+
+
+def breakdown_tables(outcome: Outcome) -> list[Table]:
+    """Return one table for each way in which a test's clips were divided."""
+    return [_breakdown_table(what, groups) for what, groups in outcome.breakdowns.items() if groups]
+
+
+def _breakdown_table(what: str, groups: Mapping[str, Metrics]) -> Table:
+    eers = [group.get("eer") for group in groups.values()]
+    end = axis_end(eers)
+    shown = [name for name in _GROUP_METRICS if any(name in group for group in groups.values())]
+    columns = [Column(what), Column("EER", True), *(Column(METRICS[name].title, True) for name in shown)]
+    rows = []
+    for (name, group), eer in zip(groups.items(), eers, strict=True):
+        values = [estimated(group.get(key), METRICS[key].kind) for key in shown]
+        rows.append((text(name), estimated(eer, "rate", end), *values))
+    about = f"{_WHAT_GROUPS_ARE.get(what, '')} The bars run from 0 to {100 * end:g} %; lower is better."
+    return Table(f"By {what}", tuple(columns), tuple(rows), sortable=len(rows) > 1, about=about.strip())
+
+
+def wrong_clips_table(clips: tuple[Clip, ...], n_wrong: int) -> Table:
+    """Return the clips that were decided most wrongly, with what plays them."""
+    columns = (
+        Column("file"),
+        Column("truth and decision"),
+        Column("score", True),
+        Column("beyond the threshold by", True),
+        Column("speaker"),
+        Column("system"),
+        Column("listen"),
+    )
+    rows = tuple(
+        (
+            Cell(clip.file, clip.file, verbatim=True),
+            text(_TRUTHS.get(clip.label, clip.label)),
+            number(clip.score, "number"),
+            number(clip.margin, "number"),
+            text(clip.speaker),
+            text(clip.system),
+            Cell(audio=clip.url) if clip.url else Cell(note="not here"),
+        )
+        for clip in clips
+    )
+    shown = f"the worst {len(clips)} of {n_wrong}" if n_wrong > len(clips) else counted(n_wrong, "clip")
+    return Table(f"Clips decided wrongly: {shown}", columns, rows, sortable=len(rows) > 1)
+
+
+def inputs_table(values: Mapping[str, Any], caption: str) -> Table:
+    """Return names and values of what went in."""
+    rows = tuple((Cell(str(key)), Cell(plain(value), verbatim=True)) for key, value in values.items())
+    return Table(caption, (Column("name"), Column("value")), rows)
+
+
+def origin_table(provenance: Mapping[str, Any]) -> Table | None:
+    """Return where a run comes from: code, packages, command, machine, time; without the data."""
+    values = {key: value for key, value in provenance.items() if key != "data"}
+    return inputs_table(values, "Code, packages, command and machine") if values else None
+
+
+def data_table(provenance: Mapping[str, Any]) -> Table | None:
+    """Return the digests of the embeddings that a run was made from."""
+    data = provenance.get("data")
+    embeddings = data.get("embeddings") if isinstance(data, Mapping) else None
+    if not isinstance(embeddings, Mapping):
+        return None
+    splits = {split: meta for split, meta in embeddings.items() if isinstance(meta, Mapping)}
+    keys = [key for key in _EMBEDDING_KEYS if any(key in meta for meta in splits.values())]
+    rows = tuple(
+        (Cell(str(split)), *(Cell(plain(meta.get(key, "")), verbatim=True) for key in keys))
+        for split, meta in splits.items()
+    )
+    columns = (Column("split"), *(Column(key.replace("_", " ")) for key in keys))
+    return Table("Data, by digest", columns, rows) if rows else None
+
+
+def people_by_split(provenance: Mapping[str, Any]) -> dict[str, list[str]]:
+    """Return the people whose clips a run was made from, split by split."""
+    data = provenance.get("data")
+    people = data.get("people") if isinstance(data, Mapping) else None
+    if not isinstance(people, Mapping):
+        return {}
+    return {str(split): list(map(str, names)) for split, names in people.items() if isinstance(names, list)}
+
+
+def tested_on(outcome: Outcome) -> str:
+    """Say what a test was made on."""
+    about = outcome.about
+    parts = [plain(about[key]) for key in ("corpus", "split") if about.get(key)]
+    if about.get("gender") not in (None, "", "all"):
+        parts.append(f"gender {plain(about['gender'])}")
+    return ", ".join(parts)
+
+
+def threshold_in_words(outcome: Outcome) -> str:
+    """Say where a test's decisions were made."""
+    threshold = outcome.metrics.get("threshold")
+    if threshold is None:
+        return ""
+    origin = outcome.about.get("threshold_from")
+    return written(threshold.value, "number") + (f", chosen on {plain(origin)}" if origin else "")

@@ -1,0 +1,187 @@
+"""Words and signs of the pages: what a metric is called, how its values are written, what a verdict says."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from src.visualize.pages.records import Estimate, Metrics, Outcome
+
+UNREADABLE = "\ufffd"
+_NO_TEXT = re.compile("[\ud800-\udfff\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ufffe\uffff]")
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A metric's title, how it is written (`rate`, `number` or `count`), which direction is better, if any."""
+
+    title: str
+    kind: str
+    better: str = ""
+    term: str = ""
+    """Of the glossary that explains it."""
+
+
+METRICS = {
+    "eer": Metric("EER", "rate", "lower", "eer"),
+    "min_dcf": Metric("min DCF", "number", "lower", "min-dcf"),
+    "act_dcf": Metric("act DCF", "number", "lower", "act-dcf"),
+    "cllr": Metric("Cllr, bits", "number", "lower", "cllr"),
+    "auc": Metric("AUC", "number", "higher", "auc"),
+    "accuracy": Metric("Accuracy", "rate", "higher", "threshold"),
+    "balanced_accuracy": Metric("Balanced accuracy", "rate", "higher", "threshold"),
+    "precision": Metric("Precision", "rate", "higher", "threshold"),
+    "recall": Metric("Recall", "rate", "higher", "threshold"),
+    "f1": Metric("F1", "rate", "higher", "threshold"),
+    "threshold": Metric("Decision threshold", "number", "", "threshold"),
+    "eer_threshold": Metric("EER threshold", "number"),
+    "n_bonafide": Metric("Bona fide clips", "count"),
+    "n_spoof": Metric("Spoof clips", "count"),
+    "true_bonafide": Metric("Bona fide accepted", "count", "higher"),
+    "false_spoof": Metric("Bona fide rejected", "count", "lower"),
+    "true_spoof": Metric("Spoofs rejected", "count", "higher"),
+    "false_bonafide": Metric("Spoofs accepted", "count", "lower"),
+    "best_epoch": Metric("Epoch of the saved weights", "count"),
+}
+"""In the order in which pages show them; a metric that is not here is shown under its own name, last."""
+
+
+def metric(name: str) -> Metric:
+    """Return what is known of a metric.
+
+    >>> metric("eer").better, metric("own_metric").title
+    ('lower', 'own_metric')
+    """
+    return METRICS.get(name, Metric(name, "number"))
+
+
+def readable(text: str) -> str:
+    """Replace what no page can hold: control characters and halves of characters (bytes that are no UTF-8).
+
+    >>> readable("a" + bytes([0xE9]).decode("utf-8", "surrogateescape")).encode()
+    b'a\\xef\\xbf\\xbd'
+    """
+    return _NO_TEXT.sub(UNREADABLE, text)
+
+
+def plain(value: Any) -> str:
+    """Write any value of a JSON file, nested or not, in one line.
+
+    >>> plain(0.1), plain([1, None]), plain(True), plain({"a": "b"})
+    ('0.1', '1, none', 'yes', 'a: b')
+    """
+    if value is None:
+        return "none"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, Mapping):
+        return ", ".join(f"{key}: {plain(inner)}" for key, inner in value.items())
+    if isinstance(value, list | tuple):
+        return ", ".join(map(plain, value))
+    return f"{value:.6g}" if isinstance(value, float) else str(value)
+
+
+def written(value: float, kind: str) -> str:
+    """Write a value as its kind asks for.
+
+    >>> written(0.0321, "rate"), written(0.0321, "number"), written(12.0, "count")
+    ('3.21 %', '0.0321', '12')
+    """
+    if abs(value) >= 1e7:
+        return f"{value:.4g}"
+    return {"rate": f"{100 * value:.2f} %", "number": f"{value:.4f}", "count": f"{value:.0f}"}[kind]
+
+
+def interval(estimate: Estimate, kind: str) -> str:
+    """Write the bounds of an estimate, the unit once; empty where it has none.
+
+    >>> interval(Estimate(0.032, 0.019, 0.05), "rate")
+    '1.90 to 5.00 %'
+    """
+    if estimate.low is None or estimate.high is None:
+        return ""
+    return f"{written(estimate.low, kind).removesuffix(' %')} to {written(estimate.high, kind)}"
+
+
+def rough(rate: float) -> str:
+    """Write a rate as a sentence says it: one decimal, two below 1 %.
+
+    >>> rough(0.0321), rough(0.0032), rough(0.0)
+    ('3.2 %', '0.32 %', '0.0 %')
+    """
+    return f"{100 * rate:.{2 if 0 < abs(rate) < 0.01 else 1}f} %"
+
+
+def verdict(outcome: Outcome) -> str:
+    """Say what a test found: its EER, how sure that is, and on how many people; empty without an EER.
+
+    >>> about = {"n_people": 12, "confidence": 0.95}
+    >>> verdict(Outcome("", about, {"eer": Estimate(0.032, 0.019, 0.05)}))
+    '3.2 % (95 %: 1.9 to 5.0 %), 12 people'
+    """
+    eer = outcome.metrics.get("eer")
+    if eer is None:
+        return ""
+    return rough(eer.value) + _in_brackets(certainty(outcome)) + _after_comma(people(outcome))
+
+
+def certainty(outcome: Outcome) -> str:
+    """Say between which bounds the EER of a test lies, and how surely; empty where it has no interval.
+
+    >>> certainty(Outcome("", {}, {"eer": Estimate(0.032, 0.009, 0.05)}))
+    '95 %: 0.90 to 5.0 %'
+    """
+    eer = outcome.metrics.get("eer")
+    if eer is None or eer.low is None or eer.high is None:
+        return ""
+    return f"{confidence(outcome.about)}: {rough(eer.low).removesuffix(' %')} to {rough(eer.high)}"
+
+
+def confidence(about: Mapping[str, Any]) -> str:
+    """Return the confidence of a test's intervals; 95 % where it does not say.
+
+    >>> confidence({"confidence": 0.9}), confidence({"confidence": "much"})
+    ('90 %', '95 %')
+    """
+    given = about.get("confidence")
+    share = given if isinstance(given, float) and 0 < given < 1 else 0.95
+    return f"{100 * share:.4g} %"
+
+
+def people(outcome: Outcome) -> str:
+    """Say of how many people the clips of a test are; empty when it does not say.
+
+    >>> people(Outcome("", {"n_people": 1}))
+    '1 person'
+    """
+    n_people = outcome.about.get("n_people")
+    if type(n_people) is not int:
+        return ""
+    return "1 person" if n_people == 1 else f"{n_people} people"
+
+
+def in_order(names: Metrics) -> list[str]:
+    """Return the names of metrics in the order of `METRICS`, the unknown ones last.
+
+    >>> in_order({"own": Estimate(1), "auc": Estimate(1), "eer": Estimate(0)})
+    ['eer', 'auc', 'own']
+    """
+    known = [name for name in METRICS if name in names]
+    return known + [name for name in names if name not in METRICS]
+
+
+def counted(number: int, one: str, many: str = "") -> str:
+    """Write a number with its noun.
+
+    >>> counted(1, "run"), counted(2, "run"), counted(0, "study", "studies")
+    ('1 run', '2 runs', '0 studies')
+    """
+    return f"{number} {one if number == 1 else many or one + 's'}"
+
+
+def _in_brackets(text: str) -> str:
+    return f" ({text})" if text else ""
+
+
+def _after_comma(text: str) -> str:
+    return f", {text}" if text else ""
