@@ -5,8 +5,8 @@ are drawn when anything else on its page has changed: the page carries the diges
 """
 
 import io
-import logging
 import warnings
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 
 SLICE_DPI = 110
 _HEAD_BYTES = 4096
-logger = logging.getLogger("audios")
 
 
 def report_runs(root: Path) -> Path:
@@ -70,13 +69,15 @@ def _write_study(notes: StudyNotes, folders: list[Path], root: Path, bar: tqdm) 
     page = notes.folder / PAGE
     made_from = text_digest(study_page(study) + repr(study.trials))
     if not _is_made_from(page, made_from):
-        slices = _draw_slices(opened, study) if opened else ()
-        _write(page, study_page(study, slices, made_from))
+        problems: list[str] = []
+        slices = _draw_slices(opened, study, problems) if opened else ()
+        shown = replace(study, problems=(*study.problems, *problems))
+        _write(page, study_page(shown, slices, "" if problems else made_from))
     bar.update()
     return study
 
 
-def _draw_slices(opened: "optuna.Study", study: Study) -> tuple[Picture, ...]:
+def _draw_slices(opened: "optuna.Study", study: Study, problems: list[str]) -> tuple[Picture, ...]:
     """Draw the slices of all hyperparameters that vary."""
     from src.visualize.slices import slice_figure
 
@@ -90,7 +91,7 @@ def _draw_slices(opened: "optuna.Study", study: Study) -> tuple[Picture, ...]:
         try:
             slice_figure(opened, name).savefig(content, format="png", dpi=SLICE_DPI)
         except Exception as error:  # what a journal holds may be beyond Optuna's drawing
-            logger.warning("%s: no slice of %s can be drawn (%s)", study.name, name, error)
+            problems.append(f"no slice of {name} can be drawn ({error})")
             continue
         slices.append(parse_picture(name, content.getvalue()))
     return tuple(slices)

@@ -55,7 +55,7 @@ def read_run(folder: Path, root: Path, study: StudyOf | None = None) -> Run:
     if ended and validation and "eer" not in metrics:
         problems.append(f"{METRICS} holds no EER")
     if not ended:
-        problems.append(f"did not finish: {METRICS} is missing" if began else "did not begin: it holds nothing")
+        problems.append(f"{METRICS} is missing" if began else f"{HYPERPARAMETERS} and {METRICS} are missing")
     corpora = _Recordings(root, folder)
     pictures = read_pictures(folder, TRAINING_PICTURES, problems)
     tests = [_read_outcome(path, path.name, corpora) for path in folders(folder) if path.name.startswith("test-")]

@@ -53,7 +53,7 @@ def slice_figure(study: "optuna.Study", parameter: str, *, value_name: str = "va
         plot_slice(study, [parameter], target_name=value_name)
         figure = pyplot.gcf()
         pyplot.close(figure)
-    figure.axes[0].set_title("")
+    figure.axes[0].set(title="", facecolor="white")
     figure.set_size_inches(*SIZE)
-    figure.set_layout_engine("constrained")
+    figure.set_layout_engine("tight")  # constrained cannot hold the colour bar that is there
     return figure

@@ -8,7 +8,7 @@ from src.visualize.pages.records import Estimate
 from src.visualize.pages.words import interval, written
 
 BAR_WIDTH, BAR_EDGE = 96, 5  # units of the drawing; the edge is room for a point at either end
-_ENDS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
+_ENDS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.7, 1.0)
 
 
 @dataclass(frozen=True)

@@ -63,7 +63,7 @@ def _leaderboard_row(run: Run, end: float) -> Iterator[Cell]:
     yield estimated(_test_eer(run), "rate", end)
     for key in ("min_dcf", "cllr"):
         yield estimated(run.outcome.metrics.get(key) if run.outcome else None, "number")
-    yield Cell(run.ended[:16].replace("T", " "), run.ended)
+    yield Cell(run.ended[:10], run.ended, note=run.ended[11:16])
 
 
 def studies_table(studies: Iterable[Study]) -> Table:

@@ -5,7 +5,7 @@ from typing import Any
 
 from src.visualize.pages.cells import Cell, Column, Table, axis_end, estimated, number, text
 from src.visualize.pages.records import Clip, Metrics, Outcome, Run
-from src.visualize.pages.words import METRICS, counted, in_order, interval, metric, plain, written
+from src.visualize.pages.words import METRICS, confidence, counted, in_order, interval, metric, plain, written
 
 _GROUP_METRICS = ("min_dcf", "act_dcf", "cllr", "accuracy", "n_bonafide", "n_spoof")
 _WHAT_GROUPS_ARE = {
@@ -26,7 +26,7 @@ def metrics_table(run: Run, outcome: Outcome | None) -> Table | None:
         return None
     columns = [Column("metric")]
     if tested:
-        columns += [Column("test", True), Column("interval", True)]
+        columns += [Column("test", True), Column(f"{confidence(outcome.about)} interval" if outcome else "", True)]
     if validated:
         columns += [Column("validation", True)]
     columns.append(Column("better"))
@@ -97,24 +97,33 @@ def inputs_table(values: Mapping[str, Any], caption: str) -> Table:
 
 def origin_table(provenance: Mapping[str, Any]) -> Table | None:
     """Return where a run comes from: code, packages, command, machine, time; without the data."""
-    values = {key: value for key, value in provenance.items() if key != "data"}
+    values = without_data(provenance)
     return inputs_table(values, "Code, packages, command and machine") if values else None
 
 
-def data_table(provenance: Mapping[str, Any]) -> Table | None:
-    """Return the digests of the embeddings that a run was made from."""
+def embeddings_of(provenance: Mapping[str, Any]) -> Any:
+    """Return what a run's provenance says of the embeddings that it was made from."""
     data = provenance.get("data")
-    embeddings = data.get("embeddings") if isinstance(data, Mapping) else None
+    return data.get("embeddings") if isinstance(data, Mapping) else None
+
+
+def digests_table(embeddings: Any) -> Table | None:
+    """Return model and digests of embeddings, split by split; None where they are not in that form."""
     if not isinstance(embeddings, Mapping):
         return None
-    splits = {split: meta for split, meta in embeddings.items() if isinstance(meta, Mapping)}
+    splits = {str(split): meta for split, meta in embeddings.items() if isinstance(meta, Mapping)}
     keys = [key for key in _EMBEDDING_KEYS if any(key in meta for meta in splits.values())]
     rows = tuple(
-        (Cell(str(split)), *(Cell(plain(meta.get(key, "")), verbatim=True) for key in keys))
+        (Cell(split), *(Cell(plain(meta.get(key, "")), verbatim=key.endswith("digest")) for key in keys))
         for split, meta in splits.items()
     )
     columns = (Column("split"), *(Column(key.replace("_", " ")) for key in keys))
     return Table("Data, by digest", columns, rows) if rows else None
+
+
+def without_data(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what is said of a run or a study beside its data, which have a table of their own."""
+    return {key: value for key, value in values.items() if key != "data"}
 
 
 def people_by_split(provenance: Mapping[str, Any]) -> dict[str, list[str]]:

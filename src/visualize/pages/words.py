@@ -160,6 +160,17 @@ def people(outcome: Outcome) -> str:
     return "1 person" if n_people == 1 else f"{n_people} people"
 
 
+def made_of(inputs: Mapping[str, Any]) -> str:
+    """Say what a run or a study is of, leaving out what is unknown; a null is what a study searches.
+
+    >>> made_of({"classifier": "svm", "backbone": "lfcc", "layer": None, "corpus": "mini"})
+    'svm, backbone lfcc, any layer, corpus mini'
+    """
+    keys = [key for key in ("classifier", "backbone", "layer", "pooling", "corpus") if key in inputs]
+    said = [f"any {key}" if inputs[key] is None else f"{key} {plain(inputs[key])}" for key in keys]
+    return ", ".join(said).removeprefix("classifier ")
+
+
 def in_order(names: Metrics) -> list[str]:
     """Return the names of metrics in the order of `METRICS`, the unknown ones last.
 
