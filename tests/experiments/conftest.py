@@ -1,5 +1,6 @@
 """A project whose embeddings are drawn, not computed: three layers of which the classes overlap, so that EERs vary."""
 
+import json
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -65,6 +66,38 @@ def write_project(root: Path, *, people: int = 17, clips: int = 4) -> None:
     write_tables(dataset, pd.DataFrame(rows, columns=FILE_COLUMNS))
     split_dataset(dataset, SplitShares(pretext=0, train=0.5, val=0.25), seed=7)
     write_stores(root)
+
+
+@pytest.fixture(scope="session")
+def write_run() -> Callable[..., Path]:
+    """Return a function that writes a run folder by hand: `write_run(folder, eer=0.05, tested=True, layer=3)`."""
+
+    def write(folder: Path, *, eer: float = 0.05, tested: bool = True, **hyperparameters: object) -> Path:
+        inputs = {"corpus": "mini", "backbone": "lfcc", "model": "lfcc-40", "classifier": "svm", "layer": 0}
+        inputs |= {"pooling": "mean", "seed": 7, "C": 1.5, **hyperparameters}
+        test = {"eer": {"value": eer + 0.01, "low": eer / 2, "high": 2 * eer}, "threshold": {"value": 0.25}}
+        test |= {"min_dcf": {"value": 0.3, "low": 0.2, "high": 0.4}, "n_spoof": {"value": 2, "low": None, "high": None}}
+        test["breakdowns"] = {"gender": {"F": {"eer": {"value": 0.1, "low": None, "high": None}}}}
+        test["about"] = {"corpus": inputs["corpus"], "split": "downstream_test", "n_people": 12, "confidence": 0.95}
+        contents = {
+            "hyperparameters.json": inputs,
+            "metrics.json": {"split": "downstream_val", "eer": eer, "auc": 0.9},
+            "provenance.json": {"code": "abc", "ended": "2026-01-02T03:04:05+00:00", "data": {"embeddings": {}}},
+        }
+        folder.mkdir(parents=True)
+        (folder / "model.skops").touch()
+        for name, content in (contents | ({"test_results.json": test} if tested else {})).items():
+            (folder / name).write_text(json.dumps(content))
+        if tested:
+            rows = [
+                "real/a.wav,bona-fide,0.2,Ann,F,",
+                "real/b.wav,bona-fide,0.9,Ben,M,",
+                "fake/a.wav,spoof,0.75,Ann,F,xtts",
+            ]
+            (folder / "scores.csv").write_text("\n".join(["file,label,score,speaker,gender,system", *rows]))
+        return folder
+
+    return write
 
 
 @pytest.fixture(scope="session")
