@@ -2,11 +2,11 @@
 
 Duration, level, sample rate, file format and the silence before the speech are measured on every clip. Each that tells
 the classes apart alone gets a warning with the EER that it reaches: a detector trained on such a corpus may have
-learned this and nothing else.
+learned this and nothing else. What tells one system's spoofs apart can drown among those of the others, so each system
+is judged alone as well.
 """
 
-from collections.abc import Hashable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import cast
@@ -21,7 +21,7 @@ from src.audio.normalize import rms
 from src.experiments.catalogue import usable_or_reason
 from src.metrics.eer import detection_error_curve, equal_error_point
 from src.utils.dataset import REJECTED_TABLE, drop_rejected, person_of, read_files, read_rejected, write_tables
-from src.utils.labels import parse_label
+from src.utils.labels import LABEL_NAMES, SPOOF, parse_label
 from src.utils.parallel import map_clips
 
 TELLING_EER = 0.40
@@ -46,11 +46,14 @@ class Cue:
     eer: float
     """Of the best threshold on this property alone, in either direction."""
     telling: bool
+    system: str = ""
+    """What made the spoofs that were judged; empty = all of them."""
 
     @property
     def warning(self) -> str:
         """What a user is told."""
-        return f"{self.name} alone tells the classes apart with an EER of {self.eer:.1%}: {ADVICE[self.name]}."
+        whom = f"the spoofs of {self.system} from bona fide speech" if self.system else "the classes apart"
+        return f"{self.name} alone tells {whom} with an EER of {self.eer:.1%}: {ADVICE[self.name]}."
 
 
 @dataclass(frozen=True)
@@ -60,8 +63,13 @@ class Inspection:
     totals: str
     table: pd.DataFrame
     """A row for each label and gender: clips, people, hours and the median of every property."""
+    systems: pd.DataFrame
+    """The same for each system that made spoofs; no row where none is known."""
     cues: list[Cue]
+    """Of every property and, of single systems, those that are telling where all systems together are not."""
     n_rejected: int
+    clips: pd.DataFrame
+    """The table of files with what was measured on each."""
 
     def __str__(self) -> str:
         rejected = [f"{self.n_rejected} clips cannot be used, see {REJECTED_TABLE}."] if self.n_rejected else []
@@ -72,7 +80,8 @@ class Inspection:
             )
         elif not remarks:
             remarks.append("None of these properties alone tells the classes apart.")
-        return "\n".join([self.totals, self.table.to_string(index=False), *rejected, *remarks])
+        tables = [table.to_string(index=False) for table in (self.table, self.systems) if len(table)]
+        return "\n".join([self.totals, *tables, *rejected, *remarks])
 
 
 def inspect_dataset(dataset: Path, jobs: int = 0) -> Inspection:
@@ -93,17 +102,21 @@ def inspect_dataset(dataset: Path, jobs: int = 0) -> Inspection:
     clips = pd.concat([usable, pd.DataFrame([values for values, reason in measured if not reason])], axis=1)
     clips = clips.loc[:, ~clips.columns.duplicated(keep="last")]
     totals = f"{len(clips)} clips, {clips['duration'].sum() / 3600:.2f} h, {person_of(clips).nunique()} people"
-    table = pd.DataFrame([_row(name, group) for name, group in clips.groupby(["label", "gender"])])
-    return Inspection(totals, table, find_cues(clips), len(read_rejected(dataset)))
+    cues = [*find_cues(clips), *find_system_cues(clips)]
+    return Inspection(
+        totals, _summary(clips, ["label", "gender"]), summarise_systems(clips), cues, len(read_rejected(dataset)), clips
+    )
 
 
-def find_cues(clips: pd.DataFrame) -> list[Cue]:
+def find_cues(clips: pd.DataFrame, *, chance: float = CHANCE) -> list[Cue]:
     """Judge each property of the clips by how well it alone tells the classes apart.
 
     Parameters
     ----------
     clips : pd.DataFrame
         Columns label and those that `inspect_dataset` measures.
+    chance : float
+        How probable a telling property may be where it depends on the class in no way.
     """
     labels = np.array([parse_label(label) for label in clips["label"]])
     if len(set(labels)) < 2:
@@ -111,21 +124,47 @@ def find_cues(clips: pd.DataFrame) -> list[Cue]:
     numbers = {name: clips[name].to_numpy(float) for name in ("duration", "peak level", "RMS level", "leading silence")}
     categories = {name: _share_of_bonafide(clips[name], labels) for name in ("sample rate", "file format")}
     return [
-        *(_judge(name, labels, values) for name, values in numbers.items()),
-        *(_judge(name, labels, values, even_if_few=True) for name, values in categories.items()),
+        *(_judge(name, labels, values, chance=chance) for name, values in numbers.items()),
+        *(_judge(name, labels, values, chance=chance, even_if_few=True) for name, values in categories.items()),
     ]
 
 
-def _judge(name: str, labels: np.ndarray, values: np.ndarray, *, even_if_few: bool = False) -> Cue:
+def find_system_cues(clips: pd.DataFrame) -> list[Cue]:
+    """Find what tells one system's spoofs from all bona fide clips, though it does not tell all spoofs from them.
+
+    The more systems there are, the rarer must a finding be by chance.
+    """
+    is_spoof = clips["label"] == LABEL_NAMES[SPOOF]
+    systems = _known_systems(clips)
+    told = {cue.name for cue in find_cues(clips) if cue.telling}
+    found = []
+    for system in systems:
+        cues = find_cues(clips[~is_spoof | (clips["system"] == system)], chance=CHANCE / len(systems))
+        found += [replace(cue, system=system) for cue in cues if cue.telling and cue.name not in told]
+    return found
+
+
+def summarise_systems(clips: pd.DataFrame) -> pd.DataFrame:
+    """Return a row for each system that made spoofs, spoofs whose maker is unknown last."""
+    if not _known_systems(clips):
+        return pd.DataFrame()
+    spoofs = clips[clips["label"] == LABEL_NAMES[SPOOF]]
+    rows = _summary(spoofs, ["system"]).sort_values("system", key=lambda names: names == "", kind="stable")
+    return rows.replace({"system": {"": "unknown"}}).reset_index(drop=True)
+
+
+def _known_systems(clips: pd.DataFrame) -> list[str]:
+    is_spoof = clips["label"] == LABEL_NAMES[SPOOF]
+    return sorted(set(clips.loc[is_spoof, "system"]) - {""}) if "system" in clips else []
+
+
+def _judge(name: str, labels: np.ndarray, values: np.ndarray, *, chance: float, even_if_few: bool = False) -> Cue:
     if np.ptp(values) == 0:
         return Cue(name, 0.5, False)
     eer = min(_eer_between_ties(labels, values), _eer_between_ties(labels, -values))
-    chance = mannwhitneyu(values[labels == 1], values[labels == 0]).pvalue
-    return Cue(
-        name,
-        eer,
-        bool(eer < TELLING_EER and (chance < CHANCE or (even_if_few and eer == 0 and np.bincount(labels).min() >= 5))),
-    )
+    by_chance = mannwhitneyu(values[labels == 1], values[labels == 0]).pvalue
+    sure = by_chance < chance or (even_if_few and eer == 0 and np.bincount(labels).min() >= 5)
+    return Cue(name, eer, bool(eer < TELLING_EER and sure))
 
 
 def _eer_between_ties(labels: np.ndarray, values: np.ndarray) -> float:
@@ -153,11 +192,15 @@ def _measure(path: Path) -> dict[str, float | int | str]:
     }
 
 
-def _row(name: Hashable, clips: pd.DataFrame) -> dict[str, object]:
-    label, gender = cast(tuple[str, str], name)
+def _summary(clips: pd.DataFrame, by: list[str]) -> pd.DataFrame:
+    groups = clips.groupby(by)
+    return pd.DataFrame(
+        [dict(zip(by, cast(tuple[str, ...], name), strict=True)) | _row(group) for name, group in groups]
+    )
+
+
+def _row(clips: pd.DataFrame) -> dict[str, object]:
     return {
-        "label": label,
-        "gender": gender,
         "clips": len(clips),
         "people": person_of(clips).nunique(),
         "hours": round(clips["duration"].sum() / 3600, 2),

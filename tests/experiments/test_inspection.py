@@ -1,5 +1,6 @@
 """A cue planted in the clips is warned about with the EER that it reaches; a clean corpus is not warned about."""
 
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -12,7 +13,7 @@ import soxr
 from scipy.stats import norm
 
 from src.experiments.catalogue import add_duration, generate_tables
-from src.experiments.inspection import Inspection, find_cues, inspect_dataset
+from src.experiments.inspection import Inspection, find_cues, find_system_cues, inspect_dataset
 from src.experiments.transforms import normalize_dataset
 from src.utils.dataset import read_rejected
 
@@ -113,6 +114,46 @@ def test_a_property_that_never_varies_tells_nothing() -> None:
 def test_one_class_alone_has_nothing_to_be_told_from() -> None:
     clips = clean_clips(50)
     assert find_cues(clips[clips["label"] == "spoof"]) == []
+
+
+# ---- judging systems one by one
+
+
+def clips_of_systems(n_each: int, n_systems: int, seed: int = 0) -> pd.DataFrame:
+    """Return clean clips whose spoofs are dealt out to systems A, B, C, ..., `n_each` for each of them."""
+    clips = clean_clips(n_each * n_systems, seed)
+    names = np.array([chr(ord("A") + number) for number in range(n_systems)])
+    return clips.assign(system=np.where(clips["label"] == "spoof", np.repeat(np.tile(names, n_each), 2), ""))
+
+
+def test_a_cue_of_one_system_that_drowns_among_all_is_found_with_the_eer_of_theory() -> None:
+    clips = clips_of_systems(200, 6)
+    clips["duration"] -= 2 * (clips["system"] == "C")
+    assert telling(clips) == {}
+    (cue,) = find_system_cues(clips)
+    assert (cue.name, cue.system, cue.telling) == ("duration", "C", True)
+    assert cue.eer == pytest.approx(norm.cdf(-1), abs=0.04)
+    assert cue.warning.startswith("duration alone tells the spoofs of C from bona fide speech with an EER of 1")
+
+
+def test_what_tells_all_spoofs_is_not_said_again_of_each_system() -> None:
+    clips = clips_of_systems(200, 4)
+    clips["duration"] += 2 * (clips["label"] == "spoof")
+    clips["RMS level"] += 9 * (clips["system"] == "B")
+    assert set(telling(clips)) == {"duration"}
+    assert [(cue.name, cue.system) for cue in find_system_cues(clips)] == [("RMS level", "B")]
+
+
+def test_clean_systems_are_not_warned_about_however_many_they_are() -> None:
+    false_alarms = [find_system_cues(clips_of_systems(20, n, seed)) for n in (2, 8, 20) for seed in range(8)]
+    assert sum(map(bool, false_alarms)) <= 1  # of 24 corpora, of which chance fools one in 170
+
+
+def test_one_system_is_all_spoofs_and_an_unknown_one_is_no_system() -> None:
+    clips = clips_of_systems(100, 1).assign(duration=lambda table: table["duration"] - 2 * (table["label"] == "spoof"))
+    assert set(telling(clips)) == {"duration"}
+    assert find_system_cues(clips) == []
+    assert find_system_cues(clips.assign(system="")) == []
 
 
 # ---- measuring clips
@@ -256,6 +297,26 @@ def test_the_table_says_what_the_corpus_holds(inspection: Inspection) -> None:
     assert table["RMS (dBFS)"].tolist() == [-6.0, -6.0, -6.4]
     assert table["rate (Hz)"].tolist() == ["16000"] * 3
     assert table["format"].tolist() == ["FLAC PCM_16", "FLAC PCM_16", "FLAC PCM_16 x 2, WAV PCM_16 x 1"]
+
+
+def test_spoofs_are_counted_by_system_where_any_is_known(known: Path, inspection: Inspection, tmp_path: Path) -> None:
+    assert inspection.systems.empty
+    dataset = Path(shutil.copytree(known, tmp_path / "corpus"))
+    (dataset / "SOURCES.csv").write_text("file,system\nfake_voices/Ana_F001_Fake/1.flac,xtts\n")
+    generate_tables(dataset)
+    found = inspect_dataset(dataset, jobs=1)
+    assert found.systems[["system", "clips", "people", "duration (s)"]].to_numpy().tolist() == [
+        ["xtts", 1, 1, 1.1],
+        ["unknown", 2, 1, 1.1],
+    ]
+    assert "xtts" in str(found)
+
+
+def test_the_clips_carry_what_was_measured(inspection: Inspection) -> None:
+    clips = inspection.clips.set_index("file")
+    assert len(clips) == 6
+    assert clips.loc["fake_voices/Ana_F001_Fake/0.flac", ["duration", "leading silence"]].tolist() == [1.1, 0.1]
+    assert clips["peak level"].tolist() == pytest.approx([20 * np.log10(0.5)] * 6, abs=1e-3)
 
 
 def test_columns_that_were_measured_before_change_nothing(tmp_path: Path) -> None:
