@@ -9,9 +9,8 @@ import numpy.typing as npt
 from matplotlib.figure import Figure
 
 from src.metrics.checks import split_classes
-from src.visualize.style import BLACK, LABEL_COLORS, LABEL_NAMES, new_figure, percent, require_finite
-
-_BIN_RANGE = (10, 60)
+from src.visualize.distributions import draw_classes
+from src.visualize.style import BLACK, LABEL_NAMES, new_figure, percent, require_finite
 
 
 def score_histogram(y_true: npt.ArrayLike, y_scores: npt.ArrayLike, threshold: float) -> Figure:
@@ -48,22 +47,13 @@ def score_histogram(y_true: npt.ArrayLike, y_scores: npt.ArrayLike, threshold: f
     """
     bonafide, spoof = split_classes(y_true, y_scores)
     require_finite(np.array(threshold), "thresholds")
-    edges = _bin_edges(np.concatenate([bonafide, spoof]))
     figure, axes = new_figure()
-    for label, scores, wrong, verb in (
-        (0, spoof, spoof >= threshold, "accepted"),
-        (1, bonafide, bonafide < threshold, "rejected"),
-    ):
-        axes.hist(
-            scores,
-            bins=edges,
-            weights=np.full(len(scores), 100 / len(scores)),
-            histtype="stepfilled",
-            facecolor=(LABEL_COLORS[label], 0.4),
-            edgecolor=LABEL_COLORS[label],
-            linewidth=1.2,
-            label=f"{LABEL_NAMES[label]} ({len(scores):,}): {percent(float(wrong.mean()))} {verb}",
-        )
+    wrong = {0: percent(float((spoof >= threshold).mean())), 1: percent(float((bonafide < threshold).mean()))}
+    texts = {
+        0: f"{LABEL_NAMES[0]} ({len(spoof):,}): {wrong[0]} accepted",
+        1: f"{LABEL_NAMES[1]} ({len(bonafide):,}): {wrong[1]} rejected",
+    }
+    draw_classes(axes, {0: spoof, 1: bonafide}, texts)
     axes.axvline(threshold, color=BLACK, linestyle="--", label=f"threshold {threshold:.4g}")
     axes.set(xlabel="score (higher = more bona fide)", ylabel="share of the class (%)")
     figure.legend(loc="outside upper center", ncols=2, frameon=False)
@@ -114,12 +104,3 @@ def confusion_figure(matrix: npt.ArrayLike, names: list[str]) -> Figure:
     axes.set_yticks(places, [f"{name}\n({total:,})" for name, total in zip(names, totals[:, 0], strict=True)])
     axes.set(xlabel="called", ylabel="truly")
     return figure
-
-
-def _bin_edges(scores: np.ndarray) -> list[float]:
-    """Return the edges of sqrt(n) bins, 10 to 60, over all scores; equal scores stand in the middle of one unit."""
-    n_bins = int(np.clip(np.sqrt(len(scores)), *_BIN_RANGE))
-    low, high = scores.min(), scores.max()
-    if low == high:
-        low, high = low - 0.5, high + 0.5
-    return np.linspace(low, high, n_bins + 1).tolist()

@@ -8,6 +8,7 @@ are never read as formulas: a `$` in a name is a `$`.
 """
 
 import textwrap
+from typing import Literal
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -27,6 +28,8 @@ FIGURE_SIZE = (6.4, 4.8)  # inches
 SQUARE_SIZE = (5.6, 5.6)  # inches, where both axes mean the same
 DPI = 150  # a suggestion to whoever saves: sharp on a screen, small on the disk
 
+Shared = bool | Literal["row", "col"]
+
 _MARGIN = 0.08  # inches
 _TITLE_POINTS = 11.0
 _CHARACTERS_PER_INCH = 12  # of a title at that size, on average
@@ -41,6 +44,21 @@ def new_figure(size: tuple[float, float] = FIGURE_SIZE) -> tuple[Figure, Axes]:
     """
     figure = Figure(figsize=size, layout=ConstrainedLayoutEngine(w_pad=_MARGIN, h_pad=_MARGIN))
     return figure, figure.add_subplot()
+
+
+def new_panels(
+    n_rows: int, n_columns: int, size: tuple[float, float], *, sharex: Shared = False, sharey: Shared = False
+) -> tuple[Figure, np.ndarray]:
+    """Return an empty figure of `size` inches and its axes, an array of shape (n_rows, n_columns).
+
+    Shared scales are those of all panels (True), of a row or of a column.
+
+    >>> figure, panels = new_panels(2, 3, FIGURE_SIZE)
+    >>> panels.shape
+    (2, 3)
+    """
+    figure = Figure(figsize=size, layout=ConstrainedLayoutEngine(w_pad=_MARGIN, h_pad=_MARGIN))
+    return figure, figure.subplots(n_rows, n_columns, sharex=sharex, sharey=sharey, squeeze=False)
 
 
 def add_title(figure: Figure, title: str) -> None:
