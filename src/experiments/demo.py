@@ -6,18 +6,20 @@ classifier reaches here says that the chain works and nothing about deepfakes.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import numpy as np
 
-from src.audio.io import save_waveform
+from src.audio.io import load_waveform, save_waveform
 from src.audio.voices import draw_voice, speak
 from src.corpora.audios import REAL_FOLDER
 from src.experiments.pipeline import Step, run_pipeline
 from src.experiments.projections import draw_embeddings
 from src.experiments.splits import SplitShares
 from src.experiments.transforms import add_noise_to_dataset, create_spoofs
+from src.utils.dataset import FILES_TABLE, read_files, write_tables
 from src.utils.files import atomic_path, remove_leftovers
+from src.utils.labels import SPOOF, parse_label
 from src.utils.parallel import map_clips
 
 N_PEOPLE = 24
@@ -86,6 +88,30 @@ def make_demo_corpus(dataset: Path, *, seed: int = 7, jobs: int = 0) -> None:
     map_clips(_record, people, jobs=jobs, description="voices")
     create_spoofs(voices, clean, seed=seed)
     add_noise_to_dataset(clean, dataset, snr=SNR, seed=seed)
+
+
+def make_demo_if_missing(dataset: Path) -> None:
+    """Make the demo corpus where `dataset` is called demo and was not made yet; any other corpus is its user's."""
+    if dataset.name == "demo" and not (dataset / FILES_TABLE).is_file():
+        make_demo_corpus(dataset)
+
+
+def make_uneven_corpus(dataset: Path, output: Path, *, decibels: float) -> None:
+    """Write a copy of a corpus whose genuine speech is quieter: a shortcut to be found and removed.
+
+    Parameters
+    ----------
+    dataset, output : Path
+    decibels : float
+        By how much.
+    """
+    files = read_files(dataset)
+    made = files.assign(file=[str(PurePosixPath(file).with_suffix(".flac")) for file in files["file"]])
+    for source, target, label in zip(files["file"], made["file"], files["label"], strict=True):
+        gain = 1.0 if parse_label(label) == SPOOF else 10 ** (-decibels / 20)
+        with atomic_path(output / target) as temporary:
+            save_waveform(temporary, gain * load_waveform(dataset / source))
+    write_tables(output, made.drop(columns=["duration", "amplitude"], errors="ignore"))
 
 
 def _record(person: _Person) -> None:

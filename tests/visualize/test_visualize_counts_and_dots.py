@@ -66,9 +66,12 @@ def test_dots_and_intervals_stand_at_their_rates_in_percent():
 
 
 def test_series_stand_beside_each_other_in_the_row_of_their_group():
-    figure = dots_figure(["F", "M"], {"a": [0.1, 0.2], "b": [0.3, 0.4], "c": [0.0, 0.1]}, xlabel="EER")
+    rates = [[0.1, 0.0, 0.2], [0.2, 0.1, 0.3]]
+    figure = dots_figure(["F", "M"], {"a": rates, "b": rates, "c": rates}, xlabel="EER")
     figure.draw_without_rendering()
     rows = np.array([line.get_ydata() for line in figure.axes[0].lines])
+    bars = [[path.vertices[:, 1] for path in bars.get_paths()] for bars in figure.axes[0].collections]
+    np.testing.assert_array_equal(bars, np.repeat(rows[:, :, None], 2, axis=2))  # each interval through its own dot
     assert (np.abs(rows - [0, 1]) < 0.5).all()
     assert (np.diff(rows, axis=0) > 0.1).all()
     assert len({line.get_marker() for line in figure.axes[0].lines}) == 3
