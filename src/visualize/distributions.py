@@ -19,7 +19,9 @@ _PANEL_INCHES = (3.6, 2.6)
 _N_COLUMNS = 2
 
 
-def distributions_figure(y_true: npt.ArrayLike, properties: Mapping[str, npt.ArrayLike]) -> Figure:
+def distributions_figure(
+    y_true: npt.ArrayLike, properties: Mapping[str, npt.ArrayLike], *, one_scale: bool = False
+) -> Figure:
     """Draw a histogram of every property, both classes in each.
 
     Parameters
@@ -28,6 +30,8 @@ def distributions_figure(y_true: npt.ArrayLike, properties: Mapping[str, npt.Arr
         Labels: 1 bona fide, 0 spoof.
     properties : mapping of str to array-like, shape (n,)
         What stands below each panel, with its unit -> the clips' values.
+    one_scale : bool
+        Whether all panels have one x-axis and one set of bins, as before and after should.
 
     Returns
     -------
@@ -57,9 +61,12 @@ def distributions_figure(y_true: npt.ArrayLike, properties: Mapping[str, npt.Arr
     n_rows = -(-len(columns) // n_columns)
     figure, panels = new_panels(n_rows, n_columns, (_PANEL_INCHES[0] * n_columns, _PANEL_INCHES[1] * n_rows))
     texts = {label: f"{LABEL_NAMES[label]} ({np.sum(labels == label):,})" for label in (0, 1) if label in labels}
-    for axes, (name, values) in zip(panels.flat, columns.items(), strict=False):
+    for name, values in columns.items():
         require_finite(values, name)
-        draw_classes(axes, {label: values[labels == label] for label in texts}, texts)
+    everything = np.concatenate(list(columns.values()))
+    for axes, (name, values) in zip(panels.flat, columns.items(), strict=False):
+        edges = _bin_edges(everything if one_scale else values, len(labels))
+        draw_classes(axes, {label: values[labels == label] for label in texts}, texts, edges)
         axes.set_xlabel(name, parse_math=False)
         axes.xaxis.set_major_locator(MaxNLocator(6))
     for axes in panels.flat[len(columns) :]:
@@ -69,7 +76,9 @@ def distributions_figure(y_true: npt.ArrayLike, properties: Mapping[str, npt.Arr
     return figure
 
 
-def draw_classes(axes: Axes, values: Mapping[int, np.ndarray], texts: Mapping[int, str]) -> None:
+def draw_classes(
+    axes: Axes, values: Mapping[int, np.ndarray], texts: Mapping[int, str], edges: list[float] | None = None
+) -> None:
     """Draw histograms of the values of each label into `axes`: one set of bins, heights in percent of the class.
 
     >>> from src.visualize.style import new_figure
@@ -78,7 +87,8 @@ def draw_classes(axes: Axes, values: Mapping[int, np.ndarray], texts: Mapping[in
     >>> axes.get_legend_handles_labels()[1]
     ['bona fide']
     """
-    edges = _bin_edges(np.concatenate(list(values.values())))
+    everything = np.concatenate(list(values.values()))
+    edges = edges or _bin_edges(everything, len(everything))
     for label, of_class in values.items():
         axes.hist(
             of_class,
@@ -92,9 +102,9 @@ def draw_classes(axes: Axes, values: Mapping[int, np.ndarray], texts: Mapping[in
         )
 
 
-def _bin_edges(values: np.ndarray) -> list[float]:
+def _bin_edges(values: np.ndarray, n_clips: int) -> list[float]:
     """Return the edges of sqrt(n) bins, 10 to 60, over all values; equal values stand in the middle of one unit."""
-    n_bins = int(np.clip(np.sqrt(len(values)), *_BIN_RANGE))
+    n_bins = int(np.clip(np.sqrt(n_clips), *_BIN_RANGE))
     low, high = values.min(), values.max()
     if low == high:
         low, high = low - 0.5, high + 0.5

@@ -41,6 +41,17 @@ def test_a_class_twice_as_large_looks_the_same():
         np.testing.assert_allclose(bonafide, spoof, atol=1e-9)
 
 
+def test_before_and_after_share_their_bins_on_one_scale():
+    labels, before = [1, 0, 1, 0], [-30.0, -10.0, -28.0, -12.0]
+    apart = distributions_figure(labels, {"before": before, "after": [-21.0, -21.1, -21.2, -21.0]})
+    together = distributions_figure(labels, {"before": before, "after": [-21.0, -21.1, -21.2, -21.0]}, one_scale=True)
+    assert apart.axes[0].get_xlim() != apart.axes[1].get_xlim()
+    assert together.axes[0].get_xlim() == together.axes[1].get_xlim()
+    for vertices in outlines(together.axes[1]).values():
+        assert (vertices[:, 0].min(), vertices[:, 0].max()) == (-30, -10)
+        assert vertices[:, 1].max() == 100  # all clips within one bin
+
+
 def test_one_class_and_equal_values_are_drawn():
     figure = distributions_figure([0, 0], {"a": [0.0, 0.0]})
     figure.draw_without_rendering()
