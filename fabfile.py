@@ -31,6 +31,7 @@ from src.tasks.review import (
     compare_layers,
     compare_runs,
     evaluate_scores,
+    report_runs,
     reproduce_run,
 )
 
@@ -54,6 +55,7 @@ __all__ = [
     "pipeline",
     "prepare_dataset",
     "put_to_test",
+    "report_runs",
     "reproduce_run",
     "split_dataset",
     "train_model",

@@ -34,6 +34,7 @@ DESIGNED_TASKS = {
     "CompareRuns",
     "CompareLayers",
     "ReproduceRun",
+    "ReportRuns",
     "EvaluateScores",
     "CreateSpoofs",
     "Pipeline",

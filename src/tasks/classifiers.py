@@ -116,7 +116,7 @@ def put_to_test(
         print(f"Note: {verdict.n_known} of these people were in training or validation: this is no test.")
     if not verdict.about["calibrated_on"]:
         print("Note: this run was made before scores were calibrated: act DCF and Cllr say little; train again.")
-    print(f"Written to {verdict.folder}.")
+    print(f"Written to {verdict.folder}. Next: fab ReportRuns")
 
 
 @command("Pipeline")

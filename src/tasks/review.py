@@ -72,6 +72,14 @@ def reproduce_run(
     )
 
 
+@command("ReportRuns")
+def report_runs(c: Connection) -> None:
+    """Write runs/index.html, a leaderboard, and a page for every run and study; they need no server and no network."""
+    from src.experiments import report_pages
+
+    print(f"Written: {report_pages.report_runs(ROOT)}; open it in any browser.")
+
+
 @command(
     "EvaluateScores",
     scores="score file: ASVspoof 2019, 2021 or 5, or a scores.csv of ours",
