@@ -239,7 +239,7 @@ class _Tuner:
     def result(self, n_before: int) -> StudyResult:
         """Draw the pictures and say what was found."""
         if not self.study.get_trials(deepcopy=False, states=(self.states.COMPLETE,)):
-            raise ValueError(f"{self.how_to_go_on('no trial was finished in time')}")
+            raise ValueError(self.how_to_go_on("the time was up"))
         save_pictures(self.study, self.folder)
         for run in self.folder.glob("run*"):
             if any((run / name).is_file() for name in WEIGHTS) and (run / METRICS).is_file():
@@ -251,7 +251,7 @@ class _Tuner:
         """Return the line for a study that ends before its time."""
         search, number = self.search, self.folder.name.rpartition("study")[2]
         return (
-            f"{what}, {self.n_finished()} of {self.wanted} trials are kept; go on with the same flags and "
+            f"{what} after {self.n_finished()} of {self.wanted} trials, which are kept; go on with the same flags and "
             f"fab OptimizeHyperparameters --backbone={search.backbone} --classifier={search.classifier} "
             f"--study-number={number}."
         )

@@ -217,7 +217,7 @@ def test_no_trial_begins_when_the_time_is_up(drawn: Path, monkeypatch: pytest.Mo
 
 
 def test_a_time_too_short_for_one_trial_says_how_to_go_on(drawn: Path) -> None:
-    with pytest.raises(ValueError, match=r"no trial was finished in time, 0 of 9 .* --study-number=0\."):
+    with pytest.raises(ValueError, match=r"the time was up after 0 of 9 trials, .* --study-number=0\."):
         study_of(drawn, Effort(9, timeout=1e-9))
 
 
@@ -245,7 +245,7 @@ def test_a_stop_says_how_to_go_on(drawn: Path, monkeypatch: pytest.MonkeyPatch) 
 
     with monkeypatch.context() as patch:
         patch.setattr(tuning, "train_all", stop)
-        with pytest.raises(KeyboardInterrupt, match=r"stopped, 1 of 4 trials are kept; go on .*--study-number=0\."):
+        with pytest.raises(KeyboardInterrupt, match=r"stopped after 1 of 4 trials, which are kept; go on .*--study-number=0\."):
             study_of(drawn, Effort(4))
     assert study_of(drawn, Effort(4), study_number=0).n_new == 3
 
