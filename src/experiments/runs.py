@@ -81,6 +81,11 @@ def find_run(root: Path, run_number: int, study_number: int = -1, classifier: st
         parent = find_study(root, classifier, study_number)
         if run_number < 0:
             run_number = _best_run(parent)
+            if not (parent / f"run{run_number}").is_dir():
+                raise FileNotFoundError(
+                    f"The best trial of {parent}, run {run_number}, was trained on another machine: test it there, or "
+                    f"train it here with fab TrainModel --hyperparameters={parent / BEST}."
+                )
     folder = parent / f"run{run_number}"
     if not folder.is_dir():
         there = existing_numbers(parent, "run")

@@ -113,20 +113,25 @@ class Resamplings:
 def interval(values: npt.ArrayLike, n_people: int, confidence: float = CONFIDENCE) -> Interval:
     """Return the interval between the expanded percentiles of resampled values; those that are NaN are left out.
 
+    Of one person nothing can be said, nor where every draw gives the same value: no error among twenty people does not
+    mean that the twenty-first makes none.
+
     Parameters
     ----------
     values : array-like, shape (resamplings,)
     n_people : int
-        Among how many was drawn; of one person nothing can be said.
+        Among how many was drawn.
     confidence : float
         In (0, 1).
 
-    >>> interval(np.full(100, 0.25), n_people=20)
-    Interval(low=0.25, high=0.25)
+    >>> round(interval(np.linspace(0, 1, 101), n_people=1000).low, 3)
+    0.025
+    >>> interval(np.zeros(101), n_people=1000)
+    Interval(low=nan, high=nan)
     """
     drawn: FloatArray = np.asarray(values, dtype=np.float64)
     drawn = drawn[np.isfinite(drawn)]
-    if n_people < 2 or len(drawn) == 0:
+    if n_people < 2 or len(drawn) == 0 or np.ptp(drawn) == 0:
         return Interval(float("nan"), float("nan"))
     outside = t.ppf((1 - confidence) / 2, n_people - 1) * np.sqrt(n_people / (n_people - 1))
     low, high = np.quantile(drawn, [norm.cdf(outside), norm.cdf(-outside)])

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import norm
 
-from src.metrics.bootstrap import Interval, Resamplings, Trials, interval
+from src.metrics.bootstrap import Resamplings, Trials, interval
 from src.metrics.eer import compute_eer, detection_error_curve, equal_error_point
 from src.metrics.report import evaluate
 from src.metrics.resampled import resample_eer, resample_metrics
@@ -128,11 +128,12 @@ def test_a_resampling_without_one_class_is_left_out() -> None:
     assert np.isnan(found[0])
     assert found[1] == 0.0
     assert all(np.isnan(values[0]) for values in resample_metrics([3.0, 1.0, 2.0], drawn, 2.5).values())
-    assert interval(found, 3) == Interval(0.0, 0.0)
+    assert interval([np.nan, 1.0, 3.0], 3) == interval([1.0, 3.0], 3)
 
 
-def test_one_person_has_no_interval() -> None:
-    assert np.isnan(interval(np.array([0.1, 0.2]), n_people=1).low)
+def test_one_person_has_no_interval_nor_have_draws_that_never_vary() -> None:
+    assert np.isnan(interval([0.1, 0.2], n_people=1).low)
+    assert np.isnan(interval(np.zeros(100), n_people=20).high), "no error seen is not no error at all"
 
 
 def test_the_interval_covers_the_truth_when_people_differ_and_that_over_clips_does_not() -> None:
