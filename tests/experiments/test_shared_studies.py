@@ -245,7 +245,9 @@ def test_a_stop_says_how_to_go_on(drawn: Path, monkeypatch: pytest.MonkeyPatch) 
 
     with monkeypatch.context() as patch:
         patch.setattr(tuning, "train_all", stop)
-        with pytest.raises(KeyboardInterrupt, match=r"stopped after 1 of 4 trials, which are kept; go on .*--study-number=0\."):
+        with pytest.raises(
+            KeyboardInterrupt, match=r"stopped after 1 of 4 trials, which are kept; go on .*--study-number=0\."
+        ):
             study_of(drawn, Effort(4))
     assert study_of(drawn, Effort(4), study_number=0).n_new == 3
 
