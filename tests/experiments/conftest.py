@@ -76,7 +76,8 @@ def write_run() -> Callable[..., Path]:
         inputs = {"corpus": "mini", "backbone": "lfcc", "model": "lfcc-40", "classifier": "svm", "layer": 0}
         inputs |= {"pooling": "mean", "seed": 7, "C": 1.5, **hyperparameters}
         test = {"eer": {"value": eer + 0.01, "low": eer / 2, "high": 2 * eer}, "threshold": {"value": 0.25}}
-        test |= {"min_dcf": {"value": 0.3, "low": 0.2, "high": 0.4}, "n_spoof": {"value": 2, "low": None, "high": None}}
+        test |= {name: {"value": 0.3, "low": 0.2, "high": 0.4} for name in ("min_dcf", "cllr")}
+        test |= {"n_spoof": {"value": 2, "low": None, "high": None}}
         test["breakdowns"] = {"gender": {"F": {"eer": {"value": 0.1, "low": None, "high": None}}}}
         test["about"] = {"corpus": inputs["corpus"], "split": "downstream_test", "n_people": 12, "confidence": 0.95}
         contents = {

@@ -199,6 +199,20 @@ def test_a_storage_that_cannot_be_reached_is_named_without_its_password(
     assert said in found.problems[0] and "secret" not in repr(found)
 
 
+def test_what_a_driver_says_is_shown_without_the_password(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import optuna
+
+    def fail(url: str, *_: object, **__: object) -> None:
+        raise RuntimeError(f"cannot connect to {url}\nlong story")
+
+    monkeypatch.setattr(optuna.storages, "RDBStorage", fail)
+    (tmp_path / "study.json").write_text('{"storage": "mysql://ann:secret@host/base"}')
+    found, _ = read_study(read_notes(tmp_path), ())
+    said = "mysql://ann@host/base cannot be read (cannot connect to mysql://ann@host/base)"
+    assert found.problems == (f"{said}: what follows is from the run folders",)
+    assert found.search == {"storage": "mysql://ann@host/base"}
+
+
 @pytest.mark.parametrize("journal", [b"", b"no journal\n{}\n", b'{"op_code": 99}\n', b"\xff\xfe\n\n"])
 def test_a_broken_journal_is_named(tmp_path: Path, journal: bytes) -> None:
     study = tmp_path / "svm_study0"
