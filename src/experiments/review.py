@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from src.experiments.review_files import exists, finite, folders, read_object, read_pictures, read_rows
+from src.experiments.review_files import as_number, exists, folders, read_object, read_pictures, read_rows
 from src.utils.paths import runs_folder
 from src.visualize.pages.records import Estimate, LayerComparison
 
@@ -53,19 +53,12 @@ def _layers(path: Path, problems: list[str]) -> Iterator[tuple[int, Estimate]]:
     if not exists(path):
         problems.append(f"{path.name} is missing")
         return
-    for row in read_rows(path, ("layer", "eer"), problems):
-        eer, low, high = (_as_number(row.get(key, "")) for key in ("eer", "low", "high"))
-        if eer is None or not re.fullmatch(r"[0-9]{1,6}", row["layer"]):
+    for layer, *texts in read_rows(path, ("layer", "eer", "low", "high"), problems, required=2):
+        eer, low, high = map(as_number, texts)
+        if eer is None or not re.fullmatch(r"[0-9]{1,6}", layer):
             problems.append(f"{path.name}: a row holds no layer and EER")
             return
-        yield int(row["layer"]), Estimate(eer, low, high)
-
-
-def _as_number(text: str) -> float | None:
-    try:
-        return finite(float(text))
-    except ValueError:
-        return None
+        yield int(layer), Estimate(eer, low, high)
 
 
 def _by_number(path: Path) -> tuple[str, int, str]:

@@ -8,6 +8,7 @@ import csv
 import json
 import math
 from collections.abc import Iterator
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -50,28 +51,33 @@ def read_pictures(folder: Path, names: tuple[str, ...], problems: list[str]) -> 
     return tuple(pictures)
 
 
-def read_rows(path: Path, columns: tuple[str, ...], problems: list[str]) -> list[dict[str, str]]:
-    """Return the rows of a CSV file that must have the given columns; up to the first that is damaged."""
-    rows: list[dict[str, str]] = []
+def read_rows(path: Path, columns: tuple[str, ...], problems: list[str], *, required: int) -> list[tuple[str, ...]]:
+    """Return the cells of the given columns, row by row, up to the first row that is damaged.
+
+    The first `required` columns must be there; the cells of others that are not are empty.
+    """
+    rows: list[tuple[str, ...]] = []
     csv.field_size_limit(LARGEST_CELL)
     try:
         with path.open(encoding="utf-8", errors="surrogateescape", newline="") as file:
-            rows.extend(_checked_rows(file, columns))
+            rows.extend(_checked_rows(file, columns, required))
     except (OSError, ValueError, csv.Error) as error:
         problems.append(f"{path.name} cannot be read ({_reason(error)})")
     return rows
 
 
-def _checked_rows(lines: Iterator[str], columns: tuple[str, ...]) -> Iterator[dict[str, str]]:
+def _checked_rows(lines: Iterator[str], columns: tuple[str, ...], required: int) -> Iterator[tuple[str, ...]]:
     reader = csv.reader(lines)
     header = next(reader, [])
-    missing = [column for column in columns if column not in header]
+    missing = [column for column in columns[:required] if column not in header]
     if missing:
         raise ValueError(f"no column {', '.join(missing)}")
+    wanted = itemgetter(*(header.index(column) if column in header else len(header) for column in columns))
     for row in reader:
         if len(row) != len(header):
             raise ValueError(f"line {reader.line_num} has {len(row)} cells, not {len(header)}")
-        yield dict(zip(header, row, strict=True))
+        row.append("")  # the cell of columns that are not there
+        yield wanted(row)
 
 
 def metrics_of(record: dict[str, Any]) -> Metrics:
@@ -101,6 +107,19 @@ def finite(value: Any) -> float | None:
         return float(value) if math.isfinite(value) else None
     except OverflowError:
         return None
+
+
+def as_number(text: str) -> float | None:
+    """Return a finite number that was written as text, None for anything else.
+
+    >>> as_number("0.5"), as_number(""), as_number("nan")
+    (0.5, None, None)
+    """
+    try:
+        number = float(text)
+    except ValueError:
+        return None
+    return number if math.isfinite(number) else None
 
 
 def exists(path: Path) -> bool:

@@ -1,14 +1,15 @@
 """A run folder, whole or broken, becomes the record that its page shows; its tests with it."""
 
+import heapq
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 from urllib.parse import quote
 
 from src.experiments.review_files import (
+    as_number,
     exists,
-    finite,
     folders,
     metrics_of,
     read_object,
@@ -16,12 +17,15 @@ from src.experiments.review_files import (
     read_rows,
 )
 from src.experiments.runs import HYPERPARAMETERS, METRICS, PROVENANCE, SCORES, TEST_RESULTS
+from src.utils.labels import BONAFIDE, LABEL_NAMES
 from src.visualize.pages.records import Clip, Metrics, Outcome, Run
 
 TRAINING_PICTURES = ("loss_plot.png",)
 TEST_PICTURES = ("det_curve.png", "roc_curve.png", "score_histogram.png", "confusion_matrix.png")
 WEIGHTS = ("*.safetensors", "*.skops")
+SCORE_COLUMNS = ("file", "label", "score", "speaker", "system")
 MOST_WRONG = 20
+CALIBRATION = "calibration.json"
 PAGE = "report.html"
 
 
@@ -46,24 +50,14 @@ def read_run(folder: Path, root: Path, study: StudyOf | None = None) -> Run:
         The study that it is a trial of.
     """
     problems: list[str] = []
-    began = exists(folder / HYPERPARAMETERS)
-    ended = exists(folder / METRICS)
-    hyperparameters = read_object(folder / HYPERPARAMETERS, problems, required=ended)
-    validation = read_object(folder / METRICS, problems, required=False)
-    metrics = metrics_of(validation)
-    provenance = read_object(folder / PROVENANCE, problems, required=ended)
-    if ended and validation and "eer" not in metrics:
-        problems.append(f"{METRICS} holds no EER")
-    if not ended:
-        problems.append(f"{METRICS} is missing" if began else f"{HYPERPARAMETERS} and {METRICS} are missing")
-    corpora = _Recordings(root, folder)
-    pictures = read_pictures(folder, TRAINING_PICTURES, problems)
-    tests = [_read_outcome(path, path.name, corpora) for path in folders(folder) if path.name.startswith("test-")]
-    usual = None
-    if exists(folder / TEST_RESULTS) or exists(folder / SCORES):
-        usual = _read_outcome(folder, "", corpora)
     name = f"{study.name}/{folder.name}" if study else folder.name
     number = int(folder.name.removeprefix("run"))
+    ended = exists(folder / METRICS)
+    validation = read_object(folder / METRICS, problems)
+    metrics = metrics_of(validation)
+    if validation and "eer" not in metrics:
+        problems.append(f"{METRICS} holds no EER")
+    usual, others = _outcomes(folder, root)
     return Run(
         name,
         quote(os.fsencode(f"{name}/{PAGE}")),
@@ -72,15 +66,26 @@ def read_run(folder: Path, root: Path, study: StudyOf | None = None) -> Run:
         number,
         study is not None and study.best == number,
         any(any(folder.glob(pattern)) for pattern in WEIGHTS),
-        hyperparameters,
+        read_object(folder / HYPERPARAMETERS, problems, required=ended),
         metrics,
         validation["split"] if isinstance(validation.get("split"), str) else "",
-        provenance,
+        read_object(folder / CALIBRATION, problems, required=False),
+        read_object(folder / PROVENANCE, problems, required=ended),
         usual,
-        tuple(tests),
-        pictures,
+        others,
+        read_pictures(folder, TRAINING_PICTURES, problems),
         tuple(problems),
     )
+
+
+def _outcomes(run: Path, root: Path) -> tuple[Outcome | None, tuple[Outcome, ...]]:
+    """Return the usual test of a run, where there is one, and its tests on other data."""
+    recordings = _Recordings(root, run)
+    usual = None
+    if exists(run / TEST_RESULTS) or exists(run / SCORES):
+        usual = _read_outcome(run, "", recordings)
+    others = [folder for folder in folders(run) if folder.name.startswith("test-")]
+    return usual, tuple(_read_outcome(folder, folder.name, recordings) for folder in others)
 
 
 def _state(ended: bool, metrics: Metrics, validation: dict[str, Any]) -> str:
@@ -123,16 +128,13 @@ def _read_outcome(folder: Path, name: str, recordings: _Recordings) -> Outcome:
     metrics = metrics_of(results)
     if results and "eer" not in metrics:
         problems.append(f"{TEST_RESULTS} holds no EER")
-    wrong: list[Clip] | None = None
+    worst: list[Clip] = []
+    n_wrong = None
     if exists(folder / SCORES) and "threshold" in metrics:
-        wrong = _wrong_clips(folder / SCORES, metrics["threshold"].value, problems)
-    shown = [
-        Clip(**{**vars(clip), "url": recordings.url(about.get("corpus"), clip.file)})
-        for clip in (wrong or [])[:MOST_WRONG]
-    ]
+        worst, n_wrong = _wrong_clips(folder / SCORES, metrics["threshold"].value, problems)
+    shown = tuple(replace(clip, url=recordings.url(about.get("corpus"), clip.file)) for clip in worst)
     pictures = read_pictures(folder, TEST_PICTURES, problems)
-    n_wrong = None if wrong is None else len(wrong)
-    return Outcome(name, about, metrics, breakdowns, pictures, tuple(shown), n_wrong, tuple(problems))
+    return Outcome(name, about, metrics, breakdowns, pictures, shown, n_wrong, tuple(problems))
 
 
 def _breakdowns(content: Any) -> dict[str, dict[str, Metrics]]:
@@ -146,20 +148,16 @@ def _breakdowns(content: Any) -> dict[str, dict[str, Metrics]]:
     }
 
 
-def _wrong_clips(path: Path, threshold: float, problems: list[str]) -> list[Clip]:
-    """Return the clips on the wrong side of the threshold, the furthest first."""
+def _wrong_clips(path: Path, threshold: float, problems: list[str]) -> tuple[list[Clip], int]:
+    """Return the clips furthest on the wrong side of the threshold, and how many are on it."""
     wrong = []
-    for row in read_rows(path, ("file", "label", "score"), problems):
-        try:
-            score = finite(float(row["score"]))
-        except ValueError:
-            score = None
+    for file, label, score_text, speaker, system in read_rows(path, SCORE_COLUMNS, problems, required=3):
+        score = as_number(score_text)
         if score is None:
-            problems.append(f"{path.name}: the score of {row['file']} is no number")
+            problems.append(f"{path.name}: the score of {file} is no number")
             break
-        is_bonafide = row["label"] == "bona-fide"
-        margin = threshold - score if is_bonafide else score - threshold
-        if margin > 0 or (margin == 0 and not is_bonafide):
-            clip = Clip(row["file"], row["label"], score, margin, row.get("speaker", ""), row.get("system", ""))
-            wrong.append(clip)
-    return sorted(wrong, key=lambda clip: (-clip.margin, clip.file))
+        is_bonafide = label == LABEL_NAMES[BONAFIDE]
+        if is_bonafide != (score >= threshold):
+            wrong.append((-abs(score - threshold), file, label, score, speaker, system))
+    worst = heapq.nsmallest(MOST_WRONG, wrong)
+    return [Clip(file, label, score, -order, *who) for order, file, label, score, *who in worst], len(wrong)

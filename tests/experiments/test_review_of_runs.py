@@ -28,7 +28,9 @@ def run(tmp_path: Path, write_run: WriteRun) -> Path:
 def test_a_finished_run_is_read_whole(run: Path, tmp_path: Path) -> None:
     for name in ("loss_plot.png", "det_curve.png"):
         (run / name).write_bytes(PNG)
+    (run / "calibration.json").write_text('{"scale": 2.0, "offset": -1.0}')
     found = read_run(run, tmp_path)
+    assert found.calibration == {"scale": 2.0, "offset": -1.0}
     assert (found.name, found.url, found.state, found.number) == ("run3", "run3/report.html", "finished", 3)
     assert found.validation["eer"] == Estimate(0.05)
     assert found.outcome and found.outcome.metrics["eer"] == Estimate(pytest.approx(0.06), 0.025, 0.1)

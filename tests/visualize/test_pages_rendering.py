@@ -97,6 +97,7 @@ def evil_run() -> Run:
         hyperparameters=evil,
         validation=metrics,
         split=EVIL,
+        calibration={EVIL: EVIL},
         provenance={
             EVIL: EVIL,
             "ended": EVIL,

@@ -83,6 +83,7 @@ class Run:
     validation: Metrics = field(default_factory=dict)
     split: str = ""
     """Of the validation."""
+    calibration: Mapping[str, Any] = field(default_factory=dict)
     provenance: Mapping[str, Any] = field(default_factory=dict)
     outcome: Outcome | None = None
     """Of the usual test."""
