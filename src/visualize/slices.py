@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 from matplotlib import rc_context
 from matplotlib.figure import Figure
 
+from src.visualize.style import GREY
+
 if TYPE_CHECKING:
     import optuna
 
@@ -53,7 +55,9 @@ def slice_figure(study: "optuna.Study", parameter: str, *, value_name: str = "va
         plot_slice(study, [parameter], target_name=value_name)
         figure = pyplot.gcf()
         pyplot.close(figure)
-    figure.axes[0].set(title="", facecolor="white")
+    axes = figure.axes[0]
+    axes.set(title="", facecolor="white")
+    axes.spines[:].set_color(GREY)
     figure.set_size_inches(*SIZE)
     figure.set_layout_engine("tight")  # constrained cannot hold the colour bar that is there
     return figure

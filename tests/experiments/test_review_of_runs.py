@@ -182,6 +182,30 @@ def test_a_study_without_a_journal_tells_what_its_runs_know(tmp_path: Path, writ
     assert found.problems[0] == "study.json is missing" and "journal.log is missing" in found.problems[1]
 
 
+def test_a_study_under_way_is_read_and_not_disturbed(tmp_path: Path) -> None:
+    import optuna
+    from optuna.storages.journal import JournalFileBackend
+
+    folder = tmp_path / "svm_study0"
+    folder.mkdir()
+    (folder / "study.json").write_text("{}")
+    journal = optuna.storages.JournalStorage(JournalFileBackend(str(folder / "journal.log")))
+    study = optuna.create_study(storage=journal, study_name="svm_study0")
+    trials = [study.ask({"C": optuna.distributions.FloatDistribution(0, 1)}) for _ in range(4)]
+    study.tell(trials[0], 0.25)
+    study.tell(trials[1], state=optuna.trial.TrialState.PRUNED)
+    study.tell(trials[2], state=optuna.trial.TrialState.FAIL)
+    with (folder / "journal.log").open("a") as file:
+        file.write('{"op_code": 4, "wor')  # another process is writing
+    before = (folder / "journal.log").read_bytes()
+    found, opened = read_study(read_notes(folder), ())
+    states = [(trial.state, trial.value) for trial in found.trials]
+    assert states == [("finished", 0.25), ("stopped early", None), ("failed", None), ("running", None)]
+    assert opened is not None and found.problems == () and found.trials[0].parameters == trials[0].params
+    assert (folder / "journal.log").read_bytes() == before
+    assert sorted(path.name for path in folder.iterdir()) == ["journal.log", "study.json"]
+
+
 @pytest.mark.parametrize(
     ("storage", "said"),
     [

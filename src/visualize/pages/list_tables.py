@@ -17,7 +17,7 @@ _LEADERBOARD = (
     Column("test EER", True),
     Column("min DCF", True),
     Column("Cllr", True),
-    Column("when"),
+    Column("when", True),
 )
 
 
