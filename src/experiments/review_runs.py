@@ -16,16 +16,14 @@ from src.experiments.review_files import (
     read_pictures,
     read_rows,
 )
-from src.experiments.runs import HYPERPARAMETERS, METRICS, PROVENANCE, SCORES, TEST_RESULTS
+from src.experiments.runs import CALIBRATION, HYPERPARAMETERS, METRICS, PROVENANCE, SCORES, TEST_RESULTS, WEIGHTS
 from src.utils.labels import BONAFIDE, LABEL_NAMES
 from src.visualize.pages.records import Clip, Metrics, Outcome, Run
 
 TRAINING_PICTURES = ("loss_plot.png",)
 TEST_PICTURES = ("det_curve.png", "roc_curve.png", "score_histogram.png", "confusion_matrix.png")
-WEIGHTS = ("*.safetensors", "*.skops")
 SCORE_COLUMNS = ("file", "label", "score", "speaker", "system")
 MOST_WRONG = 20
-CALIBRATION = "calibration.json"
 PAGE = "report.html"
 
 
@@ -65,7 +63,7 @@ def read_run(folder: Path, root: Path, study: StudyOf | None = None) -> Run:
         study.name if study else "",
         number,
         study is not None and study.best == number,
-        any(any(folder.glob(pattern)) for pattern in WEIGHTS),
+        any(exists(folder / name) for name in WEIGHTS),
         read_object(folder / HYPERPARAMETERS, problems, required=ended),
         metrics,
         validation["split"] if isinstance(validation.get("split"), str) else "",

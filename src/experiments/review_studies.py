@@ -13,14 +13,15 @@ from urllib.parse import quote
 
 from src.experiments.review_files import exists, finite, folders, read_object, read_pictures
 from src.experiments.review_runs import PAGE, StudyOf
-from src.experiments.runs import existing_numbers
+from src.experiments.runs import BEST, existing_numbers
+from src.experiments.studies import STUDY
+from src.experiments.study_storage import JOURNAL
 from src.experiments.training import CONTEXT
 from src.visualize.pages.records import Run, Study, Trial
 
 if TYPE_CHECKING:
     import optuna
 
-STUDY, BEST, JOURNAL = "study.json", "best_hyperparameters.json", "journal.log"
 PICTURES = ("optimization_history.png", "param_importances.png")
 PATIENCE = 5
 """Seconds to wait for a database."""
