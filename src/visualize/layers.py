@@ -46,8 +46,9 @@ def layer_figure(layers: npt.ArrayLike, eers: npt.ArrayLike, lows: npt.ArrayLike
     best = int(np.argmin(rates))
     figure, axes = new_figure()
     axes.plot(numbers, 100 * rates, color=BLACK, marker="o", markersize=5, label="validation EER")
-    axes.fill_between(numbers, *(100 * bounds), color=GREY, alpha=0.3, linewidth=0, label="95 % interval")
-    if len(numbers) == 1:
+    if np.isfinite(bounds).any():
+        axes.fill_between(numbers, *(100 * bounds), color=GREY, alpha=0.3, linewidth=0, label="95 % interval")
+    if len(numbers) == 1:  # a band has no width there
         axes.vlines(numbers, *(100 * bounds), color=GREY)
     ring(axes, numbers[best], 100 * rates[best], f"lowest: {percent(rates[best])} at layer {numbers[best]}")
     top = max(1.05 * 100 * np.nanmax([*rates, *bounds[1]]), 1.0)
