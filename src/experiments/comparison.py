@@ -4,6 +4,7 @@ Two runs are compared on the same clips, by the same draws of people (and spoof 
 draw by draw, has an interval, and where it leaves out zero another draw of people would show the same winner.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from itertools import combinations
@@ -56,15 +57,20 @@ class Difference:
     def __str__(self) -> str:
         if np.isnan(self.bounds.low):
             return f"{self.first} and {self.second}: of a single person no difference can be established."
-        better, worse, low, high = self.first, self.second, -self.bounds.high, -self.bounds.low
-        if self.difference > 0:
-            better, worse, low, high = worse, better, -high, -low
-        words = f"{better} has the lower EER, by {100 * abs(self.difference):.2f} points beside {worse}"
+        better, worse, low, high = self.second, self.first, self.bounds.low, self.bounds.high
+        if self.difference <= 0:
+            better, worse, low, high = self.first, self.second, 0.0 - high, 0.0 - low  # never -0.00
+        words = f"{better} has a lower EER than {worse}, by {100 * abs(self.difference):.2f} percentage points"
         if self.difference == 0:
             words = f"{better} and {worse} have the same EER"
         verdict = "established" if self.is_established else "not established"
         counts = f"{self.n_people} people, {self.n_clips} clips"
         return f"{words} (95 %: {100 * low:.2f} to {100 * high:.2f}; {counts}): the difference is {verdict}."
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the same for a file; bounds are None where nothing can be said."""
+        bounds = {name: None if np.isnan(bound) else bound for name, bound in asdict(self.bounds).items()}
+        return {**asdict(self), "bounds": bounds, "established": self.is_established, "in_words": str(self)}
 
 
 @dataclass(frozen=True)
@@ -84,8 +90,8 @@ class Comparison:
         ]
         if len(self.differences) > 1:
             lines.append(
-                f"Each of these {len(self.differences)} statements may be wrong by chance in one case of 20; "
-                "the more pairs, the surer that one of them is."
+                f"Of pairs that do not differ chance calls one in 20 established; compared here: "
+                f"{len(self.differences)} pairs."
             )
         return "\n".join(lines)
 
@@ -93,9 +99,7 @@ class Comparison:
         """Return the same for a file."""
         return {
             "runs": [{"run": run.name, **run.hyperparameters, **_shown(run)} for run in self.runs],
-            "differences": [
-                {**asdict(pair), "established": pair.is_established, "in_words": str(pair)} for pair in self.differences
-            ],
+            "differences": [pair.as_json() for pair in self.differences],
             "tested_on_different_clips": self.other_clips,
         }
 
@@ -140,11 +144,7 @@ def read_tested_run(name: str, root: Path) -> TestedRun:
     shown = folder.relative_to(runs_folder(root)).as_posix()
     for file in (TEST_RESULTS, SCORES):
         if not (folder / file).is_file():
-            flags = f"--run-number={folder.name.removeprefix('run')}"
-            if folder.parent.name != "runs":
-                classifier, _, study = folder.parent.name.rpartition("_study")
-                flags += f" --classifier={classifier} --study-number={study}"
-            raise FileNotFoundError(f"{shown} was not tested (no {file}): run fab TestModel {flags}.")
+            raise FileNotFoundError(f"{shown} was not tested (no {file}): run fab TestModel {_test_flags(folder)}.")
     scores = pd.read_csv(folder / SCORES, keep_default_na=False, encoding_errors="surrogateescape")
     missing = {"file", "label", "score", "speaker", "system"} - set(scores)
     if missing:
@@ -155,18 +155,23 @@ def read_tested_run(name: str, root: Path) -> TestedRun:
 
 
 def _find(name: str, root: Path) -> Path:
-    parts = name.removeprefix("runs/").split("/")
-    study, run = (parts[0], parts[1]) if len(parts) == 2 else (parts[0], "") if "_study" in name else ("", parts[0])
-    classifier, _, number = study.rpartition("_study")
-    trial = run.removeprefix("run") if run else "-1"
-    if len(parts) > 2 or (study and not number.isdecimal()) or not trial.removeprefix("-").isdecimal():
+    parts = re.fullmatch(r"(?:runs/)?(?:(\w+)_study(\d+)(?=/|$))?/?(?:run(\d+))?", name)
+    if parts is None or not (parts[1] or parts[3]):
         raise ValueError(f"'{name}' is no run; --runs= takes names such as run0 or mlp_study0/run3.")
-    return find_run(root, int(trial), int(number) if study else -1, classifier)
+    return find_run(root, int(parts[3] or -1), int(parts[2] or -1), parts[1] or "")
+
+
+def _test_flags(run: Path) -> str:
+    """Return the flags with which TestModel makes the usual test of a run."""
+    flags = f"--dataset=datasets/{read_hyperparameters(run)['corpus']} --run-number={run.name.removeprefix('run')}"
+    classifier, study, number = run.parent.name.rpartition("_study")
+    return f"{flags} --classifier={classifier} --study-number={number}" if study else flags
 
 
 def _same_clips(first: TestedRun, second: TestedRun) -> bool:
     same_corpus = first.hyperparameters["corpus"] == second.hyperparameters["corpus"]
-    return same_corpus and first.scores["file"].tolist() == second.scores["file"].tolist()
+    clips = [run.scores[["file", "label", "speaker", "system"]].to_numpy().tolist() for run in (first, second)]
+    return same_corpus and clips[0] == clips[1]
 
 
 def _difference(first: TestedRun, second: TestedRun) -> Difference:
