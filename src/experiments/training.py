@@ -33,7 +33,7 @@ from src.metrics.report import evaluate
 from src.models import Classifier, Config, History, classifier_class
 from src.models.contract import Watch, keep_going
 from src.utils.embedding_store import changed_recordings, split_digest
-from src.utils.embeddings import EmbeddingTable, load_embeddings, read_meta, resolve_layer
+from src.utils.embeddings import EmbeddingTable, describe_layers, load_embeddings, read_meta, resolve_layer
 from src.utils.files import read_json, read_record, write_json
 from src.utils.labels import LABEL_NAMES
 from src.utils.paths import embeddings_folder, runs_folder
@@ -216,7 +216,7 @@ def read_training_data(root: Path, dataset: Path, backbone: str, layer: int, poo
     Raises
     ------
     ValueError
-        When one of them holds a single class.
+        When one of them holds a single class, or they are of different models or layers.
     """
     splits = ("downstream_train", "downstream_val")
     tables = [read_split_embeddings(root, dataset, backbone, split, layer, pooling) for split in splits]
@@ -224,6 +224,12 @@ def read_training_data(root: Path, dataset: Path, backbone: str, layer: int, poo
         require_both_classes(table, split)
     (train, train_meta), (val, val_meta) = tables
     require_same_model(train_meta, val_meta, "The embeddings of downstream_train and downstream_val")
+    there = [describe_layers(meta["layers"]) for meta in (train_meta, val_meta)]
+    if there[0] != there[1]:  # the last layer of one would not be that of the other
+        raise ValueError(
+            f"The embeddings of downstream_train hold the layers {there[0]}, those of downstream_val {there[1]}: "
+            "make both with the same --layers."
+        )
     return TrainingData(train, val, dict(zip(splits, (train_meta, val_meta), strict=True)))
 
 
