@@ -2,7 +2,6 @@
 
 import os
 import platform
-import re
 import shlex
 import subprocess
 import sys
@@ -12,6 +11,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from src.experiments.study_storage import without_password
 from src.utils.threads import count_threads
 
 PACKAGES = (
@@ -77,8 +77,7 @@ def code_version(root: Path) -> str:
 
 def _command() -> str:
     """Return what was typed, without the passwords of databases."""
-    typed = shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]])
-    return re.sub(r"(://[^:/@\s]*):[^@\s]+@", r"\1:***@", typed)
+    return shlex.join([Path(sys.argv[0]).name, *map(without_password, sys.argv[1:])])
 
 
 def _git(root: Path, *arguments: str) -> str:

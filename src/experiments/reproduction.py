@@ -16,9 +16,11 @@ import pandas as pd
 
 from src.experiments.provenance import describe_origin, now
 from src.experiments.runs import (
+    CALIBRATION,
     METRICS,
     PROVENANCE,
     SCORES,
+    TEST_PROVENANCE,
     TEST_RESULTS,
     WEIGHTS,
     find_run,
@@ -60,7 +62,9 @@ class Agreement:
 
     def __str__(self) -> str:
         if self.is_exact:
-            return f"{self.what}: all {self.n} agree to the last bit"
+            return f"{self.what}: {self.n} of {self.n} agree to the last bit"
+        if np.isinf(self.largest_difference):
+            return f"{self.what}: {self.n} before, another number now"
         eers = "" if self.eers is None else f"; EER {self.eers[0]:.2%} before, {self.eers[1]:.2%} now"
         return f"{self.what}: up to {self.largest_difference:.3g} apart, of {self.n}{eers}"
 
@@ -80,8 +84,9 @@ class Reproduction:
         return all(agreement.is_exact for agreement in self.agreements)
 
     def __str__(self) -> str:
-        verdict = "Reproduced bit for bit." if self.is_exact else "Reproduced, but not bit for bit."
-        differing = [f"Not as it was: {line}" for line in self.circumstances] or ["Machine and versions are the same."]
+        verdict = "Reproduced bit for bit." if self.is_exact else "Not reproduced bit for bit."
+        unchanged = ["Code, versions and machine are the same."]
+        differing = [f"Not as it was: {line}" for line in self.circumstances] or unchanged
         return "\n".join([*map(str, self.agreements), *differing, f"{verdict} {self.folder}"])
 
 
@@ -115,6 +120,7 @@ def reproduce_run(
     require_unchanged_recordings(root, recipe.dataset, recipe.backbone, "downstream_train", "downstream_val")
     data = read_training_data(root, recipe.dataset, recipe.backbone, recipe.layer, recipe.pooling)
     _require_same_data(run, origin["data"]["embeddings"], data.metas)
+    tested = _read_test(run, recipe, root)  # refused, if at all, before anything is trained
     folder = run / FOLDER
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
@@ -122,7 +128,9 @@ def reproduce_run(
     pruned = read_record(run / METRICS).get("pruned", False)
     with limited_threads(origin["machine"].get("threads") or 1):
         train_run(recipe, data, folder, root=root, watch=lambda epoch, _: pruned and epoch + 1 == n_epochs)
-        agreements = [*_compare_scores(run, folder, data.val), *_compare_test(run, folder, recipe, root)]
+        if not (run / CALIBRATION).is_file():  # of an earlier version, whose scores are as the classifier gives them
+            (folder / CALIBRATION).unlink()
+        agreements = [*_compare_scores(run, folder, data.val), *_compare_test(folder, tested)]
     agreements.append(_compare_curves(run, folder))
     now_here = describe_origin(root, seed=recipe.seed, data={}, started=started)
     found = Reproduction(folder, agreements, _differences(origin, now_here))
@@ -155,7 +163,7 @@ def _require_same_data(run: Path, before: Mapping[str, Any], now_there: Mapping[
         changed = [key for key in keys if before[split].get(key) != meta.get(key)]
         if changed:
             raise ValueError(
-                f"The embeddings of {split} are not those that {run} was trained on (other {', '.join(changed)}): "
+                f"The embeddings of {split} are not those that {run} was made from (other {', '.join(changed)}): "
                 "bring back that split and those embeddings, or train anew."
             )
 
@@ -171,18 +179,26 @@ def _compare_scores(run: Path, folder: Path, val: EmbeddingTable) -> list[Agreem
     return [_agreement("validation scores", val.labels, _scores(run, val.vectors), _scores(folder, val.vectors))]
 
 
-def _compare_test(run: Path, folder: Path, recipe: Recipe, root: Path) -> list[Agreement]:
-    """Compare the scores of the usual test, where the run was tested."""
+def _read_test(run: Path, recipe: Recipe, root: Path) -> tuple[EmbeddingTable, np.ndarray] | None:
+    """Return the clips of the usual test and the scores that were written of them; None where it was not made."""
     if not (run / TEST_RESULTS).is_file() or not (run / SCORES).is_file():
-        return []
+        return None
     place = (recipe.dataset, recipe.backbone, "downstream_test", recipe.layer, recipe.pooling)
-    test, _ = read_split_embeddings(root, *place)
-    written = pd.read_csv(
-        run / SCORES, keep_default_na=False, float_precision="round_trip", encoding_errors="surrogateescape"
-    )
+    test, meta = read_split_embeddings(root, *place)
+    origin = read_record(run / TEST_PROVENANCE, "data")
+    _require_same_data(run, origin["data"]["embeddings"], {"downstream_test": meta})
+    written = pd.read_csv(run / SCORES, keep_default_na=False, encoding_errors="surrogateescape")
     if written["file"].tolist() != test.files.tolist():
         raise ValueError(f"{run / SCORES} is of other clips than downstream_test holds now; test the run again.")
-    return [_agreement("test scores", test.labels, written["score"].to_numpy(float), _scores(folder, test.vectors))]
+    return test, written["score"].to_numpy(float)
+
+
+def _compare_test(folder: Path, tested: tuple[EmbeddingTable, np.ndarray] | None) -> list[Agreement]:
+    """Compare the scores of the usual test, where the run was tested."""
+    if tested is None:
+        return []
+    test, written = tested
+    return [_agreement("test scores", test.labels, written, _scores(folder, test.vectors))]
 
 
 def _compare_curves(run: Path, folder: Path) -> Agreement:
@@ -198,7 +214,7 @@ def _agreement(what: str, labels: np.ndarray, before: np.ndarray, after: np.ndar
 
 
 def _largest_difference(before: np.ndarray, after: np.ndarray) -> float:
-    return float(np.max(np.abs(before - after), initial=0.0, where=~((before == after) | np.isnan(before))))
+    return float(np.max(np.abs(before - after), initial=0.0))
 
 
 def _differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:

@@ -10,6 +10,7 @@ failed. In both cases a failed trial does not count, and another takes its place
 """
 
 import os
+import re
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -97,7 +98,10 @@ def without_password(storage: str) -> str:
 
     >>> without_password("postgresql://ann:secret@host/base")
     'postgresql://ann:***@host/base'
+    >>> without_password("postgresql://host/base?user=ann&password=secret")
+    'postgresql://host/base?user=ann&password=***'
     """
+    storage = re.sub(r"(?<=[?&]password=)[^&]*", "***", storage)
     scheme, separator, rest = storage.partition("://")
     account, at, place = rest.rpartition("@")
     user, colon, _ = account.partition(":")
