@@ -126,7 +126,7 @@ def one_thread() -> Iterator[None]:
     torch.set_num_threads(n_threads)
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def renew_stores() -> Callable[..., None]:
     """Return the function that writes a corpus's stores anew: `renew_stores(root, "corpus", model="drawn")`."""
     return write_stores
