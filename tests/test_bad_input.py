@@ -120,6 +120,9 @@ LFCC = f"{D} --backbone=lfcc"
 CORPUS = "datasets/corpus"
 STORE = "embeddings/corpus/lfcc/downstream_val"
 LAYER = f"{STORE}/layers/layer-00.f32"
+RESULTS = put("runs/run0/test_results.json", '{"eer": {"value": 0.5, "low": null, "high": null}}')
+SCORED = put("runs/run0/scores.csv", "file,label,score,speaker,gender,system\na.wav,spoof,0.5,Ana_F001,F,xtts\n")
+TESTED = both(trained, RESULTS, SCORED)
 ONE_PERSON = both(
     remove(f"{CORPUS}/*_voices/Person0[1-9]*"), remove(f"{CORPUS}/*_voices/Person1*"), remove(f"{CORPUS}/*.csv")
 )
@@ -241,6 +244,52 @@ CASES = [
         both(trained, remove("embeddings/corpus/lfcc/downstream_test")),
         "make them with fab GenerateEmbeddings --backbone=lfcc --splits=downstream_test",
     ),
+    ("CompareRuns", nothing, r"--runs= takes two runs or more, such as run0,mlp_study0/run3; given: ''"),
+    ("CompareRuns --runs=run0,", nothing, "--runs= takes two runs or more, .*given: 'run0,'"),
+    ("CompareRuns --runs=run0,run1", nothing, "There is no run 0 in .*there are no runs yet.*fab TrainModel"),
+    ("CompareRuns --runs=run0,run1", trained, f"run0 was not tested .*: run fab TestModel {D} --run-number=0"),
+    ("CompareRuns --runs=run0,run1", TESTED, "There is no run 1 in .*runs there: 0"),
+    ("CompareRuns --runs=run0,svm_study2", TESTED, "There is no study 2 of svm; there are no studies yet"),
+    ("CompareRuns --runs=run0,best", TESTED, "'best' is no run; --runs= takes names such as run0 or mlp_study0/run3"),
+    ("CompareRuns --runs=run0,../run0", TESTED, "'../run0' is no run; --runs= takes"),
+    ("CompareRuns --runs=run0,runs/run0/", TESTED, "--runs= names run0 twice"),
+    (
+        "CompareRuns --runs=run0,run1",
+        both(TESTED, put("runs/run0/scores.csv", "file,label,score\na.wav,spoof,0.5\n")),
+        "scores.csv has no column speaker; test the run again",
+    ),
+    (
+        "CompareRuns --runs=run0,run1",
+        both(TESTED, put("runs/run0/test_results.json", "{}")),
+        "test_results.json is damaged: it holds no eer",
+    ),
+    (f"CompareLayers {D} --classifier=svm", nothing, "No backbone given"),
+    (f"CompareLayers {LFCC}", nothing, "No classifier given"),
+    (f"CompareLayers {LFCC} --classifier=knn", nothing, "Unknown classifier 'knn'; allowed: mlp, svm, rf, lr"),
+    (f"CompareLayers {LFCC} --classifier=svm --pooling=max", nothing, "Unknown pooling 'max'"),
+    (f"CompareLayers {D} --backbone=hubert --classifier=svm", nothing, "make them with fab GenerateEmbeddings"),
+    ("CompareLayers --dataset=nowhere --backbone=lfcc --classifier=svm", nothing, "of .*nowhere was not made"),
+    (f"CompareLayers {LFCC} --classifier=svm", split_again, "was changed after its embeddings were made"),
+    (f"CompareLayers {LFCC} --classifier=svm --hyperparameters=none.json", nothing, "There is no hyperparameter file"),
+    (
+        f"CompareLayers {LFCC} --classifier=svm --hyperparameters=h.json",
+        put("h.json", json.dumps({"classifier": "rf"})),
+        "h.json is of the classifier rf, not svm",
+    ),
+    (f"CompareLayers {LFCC} --classifier=svm --seed=-1", nothing, "--seed must be 0 or more"),
+    ("ReproduceRun", nothing, "Which run"),
+    ("ReproduceRun --study-number=0", nothing, "Whose study"),
+    ("ReproduceRun --study-number=0 --classifier=svm", nothing, "There is no study 0 of svm"),
+    ("ReproduceRun --run-number=9", trained, "There is no run 9 .*runs there: 0"),
+    ("ReproduceRun --run-number=0 --dataset=datasets/release", trained, "run0 was trained on the corpus corpus, not"),
+    ("ReproduceRun --run-number=0", both(trained, split_again), "was changed after its embeddings were made"),
+    ("ReproduceRun --run-number=0", both(trained, remove(STORE)), "There are no embeddings .*fab GenerateEmbeddings"),
+    (
+        "ReproduceRun --run-number=0",
+        both(trained, edit_bytes(f"{CORPUS}/real_voices/Person00_F000/F000-0000.flac", lambda content: content + b"0")),
+        "1 recordings of .* are not those that .* was computed from",
+    ),
+    ("ReproduceRun --run-number=0", both(trained, remove("runs/run0/provenance.json")), "No such file .*provenance"),
     ("EvaluateScores", nothing, "No score file given"),
     ("EvaluateScores --scores=none.txt", nothing, "none.txt"),
     ("EvaluateScores --scores=s.txt", put("s.txt", "a 1.0\nb 2.0\n"), "key"),
