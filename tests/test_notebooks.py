@@ -228,7 +228,7 @@ def test_the_review_shows_the_newest_run_beside_the_one_before(reviewed: Path, k
     assert complaints(outputs) == ""
     assert shown(outputs, "text/plain")[0] == "'run1'"
     assert len(shown(outputs, "image/png")) == 5
-    assert "run1 and run0" in written(outputs) or "run0 has the lower EER" in written(outputs)
+    assert "run1 and run0" in written(outputs) or "run0 has a lower EER than run1" in written(outputs)
     assert digests(reviewed) == before
 
 

@@ -56,7 +56,8 @@ class Difference:
 
     def __str__(self) -> str:
         if np.isnan(self.bounds.low):
-            return f"{self.first} and {self.second}: of a single person no difference can be established."
+            why = "of a single person" if self.n_people < 2 else "where every draw of people gives the same"
+            return f"{self.first} and {self.second}: {why}, no difference can be established."
         better, worse, low, high = self.second, self.first, self.bounds.low, self.bounds.high
         if self.difference <= 0:
             better, worse, low, high = self.first, self.second, 0.0 - high, 0.0 - low  # never -0.00
