@@ -29,9 +29,8 @@ from src.experiments.runs import (
     read_hyperparameters,
     save_figure,
 )
-from src.experiments.training import (
-    load_calibration,
-    load_run,
+from src.experiments.training import load_calibration, load_run
+from src.experiments.training_data import (
     people_in,
     read_split_embeddings,
     require_both_classes,

@@ -15,13 +15,8 @@ from tqdm import tqdm
 
 from src.experiments.provenance import describe_origin, now
 from src.experiments.runs import PROVENANCE, existing_numbers, new_numbered_folder, save_figure
-from src.experiments.training import (
-    TrainingData,
-    people_in,
-    read_hyperparameter_file,
-    read_training_data,
-    require_unchanged_recordings,
-)
+from src.experiments.training import read_hyperparameter_file
+from src.experiments.training_data import TrainingData, people_in, read_training_data, require_unchanged_recordings
 from src.metrics.bootstrap import Trials, interval
 from src.metrics.eer import detection_error_curve, equal_error_point
 from src.metrics.resampled import resample_eer

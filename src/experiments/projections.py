@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from src.experiments.runs import save_figure
-from src.experiments.training import read_split_embeddings
+from src.experiments.training_data import read_split_embeddings
 from src.utils.embeddings import EmbeddingTable, resolve_layer
 from src.utils.labels import LABEL_NAMES
 from src.utils.paths import embeddings_folder

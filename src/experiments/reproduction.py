@@ -26,16 +26,8 @@ from src.experiments.runs import (
     find_run,
     read_hyperparameters,
 )
-from src.experiments.training import (
-    CONTEXT,
-    Recipe,
-    load_calibration,
-    load_run,
-    read_split_embeddings,
-    read_training_data,
-    require_unchanged_recordings,
-    train_run,
-)
+from src.experiments.training import CONTEXT, Recipe, load_calibration, load_run, train_run
+from src.experiments.training_data import read_split_embeddings, read_training_data, require_unchanged_recordings
 from src.metrics.eer import detection_error_curve, equal_error_point
 from src.models import classifier_class
 from src.utils.embeddings import EmbeddingTable

@@ -17,7 +17,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from src.experiments.runs import read_hyperparameters
-from src.experiments.training import Recipe, TrainingData, read_training_data, train_run
+from src.experiments.training import Recipe, train_run
+from src.experiments.training_data import TrainingData, read_training_data
 from src.utils.parallel import end_with
 
 if TYPE_CHECKING:

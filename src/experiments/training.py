@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 
-from src.backbones import BACKBONES
 from src.experiments.provenance import describe_origin, now
 from src.experiments.runs import (
     CALIBRATION,
@@ -26,17 +25,15 @@ from src.experiments.runs import (
     save_array,
     save_figure,
 )
-from src.experiments.splits import read_split
+from src.experiments.training_data import TrainingData, people_in, read_training_data, require_unchanged_recordings
 from src.metrics.calibration import Calibration, fit_calibration
 from src.metrics.eer import operating_threshold
 from src.metrics.report import evaluate
 from src.models import Classifier, Config, History, classifier_class
 from src.models.contract import Watch, keep_going
-from src.utils.embedding_store import changed_recordings, split_digest
-from src.utils.embeddings import EmbeddingTable, describe_layers, load_embeddings, read_meta, resolve_layer
+from src.utils.embeddings import EmbeddingTable, resolve_layer
 from src.utils.files import read_json, read_record, write_json
-from src.utils.labels import LABEL_NAMES
-from src.utils.paths import embeddings_folder, runs_folder
+from src.utils.paths import runs_folder
 
 CURVES = ("train_losses", "val_losses", "val_eers")
 CONTEXT = ("corpus", "backbone", "model", "classifier", "layer", "pooling", "seed")
@@ -67,16 +64,6 @@ class Recipe:
             "seed": self.seed,
             **asdict(self.config),
         }
-
-
-@dataclass(frozen=True)
-class TrainingData:
-    """Embeddings to learn from and to choose by, and what their stores say about themselves."""
-
-    train: EmbeddingTable
-    val: EmbeddingTable
-    metas: Mapping[str, Any]
-    """Split -> what its store says."""
 
 
 @dataclass(frozen=True)
@@ -208,94 +195,6 @@ def load_calibration(folder: Path) -> Calibration:
         return Calibration(float(line["scale"]), float(line["offset"]))
     except (TypeError, ValueError) as error:
         raise ValueError(f"{path} is damaged ({error}); train again.") from None
-
-
-def read_training_data(root: Path, dataset: Path, backbone: str, layer: int, pooling: str) -> TrainingData:
-    """Read the embeddings of training and validation.
-
-    Raises
-    ------
-    ValueError
-        When one of them holds a single class, or they are of different models or layers.
-    """
-    splits = ("downstream_train", "downstream_val")
-    tables = [read_split_embeddings(root, dataset, backbone, split, layer, pooling) for split in splits]
-    for split, (table, _) in zip(splits, tables, strict=True):
-        require_both_classes(table, split)
-    (train, train_meta), (val, val_meta) = tables
-    require_same_model(train_meta, val_meta, "The embeddings of downstream_train and downstream_val")
-    there = [describe_layers(meta["layers"]) for meta in (train_meta, val_meta)]
-    if there[0] != there[1]:  # the last layer of one would not be that of the other
-        raise ValueError(
-            f"The embeddings of downstream_train hold the layers {there[0]}, those of downstream_val {there[1]}: "
-            "make both with the same --layers."
-        )
-    return TrainingData(train, val, dict(zip(splits, (train_meta, val_meta), strict=True)))
-
-
-def require_same_model(one: Mapping[str, Any], other: Mapping[str, Any], what: str) -> None:
-    """Raise ValueError when two stores were computed by different models or at different precision."""
-    for key in ("model", "digest", "precision"):
-        if one.get(key) != other.get(key):
-            raise ValueError(
-                f"{what} are of different models ({key} {one.get(key)} and {other.get(key)}): "
-                "make both with the same --model and --precision."
-            )
-
-
-def require_unchanged_recordings(root: Path, dataset: Path, backbone: str, *splits: str) -> None:
-    """Raise ValueError when recordings are no longer those from which the embeddings of these splits were computed."""
-    for split in splits:
-        split_meta(root, dataset, backbone, split)
-        folder = embeddings_folder(root, dataset, backbone, split)
-        changed = changed_recordings(dataset, folder)
-        if changed:
-            raise ValueError(
-                f"{len(changed)} recordings of {dataset} are not those that {folder} was computed from "
-                f"(first: {changed[0]}): delete that folder and run fab GenerateEmbeddings, or rename the corpus."
-            )
-
-
-def read_split_embeddings(
-    root: Path, dataset: Path, backbone: str, split: str, layer: int = -1, pooling: str = "mean", gender: str = ""
-) -> tuple[EmbeddingTable, dict[str, Any]]:
-    """Read the embeddings of a split, made sure that they are those of the split as it is now, and their meta data."""
-    meta = split_meta(root, dataset, backbone, split)
-    return load_embeddings(embeddings_folder(root, dataset, backbone, split), layer, pooling, gender), meta
-
-
-def split_meta(root: Path, dataset: Path, backbone: str, split: str) -> dict[str, Any]:
-    """Return what the store of a split says about itself.
-
-    Raises
-    ------
-    ValueError
-        When the backbone is unknown, or the split was changed after its embeddings were made.
-    FileNotFoundError
-        When the split or its embeddings were not made.
-    """
-    if backbone not in BACKBONES:
-        given = f"Unknown backbone '{backbone}'" if backbone else "No backbone given (--backbone=)"
-        raise ValueError(f"{given}; allowed: {', '.join(BACKBONES)}.")
-    clips = read_split(dataset, split)
-    meta = read_meta(embeddings_folder(root, dataset, backbone, split))
-    if meta.get("split_digest") != split_digest(clips):
-        raise ValueError(
-            f"The split {split} of {dataset} was changed after its embeddings were made: "
-            f"run fab GenerateEmbeddings --backbone={backbone} --splits={split} (finished clips are skipped)."
-        )
-    return meta
-
-
-def require_both_classes(table: EmbeddingTable, name: str) -> None:
-    """Raise ValueError when a table holds clips of one class only."""
-    if len(np.unique(table.labels)) < 2:
-        raise ValueError(f"{name} holds only {LABEL_NAMES[int(table.labels[0])]} clips; both classes are needed.")
-
-
-def people_in(table: EmbeddingTable) -> list[str]:
-    """Return the people of a table, sorted."""
-    return sorted(set(map(str, table.speakers)))
 
 
 def read_hyperparameter_file(path: Path, backbone: str, classifier: str) -> dict[str, Any]:

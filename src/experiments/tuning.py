@@ -30,7 +30,8 @@ from src.experiments.study_storage import (
     this_worker,
 )
 from src.experiments.study_workers import Job, Outcome, forget_data, train_all
-from src.experiments.training import Recipe, draw_losses, read_training_data, require_unchanged_recordings
+from src.experiments.training import Recipe, draw_losses
+from src.experiments.training_data import read_training_data, require_unchanged_recordings
 from src.models import classifier_class
 from src.utils.embeddings import POOLINGS
 from src.utils.files import write_json

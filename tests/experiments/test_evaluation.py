@@ -15,7 +15,8 @@ import pytest
 from src.experiments.evaluation import evaluate_run
 from src.experiments.splits import SplitShares, read_split, split_dataset
 from src.experiments.studies import Search
-from src.experiments.training import load_calibration, load_run, read_split_embeddings, train_model
+from src.experiments.training import load_calibration, load_run, train_model
+from src.experiments.training_data import read_split_embeddings
 from src.experiments.tuning import Effort, optimize_hyperparameters
 from src.metrics.eer import compute_eer, operating_threshold
 from src.models.svm.svm_model import SvmConfig

@@ -14,7 +14,8 @@ import pytest
 from src.experiments import tuning
 from src.experiments.runs import existing_numbers
 from src.experiments.studies import Search
-from src.experiments.training import CONTEXT, load_run, read_split_embeddings
+from src.experiments.training import CONTEXT, load_run
+from src.experiments.training_data import read_split_embeddings
 from src.experiments.tuning import Effort, StudyResult, optimize_hyperparameters
 from src.metrics.eer import compute_eer
 from src.models.mlp.mlp_model import MlpConfig

@@ -14,7 +14,8 @@ import pytest
 
 from src.experiments.runs import find_run
 from src.experiments.studies import Search
-from src.experiments.training import CONTEXT, load_run, read_split_embeddings, require_unchanged_recordings, train_model
+from src.experiments.training import CONTEXT, load_run, train_model
+from src.experiments.training_data import read_split_embeddings, require_unchanged_recordings
 from src.experiments.tuning import Effort, optimize_hyperparameters
 from src.metrics.eer import compute_eer
 from src.models import classifier_class

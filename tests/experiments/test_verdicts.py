@@ -11,7 +11,8 @@ import pandas as pd
 import pytest
 
 from src.experiments.evaluation import bounds_of, evaluate_run
-from src.experiments.training import load_run, read_split_embeddings, train_model
+from src.experiments.training import load_run, train_model
+from src.experiments.training_data import read_split_embeddings
 from src.metrics.calibration import fit_calibration
 from src.metrics.report import evaluate
 from src.metrics.verdict import METRICS_OF_PARTS
