@@ -9,12 +9,12 @@ on the trials before it and on nothing else; with several jobs it depends on whi
 training without hope is stopped: one whose best EER so far is worse than the median of the others' at that epoch.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tqdm import tqdm
 
@@ -123,18 +123,19 @@ def optimize_hyperparameters(
         place = own_place(search, wanted, root, study_number, reuse)
     forget_data()
     with nullcontext() if storage else alone(place.folder):
-        return _Tuner(search, effort, root, place, metas["downstream_train"]["layers"]).run()
+        return _Tuner(search, effort, root, place, metas["downstream_train"]).run()
 
 
 class _Tuner:
     """A study under way in this process."""
 
-    def __init__(self, search: Search, effort: Effort, root: Path, place: StudyPlace, layers: Sequence[int]) -> None:
+    def __init__(self, search: Search, effort: Effort, root: Path, place: StudyPlace, meta: Mapping[str, Any]) -> None:
         import optuna
 
         from src.experiments.sampling import PerTrialSampler
 
-        self.search, self.effort, self.root, self.folder, self.layers = search, effort, root, place.folder, layers
+        self.search, self.effort, self.root, self.folder = search, effort, root, place.folder
+        self.layers, self.n_clips = meta["layers"], meta["clips"]
         self.shared, self.n_lost = bool(place.storage), 0
         self.wanted = effort.trials or DEFAULT_TRIALS.get(search.classifier, 30)
         self.deadline = monotonic() + effort.timeout if effort.timeout else float("inf")
@@ -172,7 +173,7 @@ class _Tuner:
         search = self.search
         layer = _suggest_layer(trial, self.layers) if search.layer is None else search.layer
         pooling = search.pooling or trial.suggest_categorical("pooling", SEARCHED_POOLINGS)
-        config = classifier_class(search.classifier).Config.search_space(trial)
+        config = classifier_class(search.classifier).Config.search_space(trial, self.n_clips)
         recipe = Recipe(search.dataset, search.backbone, search.classifier, config, layer, pooling, search.seed)
         return Job(trial, recipe, self.folder / f"run{trial.number}", self.root)
 

@@ -36,8 +36,8 @@ class Config:
     """Hyperparameters of a classifier: a frozen dataclass whose fields all have defaults and are checked."""
 
     @classmethod
-    def search_space(cls, trial: "optuna.Trial") -> Self:
-        """Let a trial of a study choose the hyperparameters."""
+    def search_space(cls, trial: "optuna.Trial", n_clips: int = 0) -> Self:
+        """Let a trial of a study choose the hyperparameters, for a training on so many clips (0 = not known)."""
         raise NotImplementedError
 
     @classmethod
@@ -67,6 +67,11 @@ class History:
     val_eers: np.ndarray
     best: int
     """The epoch whose weights are kept, judged by the validation EER."""
+
+    @classmethod
+    def of_one(cls, train_loss: float, val_loss: float, val_eer: float) -> Self:
+        """Return the history of a classifier that learns in one go."""
+        return cls(np.array([train_loss]), np.array([val_loss]), np.array([val_eer]), best=0)
 
     @property
     def best_eer(self) -> float:

@@ -255,7 +255,7 @@ def test_a_run_that_is_not_finished_or_not_what_was_asked_for_is_refused(trained
 def test_a_study_is_tested_by_its_best_run(drawn: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     gammas = [1e6, 1.0, 1e6]  # the narrowest kernels know nothing but the training clips themselves
 
-    def space(trial: optuna.Trial) -> SvmConfig:
+    def space(trial: optuna.Trial, n_clips: int) -> SvmConfig:
         return SvmConfig(C=trial.suggest_float("C", 9, 10), gamma=gammas[trial.number])
 
     monkeypatch.setattr(SvmConfig, "search_space", space)

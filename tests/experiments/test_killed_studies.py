@@ -36,7 +36,7 @@ POINTS = {
 }
 """When a process dies -> the function it dies in, and whether before or after that did its work."""
 PROCESSES = multiprocessing.get_context("forkserver")  # imports once, then each process is there at once
-PROCESSES.set_forkserver_preload(["src.experiments.tuning", "optuna", "skops.io", "sklearn.svm", "src.models.svm"])
+PROCESSES.set_forkserver_preload(["src.experiments.tuning", "optuna", "sklearn.svm", "src.models.svm"])
 
 
 def leave_out_pictures(patch: pytest.MonkeyPatch) -> None:

@@ -125,7 +125,7 @@ def test_a_second_call_computes_nothing(corpus: Path, tmp_path: Path, monkeypatc
     n_clips = sum(len(read_split(corpus, split)) for split in pipeline.DOWNSTREAM)
     assert len(read) == len(set(read)) == n_clips
     before = digests(corpus, tmp_path / "embeddings", tmp_path / "runs")
-    kept = [path for path in before if path.suffix in (".npy", ".skops", ".flac") or "run" in path.parent.name]
+    kept = [path for path in before if path.suffix in (".npy", ".safetensors", ".flac") or "run" in path.parent.name]
     written = {path: path.stat().st_mtime_ns for path in [*kept, *corpus.rglob("*.csv")]}
     for act in ("generate_tables", "add_duration", "add_amplitude", "split_dataset", "evaluate_run"):
         monkeypatch.setattr(pipeline, act, None)

@@ -20,6 +20,7 @@ from src.experiments.tuning import Effort, StudyResult, optimize_hyperparameters
 from src.metrics.eer import compute_eer
 from src.models.mlp.mlp_model import MlpConfig
 from src.models.random_forest.random_forest_model import RandomForestConfig
+from src.models.svm import svm_model
 from src.utils.files import read_json
 
 pytestmark = [
@@ -59,7 +60,15 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Keep the trials of MLP and random forest short; what is suggested stays as it is."""
     for config, few in ((MlpConfig, {"epochs": 3}), (RandomForestConfig, {"n_estimators": 10})):
         space = config.search_space
-        monkeypatch.setattr(config, "search_space", lambda trial, space=space, few=few: replace(space(trial), **few))
+        monkeypatch.setattr(config, "search_space", lambda *about, space=space, few=few: replace(space(*about), **few))
+
+
+def test_the_search_is_told_how_many_clips_there_are(drawn: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    n_clips = len(read_split_embeddings(drawn, drawn / "datasets" / "corpus", "hubert", "downstream_train")[0])
+    for most, kernels in ((n_clips, {"rbf", "linear"}), (n_clips - 1, {"nystroem"})):
+        monkeypatch.setattr(svm_model, "MOST_FOR_EXACT_SEARCH", most)
+        study = optimize_hyperparameters(searching(drawn, layer=1), Effort(3), root=drawn)
+        assert {trial.user_attrs["hyperparameters"]["kernel"] for trial in trials_of(study.folder)} <= kernels
 
 
 @pytest.mark.parametrize("classifier", ["mlp", "svm", "rf", "lr"])
@@ -81,7 +90,9 @@ def test_run_m_is_trial_m_and_its_value_the_eer_of_what_it_saved(
         inputs = read_json(study.folder / f"run{trial.number}" / "hyperparameters.json")
         assert {"layer", "pooling"} < set(trial.params)
         assert all(inputs[name] == value for name, value in trial.params.items() if name not in shortened)
-        assert set(inputs) - set(CONTEXT) - set(trial.params) <= {"epochs", "patience", "gamma"}, "not searched"
+        assert set(inputs) - set(CONTEXT) - set(trial.params) <= {"epochs", "patience", "gamma", "landmarks"}, (
+            "not searched"
+        )
 
     eers = [compute_eer(*scores_of(drawn, study.folder / f"run{number}"))[0] for number in range(3)]
     assert [trial.value for trial in trials] == eers

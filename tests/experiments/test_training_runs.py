@@ -28,7 +28,7 @@ pytestmark = [
 ]
 WEIGHTS = {
     "mlp": {"best_model.safetensors", "final_model.safetensors"},
-    "svm": {"model.skops"},
+    "svm": {"model.safetensors"},
     "rf": {"model.skops"},
 }
 ARTEFACTS = {
@@ -157,7 +157,7 @@ def test_layer_and_pooling_reach_the_weights(drawn: Path) -> None:
     dataset = drawn / "datasets" / "corpus"
     last = train_model(dataset, "hubert", "svm", root=drawn)
     both = train_model(dataset, "hubert", "svm", root=drawn, layer=1, pooling="mean+std")
-    assert [run.classifier.estimator.n_features_in_ for run in (last, both)] == [6, 12]  # type: ignore[attr-defined]
+    assert [len(run.classifier.arrays["mean"]) for run in (last, both)] == [6, 12]  # type: ignore[attr-defined]
     inputs = [read_json(run.folder / "hyperparameters.json") for run in (last, both)]
     assert [(values["layer"], values["pooling"]) for values in inputs] == [(2, "mean"), (1, "mean+std")]
 

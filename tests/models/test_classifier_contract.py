@@ -15,6 +15,7 @@ import torch
 
 from src.metrics.eer import compute_eer
 from src.models import CLASSIFIERS, classifier_class
+from src.models.arrays import save_arrays
 from src.utils.embeddings import EmbeddingTable
 
 Make = Callable[..., Any]
@@ -176,11 +177,11 @@ def test_no_file_runs_code_when_it_is_read(name: str, make: Make, draw_table: Dr
     classifier.fit(draw_table(), draw_table(seed=1))
     classifier.save(tmp_path)
     files = sorted(path.name for path in tmp_path.iterdir())
-    assert files == (["best_model.safetensors", "final_model.safetensors"] if name == "mlp" else ["model.skops"])
+    assert files == (["best_model.safetensors", "final_model.safetensors"] if name == "mlp" else [weights(name)])
     for path in tmp_path.iterdir():
         content = path.read_bytes()
         assert_is_no_pickle(content)
-        if name == "mlp":
+        if name != "rf":
             size = int.from_bytes(content[:8], "little")
             header = json.loads(content[8 : 8 + size])
             ends = [entry["data_offsets"][1] for key, entry in header.items() if key != "__metadata__"]
@@ -210,7 +211,7 @@ class RunsCode:
 
 
 def weights(name: str) -> str:
-    return "best_model.safetensors" if name == "mlp" else "model.skops"
+    return {"mlp": "best_model.safetensors", "rf": "model.skops"}.get(name, "model.safetensors")
 
 
 def test_a_pickle_under_the_name_of_the_weights_is_refused_unread(name: str, make: Make, tmp_path: Path) -> None:
@@ -221,7 +222,7 @@ def test_a_pickle_under_the_name_of_the_weights_is_refused_unread(name: str, mak
     assert not (tmp_path / "ran").exists()
 
 
-@pytest.mark.parametrize("name", ["svm", "rf"])
+@pytest.mark.parametrize("name", ["rf"])
 def test_a_file_that_names_foreign_functions_is_refused(name: str, make: Make, tmp_path: Path) -> None:
     import os
     from functools import partial
@@ -245,6 +246,13 @@ def test_damaged_weights_are_named_in_one_line(
     with pytest.raises(ValueError, match=f"{path} cannot be read ") as caught:
         type(classifier).load(tmp_path, classifier.config)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["svm", "lr"])
+def test_the_arrays_of_another_classifier_are_named(name: str, make: Make, tmp_path: Path) -> None:
+    save_arrays(tmp_path, {"mean": np.zeros(3), "trees": np.zeros(3)})
+    with pytest.raises(ValueError, match=r"cannot be read \(it holds mean, trees, not .*deviation.*another model's"):
+        type(make()).load(tmp_path, make().config)
 
 
 def test_a_folder_without_weights_is_named(name: str, make: Make, tmp_path: Path) -> None:

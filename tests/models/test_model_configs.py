@@ -14,7 +14,8 @@ OUT_OF_RANGE = [
     ("mlp", {"hidden_size": 0}), ("mlp", {"n_hidden_layers": -1}), ("mlp", {"n_hidden_layers": 21}),
     ("mlp", {"dropout": -0.1}), ("mlp", {"dropout": 1.0}), ("mlp", {"learning_rate": 0.0}),
     ("mlp", {"weight_decay": -1.0}), ("mlp", {"batch_size": 0}), ("mlp", {"epochs": 0}), ("mlp", {"patience": 0}),
-    ("svm", {"C": 0.0}), ("svm", {"C": -1}), ("svm", {"gamma": 0.0}),
+    ("svm", {"C": 0.0}), ("svm", {"C": -1}), ("svm", {"gamma": 0.0}), ("svm", {"landmarks": 0}),
+    ("lr", {"C": 0.0}),
     ("rf", {"n_estimators": 0}), ("rf", {"max_depth": -1}), ("rf", {"min_samples_leaf": 0}),
     ("rf", {"max_features": 0.0}), ("rf", {"max_features": 1.01}), ("lr", {"C": 0.0}), ("lr", {"C": -1.0}),
 ]  # fmt: skip
@@ -22,6 +23,7 @@ WRONG_KIND = [
     ("mlp", {"hidden_size": 64.5}), ("mlp", {"hidden_size": "64"}), ("mlp", {"epochs": True}),
     ("mlp", {"dropout": None}), ("mlp", {"learning_rate": [1e-3]}), ("mlp", {"learning_rate": math.nan}),
     ("svm", {"C": "ten"}), ("svm", {"C": math.inf}), ("svm", {"kernel": 3}), ("svm", {"gamma": False}),
+    ("lr", {"scaling": None}),
     ("rf", {"n_estimators": 100.0}), ("rf", {"max_depth": None}), ("rf", {"max_features": "sqrt"}),
     ("lr", {"C": "ten"}),
 ]  # fmt: skip
@@ -67,8 +69,14 @@ def test_unknown_names_are_refused_with_those_there_are(name: str) -> None:
 
 
 def test_unknown_kernels_are_refused_with_those_there_are() -> None:
-    with pytest.raises(ValueError, match="Unknown kernel 'poly'; allowed: rbf, linear"):
+    with pytest.raises(ValueError, match="Unknown kernel 'poly'; allowed: rbf, linear, nystroem"):
         KINDS["svm"].from_mapping({"kernel": "poly"})
+
+
+@pytest.mark.parametrize("name", ["svm", "lr"])
+def test_unknown_scalings_are_refused_with_those_there_are(name: str) -> None:
+    with pytest.raises(ValueError, match="Unknown scaling 'whitened'; allowed: standard, unit, none"):
+        KINDS[name].from_mapping({"scaling": "whitened"})
 
 
 def test_a_whole_number_may_stand_for_a_real_one() -> None:
@@ -107,8 +115,9 @@ CHOICES: list[tuple[str, dict[str, Any]]] = [
         {"hidden_size": 512, "n_hidden_layers": 3, "dropout": 0.6, "learning_rate": 1e-4, "weight_decay": 0.1,
          "batch_size": 16},
     ),
-    ("svm", {"kernel": "rbf", "C": 1e3, "gamma": 1e-2}),
-    ("svm", {"kernel": "linear", "C": 1e-3}),
+    ("svm", {"kernel": "rbf", "C": 1e3, "gamma": 1e-2, "scaling": "unit"}),
+    ("svm", {"kernel": "linear", "C": 1e-3, "scaling": "none"}),
+    ("lr", {"C": 1e-3, "scaling": "standard"}),
     ("rf", {"n_estimators": 500, "max_depth": 0, "min_samples_leaf": 10, "max_features": 1.0}),
     ("lr", {"C": 1e-5}),
 ]  # fmt: skip
@@ -121,9 +130,19 @@ def test_the_search_asks_for_these_and_takes_what_it_is_told(name: str, values: 
 
 
 def test_a_linear_kernel_is_not_asked_for_its_narrowness() -> None:
-    trial = optuna.trial.FixedTrial({"kernel": "linear", "C": 1.0})
+    trial = optuna.trial.FixedTrial({"kernel": "linear", "C": 1.0, "scaling": "none"})
     assert KINDS["svm"].search_space(trial).gamma == KINDS["svm"]().gamma
-    assert set(trial.params) == {"kernel", "C"}
+    assert set(trial.params) == {"kernel", "C", "scaling"}
+
+
+@pytest.mark.parametrize(
+    ("n_clips", "kernels"), [(0, {"rbf", "linear"}), (20_000, {"rbf", "linear"}), (20_001, {"nystroem"})]
+)
+def test_a_study_of_many_clips_tries_no_kernel_of_all_pairs(n_clips: int, kernels: set[str]) -> None:
+    study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
+    configs = [KINDS["svm"].search_space(study.ask(), n_clips) for _ in range(20)]
+    assert {config.kernel for config in configs} == kernels
+    assert len({config.landmarks for config in configs}) == (3 if kernels == {"nystroem"} else 1)
 
 
 def test_the_search_tunes_the_batch_size() -> None:

@@ -52,7 +52,7 @@ class MlpConfig(Config):
         check_range("patience", self.patience, 1, 100_000)
 
     @classmethod
-    def search_space(cls, trial: "optuna.Trial") -> Self:
+    def search_space(cls, trial: "optuna.Trial", n_clips: int = 0) -> Self:
         """Let a trial choose the shape, the regularisation and the steps; epochs and patience stay."""
         return cls(
             hidden_size=trial.suggest_categorical("hidden_size", (64, 128, 256, 512)),

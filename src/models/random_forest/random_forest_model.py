@@ -1,15 +1,24 @@
-"""The random forest: scikit-learn's, trained on all cores. Trees ask for order only, so nothing is standardised."""
+"""The random forest: scikit-learn's, trained on all cores. Trees ask for order only, so nothing is standardised.
+
+skops writes its trees as data, without pickles, and reads them without running code from the file.
+"""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from src.models.contract import Config, check_range
-from src.models.estimators import EstimatorClassifier
+from src.models.contract import Config, History, Watch, check_range, keep_going, reading_weights, validation_eer
+from src.utils.embeddings import EmbeddingTable
+from src.utils.files import atomic_path
 
 if TYPE_CHECKING:
     import optuna
+
+WEIGHTS = "model.skops"
+TRUSTED = ["sklearn.tree._tree.Tree"]
+"""Types that the saved file may hold beyond those skops knows."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +40,7 @@ class RandomForestConfig(Config):
         check_range("max_features", self.max_features, 1e-6, 1)
 
     @classmethod
-    def search_space(cls, trial: "optuna.Trial") -> Self:
+    def search_space(cls, trial: "optuna.Trial", n_clips: int = 0) -> Self:
         """Let a trial choose all of them."""
         return cls(
             n_estimators=trial.suggest_int("n_estimators", 100, 500, step=100),
@@ -41,17 +50,21 @@ class RandomForestConfig(Config):
         )
 
 
-class RandomForest(EstimatorClassifier):
+class RandomForest:
     """Both classes weigh the same, however many clips each has."""
 
     Config = RandomForestConfig
-    trusted: ClassVar[list[str]] = ["sklearn.tree._tree.Tree"]
 
-    def make_estimator(self) -> Any:
-        """Return the forest."""
+    def __init__(self, config: RandomForestConfig, *, seed: int = 7) -> None:
+        self.config = config
+        self.seed = seed
+        self.estimator: Any = None
+
+    def fit(self, train: EmbeddingTable, val: EmbeddingTable, watch: Watch = keep_going) -> History:
+        """Learn from `train` and judge on `val`, once: there are no epochs to watch."""
         from sklearn.ensemble import RandomForestClassifier
 
-        return RandomForestClassifier(
+        self.estimator = RandomForestClassifier(
             n_estimators=self.config.n_estimators,
             max_depth=self.config.max_depth or None,
             min_samples_leaf=self.config.min_samples_leaf,
@@ -59,6 +72,12 @@ class RandomForest(EstimatorClassifier):
             class_weight="balanced",
             random_state=self.seed,
             n_jobs=-1,
+        ).fit(train.vectors, train.labels)
+        train_scores, val_scores = self.scores(train.vectors), self.scores(val.vectors)
+        return History.of_one(
+            _cross_entropy(train.labels, train_scores),
+            _cross_entropy(val.labels, val_scores),
+            validation_eer(val.labels, val_scores),
         )
 
     def scores(self, vectors: np.ndarray) -> np.ndarray:
@@ -68,6 +87,24 @@ class RandomForest(EstimatorClassifier):
         probability = self.estimator.predict_proba(vectors)[:, 1].clip(doubt, 1 - doubt)
         return np.log(probability) - np.log1p(-probability)
 
-    def loss(self, labels: np.ndarray, scores: np.ndarray) -> float:
-        """Return the mean cross-entropy, in nats."""
-        return float(np.logaddexp(0.0, -(2 * labels - 1) * scores).mean())
+    def save(self, folder: Path) -> None:
+        """Write `model.skops`."""
+        import skops.io
+
+        with atomic_path(folder / WEIGHTS) as temporary:
+            skops.io.dump(self.estimator, temporary)
+
+    @classmethod
+    def load(cls, folder: Path, config: RandomForestConfig) -> Self:
+        """Read `model.skops`."""
+        import skops.io
+
+        classifier = cls(config)
+        with reading_weights(folder / WEIGHTS):
+            classifier.estimator = skops.io.load(folder / WEIGHTS, trusted=TRUSTED)
+        return classifier
+
+
+def _cross_entropy(labels: np.ndarray, scores: np.ndarray) -> float:
+    """Return the mean cross entropy, in nats."""
+    return float(np.logaddexp(0.0, -(2 * labels - 1) * scores).mean())

@@ -1,18 +1,31 @@
-"""The SVM: scikit-learn's SVC on embeddings of which every number has mean 0 and variance 1 over the training clips."""
+"""The SVM, from kernels that are products of matrices; what it learned is saved as plain arrays.
+
+With the kernels "rbf" and "linear" it is scikit-learn's SVC to the last digits. Their memory grows with the square of
+the training clips; "nystroem" approximates the RBF kernel for corpora too large for that.
+"""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Self
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
-from src.models.contract import Config, History, Watch, check_range, keep_going
-from src.models.estimators import EstimatorClassifier
+from src.models.arrays import load_arrays, save_arrays
+from src.models.contract import Config, History, Watch, check_range, keep_going, validation_eer
+from src.models.scaling import SCALINGS, Scaling, check_scaling
+from src.models.svm.kernels import SCORING_NUMBERS, Products, chunks, rbf_kernel, squared_lengths
+from src.models.svm.solvers import Solution, solve_by_landmarks, solve_exactly
 from src.utils.embeddings import EmbeddingTable
 
 if TYPE_CHECKING:
     import optuna
 
-KERNELS = ("rbf", "linear")
+KERNELS = ("rbf", "linear", "nystroem")
+MOST_FOR_EXACT_SEARCH = 20_000
+"""Training clips up to which a study tries the exact kernels (3.2 GB each); above, it tries nystroem alone."""
+ARRAYS = ("mean", "deviation", "support_vectors", "dual_coefficients", "intercept", "gamma")
+PRODUCTS = Products()
+"""Shared by the trainings of this process."""
 
 
 @dataclass(frozen=True)
@@ -23,54 +36,111 @@ class SvmConfig(Config):
     """Price of an error in training; large = a narrow margin."""
     kernel: str = "rbf"
     gamma: float = 1.0
-    """Narrowness of the RBF kernel, in units of 1 / d for embeddings of d numbers (scikit-learn's "scale")."""
+    """Narrowness of the RBF kernel, in units of 1 / (d variance of the scaled numbers) (scikit-learn's "scale")."""
+    landmarks: int = 512
+    """Training clips that stand for all, with the kernel "nystroem"."""
+    scaling: str = "standard"
 
     def __post_init__(self) -> None:
         check_range("C", self.C, 1e-6, 1e6)
         check_range("gamma", self.gamma, 1e-6, 1e6)
+        check_range("landmarks", self.landmarks, 1, 100_000)
+        check_scaling(self.scaling)
         if self.kernel not in KERNELS:
             raise ValueError(f"Unknown kernel '{self.kernel}'; allowed: {', '.join(KERNELS)}.")
 
     @classmethod
-    def search_space(cls, trial: "optuna.Trial") -> Self:
-        """Let a trial choose kernel, price and, for the RBF kernel, its narrowness."""
-        kernel = trial.suggest_categorical("kernel", KERNELS)
+    def search_space(cls, trial: "optuna.Trial", n_clips: int = 0) -> Self:
+        """Let a trial choose price, scaling and kernel, and what belongs to that kernel."""
+        if n_clips > MOST_FOR_EXACT_SEARCH:
+            kernel = "nystroem"
+            landmarks = trial.suggest_categorical("landmarks", (256, 512, 1024))
+        else:
+            kernel = trial.suggest_categorical("kernel", ("rbf", "linear"))
+            landmarks = cls.landmarks
         price = trial.suggest_float("C", 1e-3, 1e3, log=True)
-        gamma = trial.suggest_float("gamma", 1e-2, 1e1, log=True) if kernel == "rbf" else cls.gamma
-        return cls(C=price, kernel=kernel, gamma=gamma)
+        gamma = cls.gamma if kernel == "linear" else trial.suggest_float("gamma", 1e-2, 1e1, log=True)
+        scaling = trial.suggest_categorical("scaling", SCALINGS)
+        return cls(C=price, kernel=kernel, gamma=gamma, landmarks=landmarks, scaling=scaling)
 
 
-class Svm(EstimatorClassifier):
-    """Both classes weigh the same, however many clips each has."""
+class Svm:
+    """The SVM behind the contract of all classifiers; both classes weigh the same, however many clips each has."""
 
     Config = SvmConfig
 
+    def __init__(self, config: SvmConfig, *, seed: int = 7) -> None:
+        self.config = config
+        self.seed = seed
+        self.arrays: dict[str, np.ndarray]
+        """What was learned; support vectors are kept as they came, and scaled when scores are asked for."""
+        self._scaling: Scaling
+        self._support: np.ndarray
+        self._lengths: np.ndarray
+
     def fit(self, train: EmbeddingTable, val: EmbeddingTable, watch: Watch = keep_going) -> History:
-        """Learn from `train` and judge on `val`."""
-        self._dimension = train.vectors.shape[1]
-        return super().fit(train, val, watch)
-
-    def make_estimator(self) -> Any:
-        """Return standardisation and SVC."""
-        from sklearn.pipeline import make_pipeline
-        from sklearn.preprocessing import StandardScaler
-        from sklearn.svm import SVC
-
-        gamma = self.config.gamma / self._dimension
-        svc = SVC(
-            C=self.config.C,
-            kernel=self.config.kernel,
-            gamma=gamma,
-            class_weight="balanced",
-            cache_size=1000,
-            random_state=self.seed,  # changes nothing, but without it numpy's global generator is asked
+        """Learn from `train` and judge on `val`, once: there are no epochs to watch."""
+        scaling = Scaling.learn(train.vectors, self.config.scaling)
+        vectors = scaling.apply(train.vectors)
+        is_linear = self.config.kernel == "linear"
+        gamma = 0.0 if is_linear else self.config.gamma / (vectors.shape[1] * (vectors.var() or 1.0))
+        solution = self._solve(vectors, train.labels, gamma)
+        self._take(
+            {
+                "mean": scaling.mean,
+                "deviation": scaling.deviation,
+                "support_vectors": train.vectors[solution.support],
+                "dual_coefficients": solution.coefficients,
+                "intercept": np.array([solution.intercept]),
+                "gamma": np.array([gamma]),
+            }
         )
-        return make_pipeline(StandardScaler(), svc)
+        val_scores = self.scores(val.vectors)
+        return History.of_one(
+            _hinge_loss(train.labels, solution.train_scores),
+            _hinge_loss(val.labels, val_scores),
+            validation_eer(val.labels, val_scores),
+        )
 
     def scores(self, vectors: np.ndarray) -> np.ndarray:
         """Return the signed distance from the decision boundary, shape (n,): positive = bona fide."""
-        return np.asarray(self.estimator.decision_function(vectors))
+        scores = np.empty(len(vectors))
+        for rows in chunks(len(vectors), max(1, SCORING_NUMBERS // max(self._support.shape))):
+            scores[rows] = self._scores(self._scaling.apply(vectors[rows]))
+        return scores
 
-    def loss(self, labels: np.ndarray, scores: np.ndarray) -> float:
-        """Return the mean hinge loss."""
-        return float(np.maximum(0.0, 1.0 - (2 * labels - 1) * scores).mean())
+    def save(self, folder: Path) -> None:
+        """Write `model.safetensors`."""
+        save_arrays(folder, self.arrays)
+
+    @classmethod
+    def load(cls, folder: Path, config: SvmConfig) -> Self:
+        """Read `model.safetensors`."""
+        classifier = cls(config)
+        classifier._take(load_arrays(folder, ARRAYS))
+        return classifier
+
+    def _solve(self, vectors: np.ndarray, labels: np.ndarray, gamma: float) -> Solution:
+        price = self.config.C
+        if self.config.kernel != "nystroem":
+            return solve_exactly(vectors, labels, price=price, gamma=gamma, products=PRODUCTS)
+        n_landmarks = min(self.config.landmarks, len(vectors))
+        landmarks = np.sort(np.random.default_rng(self.seed).choice(len(vectors), n_landmarks, replace=False))
+        return solve_by_landmarks(vectors, labels, price=price, gamma=gamma, landmarks=landmarks)
+
+    def _take(self, arrays: dict[str, np.ndarray]) -> None:
+        self.arrays = arrays
+        self._scaling = Scaling(self.config.scaling, arrays["mean"], arrays["deviation"])
+        self._support = self._scaling.apply(arrays["support_vectors"])
+        self._lengths = squared_lengths(self._support)
+
+    def _scores(self, scaled: np.ndarray) -> np.ndarray:
+        coefficients, intercept, gamma = (self.arrays[name] for name in ("dual_coefficients", "intercept", "gamma"))
+        if gamma[0] == 0:
+            return scaled @ (coefficients @ self._support) + intercept
+        kernel = rbf_kernel(scaled @ self._support.T, squared_lengths(scaled), self._lengths, float(gamma[0]))
+        return kernel @ coefficients + intercept
+
+
+def _hinge_loss(labels: np.ndarray, scores: np.ndarray) -> float:
+    return float(np.maximum(0.0, 1.0 - (2 * labels - 1) * scores).mean())

@@ -4,50 +4,9 @@ import numpy as np
 import pytest
 
 from src.models.random_forest import RandomForest, RandomForestConfig
-from src.models.svm import Svm, SvmConfig
 from src.utils.embeddings import EmbeddingTable
 
 DrawTable = Callable[..., EmbeddingTable]
-
-
-@pytest.mark.parametrize(("kernel", "gamma"), [("rbf", 1.0), ("rbf", 0.3), ("linear", 1.0)])
-def test_svm_scores_are_signed_distances_on_standardised_vectors(
-    draw_table: DrawTable, kernel: str, gamma: float
-) -> None:
-    """Against the sum over support vectors in numpy; a gamma of 1 is 1 / d."""
-    train, val = draw_table(), draw_table(seed=1)
-    train.vectors[:] = train.vectors * 5 + 3
-    val.vectors[:] = val.vectors * 5 + 3
-    classifier = Svm(SvmConfig(C=2.0, kernel=kernel, gamma=gamma))
-    classifier.fit(train, val)
-    mean, deviation = train.vectors.astype(float).mean(axis=0), train.vectors.astype(float).std(axis=0)
-    support, x = classifier.estimator[-1].support_, (val.vectors - mean) / deviation
-    vectors = (train.vectors[support] - mean) / deviation
-    if kernel == "rbf":
-        products = np.exp(-gamma / 6 * ((x[:, None] - vectors[None]) ** 2).sum(axis=2))
-    else:
-        products = x @ vectors.T
-    coefficients = classifier.estimator[-1].dual_coef_[0]
-    expected = products @ coefficients + classifier.estimator[-1].intercept_
-    np.testing.assert_allclose(classifier.scores(val.vectors), expected, rtol=1e-4, atol=1e-5)
-    assert np.abs(coefficients).max() <= 2.0 + 1e-9, "C caps every clip's weight, classes being equal in number"
-
-
-def test_the_svms_loss_is_the_hinge_loss(draw_table: DrawTable) -> None:
-    val = draw_table(seed=1)
-    classifier = Svm(SvmConfig(C=0.1))
-    history = classifier.fit(draw_table(), val)
-    losses = [
-        max(0.0, 1 - (1 if label == 1 else -1) * score)
-        for label, score in zip(val.labels, classifier.scores(val.vectors), strict=True)
-    ]
-    assert history.val_losses[0] == pytest.approx(sum(losses) / len(losses))
-
-
-def test_the_svm_asks_no_global_generator(draw_table: DrawTable) -> None:
-    before = np.random.get_state()[1].tobytes(), np.random.get_state()[2:]  # noqa: NPY002
-    Svm(SvmConfig()).fit(draw_table(), draw_table(seed=1))
-    assert (np.random.get_state()[1].tobytes(), np.random.get_state()[2:]) == before  # noqa: NPY002
 
 
 def test_forest_scores_are_the_log_odds_of_what_the_trees_say_on_average(draw_table: DrawTable) -> None:

@@ -1,0 +1,78 @@
+"""Two ways to the weights of a support vector machine, both classes weighing the same.
+
+`solve_exactly` finds the machine that scikit-learn's SVC finds, from a kernel matrix computed beforehand: memory grows
+with the square of the clips. `solve_by_landmarks` is the Nystroem method (Williams and Seeger, 2001): the kernel
+between all clips and m landmarks among them gives every clip m features whose inner products approximate the kernel,
+and a linear machine with squared hinge loss is trained on those; memory and time grow with the clips.
+
+Either machine is a weighted sum of kernels: score(x) = sum_i coefficient_i k(vector_i, x) + intercept.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from src.models.svm.kernels import Products, rbf_kernel, squared_lengths
+
+SMALLEST_EIGENVALUE = 1e-8
+"""Directions of the landmarks that vary less than this share of the strongest are rounding errors."""
+
+
+@dataclass(frozen=True)
+class Solution:
+    """A machine in terms of the clips that it was trained on."""
+
+    support: np.ndarray
+    """Shape (m,): which of the training clips the sum runs over."""
+    coefficients: np.ndarray
+    """Shape (m,)."""
+    intercept: float
+    train_scores: np.ndarray
+    """Shape (n,)."""
+
+
+def solve_exactly(
+    vectors: np.ndarray, labels: np.ndarray, *, price: float, gamma: float, products: Products
+) -> Solution:
+    """Train scikit-learn's SVC on the kernel of scaled vectors (n, d).
+
+    Parameters
+    ----------
+    vectors, labels : np.ndarray, shapes (n, d) and (n,)
+    price : float
+        C, the price of an error.
+    gamma : float
+        Narrowness of the RBF kernel; 0 = the linear kernel.
+    products : Products
+        Keeps what other trainings on the same vectors can use.
+    """
+    from sklearn.svm import SVC
+
+    kernel = products.of(vectors)
+    if gamma:
+        lengths = squared_lengths(vectors)
+        kernel = rbf_kernel(kernel, lengths, lengths, gamma)
+    # The seed changes nothing, but without one numpy's global generator is asked.
+    svc = SVC(C=price, kernel="precomputed", class_weight="balanced", random_state=0).fit(kernel, labels)
+    weights = np.zeros(len(labels))
+    weights[svc.support_] = svc.dual_coef_[0]
+    intercept = float(svc.intercept_[0])
+    return Solution(svc.support_, svc.dual_coef_[0], intercept, kernel @ weights + intercept)
+
+
+def solve_by_landmarks(
+    vectors: np.ndarray, labels: np.ndarray, *, price: float, gamma: float, landmarks: np.ndarray
+) -> Solution:
+    """Train a linear machine on Nystroem features of scaled vectors (n, d); `landmarks` (m,) says which clips."""
+    from sklearn.svm import LinearSVC
+
+    chosen = vectors[landmarks]
+    lengths = squared_lengths(chosen)
+    strengths, directions = np.linalg.eigh(rbf_kernel(chosen @ chosen.T, lengths, lengths, gamma))
+    real = strengths > SMALLEST_EIGENVALUE * strengths[-1]
+    to_features = directions[:, real] / np.sqrt(strengths[real])
+    features = rbf_kernel(vectors @ chosen.T, squared_lengths(vectors), lengths, gamma) @ to_features
+    svc = LinearSVC(C=price, class_weight="balanced", dual=False, random_state=0).fit(features, labels)
+    return Solution(
+        landmarks, to_features @ svc.coef_[0], float(svc.intercept_[0]), np.asarray(svc.decision_function(features))
+    )
