@@ -118,8 +118,11 @@ def is_at_work(worker: str) -> bool:
     """Tell whether the process that runs a trial is at work on this machine."""
     host, _, process = worker.partition(" ")
     number, _, created = process.partition(" ")
+    if host != socket.gethostname():
+        return False
     try:
-        return host == socket.gethostname() and str(psutil.Process(int(number)).create_time()) == created
+        found = psutil.Process(int(number))
+        return str(found.create_time()) == created and found.status() != psutil.STATUS_ZOMBIE
     except (psutil.NoSuchProcess, ValueError):
         return False
 

@@ -78,11 +78,8 @@ def test_two_jobs_store_every_trial_once(drawn: Path) -> None:
 
 def children_of(process: int) -> list[psutil.Process]:
     """Return the workers that a process started, without the tracker of resources that comes with them."""
-    return [
-        child
-        for child in psutil.Process(process).children(recursive=True)
-        if "resource_tracker" not in " ".join(child.cmdline())
-    ]
+    children = [child for child in psutil.Process(process).children(recursive=True) if child.status() != "zombie"]
+    return [child for child in children if "resource_tracker" not in " ".join(child.cmdline())]
 
 
 def test_a_killed_worker_costs_no_trial(drawn: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -267,7 +264,7 @@ def test_a_training_without_hope_is_stopped_and_says_so(drawn: Path, monkeypatch
     """Seven trials learn; the eighth steps so little that it stays at chance."""
     from src.models.mlp.mlp_model import MlpConfig
 
-    def space(trial: optuna.Trial) -> MlpConfig:
+    def space(trial: optuna.Trial, n_clips: int) -> MlpConfig:
         rate = 1e-2 if trial.number < 7 else 1e-8
         return MlpConfig(
             hidden_size=trial.suggest_int("hidden_size", 8, 16), learning_rate=rate, epochs=40, patience=40

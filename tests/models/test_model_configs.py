@@ -15,7 +15,6 @@ OUT_OF_RANGE = [
     ("mlp", {"dropout": -0.1}), ("mlp", {"dropout": 1.0}), ("mlp", {"learning_rate": 0.0}),
     ("mlp", {"weight_decay": -1.0}), ("mlp", {"batch_size": 0}), ("mlp", {"epochs": 0}), ("mlp", {"patience": 0}),
     ("svm", {"C": 0.0}), ("svm", {"C": -1}), ("svm", {"gamma": 0.0}), ("svm", {"landmarks": 0}),
-    ("lr", {"C": 0.0}),
     ("rf", {"n_estimators": 0}), ("rf", {"max_depth": -1}), ("rf", {"min_samples_leaf": 0}),
     ("rf", {"max_features": 0.0}), ("rf", {"max_features": 1.01}), ("lr", {"C": 0.0}), ("lr", {"C": -1.0}),
 ]  # fmt: skip
@@ -23,9 +22,8 @@ WRONG_KIND = [
     ("mlp", {"hidden_size": 64.5}), ("mlp", {"hidden_size": "64"}), ("mlp", {"epochs": True}),
     ("mlp", {"dropout": None}), ("mlp", {"learning_rate": [1e-3]}), ("mlp", {"learning_rate": math.nan}),
     ("svm", {"C": "ten"}), ("svm", {"C": math.inf}), ("svm", {"kernel": 3}), ("svm", {"gamma": False}),
-    ("lr", {"scaling": None}),
     ("rf", {"n_estimators": 100.0}), ("rf", {"max_depth": None}), ("rf", {"max_features": "sqrt"}),
-    ("lr", {"C": "ten"}),
+    ("lr", {"C": "ten"}), ("lr", {"scaling": None}),
 ]  # fmt: skip
 
 
@@ -119,7 +117,6 @@ CHOICES: list[tuple[str, dict[str, Any]]] = [
     ("svm", {"kernel": "linear", "C": 1e-3, "scaling": "none"}),
     ("lr", {"C": 1e-3, "scaling": "standard"}),
     ("rf", {"n_estimators": 500, "max_depth": 0, "min_samples_leaf": 10, "max_features": 1.0}),
-    ("lr", {"C": 1e-5}),
 ]  # fmt: skip
 
 
