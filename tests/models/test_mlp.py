@@ -19,7 +19,7 @@ def make(seed: int = 7, **values: Any) -> Mlp:
 
 @pytest.fixture
 def batches(monkeypatch: pytest.MonkeyPatch) -> list[np.ndarray]:
-    """Return the vectors that the network is trained on, batch by batch, as training goes on."""
+    """Return the scaled vectors that the network is trained on, batch by batch, as training goes on."""
     seen: list[np.ndarray] = []
     forward = Network.forward
 
@@ -51,7 +51,7 @@ def test_every_epoch_takes_every_clip_once_in_batches_cut_anew(
 ) -> None:
     """Fault 3: batches were cut once and never reshuffled."""
     train = draw_table(48)
-    make(batch_size=16, epochs=3).fit(train, draw_table(seed=1))
+    make(batch_size=16, epochs=3, scaling="none").fit(train, draw_table(seed=1))
     epochs = [[places(train, batch) for batch in batches[start : start + 3]] for start in (0, 3, 6)]
     for epoch in epochs:
         assert sorted(place for batch in epoch for place in batch) == list(range(48))
@@ -124,6 +124,18 @@ def test_training_keeps_the_best_epoch_and_stops_when_it_waited_long_enough(
     assert (shown[best] != shown[n_epochs - 1]).any() == (best != n_epochs - 1)
 
 
+def test_validation_scores_are_those_of_the_vectors_as_they_came(
+    draw_table: DrawTable, scripted: Callable[..., list[np.ndarray]]
+) -> None:
+    """In training both tables are scaled once; a saved network scales what it is shown."""
+    val = draw_table(seed=1)
+    for scaling in ("standard", "unit", "none"):
+        shown = scripted([0.1])
+        classifier = make(epochs=1, scaling=scaling)
+        classifier.fit(draw_table(), val)
+        assert shown[0].tobytes() == classifier.scores(val.vectors).tobytes()
+
+
 def test_the_network_standardises_by_the_training_clips_alone(draw_table: DrawTable, tmp_path: Path) -> None:
     from safetensors.numpy import load_file
 
@@ -142,16 +154,21 @@ def test_the_network_standardises_by_the_training_clips_alone(draw_table: DrawTa
     np.testing.assert_allclose(state["deviation"], deviation, rtol=1e-5)
 
 
-@pytest.mark.parametrize("n_hidden_layers", [0, 1, 3])
-def test_scores_are_the_logits_of_the_layers_asked_for(draw_table: DrawTable, n_hidden_layers: int) -> None:
+@pytest.mark.parametrize(("n_hidden_layers", "scaling"), [(0, "none"), (1, "unit"), (3, "standard")])
+def test_scores_are_the_logits_of_the_layers_asked_for(
+    draw_table: DrawTable, n_hidden_layers: int, scaling: str
+) -> None:
     """Against the same sums in numpy; dropout is for training only."""
     val = draw_table(seed=1)
-    classifier = make(n_hidden_layers=n_hidden_layers, dropout=0.5, epochs=2)
+    classifier = make(n_hidden_layers=n_hidden_layers, dropout=0.5, epochs=2, scaling=scaling)
     classifier.fit(draw_table(), val)
     state = {name: tensor.cpu().numpy().astype(np.float64) for name, tensor in classifier.network.state_dict().items()}
     linear = [name.removesuffix(".weight") for name in state if name.endswith(".weight")]
     assert len(linear) == n_hidden_layers + 1
     values = (val.vectors - state["mean"]) / state["deviation"]
+    if scaling == "unit":
+        values *= 6**0.5 / np.linalg.norm(values, axis=1, keepdims=True)
+    assert (state["mean"] == 0).all() == (scaling == "none")
     for name in linear:
         values = values @ state[f"{name}.weight"].T + state[f"{name}.bias"]
         if name != linear[-1]:

@@ -71,7 +71,7 @@ def test_unknown_kernels_are_refused_with_those_there_are() -> None:
         KINDS["svm"].from_mapping({"kernel": "poly"})
 
 
-@pytest.mark.parametrize("name", ["svm", "lr"])
+@pytest.mark.parametrize("name", ["mlp", "svm", "lr"])
 def test_unknown_scalings_are_refused_with_those_there_are(name: str) -> None:
     with pytest.raises(ValueError, match="Unknown scaling 'whitened'; allowed: standard, unit, none"):
         KINDS[name].from_mapping({"scaling": "whitened"})
@@ -111,7 +111,7 @@ CHOICES: list[tuple[str, dict[str, Any]]] = [
     (
         "mlp",
         {"hidden_size": 512, "n_hidden_layers": 3, "dropout": 0.6, "learning_rate": 1e-4, "weight_decay": 0.1,
-         "batch_size": 16},
+         "batch_size": 512, "scaling": "unit"},
     ),
     ("svm", {"kernel": "rbf", "C": 1e3, "gamma": 1e-2, "scaling": "unit"}),
     ("svm", {"kernel": "linear", "C": 1e-3, "scaling": "none"}),
@@ -148,3 +148,10 @@ def test_the_search_tunes_the_batch_size() -> None:
     KINDS["mlp"].search_space(trial)
     assert "batch_size" in trial.params
     assert not {"epochs", "patience"} & set(trial.params)
+
+
+@pytest.mark.parametrize(("n_clips", "smallest", "largest"), [(0, 64, 512), (1_999, 16, 128), (2_000, 64, 512)])
+def test_few_clips_are_cut_into_small_batches(n_clips: int, smallest: int, largest: int) -> None:
+    study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
+    sizes = [KINDS["mlp"].search_space(study.ask(), n_clips).batch_size for _ in range(30)]
+    assert (min(sizes), max(sizes)) == (smallest, largest)

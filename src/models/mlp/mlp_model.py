@@ -1,10 +1,13 @@
 """The multi-layer perceptron, in PyTorch.
 
-Its standardisation is part of the network and saved with it. Every epoch shuffles the training clips anew and ends with
-the validation EER; the weights kept are those of the epoch with the lowest EER (of equals, the lower loss), so the EER
-that is reported is the EER of what is saved. Both classes weigh the same, however many clips each has.
+Its scaling is part of the network and saved with it. Every epoch shuffles the training clips anew and ends with the
+validation EER; the weights kept are those of the epoch with the lowest EER (of equals, the lower loss), so the EER that
+is reported is the EER of what is saved. Both classes weigh the same, however many clips each has.
+
+Both tables lie on the device, scaled, from the first epoch to the last; a batch is a choice of rows.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
@@ -15,6 +18,7 @@ from torch import nn
 from torch.nn.functional import binary_cross_entropy_with_logits
 
 from src.models.contract import Config, History, Watch, check_range, keep_going, reading_weights, validation_eer
+from src.models.scaling import SCALINGS, Scaling, check_scaling
 from src.utils.devices import choose_device
 from src.utils.embeddings import EmbeddingTable
 from src.utils.files import atomic_path
@@ -24,6 +28,8 @@ if TYPE_CHECKING:
 
 BEST, FINAL = "best_model.safetensors", "final_model.safetensors"
 SCORING_BATCH = 65_536
+FEW_CLIPS = 2_000
+"""Training clips below which a search tries small batches: large ones would leave too few steps an epoch."""
 
 
 @dataclass(frozen=True)
@@ -38,8 +44,9 @@ class MlpConfig(Config):
     batch_size: int = 64
     epochs: int = 60
     """At most."""
-    patience: int = 15
+    patience: int = 10
     """Epochs after the best one (lowest validation EER; of equals, the lower loss) at which training stops."""
+    scaling: str = "standard"
 
     def __post_init__(self) -> None:
         check_range("hidden_size", self.hidden_size, 1, 65_536)
@@ -50,27 +57,31 @@ class MlpConfig(Config):
         check_range("batch_size", self.batch_size, 1, 1_000_000)
         check_range("epochs", self.epochs, 1, 100_000)
         check_range("patience", self.patience, 1, 100_000)
+        check_scaling(self.scaling)
 
     @classmethod
     def search_space(cls, trial: "optuna.Trial", n_clips: int = 0) -> Self:
-        """Let a trial choose the shape, the regularisation and the steps; epochs and patience stay."""
+        """Let a trial choose the shape, the regularisation, the steps and the scaling; epochs and patience stay."""
+        batch_sizes = (16, 32, 64, 128) if 0 < n_clips < FEW_CLIPS else (64, 128, 256, 512)
         return cls(
             hidden_size=trial.suggest_categorical("hidden_size", (64, 128, 256, 512)),
             n_hidden_layers=trial.suggest_int("n_hidden_layers", 1, 3),
             dropout=trial.suggest_float("dropout", 0.0, 0.6),
             learning_rate=trial.suggest_float("learning_rate", 1e-4, 1e-2, log=True),
             weight_decay=trial.suggest_float("weight_decay", 1e-5, 1e-1, log=True),
-            batch_size=trial.suggest_categorical("batch_size", (16, 32, 64, 128)),
+            batch_size=trial.suggest_categorical("batch_size", batch_sizes),
+            scaling=trial.suggest_categorical("scaling", SCALINGS),
         )
 
 
 class Network(nn.Module):
-    """Standardisation, hidden layers with ReLU and dropout, one logit: (n, d) -> (n,)."""
+    """Scaling, hidden layers with ReLU and dropout, one logit: (n, d) -> (n,)."""
 
     def __init__(self, dimension: int, config: MlpConfig) -> None:
         super().__init__()
         self.register_buffer("mean", torch.zeros(dimension))
         self.register_buffer("deviation", torch.ones(dimension))
+        self.to_unit_length = config.scaling == "unit"
         layers: list[nn.Module] = []
         size = dimension
         for _ in range(config.n_hidden_layers):
@@ -78,15 +89,21 @@ class Network(nn.Module):
             size = config.hidden_size
         self.layers = nn.Sequential(*layers, nn.Linear(size, 1))
 
-    def standardise_like(self, vectors: torch.Tensor) -> None:
-        """Take mean and deviation from the training vectors; a number that never varies is left as it is."""
-        deviation, mean = torch.std_mean(vectors, dim=0, correction=0)
-        self.mean = mean
-        self.deviation = torch.where(deviation > 0, deviation, torch.ones_like(deviation))
+    def scale_like(self, scaling: Scaling) -> None:
+        """Take mean and deviation from a scaling that has seen the training clips, before moving to a device."""
+        self.mean = torch.as_tensor(scaling.mean, dtype=torch.float32)
+        self.deviation = torch.as_tensor(scaling.deviation, dtype=torch.float32)
 
-    def forward(self, vectors: torch.Tensor) -> torch.Tensor:
-        """Return the logits of bona fide, shape (n,)."""
-        logits: torch.Tensor = self.layers((vectors - self.mean) / self.deviation).squeeze(-1)
+    def scale(self, vectors: torch.Tensor) -> torch.Tensor:
+        """Return vectors as the layers take them, shape (n, d)."""
+        scaled = (vectors - self.mean) / self.deviation
+        if self.to_unit_length:
+            scaled *= scaled.shape[1] ** 0.5 / scaled.norm(dim=1, keepdim=True).clamp_min(1e-12)
+        return scaled
+
+    def forward(self, scaled: torch.Tensor) -> torch.Tensor:
+        """Return the logits of bona fide of scaled vectors (n, d), shape (n,)."""
+        logits: torch.Tensor = self.layers(scaled).squeeze(-1)
         return logits
 
 
@@ -111,11 +128,8 @@ class Mlp:
 
     def scores(self, vectors: np.ndarray) -> np.ndarray:
         """Return the logits of bona fide, shape (n,)."""
-        self.network.eval()
-        with torch.inference_mode():
-            parts = torch.as_tensor(vectors, dtype=torch.float32).split(SCORING_BATCH)
-            logits = [self.network(part.to(self.device)).cpu() for part in parts]
-        return torch.cat(logits).numpy().astype(np.float64)
+        parts = torch.as_tensor(vectors, dtype=torch.float32).split(SCORING_BATCH)
+        return self._scores_of(self.network.scale(part.to(self.device)) for part in parts)
 
     def save(self, folder: Path) -> None:
         """Write the weights kept and those of the last epoch."""
@@ -138,19 +152,23 @@ class Mlp:
         return classifier
 
     def _fit(self, train: EmbeddingTable, val: EmbeddingTable, watch: Watch) -> History:
-        vectors = torch.as_tensor(train.vectors, dtype=torch.float32, device=self.device)
+        self.network = Network(train.vectors.shape[1], self.config)
+        self.network.scale_like(Scaling.learn(train.vectors, self.config.scaling))
+        self.network.to(self.device)
+        vectors, val_vectors = (
+            self.network.scale(torch.as_tensor(table.vectors, dtype=torch.float32, device=self.device))
+            for table in (train, val)
+        )
         labels = torch.as_tensor(train.labels, dtype=torch.float32, device=self.device)
-        self.network = Network(vectors.shape[1], self.config).to(self.device)
-        self.network.standardise_like(vectors)
         steps = torch.optim.AdamW(
-            self.network.parameters(), lr=self.config.learning_rate, weight_decay=self.config.weight_decay
+            self.network.parameters(), lr=self.config.learning_rate, weight_decay=self.config.weight_decay, fused=True
         )
         balance = (labels == 0).sum() / (labels == 1).sum()
         curves: list[tuple[float, float, float]] = []
         best, kept = 0, _state(self.network)
         for epoch in range(self.config.epochs):
             train_loss = self._epoch(vectors, labels, balance, steps)
-            val_scores = self.scores(val.vectors)
+            val_scores = self._scores_of(val_vectors.split(SCORING_BATCH))
             curves.append(
                 (train_loss, _loss(val_scores, val.labels, float(balance)), validation_eer(val.labels, val_scores))
             )
@@ -162,6 +180,13 @@ class Mlp:
         self.network.load_state_dict(kept)
         train_losses, val_losses, val_eers = np.array(curves).T
         return History(train_losses, val_losses, val_eers, best)
+
+    def _scores_of(self, parts: Iterable[torch.Tensor]) -> np.ndarray:
+        """Return the logits of scaled vectors that lie on the device."""
+        self.network.eval()
+        with torch.inference_mode():
+            logits = [self.network(part).cpu() for part in parts]
+        return torch.cat(logits).numpy().astype(np.float64)
 
     def _epoch(
         self, vectors: torch.Tensor, labels: torch.Tensor, balance: torch.Tensor, steps: torch.optim.Optimizer
