@@ -133,13 +133,13 @@ def test_a_linear_kernel_is_not_asked_for_its_narrowness() -> None:
 
 
 @pytest.mark.parametrize(
-    ("n_clips", "kernels"), [(0, {"rbf", "linear"}), (20_000, {"rbf", "linear"}), (20_001, {"nystroem"})]
+    ("n_clips", "kernels"), [(0, {"rbf", "linear"}), (20_000, {"rbf", "linear"}), (20_001, {"nystroem", "linear"})]
 )
 def test_a_study_of_many_clips_tries_no_kernel_of_all_pairs(n_clips: int, kernels: set[str]) -> None:
     study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
     configs = [KINDS["svm"].search_space(study.ask(), n_clips) for _ in range(20)]
     assert {config.kernel for config in configs} == kernels
-    assert len({config.landmarks for config in configs}) == (3 if kernels == {"nystroem"} else 1)
+    assert len({config.landmarks for config in configs}) == (3 if "nystroem" in kernels else 1)
 
 
 def test_the_search_tunes_the_batch_size() -> None:

@@ -11,7 +11,8 @@ from src.models.svm.kernels import Products, rbf_kernel, squared_lengths
 from src.utils.embeddings import EmbeddingTable
 
 DrawTable = Callable[..., EmbeddingTable]
-KERNELS = [{"kernel": "rbf"}, {"kernel": "rbf", "gamma": 0.05, "C": 300.0}, {"kernel": "linear", "C": 0.1}]
+RBF = [{"kernel": "rbf"}, {"kernel": "rbf", "gamma": 0.05, "C": 300.0}]
+KERNELS = [*RBF, {"kernel": "linear", "C": 0.1}]
 
 
 def draw_wide(draw_table: DrawTable, n: int = 300, **options: Any) -> EmbeddingTable:
@@ -27,7 +28,7 @@ def fitted(train: EmbeddingTable, val: EmbeddingTable, **values: Any) -> Svm:
     return classifier
 
 
-@pytest.mark.parametrize("values", KERNELS)
+@pytest.mark.parametrize("values", RBF)
 @pytest.mark.parametrize("bonafide", [0.5, 0.2])
 def test_scores_are_those_of_scikit_learns_own_pipeline(
     draw_table: DrawTable, values: dict[str, Any], bonafide: float
@@ -45,6 +46,19 @@ def test_scores_are_those_of_scikit_learns_own_pipeline(
     classifier = fitted(train, val, **values)
     np.testing.assert_allclose(classifier.scores(val.vectors), expected, rtol=1e-6, atol=1e-6)
     assert len(classifier.arrays["support_vectors"]) == len(svc.support_)
+
+
+def test_the_linear_machine_is_scikit_learns(draw_table: DrawTable) -> None:
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+    from sklearn.svm import LinearSVC
+
+    train, val = draw_wide(draw_table, bonafide=0.2), draw_wide(draw_table, seed=1)
+    svc = LinearSVC(C=0.1, class_weight="balanced", dual=False, random_state=0)
+    reference = make_pipeline(StandardScaler(), svc).fit(train.vectors.astype(float), train.labels)
+    found = fitted(train, val, kernel="linear", C=0.1).scores(val.vectors)
+    expected = reference.decision_function(val.vectors.astype(float))
+    np.testing.assert_allclose(found, expected, rtol=1e-6, atol=1e-6)
 
 
 @pytest.mark.parametrize("values", [*KERNELS, {"kernel": "nystroem", "landmarks": 30}])
@@ -66,11 +80,11 @@ def test_scores_follow_from_the_arrays_that_were_saved(
 
     x, support = scaled(val.vectors), scaled(arrays["support_vectors"])
     if values["kernel"] == "linear":
-        kernel = x @ support.T
+        kernel = x
     else:
         gamma = values.get("gamma", 1.0) / (40 * scaled(train.vectors).var())
         kernel = np.exp(-gamma * ((x[:, None] - support[None]) ** 2).sum(axis=2))
-    expected = kernel @ arrays["dual_coefficients"] + arrays["intercept"]
+    expected = kernel @ arrays["coefficients"] + arrays["intercept"]
     np.testing.assert_allclose(classifier.scores(val.vectors), expected, rtol=1e-6, atol=1e-6)
     loaded = Svm.load(tmp_path, classifier.config)
     assert loaded.scores(val.vectors).tobytes() == classifier.scores(val.vectors).tobytes()
@@ -89,7 +103,7 @@ def test_losses_are_the_mean_hinge_losses_of_the_scores(draw_table: DrawTable, v
 
 def test_the_price_caps_every_clips_weight(draw_table: DrawTable) -> None:
     classifier = fitted(draw_table(), draw_table(seed=1), C=2.0)
-    assert np.abs(classifier.arrays["dual_coefficients"]).max() <= 2.0 + 1e-9, "classes are equal in number"
+    assert np.abs(classifier.arrays["coefficients"]).max() <= 2.0 + 1e-9, "classes are equal in number"
 
 
 def test_features_of_all_landmarks_have_the_kernel_as_their_products(draw_table: DrawTable) -> None:

@@ -1,7 +1,7 @@
 """The SVM, from kernels that are products of matrices; what it learned is saved as plain arrays.
 
-With the kernels "rbf" and "linear" it is scikit-learn's SVC to the last digits. Their memory grows with the square of
-the training clips; "nystroem" approximates the RBF kernel for corpora too large for that.
+With the kernel "rbf" it is scikit-learn's SVC to the last digits; its memory grows with the square of the training
+clips, and "nystroem" approximates it for corpora too large for that. "linear" has no kernel to compute.
 """
 
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from src.models.arrays import load_arrays, save_arrays
 from src.models.contract import Config, History, Watch, check_range, keep_going, validation_eer
 from src.models.scaling import SCALINGS, Scaling, check_scaling
 from src.models.svm.kernels import SCORING_NUMBERS, Products, chunks, rbf_kernel, squared_lengths
-from src.models.svm.solvers import Solution, solve_by_landmarks, solve_exactly
+from src.models.svm.solvers import Solution, solve_by_landmarks, solve_exactly, solve_linearly
 from src.utils.embeddings import EmbeddingTable
 
 if TYPE_CHECKING:
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
 KERNELS = ("rbf", "linear", "nystroem")
 MOST_FOR_EXACT_SEARCH = 20_000
-"""Training clips up to which a study tries the exact kernels (3.2 GB each); above, it tries nystroem alone."""
-ARRAYS = ("mean", "deviation", "support_vectors", "dual_coefficients", "intercept", "gamma")
+"""Training clips up to which a study tries the exact RBF kernel (3.2 GB); above, nystroem stands in for it."""
+ARRAYS = ("mean", "deviation", "support_vectors", "coefficients", "intercept", "gamma")
 PRODUCTS = Products()
 """Shared by the trainings of this process."""
 
@@ -52,13 +52,11 @@ class SvmConfig(Config):
     @classmethod
     def search_space(cls, trial: "optuna.Trial", n_clips: int = 0) -> Self:
         """Let a trial choose price, scaling and kernel, and what belongs to that kernel."""
-        if n_clips > MOST_FOR_EXACT_SEARCH:
-            kernel = "nystroem"
-            landmarks = trial.suggest_categorical("landmarks", (256, 512, 1024))
-        else:
-            kernel = trial.suggest_categorical("kernel", ("rbf", "linear"))
-            landmarks = cls.landmarks
-        price = trial.suggest_float("C", 1e-3, 1e3, log=True)
+        curved = "nystroem" if n_clips > MOST_FOR_EXACT_SEARCH else "rbf"
+        kernel = trial.suggest_categorical("kernel", (curved, "linear"))
+        sizes = (256, 512, 1024)
+        landmarks = trial.suggest_categorical("landmarks", sizes) if kernel == "nystroem" else cls.landmarks
+        price = trial.suggest_float("C", 1e-4, 1e3, log=True)
         gamma = cls.gamma if kernel == "linear" else trial.suggest_float("gamma", 1e-2, 1e1, log=True)
         scaling = trial.suggest_categorical("scaling", SCALINGS)
         return cls(C=price, kernel=kernel, gamma=gamma, landmarks=landmarks, scaling=scaling)
@@ -82,15 +80,14 @@ class Svm:
         """Learn from `train` and judge on `val`, once: there are no epochs to watch."""
         scaling = Scaling.learn(train.vectors, self.config.scaling)
         vectors = scaling.apply(train.vectors)
-        is_linear = self.config.kernel == "linear"
-        gamma = 0.0 if is_linear else self.config.gamma / (vectors.shape[1] * (vectors.var() or 1.0))
+        gamma = self.config.gamma / (vectors.shape[1] * (vectors.var() or 1.0))
         solution = self._solve(vectors, train.labels, gamma)
         self._take(
             {
                 "mean": scaling.mean,
                 "deviation": scaling.deviation,
                 "support_vectors": train.vectors[solution.support],
-                "dual_coefficients": solution.coefficients,
+                "coefficients": solution.coefficients,
                 "intercept": np.array([solution.intercept]),
                 "gamma": np.array([gamma]),
             }
@@ -122,7 +119,9 @@ class Svm:
 
     def _solve(self, vectors: np.ndarray, labels: np.ndarray, gamma: float) -> Solution:
         price = self.config.C
-        if self.config.kernel != "nystroem":
+        if self.config.kernel == "linear":
+            return solve_linearly(vectors, labels, price=price)
+        if self.config.kernel == "rbf":
             return solve_exactly(vectors, labels, price=price, gamma=gamma, products=PRODUCTS)
         n_landmarks = min(self.config.landmarks, len(vectors))
         landmarks = np.sort(np.random.default_rng(self.seed).choice(len(vectors), n_landmarks, replace=False))
@@ -135,9 +134,9 @@ class Svm:
         self._lengths = squared_lengths(self._support)
 
     def _scores(self, scaled: np.ndarray) -> np.ndarray:
-        coefficients, intercept, gamma = (self.arrays[name] for name in ("dual_coefficients", "intercept", "gamma"))
-        if gamma[0] == 0:
-            return scaled @ (coefficients @ self._support) + intercept
+        coefficients, intercept, gamma = (self.arrays[name] for name in ("coefficients", "intercept", "gamma"))
+        if self.config.kernel == "linear":
+            return scaled @ coefficients + intercept
         kernel = rbf_kernel(scaled @ self._support.T, squared_lengths(scaled), self._lengths, float(gamma[0]))
         return kernel @ coefficients + intercept
 
