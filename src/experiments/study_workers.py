@@ -146,12 +146,14 @@ def _start_worker(jobs: int) -> "loky.ProcessPoolExecutor":
     share = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), threads)
     return loky.ProcessPoolExecutor(
         max_workers=1,
-        env={**share, "LOKY_MAX_CPU_COUNT": threads},
+        # loky would take the embeddings and kernels that a worker keeps for a leak, and replace it.
+        env={**share, "LOKY_MAX_CPU_COUNT": threads, "LOKY_MAX_MEMORY_LEAK_SIZE": "1e15"},
         initializer=_begin_worker,
         initargs=(os.getpid(),),
     )
 
 
 def _begin_worker(parent: int) -> None:
+    """Leave Ctrl-C to the parent, and end with it."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     end_with(parent)

@@ -60,13 +60,14 @@ def solve_exactly(
     return Solution(svc.support_, svc.dual_coef_[0], intercept, kernel @ weights + intercept)
 
 
-def solve_linearly(vectors: np.ndarray, labels: np.ndarray, *, price: float) -> Solution:
-    """Train a linear machine with squared hinge loss on scaled vectors (n, d)."""
+def solve_linearly(vectors: np.ndarray, labels: np.ndarray, *, price: float, gamma: float) -> Solution:
+    """Train a linear machine on scaled vectors (n, d), whose kernel is gamma x.y."""
     from sklearn.svm import LinearSVC
 
-    svc = LinearSVC(C=price, class_weight="balanced", dual=False, random_state=0).fit(vectors, labels)
-    no_support = np.empty(0, np.intp)
-    return Solution(no_support, svc.coef_[0], float(svc.intercept_[0]), np.asarray(svc.decision_function(vectors)))
+    features = np.sqrt(gamma) * vectors
+    svc = LinearSVC(C=price, class_weight="balanced", dual=False, random_state=0).fit(features, labels)
+    weights, no_support = np.sqrt(gamma) * svc.coef_[0], np.empty(0, np.intp)
+    return Solution(no_support, weights, float(svc.intercept_[0]), np.asarray(svc.decision_function(features)))
 
 
 def solve_by_landmarks(

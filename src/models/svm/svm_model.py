@@ -36,7 +36,8 @@ class SvmConfig(Config):
     """Price of an error in training; large = a narrow margin."""
     kernel: str = "rbf"
     gamma: float = 1.0
-    """Narrowness of the RBF kernel, in units of 1 / (d variance of the scaled numbers) (scikit-learn's "scale")."""
+    """Narrowness of the RBF kernel, in units of 1 / (d variance of the scaled numbers) (scikit-learn's "scale"); the
+    linear kernel is measured in the same unit, so that its C means the same."""
     landmarks: int = 512
     """Training clips that stand for all, with the kernel "nystroem"."""
     scaling: str = "standard"
@@ -120,7 +121,7 @@ class Svm:
     def _solve(self, vectors: np.ndarray, labels: np.ndarray, gamma: float) -> Solution:
         price = self.config.C
         if self.config.kernel == "linear":
-            return solve_linearly(vectors, labels, price=price)
+            return solve_linearly(vectors, labels, price=price, gamma=gamma)
         if self.config.kernel == "rbf":
             return solve_exactly(vectors, labels, price=price, gamma=gamma, products=PRODUCTS)
         n_landmarks = min(self.config.landmarks, len(vectors))
