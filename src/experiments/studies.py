@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from src.experiments.runs import existing_numbers, find_study, new_numbered_folder
-from src.experiments.study_storage import open_own_journal, open_shared, without_password
+from src.experiments.study_storage import full_name, open_own_journal, open_shared, without_password
 from src.utils.files import read_json, text_digest, write_json
 from src.utils.paths import runs_folder
 
@@ -115,9 +115,13 @@ def shared_place(search: Search, wanted: Mapping[str, Any], root: Path, study_nu
     ------
     FileNotFoundError
         When the storage holds no study of this number and search.
+    ValueError
+        When another machine began a study of this search and number at the same moment.
     """
     import optuna
 
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    storage = full_name(storage)
     runs, prefix = runs_folder(root), f"{search.classifier}_study"
     digest = text_digest(json.dumps(wanted, sort_keys=True))[:8]
     opened = open_shared(storage)
@@ -136,7 +140,14 @@ def shared_place(search: Search, wanted: Mapping[str, Any], root: Path, study_nu
         taken = [int(match[1]) for name in names if (match := re.match(rf"{prefix}(\d+)-", name))]
         folder = new_numbered_folder(runs, prefix, above=max(taken, default=-1))
         place = StudyPlace(folder, storage, f"{folder.name}-{digest}")
-        optuna.create_study(storage=opened, study_name=place.name, direction="minimize")
+        try:
+            optuna.create_study(storage=opened, study_name=place.name, direction="minimize")
+        except optuna.exceptions.DuplicatedStudyError:
+            folder.rmdir()
+            number = folder.name.removeprefix(prefix)
+            raise ValueError(
+                f"Another machine has just begun this study: join it with --study-number={number}."
+            ) from None
     kept_in = {"storage": without_password(storage), "study_name": place.name}
     write_json(place.folder / STUDY, {**wanted, **kept_in})
     return place

@@ -22,11 +22,13 @@ from filelock import FileLock, Timeout
 
 from src.experiments.runs import BEST
 from src.utils.files import write_text
+from src.utils.paths import absolute
 
 if TYPE_CHECKING:
     import optuna
 
 JOURNAL, FINISHED_BYTES = "journal.log", "journal.finished"
+JOURNAL_BEGINS = b'{"op_code":'
 WORKER = "worker"
 """User attribute of a trial: host, process and its start, by which a process that is gone is known."""
 
@@ -65,16 +67,13 @@ def open_shared(storage: str) -> "optuna.storages.BaseStorage":
     Raises
     ------
     ValueError
-        When it cannot be opened, or is SQLite, which loses trials when several processes write.
+        When it cannot be opened, is a file that holds something else, or is SQLite, which loses trials when several
+        processes write.
     """
     import optuna
 
     if "://" not in storage:
-        path = Path(storage).expanduser().absolute()
-        if path.is_dir():
-            raise ValueError(f"--storage={storage} is a folder; give a journal file or a database URL.")
-        path.parent.mkdir(parents=True, exist_ok=True)
-        return _journal(path)
+        return _open_shared_journal(absolute(storage))
     if storage.startswith("sqlite"):
         raise ValueError(
             "--storage= cannot be SQLite, which is not safe for several processes: "
@@ -91,6 +90,15 @@ def open_shared(storage: str) -> "optuna.storages.BaseStorage":
     except Exception as error:  # of SQLAlchemy and of every driver's own kind
         reason = str(error).splitlines()[0]
         raise ValueError(f"The storage {without_password(storage)} cannot be opened: {reason}") from None
+
+
+def full_name(storage: str) -> str:
+    """Return a storage as it is called wherever the user stands: a journal file's path from the root on.
+
+    >>> full_name("postgresql://host/base"), full_name("/shared/../studies.log")
+    ('postgresql://host/base', '/studies.log')
+    """
+    return storage if "://" in storage else os.fspath(absolute(storage))
 
 
 def without_password(storage: str) -> str:
@@ -135,6 +143,21 @@ def give_up_dead_trials(study: "optuna.Study", *, alone: bool) -> None:
         worker = trial.user_attrs.get(WORKER, "")
         if alone or (worker.startswith(f"{socket.gethostname()} ") and not is_at_work(worker)):
             study.tell(trial.number, state=optuna.trial.TrialState.FAIL, skip_if_finished=True)
+
+
+def _open_shared_journal(path: Path) -> "optuna.storages.BaseStorage":
+    """Open a journal file; nothing is ever written into a file that is something else."""
+    if path.is_dir():
+        raise ValueError(f"--storage={path} is a folder; give a journal file or a database URL.")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if path.is_file():
+        with path.open("rb") as file:
+            if file.read(len(JOURNAL_BEGINS)) not in (JOURNAL_BEGINS, b""):
+                raise ValueError(f"--storage={path} is no journal of studies; give the name of a new file.")
+    try:
+        return _journal(path)
+    except (ValueError, KeyError, TypeError) as error:  # Optuna reads it here
+        raise ValueError(f"The journal {path} is damaged ({error}); start a new one.") from None
 
 
 def _journal(path: Path) -> "optuna.storages.JournalStorage":

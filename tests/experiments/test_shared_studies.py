@@ -185,6 +185,49 @@ def test_a_storage_that_cannot_be_used_is_named(storage: str, line: str, drawn: 
     assert not (drawn / "runs").exists()
 
 
+@pytest.mark.parametrize("content", ["my notes\n", '{"a": 1}\n', "[1]", "\x00\x01"])
+def test_a_file_that_is_no_journal_is_left_alone(content: str, drawn: Path, tmp_path: Path) -> None:
+    notes = tmp_path / "notes.txt"
+    notes.write_text(content)
+    with pytest.raises(ValueError, match=r"notes\.txt is no journal of studies; give the name of a new file"):
+        study_of(drawn, Effort(1), storage=str(notes))
+    assert notes.read_text() == content
+    assert not (drawn / "runs").exists()
+
+
+def test_a_damaged_shared_journal_is_named(drawn: Path, tmp_path: Path) -> None:
+    journal = tmp_path / "studies.log"
+    study_of(drawn, Effort(1), storage=str(journal))
+    journal.write_bytes(b'{"op_code": torn\n' + journal.read_bytes())
+    with pytest.raises(ValueError, match=r"The journal .*studies\.log is damaged \(.*\); start a new one"):
+        study_of(drawn, Effort(2), storage=str(journal), study_number=0)
+
+
+def test_a_shared_journal_is_one_file_wherever_the_user_stands(
+    drawn: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    study = study_of(drawn, Effort(1), storage="studies.log")
+    assert read_json(study.folder / "study.json")["storage"] == str(tmp_path / "studies.log")
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    assert study_of(drawn, Effort(2), storage="../studies.log", study_number=0).n_trials == 2
+
+
+def test_a_study_that_another_machine_began_at_this_moment_can_be_joined(
+    drawn: Path, drawn_once: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    journal = str(tmp_path / "studies.log")
+    study_of(drawn, Effort(1), storage=journal)
+    other = Path(shutil.copytree(drawn_once, tmp_path / "other"))
+    with monkeypatch.context() as patch:
+        patch.setattr(optuna, "get_all_study_names", lambda _: [])  # as it was before the other's study
+        with pytest.raises(ValueError, match=r"Another machine has just begun this study: .* --study-number=0"):
+            study_of(other, Effort(1), storage=journal)
+    assert not (other / "runs" / "svm_study0").exists()
+    assert study_of(other, Effort(2), storage=journal, study_number=0).n_new == 1
+
+
 def test_passwords_are_not_shown() -> None:
     assert without_password("postgresql://ann:se@cret@host/base") == "postgresql://ann:***@host/base"
     assert without_password("postgresql://ann@host/base") == "postgresql://ann@host/base"
