@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from src.experiments.runs import SCORES, TEST_RESULTS, find_run, read_hyperparameters
+from src.experiments.runs import SCORES, TEST_RESULTS, find_run, read_hyperparameters, read_scores
 from src.metrics.bootstrap import Interval, Trials, interval
 from src.metrics.resampled import resample_eer
 from src.utils.files import read_record
@@ -146,13 +146,11 @@ def read_tested_run(name: str, root: Path) -> TestedRun:
     for file in (TEST_RESULTS, SCORES):
         if not (folder / file).is_file():
             raise FileNotFoundError(f"{shown} was not tested (no {file}): run fab TestModel {_test_flags(folder)}.")
-    scores = pd.read_csv(folder / SCORES, keep_default_na=False, encoding_errors="surrogateescape")
-    missing = {"file", "label", "score", "speaker", "system"} - set(scores)
-    if missing:
-        raise ValueError(f"{folder / SCORES} has no column {min(missing)}; test the run again.")
-    return TestedRun(
-        shown, read_hyperparameters(folder), read_record(folder / TEST_RESULTS, "eer"), scores.sort_values("file")
-    )
+    results = read_record(folder / TEST_RESULTS, "eer")
+    if not isinstance(results["eer"], dict) or not isinstance(results["eer"].get("value"), float):
+        again = f"fab TestModel {_test_flags(folder)}"
+        raise ValueError(f"{shown} was tested by an earlier version, without intervals: test it again, {again}.")
+    return TestedRun(shown, read_hyperparameters(folder), results, read_scores(folder).sort_values("file"))
 
 
 def _find(name: str, root: Path) -> Path:

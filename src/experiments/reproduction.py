@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from src.experiments.provenance import describe_origin, now
 from src.experiments.runs import (
@@ -24,7 +23,9 @@ from src.experiments.runs import (
     TEST_RESULTS,
     WEIGHTS,
     find_run,
+    read_array,
     read_hyperparameters,
+    read_scores,
 )
 from src.experiments.training import CONTEXT, Recipe, load_calibration, load_run, train_run
 from src.experiments.training_data import read_split_embeddings, read_training_data, require_unchanged_recordings
@@ -113,17 +114,16 @@ def reproduce_run(
     data = read_training_data(root, recipe.dataset, recipe.backbone, recipe.layer, recipe.pooling)
     _require_same_data(run, origin["data"]["embeddings"], data.metas)
     tested = _read_test(run, recipe, root)  # refused, if at all, before anything is trained
+    losses, pruned = read_array(run / "val_losses.npy"), read_record(run / METRICS).get("pruned", False)
     folder = run / FOLDER
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
-    n_epochs = len(np.load(run / "val_eers.npy"))
-    pruned = read_record(run / METRICS).get("pruned", False)
     with limited_threads(origin["machine"].get("threads") or 1):
-        train_run(recipe, data, folder, root=root, watch=lambda epoch, _: pruned and epoch + 1 == n_epochs)
+        train_run(recipe, data, folder, root=root, watch=lambda epoch, _: pruned and epoch + 1 == len(losses))
         if not (run / CALIBRATION).is_file():  # of an earlier version, whose scores are as the classifier gives them
             (folder / CALIBRATION).unlink()
         agreements = [*_compare_scores(run, folder, data.val), *_compare_test(folder, tested)]
-    agreements.append(_compare_curves(run, folder))
+    agreements.append(_compare_losses(losses, folder))
     now_here = describe_origin(root, seed=recipe.seed, data={}, started=started)
     found = Reproduction(folder, agreements, _differences(origin, now_here))
     write_json(
@@ -179,7 +179,7 @@ def _read_test(run: Path, recipe: Recipe, root: Path) -> tuple[EmbeddingTable, n
     test, meta = read_split_embeddings(root, *place)
     origin = read_record(run / TEST_PROVENANCE, "data")
     _require_same_data(run, origin["data"]["embeddings"], {"downstream_test": meta})
-    written = pd.read_csv(run / SCORES, keep_default_na=False, encoding_errors="surrogateescape")
+    written = read_scores(run)
     if written["file"].tolist() != test.files.tolist():
         raise ValueError(f"{run / SCORES} is of other clips than downstream_test holds now; test the run again.")
     return test, written["score"].to_numpy(float)
@@ -193,8 +193,8 @@ def _compare_test(folder: Path, tested: tuple[EmbeddingTable, np.ndarray] | None
     return [_agreement("test scores", test.labels, written, _scores(folder, test.vectors))]
 
 
-def _compare_curves(run: Path, folder: Path) -> Agreement:
-    before, after = (np.load(place / "val_losses.npy") for place in (run, folder))
+def _compare_losses(before: np.ndarray, folder: Path) -> Agreement:
+    after = read_array(folder / "val_losses.npy")
     if len(before) != len(after):
         return Agreement("validation losses", len(before), float("inf"))
     return Agreement("validation losses", len(before), _largest_difference(before, after))

@@ -21,6 +21,7 @@ from src.experiments.runs import (
     PROVENANCE,
     WEIGHTS,
     new_numbered_folder,
+    read_array,
     read_hyperparameters,
     save_array,
     save_figure,
@@ -157,7 +158,7 @@ def draw_losses(folder: Path) -> None:
     """Draw the curves of a finished run."""
     from src.visualize.curves import loss_figure
 
-    save_figure(folder / LOSS_PLOT, loss_figure(*(np.load(folder / f"{name}.npy") for name in CURVES)))
+    save_figure(folder / LOSS_PLOT, loss_figure(*(read_array(folder / f"{name}.npy") for name in CURVES)))
 
 
 def validate(scores: np.ndarray, history: History, val: EmbeddingTable) -> dict[str, Any]:

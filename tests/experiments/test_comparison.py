@@ -259,5 +259,33 @@ def test_scores_without_a_column_are_refused(tmp_path: Path) -> None:
     for number in range(2):
         table = write_run(tmp_path, f"run{number}", draw_scores(1.0, seed=1))
     table.drop(columns="speaker").to_csv(tmp_path / "runs" / "run1" / "scores.csv", index=False)
-    with pytest.raises(ValueError, match=r"run1/scores\.csv has no column speaker; test the run again"):
+    with pytest.raises(
+        ValueError, match=r"run1/scores\.csv is damaged \(it has no column speaker\): test the run again"
+    ):
         compare_runs("run0,run1", root=tmp_path)
+
+
+@pytest.mark.parametrize("content", ["", "file,label,score,speaker,gender,system\na.wav,spoof,high,ann,F,xtts\n"])
+def test_damaged_scores_are_named(content: str, tmp_path: Path) -> None:
+    for number in range(2):
+        write_run(tmp_path, f"run{number}", draw_scores(1.0, seed=1))
+    (tmp_path / "runs" / "run1" / "scores.csv").write_text(content)
+    with pytest.raises(ValueError, match=r"run1/scores\.csv is damaged \(.+\): test the run again"):
+        compare_runs("run0,run1", root=tmp_path)
+
+
+@pytest.mark.parametrize("eer", [0.12, {"value": None}, None])
+def test_results_of_an_earlier_version_are_to_be_made_again(eer: Any, tmp_path: Path) -> None:
+    for number in range(2):
+        write_run(tmp_path, f"run{number}", draw_scores(1.0, seed=1))
+    write_json(tmp_path / "runs" / "run1" / "test_results.json", {"eer": eer})
+    line = "run1 was tested by an earlier version, .*: test it again, fab TestModel .*--run-number=1"
+    with pytest.raises(ValueError, match=line):
+        compare_runs("run0,run1", root=tmp_path)
+
+
+def test_people_called_by_numbers_stay_apart(tmp_path: Path) -> None:
+    people = np.array(["1", "01", "001"])[np.arange(len(LABELS)) % 3]
+    for number in range(2):
+        write_run(tmp_path, f"run{number}", draw_scores(1.0, seed=number), people)
+    assert only_difference(tmp_path).n_people == 3

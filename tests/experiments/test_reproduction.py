@@ -285,6 +285,16 @@ def test_scores_of_other_clips_are_refused(trained: Path) -> None:
     refused(trained, SVM, r"scores\.csv is of other clips than downstream_test holds now; test the run again")
 
 
+def test_damaged_losses_are_named(trained: Path) -> None:
+    path = trained / "runs" / f"run{LR}" / "val_losses.npy"
+    path.write_text("no array")
+    refused(trained, LR, r"val_losses\.npy is damaged: train again")
+    path.write_bytes(b"")
+    refused(trained, LR, r"val_losses\.npy is damaged: train again")
+    path.unlink()
+    refused(trained, LR, r"val_losses\.npy is missing: train again")
+
+
 def test_another_corpus_is_refused_and_the_same_elsewhere_is_not(trained: Path) -> None:
     with pytest.raises(ValueError, match="run0 was trained on the corpus corpus, not release"):
         reproduce_run(root=trained, run_number=SVM, dataset=trained / "datasets" / "release")
