@@ -276,6 +276,11 @@ CASES = [
         put("h.json", json.dumps({"classifier": "rf"})),
         "h.json is of the classifier rf, not svm",
     ),
+    (
+        f"TrainModel {LFCC} --hyperparameters=h.json",
+        put("h.json", json.dumps({"classifier": "rf"})),
+        "No classifier given .*allowed: mlp, svm, rf, lr",
+    ),
     (f"CompareLayers {LFCC} --classifier=svm --seed=-1", nothing, "--seed must be 0 or more"),
     ("ReproduceRun", nothing, "Which run"),
     ("ReproduceRun --study-number=0", nothing, "Whose study"),

@@ -8,7 +8,9 @@ other takes the next. Counting folders instead would give one number twice.
 """
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -83,9 +85,10 @@ def find_run(root: Path, run_number: int, study_number: int = -1, classifier: st
         if run_number < 0:
             run_number = _best_run(parent)
             if not (parent / f"run{run_number}").is_dir():
+                inputs = read_record(parent / BEST, "best_hyperparameters")["best_hyperparameters"]
                 raise FileNotFoundError(
-                    f"The best trial of {parent}, run {run_number}, was trained on another machine: test it there, or "
-                    f"train it here with fab TrainModel --hyperparameters={parent / BEST}."
+                    f"The best trial of {parent}, run {run_number}, is not here: test it on the machine that trained "
+                    f"it, or train it here with {how_to_train_again(inputs, parent / BEST)}."
                 )
     folder = parent / f"run{run_number}"
     if not folder.is_dir():
@@ -107,6 +110,20 @@ def save_array(path: Path, values: np.ndarray) -> None:
     """Write an array as .npy, whole or not at all."""
     with atomic_path(path) as temporary:
         np.save(temporary, values, allow_pickle=False)
+
+
+def how_to_train_again(inputs: Mapping[str, Any], hyperparameters: Path) -> str:
+    """Return the command that trains a run of these inputs again, by the file that holds them.
+
+    >>> inputs = {"corpus": "mini", "backbone": "lfcc", "classifier": "svm", "seed": 7}
+    >>> how_to_train_again(inputs, Path("h.json"))
+    'fab TrainModel --dataset=datasets/mini --backbone=lfcc --classifier=svm --seed=7 --hyperparameters=h.json'
+    """
+    flags = {"dataset": f"datasets/{inputs['corpus']}"} | {
+        key: inputs[key] for key in ("backbone", "classifier", "seed")
+    }
+    flags["hyperparameters"] = str(hyperparameters)
+    return " ".join(["fab TrainModel", *(f"--{flag}={quote(str(value))}" for flag, value in flags.items())])
 
 
 def read_array(path: Path) -> np.ndarray:

@@ -20,6 +20,7 @@ from src.experiments.runs import (
     METRICS,
     PROVENANCE,
     WEIGHTS,
+    how_to_train_again,
     new_numbered_folder,
     read_array,
     read_hyperparameters,
@@ -179,7 +180,7 @@ def load_run(folder: Path) -> Classifier:
     if (folder / METRICS).is_file() and not any((folder / name).is_file() for name in WEIGHTS):
         raise FileNotFoundError(
             f"{folder} has no weights any more (a study keeps those of its best trials, --keep=): "
-            f"fab TrainModel --hyperparameters={folder / HYPERPARAMETERS} trains them again."
+            f"{how_to_train_again(hyperparameters, folder / HYPERPARAMETERS)} trains them again."
         )
     kind = classifier_class(hyperparameters["classifier"])
     config = kind.Config.from_mapping({key: hyperparameters[key] for key in hyperparameters if key not in CONTEXT})
@@ -214,7 +215,7 @@ def read_hyperparameter_file(path: Path, backbone: str, classifier: str) -> dict
     if not isinstance(content, Mapping):
         raise ValueError(f"{path} must hold a JSON object of hyperparameters, not {type(content).__name__}.")
     for key, wanted in (("classifier", classifier), ("backbone", backbone)):
-        if content.get(key, wanted) != wanted:
+        if wanted and content.get(key, wanted) != wanted:
             raise ValueError(f"{path} is of the {key} {content[key]}, not {wanted}.")
     if type(content.get("layer", 0)) is not int:  # true is an int as well
         raise ValueError(f"Hyperparameter layer must be a whole number, not {content['layer']!r}.")

@@ -3,6 +3,7 @@
 import json
 import multiprocessing
 import os
+import shlex
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator
@@ -129,6 +130,18 @@ def test_a_study_without_a_run_number_stands_for_its_best_run(tmp_path: Path) ->
     write_json(study / "best_hyperparameters.json", {"best_trial_number": 1})
     assert find_run(tmp_path, -1, 0, "rf") == study / "run1"
     assert find_run(tmp_path, 2, 0, "rf") == study / "run2"
+
+
+def test_a_best_run_that_is_not_here_is_named_with_the_command_that_trains_it(tmp_path: Path) -> None:
+    study = tmp_path / "runs" / "svm_study0"
+    study.mkdir(parents=True)
+    inputs = {"corpus": "my voices", "backbone": "lfcc", "classifier": "svm", "seed": 3}
+    write_json(study / "best_hyperparameters.json", {"best_trial_number": 4, "best_hyperparameters": inputs})
+    with pytest.raises(FileNotFoundError, match="run 4, is not here") as error:
+        find_run(tmp_path, -1, 0, "svm")
+    typed = shlex.split(str(error.value).partition("here with ")[2].rstrip("."))
+    flags = ["--dataset=datasets/my voices", "--backbone=lfcc", "--classifier=svm", "--seed=3"]
+    assert typed == ["fab", "TrainModel", *flags, f"--hyperparameters={study / 'best_hyperparameters.json'}"]
 
 
 def test_what_a_run_leaves_is_whole_or_not_there(tmp_path: Path) -> None:

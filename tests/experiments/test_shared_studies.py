@@ -24,6 +24,7 @@ from src.experiments.runs import WEIGHTS, existing_numbers
 from src.experiments.studies import Search
 from src.experiments.study_storage import open_shared, without_password
 from src.experiments.study_workers import Job, Outcome, train_all
+from src.experiments.training import load_run, train_model
 from src.experiments.tuning import Effort, StudyResult, optimize_hyperparameters
 from src.utils.files import read_json
 
@@ -243,10 +244,14 @@ def test_only_the_best_trials_keep_their_weights(drawn: Path) -> None:
         assert {"hyperparameters.json", "metrics.json", "provenance.json", "calibration.json"} <= {
             path.name for path in run.iterdir()
         }
-    from src.experiments.training import load_run
-
-    with pytest.raises(FileNotFoundError, match=r"has no weights any more .*fab TrainModel --hyperparameters="):
-        load_run(study.folder / f"run{trials[-1].number}")
+    dropped = study.folder / f"run{trials[-1].number}"
+    flags = r"--dataset=datasets/corpus --backbone=hubert --classifier=svm --seed=7 --hyperparameters=.*json"
+    with pytest.raises(FileNotFoundError, match=rf"has no weights any more .*fab TrainModel {flags} trains them again"):
+        load_run(dropped)
+    again = train_model(
+        *(drawn / "datasets" / "corpus", "hubert", "svm"), root=drawn, hyperparameters=dropped / "hyperparameters.json"
+    )
+    assert again.metrics == read_json(dropped / "metrics.json")
 
 
 def test_no_trial_begins_when_the_time_is_up(drawn: Path, monkeypatch: pytest.MonkeyPatch) -> None:
