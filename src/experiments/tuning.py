@@ -4,6 +4,8 @@ A study folder `runs/<classifier>_study<k>` holds a run folder for each trial, `
 the journal, `best_hyperparameters.json` and pictures. The objective is the validation EER of the weights that the trial
 saved. Weights are kept of the best trials only, hyperparameters and metrics of all.
 
+The first trial takes the classifier's built-in hyperparameters: the search begins at a sensible guess.
+
 Repeatable: the sampler is seeded anew for every trial from the study's seed and the trial's number, so trial m depends
 on the trials before it and on nothing else; with several jobs it depends on which of them had ended as well. A
 training without hope is stopped: one whose best EER so far is worse than the median of the others' at that epoch.
@@ -11,7 +13,7 @@ training without hope is stopped: one whose best EER so far is worse than the me
 
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING, Any
@@ -146,6 +148,8 @@ class _Tuner:
     def run(self) -> StudyResult:
         """Train until there are enough trials; a stop by Ctrl-C says how to go on."""
         give_up_dead_trials(self.study, alone=not self.shared)
+        if not self.study.get_trials(deepcopy=False):
+            self.study.enqueue_trial(asdict(classifier_class(self.search.classifier).Config()))
         done = self.n_finished()
         if done:
             self.keep_finalists()  # a kill may have come between the end of a trial and this

@@ -235,6 +235,7 @@ def test_passwords_are_not_shown() -> None:
     assert without_password("/shared/studies.log") == "/shared/studies.log"
 
 
+@pytest.mark.filterwarnings("ignore:The EER is")  # of the worst trial, trained again
 def test_only_the_best_trials_keep_their_weights(drawn: Path) -> None:
     study = study_of(drawn, Effort(6, keep=2))
     trials = sorted(trials_in(study.folder / "journal.log"), key=lambda trial: (trial.value, trial.number))
@@ -314,9 +315,7 @@ def test_a_training_without_hope_is_stopped_and_says_so(drawn: Path, monkeypatch
 
     def space(trial: optuna.Trial, n_clips: int) -> MlpConfig:
         rate = 1e-2 if trial.number < 7 else 1e-8
-        return MlpConfig(
-            hidden_size=trial.suggest_int("hidden_size", 8, 16), learning_rate=rate, epochs=40, patience=40
-        )
+        return MlpConfig(hidden_size=trial.suggest_int("units", 8, 16), learning_rate=rate, epochs=40, patience=40)
 
     monkeypatch.setattr(MlpConfig, "search_space", space)
     search = Search(drawn / "datasets" / "corpus", "hubert", "mlp", layer=1, pooling="mean")

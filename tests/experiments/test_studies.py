@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from src.experiments.training import CONTEXT, load_run
 from src.experiments.training_data import read_split_embeddings
 from src.experiments.tuning import Effort, StudyResult, optimize_hyperparameters
 from src.metrics.eer import compute_eer
+from src.models import classifier_class
 from src.models.mlp.mlp_model import MlpConfig
 from src.models.random_forest.random_forest_model import RandomForestConfig
 from src.models.svm import svm_model
@@ -90,9 +91,8 @@ def test_run_m_is_trial_m_and_its_value_the_eer_of_what_it_saved(
         inputs = read_json(study.folder / f"run{trial.number}" / "hyperparameters.json")
         assert {"layer", "pooling"} < set(trial.params)
         assert all(inputs[name] == value for name, value in trial.params.items() if name not in shortened)
-        assert set(inputs) - set(CONTEXT) - set(trial.params) <= {"epochs", "patience", "gamma", "landmarks"}, (
-            "not searched"
-        )
+        not_searched = {"epochs", "patience", "kernel", "landmarks"}
+        assert set(inputs) - set(CONTEXT) - set(trial.params) <= not_searched
 
     eers = [compute_eer(*scores_of(drawn, study.folder / f"run{number}"))[0] for number in range(3)]
     assert [trial.value for trial in trials] == eers
@@ -104,6 +104,21 @@ def test_run_m_is_trial_m_and_its_value_the_eer_of_what_it_saved(
         "best_validation_eer": study.best_eer,
         "best_hyperparameters": read_json(study.folder / f"run{study.best_trial}" / "hyperparameters.json"),
     }
+
+
+@pytest.mark.parametrize("classifier", ["mlp", "svm", "rf", "lr"])
+def test_a_search_begins_with_the_built_in_hyperparameters(
+    classifier: str, drawn: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    quick(monkeypatch)
+    study = optimize_hyperparameters(searching(drawn, classifier), Effort(2), root=drawn)
+    first, second = (read_json(study.folder / f"run{number}" / "hyperparameters.json") for number in range(2))
+    built_in = asdict(classifier_class(classifier).Config())
+    shortened = {"epochs", "n_estimators"}
+    assert {key: first[key] for key in built_in if key not in shortened} == {
+        key: value for key, value in built_in.items() if key not in shortened
+    }
+    assert any(second[key] != built_in[key] for key in set(built_in) - shortened), "the others are drawn"
 
 
 def test_the_pictures_show_the_trials(drawn: Path) -> None:
@@ -130,7 +145,8 @@ def test_one_seed_gives_one_study_and_another_seed_another(drawn: Path) -> None:
     for number in (0, 11):
         pair = [scores_of(drawn, study.folder / f"run{number}", "downstream_test") for study in (first, again)]
         np.testing.assert_array_equal(pair[0], pair[1])
-    assert not {str(params) for _, params, _ in told(first)} & {str(params) for _, params, _ in told(other)}
+    assert told(first)[0][1]["C"] == told(other)[0][1]["C"], "both begin at the built-in values"
+    assert told(first)[1][1]["C"] != told(other)[1][1]["C"]
 
 
 def test_trials_counts_all_of_them(drawn: Path, monkeypatch: pytest.MonkeyPatch) -> None:
