@@ -16,7 +16,13 @@ from tqdm import tqdm
 from src.experiments.provenance import describe_origin, now
 from src.experiments.runs import PROVENANCE, existing_numbers, new_numbered_folder, save_figure
 from src.experiments.training import read_hyperparameter_file
-from src.experiments.training_data import TrainingData, people_in, read_training_data, require_unchanged_recordings
+from src.experiments.training_data import (
+    TrainingData,
+    identity_of,
+    people_in,
+    read_training_data,
+    require_unchanged_recordings,
+)
 from src.metrics.bootstrap import Trials, interval
 from src.metrics.eer import detection_error_curve, equal_error_point
 from src.metrics.resampled import resample_eer
@@ -101,7 +107,6 @@ def compare_layers(
 def _inputs(
     dataset: Path, backbone: str, classifier: str, metas: Mapping[str, Any], layers: list[int]
 ) -> dict[str, Any]:
-    digests = {split: [meta["digest"], meta["split_digest"]] for split, meta in metas.items()}
     return {
         "corpus": dataset.name,
         "backbone": backbone,
@@ -109,7 +114,7 @@ def _inputs(
         "classifier": classifier,
         "judged_on": "downstream_val",
         "layers": layers,
-        "data": digests,
+        "data": identity_of(metas),
     }
 
 

@@ -114,7 +114,8 @@ def reproduce_run(
     data = read_training_data(root, recipe.dataset, recipe.backbone, recipe.layer, recipe.pooling)
     _require_same_data(run, origin["data"]["embeddings"], data.metas)
     tested = _read_test(run, recipe, root)  # refused, if at all, before anything is trained
-    losses, pruned = read_array(run / "val_losses.npy"), read_record(run / METRICS).get("pruned", False)
+    losses, metrics = read_array(run / "val_losses.npy"), read_record(run / METRICS)
+    pruned = metrics.get("pruned", False)
     folder = run / FOLDER
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
@@ -123,6 +124,8 @@ def reproduce_run(
         if not (run / CALIBRATION).is_file():  # of an earlier version, whose scores are as the classifier gives them
             (folder / CALIBRATION).unlink()
         agreements = [*_compare_scores(run, folder, data.val), *_compare_test(folder, tested)]
+    if not agreements:  # of a study that kept no weights of it
+        agreements.append(_compare_metrics(metrics, read_record(folder / METRICS)))
     agreements.append(_compare_losses(losses, folder))
     now_here = describe_origin(root, seed=recipe.seed, data={}, started=started)
     found = Reproduction(folder, agreements, _differences(origin, now_here))
@@ -198,6 +201,14 @@ def _compare_losses(before: np.ndarray, folder: Path) -> Agreement:
     if len(before) != len(after):
         return Agreement("validation losses", len(before), float("inf"))
     return Agreement("validation losses", len(before), _largest_difference(before, after))
+
+
+def _compare_metrics(before: Mapping[str, Any], after: Mapping[str, Any]) -> Agreement:
+    """Compare the numbers that validation found."""
+    names = [name for name, value in before.items() if isinstance(value, int | float)]
+    numbers = (np.array([found.get(name, np.inf) for name in names], dtype=float) for found in (before, after))
+    eers = (before["eer"], after["eer"])
+    return Agreement("validation metrics", len(names), _largest_difference(*numbers), eers)
 
 
 def _agreement(what: str, labels: np.ndarray, before: np.ndarray, after: np.ndarray) -> Agreement:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from src.experiments.runs import existing_numbers, find_study, new_numbered_folder
 from src.experiments.study_storage import full_name, open_own_journal, open_shared, without_password
+from src.experiments.training_data import identity_of
 from src.utils.files import read_json, text_digest, write_json
 from src.utils.paths import runs_folder
 
@@ -39,10 +40,6 @@ class Search:
 
     def describe(self, metas: Mapping[str, Any]) -> dict[str, Any]:
         """Return the search as `study.json` holds it; two studies with the same are the same study."""
-        data = {
-            split: {key: meta[key] for key in ("digest", "precision", "corpus_digest", "split_digest")}
-            for split, meta in metas.items()
-        }
         return {
             "corpus": self.dataset.name,
             "backbone": self.backbone,
@@ -50,7 +47,7 @@ class Search:
             "layer": self.layer,
             "pooling": self.pooling or None,
             "seed": self.seed,
-            "data": data,
+            "data": identity_of(metas),
         }
 
 

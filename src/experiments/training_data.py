@@ -52,6 +52,12 @@ def read_training_data(root: Path, dataset: Path, backbone: str, layer: int, poo
     return TrainingData(train, val, dict(zip(splits, (train_meta, val_meta), strict=True)))
 
 
+def identity_of(metas: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """Return, split by split, what tells these embeddings from any others: model, precision, recordings, split."""
+    keys = ("digest", "precision", "corpus_digest", "split_digest")
+    return {split: {key: meta[key] for key in keys} for split, meta in metas.items()}
+
+
 def require_same_model(one: Mapping[str, Any], other: Mapping[str, Any], what: str) -> None:
     """Raise ValueError when two stores were computed by different models or at different precision."""
     for key in ("model", "digest", "precision"):

@@ -180,6 +180,16 @@ def test_one_of_other_inputs_is_not_gone_on_with(
     assert compared(drawn, "lr").folder.name == "layers4"
     renew_stores(drawn, model="another")
     assert compared(drawn).folder.name == "layers5"
+    with monkeypatch.context() as patch:
+        patch.setattr(layers, "_judge", after(1, layers._judge))
+        with pytest.raises(KeyboardInterrupt):
+            compared(drawn)
+    renew_stores(drawn, model="another")
+    for number, key in ((7, "precision"), (8, "corpus_digest")):
+        for split in ("downstream_train", "downstream_val"):
+            meta = embeddings_folder(drawn, Path("corpus"), "hubert", split) / "meta.json"
+            write_json(meta, {**read_json(meta), key: "other"})
+        assert compared(drawn).folder.name == f"layers{number}", key
     assert not (drawn / "runs" / "layers0" / "eer_by_layer.png").exists()
 
 

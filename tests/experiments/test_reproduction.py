@@ -128,19 +128,23 @@ def test_a_trial_without_hope_is_stopped_again_where_it_was(trained: Path) -> No
     assert read_json(run / "metrics.json")["pruned"] is True
     assert n_epochs < 12
     found = reproduce_run(root=trained, run_number=6, study_number=0, classifier="mlp")
-    assert exact(found) == {"validation losses": True}
+    assert exact(found) == {"validation metrics": True, "validation losses": True}
     assert len(np.load(found.folder / "val_losses.npy")) == n_epochs
     assert (found.folder / "metrics.json").read_bytes() == (run / "metrics.json").read_bytes()
 
 
-def test_a_trial_whose_weights_were_dropped_is_compared_by_its_curves(trained: Path) -> None:
+def test_a_trial_whose_weights_were_dropped_is_compared_by_its_metrics_and_losses(trained: Path) -> None:
     study = trained / "runs" / "mlp_study0"
     best = read_json(study / "best_hyperparameters.json")["best_trial_number"]
     dropped = next(number for number in range(6) if number != best)
     assert not any((study / f"run{dropped}" / name).exists() for name in WEIGHTS)
-    found = reproduce_run(root=trained, run_number=dropped, study_number=0, classifier="mlp")
-    assert exact(found) == {"validation losses": True}
-    assert read_json(found.folder / "metrics.json") == read_json(study / f"run{dropped}" / "metrics.json")
+    which = {"run_number": dropped, "study_number": 0, "classifier": "mlp"}
+    found = reproduce_run(root=trained, **which)
+    assert exact(found) == {"validation metrics": True, "validation losses": True}
+    metrics = read_json(found.folder / "metrics.json")
+    assert metrics == read_json(study / f"run{dropped}" / "metrics.json")
+    write_json(study / f"run{dropped}" / "metrics.json", {**metrics, "cllr": metrics["cllr"] + 1e-15})
+    assert exact(reproduce_run(root=trained, **which)) == {"validation metrics": False, "validation losses": True}
 
 
 def test_a_study_alone_stands_for_its_best(trained: Path) -> None:
