@@ -256,7 +256,7 @@ CASES = [
     (
         "CompareRuns --runs=run0,run1",
         both(TESTED, put("runs/run0/scores.csv", "file,label,score\na.wav,spoof,0.5\n")),
-        "scores.csv has no column speaker; test the run again",
+        r"scores.csv is damaged \(it has no column speaker\): test the run again",
     ),
     (
         "CompareRuns --runs=run0,run1",

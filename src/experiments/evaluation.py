@@ -95,27 +95,12 @@ def evaluate_run(
     split : str
     """
     started = now()
-    if study_number < 0 and run_number < 0:
-        raise ValueError("Which run? Give --run-number=, or --study-number= for the best run of a study.")
-    if study_number >= 0 and not classifier:
-        raise ValueError("Whose study? Give --classifier= beside --study-number=.")
     run = find_run(root, run_number, study_number, classifier)
     trained = read_hyperparameters(run)
     for key, wanted in (("backbone", backbone), ("classifier", classifier)):
         if wanted and trained[key] != wanted:
             raise ValueError(f"{run} was trained with the {key} {trained[key]}, not {wanted}.")
-    table, meta = read_split_embeddings(
-        root, dataset, trained["backbone"], split, trained["layer"], trained["pooling"], gender
-    )
-    require_both_classes(table, f"{split} of {dataset}" + (f", gender {gender}," if gender else ""))
-    trained_on = read_record(run / PROVENANCE, "data")["data"]
-    require_same_model(
-        trained_on["embeddings"]["downstream_train"],
-        meta,
-        f"The embeddings that {run} was trained on and those of {split}",
-    )
-    require_unchanged_recordings(root, dataset, trained["backbone"], split)
-    known = _known_people(run, trained_on["people"], table, split)
+    table, meta, known = _read_clips(run, trained, dataset, root, split=split, gender=gender)
     scores = load_calibration(run).apply(load_run(run).scores(table.vectors))
     threshold = read_record(run / METRICS, "threshold")["threshold"]
     trials = Trials(table.labels, table.speakers, table.systems)
@@ -136,6 +121,43 @@ def evaluate_run(
         "gender": gender or "all",
         "split_digest": meta["split_digest"],
         "people_seen_in_training": len(known),
+        **_how_judged(run, trials),
+    }
+    origin = describe_origin(root, seed=trained["seed"], data={"embeddings": {split: meta}}, started=started)
+    (folder / TEST_RESULTS).unlink(missing_ok=True)  # its presence says that the rest belongs to it
+    _write_evidence(folder, table, scores, threshold)
+    write_json(folder / TEST_PROVENANCE, origin)
+    write_json(folder / TEST_RESULTS, {**metrics, "breakdowns": breakdowns, "about": about})
+    return Verdict(folder, run, metrics, about, len(known))
+
+
+def _read_clips(
+    run: Path, trained: Mapping[str, Any], dataset: Path, root: Path, *, split: str, gender: str
+) -> tuple[EmbeddingTable, dict[str, Any], list[str]]:
+    """Return the clips of a split, what their store says, and the people among them whom the run's training had seen.
+
+    Raises
+    ------
+    ValueError
+        When they cannot judge the run: of one class, another model or changed recordings, or the test split holds
+        people of the training.
+    """
+    place = (trained["backbone"], split, trained["layer"], trained["pooling"], gender)
+    table, meta = read_split_embeddings(root, dataset, *place)
+    require_both_classes(table, f"{split} of {dataset}" + (f", gender {gender}," if gender else ""))
+    trained_on = read_record(run / PROVENANCE, "data")["data"]
+    require_same_model(
+        trained_on["embeddings"]["downstream_train"],
+        meta,
+        f"The embeddings that {run} was trained on and those of {split}",
+    )
+    require_unchanged_recordings(root, dataset, trained["backbone"], split)
+    return table, meta, _known_people(run, trained_on["people"], table, split)
+
+
+def _how_judged(run: Path, trials: Trials) -> dict[str, Any]:
+    """Return where threshold, calibration and intervals come from, and when."""
+    return {
         "threshold_from": "downstream_val",
         "calibrated_on": "downstream_val" if (run / CALIBRATION).is_file() else None,
         "n_people": trials.n_people,
@@ -144,12 +166,6 @@ def evaluate_run(
         "confidence": CONFIDENCE,
         "tested": now(),
     }
-    origin = describe_origin(root, seed=trained["seed"], data={"embeddings": {split: meta}}, started=started)
-    (folder / TEST_RESULTS).unlink(missing_ok=True)  # its presence says that the rest belongs to it
-    _write_evidence(folder, table, scores, threshold)
-    write_json(folder / TEST_PROVENANCE, origin)
-    write_json(folder / TEST_RESULTS, {**metrics, "breakdowns": breakdowns, "about": about})
-    return Verdict(folder, run, metrics, about, len(known))
 
 
 def bounds_of(metrics: Mapping[str, Metric]) -> dict[str, tuple[float, float]]:

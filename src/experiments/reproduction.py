@@ -103,10 +103,6 @@ def reproduce_run(
         When the data are not those of the run any more.
     """
     started = now()
-    if study_number < 0 and run_number < 0:
-        raise ValueError("Which run? Give --run-number=, or --study-number= for the best run of a study.")
-    if study_number >= 0 and not classifier:
-        raise ValueError("Whose study? Give --classifier= beside --study-number=.")
     run = find_run(root, run_number, study_number, classifier)
     recipe = _recipe(run, root, dataset)
     origin = read_record(run / PROVENANCE, "data", "machine", "packages", "code", "python")

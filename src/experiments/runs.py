@@ -76,9 +76,15 @@ def find_run(root: Path, run_number: int, study_number: int = -1, classifier: st
 
     Raises
     ------
+    ValueError
+        When neither run nor study is named, or a study without its classifier.
     FileNotFoundError
         When there is no such study or run, or the run did not finish.
     """
+    if study_number < 0 and run_number < 0:
+        raise ValueError("Which run? Give --run-number=, or --study-number= for the best run of a study.")
+    if study_number >= 0 and not classifier:
+        raise ValueError("Whose study? Give --classifier= beside --study-number=.")
     parent = runs_folder(root)
     if study_number >= 0:
         parent = find_study(root, classifier, study_number)
