@@ -4,7 +4,7 @@ The journal in the study's folder belongs to one process at a time (and the work
 journal's length is noted; what a kill left behind it is cut off at the next start, so that trial is drawn again, the
 same. Where several trials ran at once, the others that the kill ended are marked as failed.
 
-A shared storage is a database (`postgresql://user@host/base`) or a journal file on a shared disk. Nothing is ever cut
+A shared storage is a database (`postgresql://user@host/base`) or a journal file on a shared disk. No trial is ever cut
 off there: other machines may be at work. Each trial says who runs it, and those whose process is gone are marked as
 failed. In both cases a failed trial does not count, and another takes its place.
 """
@@ -154,10 +154,26 @@ def _open_shared_journal(path: Path) -> "optuna.storages.BaseStorage":
         with path.open("rb") as file:
             if file.read(len(JOURNAL_BEGINS)) not in (JOURNAL_BEGINS, b""):
                 raise ValueError(f"--storage={path} is no journal of studies; give the name of a new file.")
+        _cut_torn_line(path)
     try:
         return _journal(path)
     except (ValueError, KeyError, TypeError) as error:  # Optuna reads it here
         raise ValueError(f"The journal {path} is damaged ({error}); start a new one.") from None
+
+
+def _cut_torn_line(path: Path) -> None:
+    """Cut off a last line that a machine could not write to its end; whoever writes a line holds the lock meanwhile."""
+    from optuna.storages.journal import JournalFileSymlinkLock
+
+    lock = JournalFileSymlinkLock(os.fspath(path))
+    lock.acquire()
+    try:
+        with path.open("r+b") as file:
+            whole = file.read()
+            if not whole.endswith(b"\n"):
+                file.truncate(whole.rfind(b"\n") + 1)
+    finally:
+        lock.release()
 
 
 def _journal(path: Path) -> "optuna.storages.JournalStorage":

@@ -204,6 +204,17 @@ def test_a_damaged_shared_journal_is_named(drawn: Path, tmp_path: Path) -> None:
         study_of(drawn, Effort(2), storage=str(journal), study_number=0)
 
 
+def test_a_line_that_a_full_disk_tore_does_not_end_a_shared_study(drawn: Path, tmp_path: Path) -> None:
+    journal = tmp_path / "studies.log"
+    study_of(drawn, Effort(2), storage=str(journal))
+    whole = journal.read_bytes()
+    journal.write_bytes(whole + b'{"op_code":4,"worker_id":"a')
+    study = study_of(drawn, Effort(4), storage=str(journal), study_number=0)
+    assert journal.read_bytes().startswith(whole)
+    assert_whole(study.folder, trials_in(journal), 4)
+    assert not list(tmp_path.glob("*.lock"))
+
+
 def test_a_shared_journal_is_one_file_wherever_the_user_stands(
     drawn: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
