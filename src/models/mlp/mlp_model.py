@@ -68,7 +68,7 @@ class MlpConfig(Config):
             n_hidden_layers=trial.suggest_int("n_hidden_layers", 1, 3),
             dropout=trial.suggest_float("dropout", 0.0, 0.6),
             learning_rate=trial.suggest_float("learning_rate", 1e-4, 1e-2, log=True),
-            weight_decay=trial.suggest_float("weight_decay", 1e-5, 1e-1, log=True),
+            weight_decay=trial.suggest_float("weight_decay", 1e-4, 10.0, log=True),
             batch_size=trial.suggest_categorical("batch_size", batch_sizes),
             scaling=trial.suggest_categorical("scaling", SCALINGS),
         )
