@@ -15,7 +15,7 @@ from src.experiments.review_files import exists, finite, folders, read_object, r
 from src.experiments.review_runs import PAGE, StudyOf
 from src.experiments.runs import BEST, existing_numbers
 from src.experiments.studies import STUDY
-from src.experiments.study_storage import JOURNAL
+from src.experiments.study_storage import JOURNAL, without_password
 from src.experiments.training import CONTEXT
 from src.visualize.pages.records import Run, Study, Trial
 
@@ -92,7 +92,7 @@ def read_study(notes: StudyNotes, runs: tuple[Run, ...]) -> "tuple[Study, optuna
 def _opened(notes: StudyNotes, problems: list[str]) -> "optuna.Study | None":
     """Return Optuna's study with its trials read, or None and the reason."""
     place = notes.search.get("storage")
-    where = _hidden(place) if isinstance(place, str) and place else JOURNAL
+    where = without_password(place) if isinstance(place, str) and place else JOURNAL
     if where == JOURNAL and not exists(notes.folder / JOURNAL):
         problems.append(f"{JOURNAL} is missing: what follows is from the run folders")
         return None
@@ -144,12 +144,6 @@ def _trial_of_run(run: Run) -> Trial:
 
 def _without_password(search: dict[str, Any]) -> dict[str, Any]:
     return {
-        key: _hidden(value) if key == "storage" and isinstance(value, str) else value for key, value in search.items()
+        key: without_password(value) if key == "storage" and isinstance(value, str) else value
+        for key, value in search.items()
     }
-
-
-def _hidden(storage: str) -> str:
-    """Return a storage without its password."""
-    scheme, separator, rest = storage.partition("://")
-    account, at, place = rest.rpartition("@")
-    return f"{scheme}://{account.partition(':')[0]}@{place}" if separator and at else storage

@@ -15,6 +15,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from shlex import quote
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
@@ -255,10 +256,11 @@ class _Tuner:
 
     def how_to_go_on(self, what: str) -> str:
         """Return the line for a study that ends before its time."""
-        search, number = self.search, self.folder.name.rpartition("study")[2]
+        search, number, n_done = self.search, self.folder.name.rpartition("study")[2], self.n_finished()
+        when = f"after {n_done} of {self.wanted} trials, which are kept" if n_done else "before a trial was finished"
         return (
-            f"{what} after {self.n_finished()} of {self.wanted} trials, which are kept; go on with the same flags and "
-            f"fab OptimizeHyperparameters --backbone={search.backbone} --classifier={search.classifier} "
+            f"{what} {when}; go on with the same flags and fab OptimizeHyperparameters "
+            f"--dataset={quote(str(search.dataset))} --backbone={search.backbone} --classifier={search.classifier} "
             f"--study-number={number}."
         )
 

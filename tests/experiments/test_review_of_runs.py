@@ -209,7 +209,7 @@ def test_a_study_under_way_is_read_and_not_disturbed(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("storage", "said"),
     [
-        ("postgresql://ann:secret@localhost:1/base", "postgresql://ann@localhost:1/base cannot be read"),
+        ("postgresql://ann:secret@localhost:1/base", "postgresql://ann:***@localhost:1/base cannot be read"),
         ("no such scheme://ann:secret@host", "cannot be read"),
         ("/nowhere/shared.log", "/nowhere/shared.log cannot be read (there is no such file)"),
     ],
@@ -234,9 +234,9 @@ def test_what_a_driver_says_is_shown_without_the_password(tmp_path: Path, monkey
     monkeypatch.setattr(optuna.storages, "RDBStorage", fail)
     (tmp_path / "study.json").write_text('{"storage": "mysql://ann:secret@host/base"}')
     found, _ = read_study(read_notes(tmp_path), ())
-    said = "mysql://ann@host/base cannot be read (cannot connect to mysql://ann@host/base)"
+    said = "mysql://ann:***@host/base cannot be read (cannot connect to mysql://ann:***@host/base)"
     assert found.problems == (f"{said}: what follows is from the run folders",)
-    assert found.search == {"storage": "mysql://ann@host/base"}
+    assert found.search == {"storage": "mysql://ann:***@host/base"}
 
 
 @pytest.mark.parametrize("journal", [b"", b"no journal\n{}\n", b'{"op_code": 99}\n', b"\xff\xfe\n\n"])

@@ -274,7 +274,7 @@ def test_no_trial_begins_when_the_time_is_up(drawn: Path, monkeypatch: pytest.Mo
 
 
 def test_a_time_too_short_for_one_trial_says_how_to_go_on(drawn: Path) -> None:
-    with pytest.raises(ValueError, match=r"the time was up after 0 of 9 trials, .* --study-number=0\."):
+    with pytest.raises(ValueError, match=r"the time was up before a trial was finished; .* --study-number=0\."):
         study_of(drawn, Effort(9, timeout=1e-9))
 
 
