@@ -46,6 +46,8 @@ DESIGNED_TASKS = {
 def tasks() -> dict[str, Task]:
     from fabric.main import make_program
 
+    for module in [name for name in sys.modules if name.startswith("src.tasks")]:
+        del sys.modules[module]  # parsing a command line takes the texts of its flags away
     program = make_program()
     program.create_config()
     loaded, _ = FilesystemLoader(start=str(ROOT), config=program.config).load("fabfile")

@@ -68,7 +68,7 @@ def trained_once(drawn_once: Path, tmp_path_factory: pytest.TempPathFactory) -> 
 
 def suggest(trial: optuna.Trial, n_clips: int) -> MlpConfig:
     """Let six trials learn, and a seventh not."""
-    config = MlpConfig(hidden_size=16, epochs=12, learning_rate=trial.suggest_float("learning_rate", 0.002, 0.01))
+    config = MlpConfig(hidden_size=16, epochs=12, learning_rate=trial.suggest_float("rate", 0.002, 0.01))
     return config if trial.number < 6 else replace(config, learning_rate=1e-8)
 
 

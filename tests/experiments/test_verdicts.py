@@ -96,7 +96,12 @@ def tested(trained_once: Path, tmp_path_factory: pytest.TempPathFactory) -> tupl
 def test_a_genders_part_is_the_test_of_that_gender_alone(gender: str, trained: Path) -> None:
     part = put_to_test(trained)["breakdowns"]["gender"][gender]
     alone = put_to_test(trained, gender=gender)
-    assert part == metrics_in(alone), "values or bounds differ"
+    expected = metrics_in(alone)
+    assert part.keys() == expected.keys()
+    for name, metric in part.items():  # matrix products of fewer rows differ in their last digits
+        for end, number in metric.items():
+            wanted = expected[name][end]
+            assert number == (None if wanted is None else pytest.approx(wanted, rel=1e-9)), (name, end)
     assert list(alone["breakdowns"]["gender"]) == [gender]
     assert alone["breakdowns"]["gender"][gender] == part
     assert part["eer"]["low"] is not None
