@@ -103,7 +103,7 @@ def test_a_genders_part_is_the_test_of_that_gender_alone(gender: str, trained: P
             wanted = expected[name][end]
             assert number == (None if wanted is None else pytest.approx(wanted, rel=1e-9)), (name, end)
     assert list(alone["breakdowns"]["gender"]) == [gender]
-    assert alone["breakdowns"]["gender"][gender] == part
+    assert alone["breakdowns"]["gender"][gender] == expected
     assert part["eer"]["low"] is not None
 
 
