@@ -81,8 +81,8 @@ def compare_layers(
     kind = classifier_class(classifier)
     given = read_hyperparameter_file(hyperparameters, backbone, classifier) if hyperparameters else {}
     given.pop("layer", None)
-    pooling = pooling or str(given.pop("pooling", "mean"))
-    given.pop("pooling", None)
+    given_pooling = str(given.pop("pooling", "mean"))
+    pooling = pooling or given_pooling
     config = kind.Config.from_mapping(given)
     require_unchanged_recordings(root, dataset, backbone, "downstream_train", "downstream_val")
     last = read_training_data(root, dataset, backbone, -1, pooling)

@@ -139,6 +139,15 @@ def validation_eer(labels: np.ndarray, scores: np.ndarray) -> float:
     return equal_error_point(*detection_error_curve(labels, scores))[0]
 
 
+def cross_entropy(labels: np.ndarray, scores: np.ndarray) -> float:
+    """Return the mean cross entropy of log-odds of bona fide, in nats.
+
+    >>> round(cross_entropy(np.array([1, 0]), np.array([0.0, 0.0])), 4)
+    0.6931
+    """
+    return float(np.logaddexp(0.0, -(2 * labels - 1) * scores).mean())
+
+
 def check_range(name: str, value: float, low: float, high: float) -> None:
     """Raise ValueError when a hyperparameter lies outside [low, high].
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Self
 import numpy as np
 
 from src.models.arrays import load_arrays, save_arrays
-from src.models.contract import Config, History, Watch, check_range, keep_going, validation_eer
+from src.models.contract import Config, History, Watch, check_range, cross_entropy, keep_going, validation_eer
 from src.models.scaling import SCALINGS, Scaling, check_scaling
 from src.utils.embeddings import EmbeddingTable
 
@@ -67,8 +67,8 @@ class LogisticRegression:
         }
         train_scores, val_scores = self.scores(train.vectors), self.scores(val.vectors)
         return History.of_one(
-            _cross_entropy(train.labels, train_scores),
-            _cross_entropy(val.labels, val_scores),
+            cross_entropy(train.labels, train_scores),
+            cross_entropy(val.labels, val_scores),
             validation_eer(val.labels, val_scores),
         )
 
@@ -87,8 +87,3 @@ class LogisticRegression:
         classifier = cls(config)
         classifier.arrays = load_arrays(folder, ARRAYS)
         return classifier
-
-
-def _cross_entropy(labels: np.ndarray, scores: np.ndarray) -> float:
-    """Return the mean cross entropy, in nats."""
-    return float(np.logaddexp(0.0, -(2 * labels - 1) * scores).mean())

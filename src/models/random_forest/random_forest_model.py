@@ -9,7 +9,16 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from src.models.contract import Config, History, Watch, check_range, keep_going, reading_weights, validation_eer
+from src.models.contract import (
+    Config,
+    History,
+    Watch,
+    check_range,
+    cross_entropy,
+    keep_going,
+    reading_weights,
+    validation_eer,
+)
 from src.utils.embeddings import EmbeddingTable
 from src.utils.files import atomic_path
 
@@ -75,8 +84,8 @@ class RandomForest:
         ).fit(train.vectors, train.labels)
         train_scores, val_scores = self.scores(train.vectors), self.scores(val.vectors)
         return History.of_one(
-            _cross_entropy(train.labels, train_scores),
-            _cross_entropy(val.labels, val_scores),
+            cross_entropy(train.labels, train_scores),
+            cross_entropy(val.labels, val_scores),
             validation_eer(val.labels, val_scores),
         )
 
@@ -103,8 +112,3 @@ class RandomForest:
         with reading_weights(folder / WEIGHTS):
             classifier.estimator = skops.io.load(folder / WEIGHTS, trusted=TRUSTED)
         return classifier
-
-
-def _cross_entropy(labels: np.ndarray, scores: np.ndarray) -> float:
-    """Return the mean cross entropy, in nats."""
-    return float(np.logaddexp(0.0, -(2 * labels - 1) * scores).mean())
