@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from src.experiments.runs import read_hyperparameters
 from src.experiments.training import Recipe, train_run
 from src.experiments.training_data import TrainingData, read_training_data
+from src.models.contract import Config, Watch
 from src.utils.parallel import end_with
 
 if TYPE_CHECKING:
@@ -26,8 +27,8 @@ if TYPE_CHECKING:
     import optuna
 
 MOST_DEATHS = 3
-REPORT_EVERY = 5
-"""Epochs from one look at the other trials to the next."""
+LOOKS = 6
+"""How often a training looks at the other trials, at even distances from its first epoch to its last."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +75,7 @@ def train_job(job: Job) -> Outcome:
     job.folder.mkdir()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # one of many trials may well be worse than chance
-        run = train_run(recipe, data, job.folder, root=job.root, watch=_pruning(job.trial))
+        run = train_run(recipe, data, job.folder, root=job.root, watch=_pruning(job.trial, recipe.config))
     return Outcome(job.trial, read_hyperparameters(run.folder), run.metrics)
 
 
@@ -88,11 +89,12 @@ def _read(root: Path, dataset: Path, backbone: str, layer: int, pooling: str) ->
     return read_training_data(root, dataset, backbone, layer, pooling)
 
 
-def _pruning(trial: "optuna.Trial") -> Callable[[int, float], bool]:
+def _pruning(trial: "optuna.Trial", config: Config) -> Watch:
     """Return a watch that stops a training whose best EER so far is worse than most trials' at that epoch."""
+    every = max(1, getattr(config, "epochs", 1) // LOOKS)
 
     def watch(epoch: int, best_eer: float) -> bool:
-        if (epoch + 1) % REPORT_EVERY:
+        if (epoch + 1) % every:
             return False
         trial.report(best_eer, epoch)
         return trial.should_prune()

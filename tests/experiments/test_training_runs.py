@@ -119,7 +119,7 @@ def test_the_reported_eer_is_that_of_the_saved_weights(classifier: str, drawn: P
 
 def test_the_mlp_saves_its_best_epoch_and_its_last_one_apart(drawn: Path, tmp_path: Path) -> None:
     """Fault 4: the EER was the best of any epoch, the weights were those of the best loss."""
-    fast = {"epochs": 20, "patience": 20, "learning_rate": 3e-3, "dropout": 0.0, "layer": 0, "pooling": "mean+std"}
+    fast = {"epochs": 20, "patience": 20, "learning_rate": 3e-2, "mixup": 0.0, "dropout": 0.0, "layer": 0}
     write_json(tmp_path / "h.json", fast)
     run = train_model(
         drawn / "datasets" / "corpus", "hubert", "mlp", root=drawn, hyperparameters=tmp_path / "h.json", seed=9

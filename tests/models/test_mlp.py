@@ -14,7 +14,8 @@ DrawTable = Callable[..., EmbeddingTable]
 
 
 def make(seed: int = 7, **values: Any) -> Mlp:
-    return Mlp(MlpConfig(**{"hidden_size": 8, "n_hidden_layers": 1, "learning_rate": 1e-2, **values}), seed=seed)
+    small = {"hidden_size": 8, "n_hidden_layers": 1, "learning_rate": 1e-2, "mixup": 0.0}
+    return Mlp(MlpConfig(**{**small, **values}), seed=seed)
 
 
 @pytest.fixture
@@ -65,6 +66,78 @@ def test_the_seed_decides_the_batches(draw_table: DrawTable, batches: list[np.nd
         make(seed, batch_size=50, epochs=1).fit(draw_table(50), draw_table(seed=1))
     orders = [batch.tobytes() for batch in batches]
     assert orders[0] == orders[1] != orders[2]
+
+
+@pytest.fixture
+def wanted(monkeypatch: pytest.MonkeyPatch) -> list[np.ndarray]:
+    """Return the labels that the network is to give, batch by batch, as training goes on."""
+    seen: list[np.ndarray] = []
+    cross_entropy = mlp_model.binary_cross_entropy_with_logits
+
+    def watched(logits: torch.Tensor, labels: torch.Tensor, **options: Any) -> torch.Tensor:
+        seen.append(labels.cpu().numpy().copy())
+        return cross_entropy(logits, labels, **options)
+
+    monkeypatch.setattr(mlp_model, "binary_cross_entropy_with_logits", watched)
+    return seen
+
+
+def test_clips_and_labels_are_blended_in_the_same_shares(
+    draw_table: DrawTable, batches: list[np.ndarray], wanted: list[np.ndarray]
+) -> None:
+    """Embeddings that say their label and their number show which two were blended, and how."""
+    train = draw_table(64)
+    train.vectors[:, 0] = train.labels
+    train.vectors[:, 1:3] = np.eye(64)[:, :2] * 5
+    make(mixup=0.4, batch_size=16, epochs=30, scaling="none").fit(train, draw_table(seed=1))
+    inputs, labels = np.concatenate(batches), np.concatenate(wanted)
+    np.testing.assert_allclose(inputs[:, 0], labels, atol=1e-6)
+    assert ((labels > 0.01) & (labels < 0.99)).any()
+    shares = inputs[:, 1][inputs[:, 1] > 0] / 5
+    assert 50 <= len(shares) <= 60, "in each of 30 epochs the clip is in two blends, or in one with itself"
+    assert shares.sum() == pytest.approx(30, rel=0.25)
+    both = (inputs[:, 1] > 0) & (inputs[:, 2] > 0)
+    assert (inputs[both, 1] + inputs[both, 2] <= 5 + 1e-5).all()
+
+
+@pytest.mark.parametrize(("mixup", "extreme"), [(0.1, 0.80), (1.0, 0.1), (20.0, 0.0)])
+def test_shares_come_from_the_beta_distribution_asked_for(
+    draw_table: DrawTable, wanted: list[np.ndarray], mixup: float, extreme: float
+) -> None:
+    """Of shares below 0.05 or above 0.95, Beta(0.1, 0.1) has 77 %, Beta(1, 1) 10 %."""
+    from scipy.stats import beta
+
+    train = draw_table(4_000)
+    make(mixup=mixup, batch_size=500, epochs=1).fit(train, draw_table(seed=1))
+    labels = np.concatenate(wanted)
+    expected = 0.5 + 0.5 * 2 * beta.cdf(0.05, mixup, mixup)  # half of the clips meet one of their own class
+    found = ((labels < 0.05) | (labels > 0.95)).mean()
+    assert found == pytest.approx(expected, abs=0.03)
+    assert 2 * beta.cdf(0.05, mixup, mixup) == pytest.approx(extreme, abs=0.05)
+
+
+@pytest.mark.parametrize(("n_clips", "epochs"), [(50, 12), (50, 3), (16, 2)])
+def test_the_learning_rate_rises_to_its_peak_and_falls_to_nothing(
+    draw_table: DrawTable, monkeypatch: pytest.MonkeyPatch, n_clips: int, epochs: int
+) -> None:
+    rates: list[float] = []
+    step = torch.optim.AdamW.step
+
+    def watched(steps: torch.optim.AdamW, *arguments: Any) -> Any:
+        rates.append(float(steps.param_groups[0]["lr"]))
+        return step(steps, *arguments)
+
+    monkeypatch.setattr(torch.optim.AdamW, "step", watched)
+    make(batch_size=16, epochs=epochs, learning_rate=1e-2).fit(draw_table(n_clips), draw_table(seed=1))
+    assert len(rates) == epochs * -(-n_clips // 16)
+    assert rates[-1] < 1e-6
+    if len(rates) > 10:
+        peak = int(np.argmax(rates))
+        assert rates[0] == pytest.approx(1e-3)
+        assert rates[peak] == pytest.approx(1e-2, rel=0.05)
+        assert peak == pytest.approx(0.3 * len(rates), abs=2)
+        assert (np.diff(rates[: peak + 1]) > 0).all()
+        assert (np.diff(rates[peak:]) < 0).all()
 
 
 @pytest.fixture

@@ -14,6 +14,7 @@ OUT_OF_RANGE = [
     ("mlp", {"hidden_size": 0}), ("mlp", {"n_hidden_layers": -1}), ("mlp", {"n_hidden_layers": 21}),
     ("mlp", {"dropout": -0.1}), ("mlp", {"dropout": 1.0}), ("mlp", {"learning_rate": 0.0}),
     ("mlp", {"weight_decay": -1.0}), ("mlp", {"batch_size": 0}), ("mlp", {"epochs": 0}), ("mlp", {"patience": 0}),
+    ("mlp", {"mixup": -0.1}),
     ("svm", {"C": 0.0}), ("svm", {"C": -1}), ("svm", {"gamma": 0.0}), ("svm", {"landmarks": 0}),
     ("rf", {"n_estimators": 0}), ("rf", {"max_depth": -1}), ("rf", {"min_samples_leaf": 0}),
     ("rf", {"max_features": 0.0}), ("rf", {"max_features": 1.01}), ("lr", {"C": 0.0}), ("lr", {"C": -1.0}),
@@ -110,8 +111,8 @@ def test_whatever_a_trial_draws_is_a_config_that_can_be_written_down_and_read_ag
 CHOICES: list[tuple[str, dict[str, Any]]] = [
     (
         "mlp",
-        {"hidden_size": 512, "n_hidden_layers": 3, "dropout": 0.6, "learning_rate": 1e-4, "weight_decay": 0.1,
-         "batch_size": 512, "scaling": "unit"},
+        {"hidden_size": 64, "n_hidden_layers": 3, "dropout": 0.6, "mixup": 0.8, "learning_rate": 3e-4,
+         "weight_decay": 0.1, "batch_size": 512, "scaling": "unit"},
     ),
     ("svm", {"C": 1e3, "gamma": 1e-2, "scaling": "unit"}),
     ("lr", {"C": 1e-3, "scaling": "standard"}),
@@ -139,6 +140,14 @@ def test_the_search_tunes_the_batch_size() -> None:
     KINDS["mlp"].search_space(trial)
     assert "batch_size" in trial.params
     assert not {"epochs", "patience"} & set(trial.params)
+
+
+@pytest.mark.parametrize(
+    ("n_clips", "epochs"), [(0, 60), (1, 60), (2_000, 60), (3_000, 40), (6_000, 20), (10_000, 12), (10**6, 12)]
+)
+def test_a_trial_sees_as_many_clips_whatever_the_table_within_bounds(n_clips: int, epochs: int) -> None:
+    trial = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0)).ask()
+    assert KINDS["mlp"].search_space(trial, n_clips).epochs == epochs
 
 
 @pytest.mark.parametrize(("n_clips", "smallest", "largest"), [(0, 64, 512), (1_999, 16, 128), (2_000, 64, 512)])
