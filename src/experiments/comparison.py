@@ -51,8 +51,8 @@ class Difference:
 
     @property
     def is_established(self) -> bool:
-        """Whether the interval leaves out zero."""
-        return bool(self.bounds.low > 0 or self.bounds.high < 0)
+        """Whether the interval lies on the difference's side of zero, as a whole."""
+        return bool(self.difference > 0 < self.bounds.low or self.difference < 0 > self.bounds.high)
 
     def __str__(self) -> str:
         if np.isnan(self.bounds.low):

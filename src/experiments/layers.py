@@ -14,8 +14,8 @@ import pandas as pd
 from tqdm import tqdm
 
 from src.experiments.provenance import describe_origin, now
-from src.experiments.runs import PROVENANCE, existing_numbers, new_numbered_folder, save_figure
-from src.experiments.training import read_hyperparameter_file
+from src.experiments.runs import PROVENANCE, alone, existing_numbers, new_numbered_folder, save_figure
+from src.experiments.training import read_choices
 from src.experiments.training_data import (
     TrainingData,
     identity_of,
@@ -78,25 +78,23 @@ def compare_layers(
     seed : int
     """
     started = now()
-    kind = classifier_class(classifier)
-    given = read_hyperparameter_file(hyperparameters, backbone, classifier) if hyperparameters else {}
-    given.pop("layer", None)
-    given_pooling = str(given.pop("pooling", "mean"))
+    config, _, given_pooling = read_choices(hyperparameters, backbone, classifier)
     pooling = pooling or given_pooling
-    config = kind.Config.from_mapping(given)
     require_unchanged_recordings(root, dataset, backbone, "downstream_train", "downstream_val")
     last = read_training_data(root, dataset, backbone, -1, pooling)
     layers = last.metas["downstream_train"]["layers"]
     inputs = _inputs(dataset, backbone, classifier, last.metas, layers) | {"pooling": pooling, "seed": seed}
     inputs |= asdict(config)
-    folder, table = _folder_to_go_on(runs_folder(root), inputs)
-    for layer in tqdm(layers, desc=folder.name, unit="layer", disable=None):
-        if layer in table["layer"].to_numpy():
-            continue
-        data = read_training_data(root, dataset, backbone, layer, pooling)
-        row = {"layer": layer, **_judge(classifier, config, data, seed)}
-        table = pd.concat([table, pd.DataFrame([row])], ignore_index=True) if len(table) else pd.DataFrame([row])
-        write_table(folder / TABLE, table)
+    folder = _folder_to_go_on(runs_folder(root), inputs)
+    with alone(folder):
+        rows: list[Any] = pd.read_csv(folder / TABLE).to_dict("records") if (folder / TABLE).is_file() else []
+        for layer in tqdm(layers, desc=folder.name, unit="layer", disable=None):
+            if layer in [row["layer"] for row in rows]:
+                continue
+            data = read_training_data(root, dataset, backbone, layer, pooling)
+            rows.append({"layer": layer} | _judge(classifier, config, data, seed))
+            write_table(folder / TABLE, pd.DataFrame(rows))
+    table = pd.DataFrame(rows)
     people = {"downstream_train": people_in(last.train), "downstream_val": people_in(last.val)}
     origin = describe_origin(root, seed=seed, data={"embeddings": last.metas, "people": people}, started=started)
     write_json(folder / PROVENANCE, origin)
@@ -118,17 +116,16 @@ def _inputs(
     }
 
 
-def _folder_to_go_on(runs: Path, inputs: dict[str, Any]) -> tuple[Path, pd.DataFrame]:
-    """Return the newest comparison of these inputs that was not finished, with its rows; else a new one."""
+def _folder_to_go_on(runs: Path, inputs: dict[str, Any]) -> Path:
+    """Return the newest comparison of these inputs that was not finished; else a new one."""
     for number in reversed(existing_numbers(runs, "layers")):
         folder = runs / f"layers{number}"
-        if (folder / PICTURE).is_file() or not (folder / INPUTS).is_file() or read_json(folder / INPUTS) != inputs:
-            continue
-        rows = pd.read_csv(folder / TABLE) if (folder / TABLE).is_file() else pd.DataFrame({"layer": []})
-        return folder, rows
+        is_open = (folder / INPUTS).is_file() and not (folder / PICTURE).is_file()
+        if is_open and read_json(folder / INPUTS) == inputs:
+            return folder
     folder = new_numbered_folder(runs, "layers")
     write_json(folder / INPUTS, inputs)
-    return folder, pd.DataFrame({"layer": []})
+    return folder
 
 
 def _judge(classifier: str, config: Config, data: TrainingData, seed: int) -> dict[str, float]:

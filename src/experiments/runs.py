@@ -8,12 +8,14 @@ other takes the next. Counting folders instead would give one number twice.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from shlex import quote
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from filelock import FileLock, Timeout
 
 from src.utils.files import atomic_path, read_record
 from src.utils.paths import runs_folder
@@ -45,11 +47,27 @@ def new_numbered_folder(parent: Path, prefix: str, *, above: int = -1) -> Path:
             return folder
 
 
+@contextmanager
+def alone(folder: Path) -> Iterator[None]:
+    """Hold a folder that is worked on for a long time for this process.
+
+    Raises
+    ------
+    ValueError
+        When another process holds it.
+    """
+    try:
+        with FileLock(folder / ".lock", timeout=0):
+            yield
+    except Timeout:
+        raise ValueError(f"Another process is at work on {folder.name}; wait for it to end.") from None
+
+
 def existing_numbers(parent: Path, prefix: str) -> list[int]:
-    """Return the numbers n for which `<parent>/<prefix><n>` is there, ascending."""
+    """Return the numbers n for which `<parent>/<prefix><n>` is there, ascending; `run007` is nobody's run 7."""
     if not parent.is_dir():
         return []
-    matches = (re.fullmatch(re.escape(prefix) + r"(\d+)", path.name) for path in parent.iterdir())
+    matches = (re.fullmatch(re.escape(prefix) + r"(0|[1-9]\d*)", path.name) for path in parent.iterdir())
     return sorted(int(match[1]) for match in matches if match)
 
 

@@ -12,13 +12,10 @@ failed. In both cases a failed trial does not count, and another takes its place
 import os
 import re
 import socket
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import psutil
-from filelock import FileLock, Timeout
 
 from src.experiments.runs import BEST
 from src.utils.files import write_text
@@ -31,18 +28,6 @@ JOURNAL, FINISHED_BYTES = "journal.log", "journal.finished"
 JOURNAL_BEGINS = b'{"op_code":'
 WORKER = "worker"
 """User attribute of a trial: host, process and its start, by which a process that is gone is known."""
-
-
-@contextmanager
-def alone(folder: Path) -> Iterator[None]:
-    """Hold a study that keeps its own journal for this process."""
-    try:
-        with FileLock(folder / ".lock", timeout=0):
-            yield
-    except Timeout:
-        raise ValueError(
-            f"Another process is running {folder.name}; wait for it to end, or start a new study."
-        ) from None
 
 
 def open_own_journal(folder: Path) -> "optuna.storages.BaseStorage":
@@ -147,8 +132,9 @@ def give_up_dead_trials(study: "optuna.Study", *, alone: bool) -> None:
 
 def _open_shared_journal(path: Path) -> "optuna.storages.BaseStorage":
     """Open a journal file; nothing is ever written into a file that is something else."""
-    if path.is_dir():
-        raise ValueError(f"--storage={path} is a folder; give a journal file or a database URL.")
+    if path.exists() and not path.is_file():
+        kind = "folder" if path.is_dir() else "device"
+        raise ValueError(f"--storage={path} is a {kind}; give a journal file or a database URL.")
     path.parent.mkdir(parents=True, exist_ok=True)
     if path.is_file():
         with path.open("rb") as file:

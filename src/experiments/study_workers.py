@@ -90,7 +90,7 @@ def _read(root: Path, dataset: Path, backbone: str, layer: int, pooling: str) ->
 
 
 def _pruning(trial: "optuna.Trial", config: Config) -> Watch:
-    """Return a watch that stops a training whose best EER so far is worse than most trials' at that epoch."""
+    """Return a watch that stops a training whose best EER so far is worse than that of the best trials, by then."""
     every = max(1, getattr(config, "epochs", 1) // LOOKS)
 
     def watch(epoch: int, best_eer: float) -> bool:

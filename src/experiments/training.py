@@ -106,10 +106,8 @@ def train_model(
         JSON: the classifier's hyperparameters, or a run's or study's file of them; what it leaves out is built in.
     seed : int
     """
-    given = read_hyperparameter_file(hyperparameters, backbone, classifier) if hyperparameters else {}
-    given_layer, given_pooling = given.pop("layer", -1), str(given.pop("pooling", "mean"))
+    config, given_layer, given_pooling = read_choices(hyperparameters, backbone, classifier)
     layer, pooling = given_layer if layer is None else layer, pooling or given_pooling
-    config = classifier_class(classifier).Config.from_mapping(given)
     recipe = Recipe(dataset, backbone, classifier, config, layer, pooling, seed)
     require_unchanged_recordings(root, dataset, backbone, "downstream_train", "downstream_val")
     data = read_training_data(root, dataset, backbone, layer, pooling)  # refuses bad input before a folder is made
@@ -199,14 +197,23 @@ def load_calibration(folder: Path) -> Calibration:
         raise ValueError(f"{path} is damaged ({error}); train again.") from None
 
 
-def read_hyperparameter_file(path: Path, backbone: str, classifier: str) -> dict[str, Any]:
-    """Return hyperparameters from a JSON file: plain, a run's `hyperparameters.json`, or a study's best.
+def read_choices(path: Path | None, backbone: str, classifier: str) -> tuple[Config, int, str]:
+    """Return config, layer and pooling from a JSON file: plain, a run's `hyperparameters.json`, or a study's best.
+
+    What the file leaves out is built in: the last layer, "mean", and the classifier's own; so is all without a file.
 
     Raises
     ------
     FileNotFoundError, ValueError
-        When there is no such file, it is another classifier's or backbone's, or its layer is no whole number.
+        When there is no such file, it is another classifier's or backbone's, or what it holds is not allowed.
     """
+    content = _read_hyperparameter_file(path, backbone, classifier) if path else {}
+    config = classifier_class(classifier).Config
+    own = {key: value for key, value in content.items() if key not in CONTEXT}
+    return config.from_mapping(own), content.get("layer", -1), str(content.get("pooling", "mean"))
+
+
+def _read_hyperparameter_file(path: Path, backbone: str, classifier: str) -> Mapping[str, Any]:
     if not path.is_file():
         raise FileNotFoundError(f"There is no hyperparameter file {path}.")
     content = read_json(path)
@@ -219,5 +226,4 @@ def read_hyperparameter_file(path: Path, backbone: str, classifier: str) -> dict
             raise ValueError(f"{path} is of the {key} {content[key]}, not {wanted}.")
     if type(content.get("layer", 0)) is not int:  # true is an int as well
         raise ValueError(f"Hyperparameter layer must be a whole number, not {content['layer']!r}.")
-    dropped = set(CONTEXT) - {"layer", "pooling"}
-    return {key: value for key, value in content.items() if key not in dropped}
+    return content

@@ -8,7 +8,8 @@ The first trial takes the classifier's built-in hyperparameters: the search begi
 
 Repeatable: the sampler is seeded anew for every trial from the study's seed and the trial's number, so trial m depends
 on the trials before it and on nothing else; with several jobs it depends on which of them had ended as well. A
-training without hope is stopped: one whose best EER so far is worse than the median of the others' at that epoch.
+training without hope is stopped: one whose best EER so far is not among the best third of the finished ones' at that
+epoch.
 """
 
 from collections.abc import Mapping, Sequence
@@ -21,12 +22,11 @@ from typing import TYPE_CHECKING, Any
 
 from tqdm import tqdm
 
-from src.experiments.runs import BEST, LOSS_PLOT, METRICS, WEIGHTS, read_hyperparameters
+from src.experiments.runs import BEST, LOSS_PLOT, METRICS, WEIGHTS, alone, read_hyperparameters
 from src.experiments.studies import Search, StudyPlace, own_place, shared_place
 from src.experiments.study_pictures import save_pictures
 from src.experiments.study_storage import (
     WORKER,
-    alone,
     give_up_dead_trials,
     is_at_work,
     note_finished,

@@ -139,6 +139,25 @@ def test_bounds_in_words_run_as_the_difference_does() -> None:
         assert f"{better} has a lower EER than {worse}, by 10.00 percentage points (95 %: -5.00 to 20.00" in line
 
 
+@pytest.mark.parametrize(
+    ("difference", "low", "high", "established"),
+    [
+        (0.1, 0.05, 0.2, True),
+        (-0.1, -0.2, -0.05, True),
+        (0.1, -0.05, 0.2, False),
+        (0.1, 0.0, 0.2, False),
+        (0.0, 0.01, 0.2, False),  # the draws lean to a side that the clips themselves do not show
+        (-0.1, 0.01, 0.2, False),
+    ],
+)
+def test_a_difference_is_established_where_it_and_all_of_its_interval_have_one_sign(
+    difference: float, low: float, high: float, established: bool
+) -> None:
+    pair = Difference("a", "b", difference, Interval(low, high), 5, 50)
+    assert pair.is_established is established
+    assert str(pair).endswith("is established." if established else "is not established.")
+
+
 def test_a_single_person_establishes_nothing_and_can_be_written(tmp_path: Path) -> None:
     for number in range(2):
         write_run(tmp_path, f"run{number}", draw_scores(1.0 + number, seed=1)[:8], np.full(8, "P00_F000"))

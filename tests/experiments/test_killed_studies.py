@@ -231,7 +231,7 @@ def test_two_processes_do_not_run_one_study(drawn: Path, undisturbed: Callable[[
     try:
         assert is_training.wait(60)
         for options in ({}, {"study_number": 0}):
-            with pytest.raises(ValueError, match="Another process is running svm_study0; wait for it to end, or"):
+            with pytest.raises(ValueError, match="Another process is at work on svm_study0; wait for it to end"):
                 goes_on(drawn, 2, **options)
     finally:
         may_end.set()

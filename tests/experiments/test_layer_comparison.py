@@ -61,7 +61,7 @@ def test_the_folder_says_what_was_compared_and_from_what(drawn: Path) -> None:
     assert (inputs["corpus"], inputs["backbone"], inputs["judged_on"]) == ("corpus", "hubert", "downstream_val")
     origin = read_json(folder / "provenance.json")
     assert set(origin["data"]["embeddings"]) == set(origin["data"]["people"]) == {"downstream_train", "downstream_val"}
-    assert {path.name for path in folder.iterdir()} == {
+    assert {path.name for path in folder.iterdir()} - {".lock"} == {
         "layers.json",
         "layers.csv",
         "provenance.json",
@@ -165,6 +165,22 @@ def test_a_comparison_broken_off_goes_on_where_it_was(
     assert table.read_bytes() == undisturbed
     assert (drawn / "runs" / "layers1" / "eer_by_layer.png").is_file()
     assert compared(drawn).folder.name == "layers2", "a finished comparison is not touched again"
+
+
+def test_a_comparison_under_way_is_left_to_its_process(drawn: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    refusals: list[str] = []
+    judge = layers._judge
+
+    def meanwhile(*given: Any) -> Any:
+        if not refusals:
+            with pytest.raises(ValueError, match="Another process is at work on layers0; wait for it to end") as info:
+                compared(drawn)
+            refusals.append(str(info.value))
+        return judge(*given)
+
+    monkeypatch.setattr(layers, "_judge", meanwhile)
+    assert len(compared(drawn).table) == 3
+    assert refusals
 
 
 def test_one_of_other_inputs_is_not_gone_on_with(

@@ -82,7 +82,7 @@ def test_a_number_taken_between_looking_and_making_is_left_to_its_owner(
 
 
 def test_only_names_of_prefix_and_number_count(tmp_path: Path) -> None:
-    for name in ("run2", "run10", "run", "run3x", "xrun7", "svm_study4", "run-1"):
+    for name in ("run2", "run10", "run", "run3x", "xrun7", "svm_study4", "run-1", "run007", "run00"):
         (tmp_path / name).mkdir()
     assert existing_numbers(tmp_path, "run") == [2, 10]
     assert existing_numbers(tmp_path, "svm_study") == [4]

@@ -196,6 +196,13 @@ def test_a_file_that_is_no_journal_is_left_alone(content: str, drawn: Path, tmp_
     assert not (drawn / "runs").exists()
 
 
+@pytest.mark.parametrize(("place", "kind"), [(os.devnull, "device"), ("", "folder")])
+def test_what_cannot_hold_a_journal_is_refused(drawn: Path, tmp_path: Path, place: str, kind: str) -> None:
+    with pytest.raises(ValueError, match=rf"is a {kind}; give a journal file or a database URL"):
+        study_of(drawn, Effort(1), storage=place or str(tmp_path))
+    assert not (drawn / "runs").exists()
+
+
 def test_a_damaged_shared_journal_is_named(drawn: Path, tmp_path: Path) -> None:
     journal = tmp_path / "studies.log"
     study_of(drawn, Effort(1), storage=str(journal))

@@ -10,7 +10,7 @@ from src.utils.embeddings import EmbeddingTable
 
 DrawTable = Callable[..., EmbeddingTable]
 QUICK: dict[str, dict[str, Any]] = {
-    "mlp": {"hidden_size": 16, "n_hidden_layers": 1, "epochs": 8, "batch_size": 32, "learning_rate": 1e-2},
+    "mlp": {"hidden_size": 16, "n_hidden_layers": 1, "epochs": 8, "batch_size": 32, "learning_rate": 3e-2},
     "svm": {},
     "lr": {},
     "rf": {"n_estimators": 25, "max_features": 0.5},

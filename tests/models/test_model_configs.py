@@ -143,7 +143,7 @@ def test_the_search_tunes_the_batch_size() -> None:
 
 
 @pytest.mark.parametrize(
-    ("n_clips", "epochs"), [(0, 60), (1, 60), (2_000, 60), (3_000, 40), (6_000, 20), (10_000, 12), (10**6, 12)]
+    ("n_clips", "epochs"), [(0, 40), (1, 40), (3_000, 40), (4_000, 30), (6_000, 20), (10_000, 12), (10**6, 12)]
 )
 def test_a_trial_sees_as_many_clips_whatever_the_table_within_bounds(n_clips: int, epochs: int) -> None:
     trial = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0)).ask()

@@ -36,7 +36,7 @@ BEST, FINAL = "best_model.safetensors", "final_model.safetensors"
 SCORING_BATCH = 65_536
 FEW_CLIPS = 2_000
 """Training clips below which a search tries small batches: large ones would leave too few steps an epoch."""
-ENOUGH_SEEN, FEWEST_EPOCHS, MOST_EPOCHS = 120_000, 12, 60
+ENOUGH_SEEN, FEWEST_EPOCHS, MOST_EPOCHS = 120_000, 12, 40
 """A trial of a search sees so many clips, each as often as that allows within these bounds."""
 
 
@@ -53,7 +53,7 @@ class MlpConfig(Config):
     """At its peak."""
     weight_decay: float = 1e-3
     batch_size: int = 64
-    epochs: int = 60
+    epochs: int = 40
     """At most."""
     patience: int = 20
     """Epochs after the best one (lowest validation EER; of equals, the lower loss) at which training stops."""
@@ -218,8 +218,12 @@ class Mlp:
         """Go through the training clips once, in a new order; return the mean loss."""
         self.network.train()
         total = torch.zeros((), device=self.device)
-        for batch in torch.randperm(len(labels)).to(self.device).split(self.config.batch_size):
-            inputs, wanted = self._blend(vectors[batch], labels[batch])
+        order, shares = torch.randperm(len(labels)).to(self.device), self._draw_shares(len(labels))
+        for batch, share in zip(order.split(self.config.batch_size), shares.split(self.config.batch_size), strict=True):
+            inputs, wanted = vectors[batch], labels[batch]
+            if self.config.mixup:  # with its neighbour, who is anybody: batches come in random order
+                inputs = torch.lerp(inputs.roll(1, 0), inputs, share[:, None])
+                wanted = torch.lerp(wanted.roll(1), wanted, share)
             loss = binary_cross_entropy_with_logits(self.network(inputs), wanted, pos_weight=balance)
             steps.zero_grad(set_to_none=True)
             loss.backward()
@@ -228,12 +232,11 @@ class Mlp:
             total += loss.detach() * len(batch)
         return float(total) / len(labels)
 
-    def _blend(self, vectors: torch.Tensor, labels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Blend every clip of a batch with its neighbour, who is anybody: batches come in random order."""
+    def _draw_shares(self, n_clips: int) -> torch.Tensor:
+        """Draw how much of each clip is itself in its blend, shape (n,)."""
         if not self.config.mixup:
-            return vectors, labels
-        share = torch.distributions.Beta(self.config.mixup, self.config.mixup).sample((len(labels),)).to(self.device)
-        return torch.lerp(vectors.roll(1, 0), vectors, share[:, None]), torch.lerp(labels.roll(1), labels, share)
+            return torch.ones(n_clips, device=self.device)
+        return torch.distributions.Beta(self.config.mixup, self.config.mixup).sample((n_clips,)).to(self.device)
 
 
 def _loss(scores: np.ndarray, labels: np.ndarray, balance: float) -> float:
