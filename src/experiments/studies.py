@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 STUDY = "study.json"
 KEPT_IN = ("storage", "study_name")
 """What `study.json` says of a shared study beside what is searched."""
-BEST_PERCENT = 33.0
+BEST_PERCENT = 25.0
 """A training goes on while its best EER so far is among these of the finished trials', at the same epoch."""
 
 

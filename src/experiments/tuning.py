@@ -7,9 +7,8 @@ saved. Weights are kept of the best trials only, hyperparameters and metrics of 
 The first trial takes the classifier's built-in hyperparameters: the search begins at a sensible guess.
 
 Repeatable: the sampler is seeded anew for every trial from the study's seed and the trial's number, so trial m depends
-on the trials before it and on nothing else; with several jobs it depends on which of them had ended as well. A
-training without hope is stopped: one whose best EER so far is not among the best third of the finished ones' at that
-epoch.
+on the trials before it and on nothing else; with several jobs it depends on which of them had ended as well. A training
+without hope is stopped: one whose best EER so far is not among the best quarter of the finished ones', at that epoch.
 """
 
 from collections.abc import Mapping, Sequence
@@ -178,7 +177,12 @@ class _Tuner:
         search = self.search
         layer = _suggest_layer(trial, self.layers) if search.layer is None else search.layer
         pooling = search.pooling or trial.suggest_categorical("pooling", SEARCHED_POOLINGS)
-        config = classifier_class(search.classifier).Config.search_space(trial, self.n_clips)
+        try:
+            config = classifier_class(search.classifier).Config.search_space(trial, self.n_clips)
+        except ValueError as error:  # Optuna's, of values that it saw others of
+            raise ValueError(
+                f"{self.folder.name} searches as another version did ({error}): start a new one."
+            ) from None
         recipe = Recipe(search.dataset, search.backbone, search.classifier, config, layer, pooling, search.seed)
         return Job(trial, recipe, self.folder / f"run{trial.number}", self.root)
 

@@ -249,6 +249,20 @@ def test_a_bad_search_is_refused_before_a_folder_is_made(
     assert not (drawn / "runs").exists()
 
 
+def test_a_study_of_a_version_that_searched_other_values_is_not_gone_on_with(
+    drawn: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def earlier(trial: optuna.Trial, n_clips: int = 0) -> MlpConfig:
+        return MlpConfig(hidden_size=trial.suggest_categorical("hidden_size", (256, 512)), epochs=1)
+
+    search = searching(drawn, "mlp", layer=1, pooling="mean")
+    with monkeypatch.context() as patch:
+        patch.setattr(MlpConfig, "search_space", earlier)
+        optimize_hyperparameters(search, Effort(1), root=drawn)
+    with pytest.raises(ValueError, match=r"mlp_study0 searches as another version did .*: start a new one"):
+        optimize_hyperparameters(search, Effort(2), root=drawn, study_number=0)
+
+
 def test_a_folder_that_is_no_study_is_not_gone_on_with(drawn: Path) -> None:
     (drawn / "runs" / "svm_study0").mkdir(parents=True)
     with pytest.raises(FileNotFoundError, match=r"svm_study0 has no study\.json"):

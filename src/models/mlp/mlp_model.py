@@ -220,10 +220,9 @@ class Mlp:
         total = torch.zeros((), device=self.device)
         order, shares = torch.randperm(len(labels)).to(self.device), self._draw_shares(len(labels))
         for batch, share in zip(order.split(self.config.batch_size), shares.split(self.config.batch_size), strict=True):
-            inputs, wanted = vectors[batch], labels[batch]
-            if self.config.mixup:  # with its neighbour, who is anybody: batches come in random order
-                inputs = torch.lerp(inputs.roll(1, 0), inputs, share[:, None])
-                wanted = torch.lerp(wanted.roll(1), wanted, share)
+            other = batch.roll(1)  # its neighbours, who are anybody: batches come in random order
+            inputs = torch.lerp(vectors[other], vectors[batch], share[:, None])
+            wanted = torch.lerp(labels[other], labels[batch], share)
             loss = binary_cross_entropy_with_logits(self.network(inputs), wanted, pos_weight=balance)
             steps.zero_grad(set_to_none=True)
             loss.backward()
