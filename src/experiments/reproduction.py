@@ -115,11 +115,12 @@ def reproduce_run(
     folder = run / FOLDER
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
-    with limited_threads(origin["machine"].get("threads") or 1):
+    with limited_threads(_threads_of(origin)):
         train_run(recipe, data, folder, root=root, watch=lambda epoch, _: pruned and epoch + 1 == len(losses))
         if not (run / CALIBRATION).is_file():  # of an earlier version, whose scores are as the classifier gives them
             (folder / CALIBRATION).unlink()
-        agreements = [*_compare_scores(run, folder, data.val), *_compare_test(folder, tested)]
+        agreements = _compare_scores(run, folder, data.val)
+    agreements += _compare_test(folder, tested)
     if not agreements:  # of a study that kept no weights of it
         agreements.append(_compare_metrics(metrics, read_record(folder / METRICS)))
     agreements.append(_compare_losses(losses, folder))
@@ -170,26 +171,41 @@ def _compare_scores(run: Path, folder: Path, val: EmbeddingTable) -> list[Agreem
     return [_agreement("validation scores", val.labels, _scores(run, val.vectors), _scores(folder, val.vectors))]
 
 
-def _read_test(run: Path, recipe: Recipe, root: Path) -> tuple[EmbeddingTable, np.ndarray] | None:
-    """Return the clips of the usual test and the scores that were written of them; None where it was not made."""
+@dataclass(frozen=True)
+class _Test:
+    """The usual test of a run: its clips, the scores that were written of them, and the threads that computed these."""
+
+    clips: EmbeddingTable
+    scores: np.ndarray
+    n_threads: int
+
+
+def _threads_of(origin: Mapping[str, Any]) -> int:
+    """Return how many threads a record of provenance names; earlier versions, which name none, used one."""
+    return int(origin["machine"].get("threads") or 1)
+
+
+def _read_test(run: Path, recipe: Recipe, root: Path) -> _Test | None:
+    """Return the usual test; None where it was not made."""
     if not (run / TEST_RESULTS).is_file() or not (run / SCORES).is_file():
         return None
     place = (recipe.dataset, recipe.backbone, "downstream_test", recipe.layer, recipe.pooling)
     test, meta = read_split_embeddings(root, *place)
-    origin = read_record(run / TEST_PROVENANCE, "data")
+    origin = read_record(run / TEST_PROVENANCE, "data", "machine")
     _require_same_data(run, origin["data"]["embeddings"], {"downstream_test": meta})
     written = read_scores(run)
     if written["file"].tolist() != test.files.tolist():
         raise ValueError(f"{run / SCORES} is of other clips than downstream_test holds now; test the run again.")
-    return test, written["score"].to_numpy(float)
+    return _Test(test, written["score"].to_numpy(float), _threads_of(origin))
 
 
-def _compare_test(folder: Path, tested: tuple[EmbeddingTable, np.ndarray] | None) -> list[Agreement]:
+def _compare_test(folder: Path, tested: _Test | None) -> list[Agreement]:
     """Compare the scores of the usual test, where the run was tested."""
     if tested is None:
         return []
-    test, written = tested
-    return [_agreement("test scores", test.labels, written, _scores(folder, test.vectors))]
+    with limited_threads(tested.n_threads):
+        scores = _scores(folder, tested.clips.vectors)
+    return [_agreement("test scores", tested.clips.labels, tested.scores, scores)]
 
 
 def _compare_losses(before: np.ndarray, folder: Path) -> Agreement:

@@ -186,6 +186,24 @@ def test_the_threads_are_those_of_the_run(trained: Path, monkeypatch: pytest.Mon
     assert torch.get_num_threads() == 1
 
 
+def test_the_threads_of_the_scores_are_those_of_the_test(trained: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A study's workers train with one thread each what a test then scores with all."""
+    seen: list[tuple[int, int]] = []
+    scores_of = reproduction._scores
+    monkeypatch.setattr(
+        reproduction,
+        "_scores",
+        lambda run, vectors: seen.append((len(vectors), torch.get_num_threads())) or scores_of(run, vectors),
+    )
+    run = trained / "runs" / f"run{MLP}"
+    edit_json(run / "test_provenance.json", lambda origin: origin["machine"].update(threads=2))
+    reproduce_run(root=trained, run_number=MLP)
+    n_tested = len((run / "scores.csv").read_text().splitlines()) - 1
+    assert [threads for _, threads in seen] == [1, 1, 2]
+    assert seen[-1][0] == n_tested
+    assert torch.get_num_threads() == 1
+
+
 # ---- not the same
 
 
