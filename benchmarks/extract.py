@@ -40,10 +40,10 @@ from benchmarks.made_up import (
 )
 from src.audio.io import SPEECH_RATE
 from src.backbones import load_backbone
-from src.experiments.batching import plan
-from src.experiments.extraction import extract
-from src.experiments.reading import length_or_reason, read_ahead, survey
-from src.experiments.splits import read_split
+from src.experiments.corpus.splits import read_split
+from src.experiments.extraction.extract import extract
+from src.experiments.extraction.plan import plan
+from src.experiments.extraction.readers import length_or_reason, read_ahead, survey
 from src.utils.devices import DTYPES, choose_device, choose_precision, use_tf32
 
 VARIANTS = {

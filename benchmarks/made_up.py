@@ -11,7 +11,7 @@ import torch
 
 from src.audio.io import SPEECH_RATE, save_waveform
 from src.audio.voices import draw_voice, speak
-from src.experiments.splits import split_table
+from src.experiments.corpus.splits import split_table
 from src.utils.dataset import FILE_COLUMNS, write_table
 from src.utils.devices import choose_device
 from src.utils.embedding_store import EmbeddingStore, Row

@@ -20,7 +20,7 @@ import psutil
 
 from benchmarks.made_up import SHAPES, SPLIT, hardware, save_model, write_clips
 from src.backbones import load_backbone
-from src.experiments.extraction import extract
+from src.experiments.extraction.extract import extract
 from src.utils.dataset import FILE_COLUMNS
 from src.utils.embedding_store import EmbeddingStore, Row
 from src.utils.embeddings import load_embeddings

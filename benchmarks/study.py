@@ -31,9 +31,9 @@ from typing import Any
 import numpy as np
 
 from benchmarks.made_up import draw_embeddings, hardware, write_embeddings
-from src.experiments.studies import Search
-from src.experiments.training_data import read_training_data
-from src.experiments.tuning import Effort, optimize_hyperparameters
+from src.experiments.inputs.embeddings import read_training_data
+from src.experiments.studies.search import Search
+from src.experiments.studies.tuner import Effort, optimize_hyperparameters
 from src.metrics.eer import detection_error_curve, equal_error_point
 from src.utils.embeddings import EmbeddingTable
 

@@ -12,6 +12,8 @@ import numpy as np
 import pytest
 import soundfile
 
+from tests.drawn_project import drawn, drawn_once, one_thread, renew_stores, write_run  # noqa: F401 (fixtures)
+
 os.environ["HF_HUB_CACHE"] = str(Path(tempfile.gettempdir()) / "audios-tests-without-hub")  # nobody ever makes it
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # on tiny models threads wait for each other longer than they work
@@ -58,9 +60,9 @@ def make_corpus(tmp_path: Path) -> MakeCorpus:
 @pytest.fixture(scope="session")
 def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a project root, not to be changed: datasets/corpus, split, with the lfcc embeddings of its splits."""
-    from src.experiments.catalogue import generate_tables
-    from src.experiments.extraction_requests import Request, extract_splits
-    from src.experiments.splits import DOWNSTREAM, SplitShares, split_dataset
+    from src.experiments.corpus.catalogue import generate_tables
+    from src.experiments.corpus.splits import DOWNSTREAM, SplitShares, split_dataset
+    from src.experiments.extraction.requests import Request, extract_splits
 
     root = tmp_path_factory.mktemp("project")
     dataset = write_corpus(root / "datasets" / "corpus", people=16, clips=4)

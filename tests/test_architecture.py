@@ -12,12 +12,12 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 FLOORS = {
-    "tasks": 5,
-    "deploy": 4,
-    "experiments": 3,
+    "tasks": 6,
+    "deploy": 5,
+    "experiments": 4,
+    "detectors": 3,
     "backbones": 2,
     "models": 2,
-    "detectors": 2,
     "corpora": 2,
     "utils": 1,
     "visualize": 1,
@@ -25,11 +25,22 @@ FLOORS = {
     "metrics": 0,
 }
 """A room imports from rooms on lower floors, and from itself."""
+STAGES = {
+    "corpus": 0,
+    "runs": 1,
+    "inputs": 2,
+    "extraction": 3,
+    "training": 3,
+    "studies": 4,
+    "evaluation": 4,
+    "report": 5,
+}
+"""The sub-rooms of experiments/, by the same rule; what lies beside them (the whole chain) imports from all of them."""
 
 DECODING_FILES = ("src/audio/io.py", "src/audio/decoders.py")
 DECODERS = {"soundfile", "av", "audioread", "wave", "aifc", "torchaudio", "torchcodec", "pydub", "scipy.io.wavfile"}
 DECODING_CALLS = {"librosa.load", "librosa.stream", "librosa.core.load"}
-PRINTING = ("src/utils/command_line.py", "src/tasks/")
+PRINTING = ("src/tasks/command_line.py", "src/tasks/")
 """The first passes warnings on to whoever typed the task."""
 SEEDING_ROOM = "src/models/mlp/"
 """PyTorch draws from global state alone; the MLP seeds it inside fork_rng, which puts it back."""
@@ -84,6 +95,20 @@ def imports_point_down(tree: ast.Module, file: str) -> Iterator[str]:
             yield f"imports {name}, which is no room"
         elif top == "src" and other != room and FLOORS[other] >= FLOORS.get(room, 0):
             yield f"imports {name}: {other}/ is not below {room}/"
+
+
+def stages_point_down(tree: ast.Module, file: str) -> Iterator[str]:
+    parts = file.split("/")
+    if parts[1] != "experiments" or len(parts) < 4:
+        return
+    for name in imports(tree, file):
+        other = [*name.split("."), "", "", ""][2]
+        if not name.startswith("src.experiments.") or other == parts[2]:
+            continue
+        if other not in STAGES:
+            yield f"imports {name}, which is no stage"
+        elif STAGES[other] >= STAGES.get(parts[2], 0):
+            yield f"imports {name}: {other}/ is not before {parts[2]}/"
 
 
 def only_one_file_opens_audio(tree: ast.Module, file: str) -> Iterator[str]:
@@ -144,6 +169,7 @@ RULES: dict[str, Rule] = {
     rule.__name__: rule
     for rule in (
         imports_point_down,
+        stages_point_down,
         only_one_file_opens_audio,
         nothing_is_called_test,
         nothing_prints_or_opens_windows,
@@ -163,6 +189,13 @@ def test_every_file_keeps_the_rule(rule: Rule) -> None:
     assert broken == []
 
 
+def test_every_stage_is_in_its_place() -> None:
+    folders = {path.name for path in (ROOT / "src" / "experiments").iterdir() if any(path.glob("*.py"))}
+    assert folders == STAGES.keys()
+    loose = {path.name for path in (ROOT / "src" / "experiments").glob("*.py")}
+    assert loose == {"__init__.py", "pipeline.py", "demo.py"}
+
+
 def test_every_folder_is_a_room_with_a_floor() -> None:
     folders = {path.name for path in (ROOT / "src").iterdir() if path.is_dir() and any(path.rglob("*.py"))}
     assert folders <= FLOORS.keys()
@@ -172,7 +205,7 @@ def test_every_folder_is_a_room_with_a_floor() -> None:
 
 
 BREACHES = [
-    ("imports_point_down", "utils/x", "from src.experiments.runs import find_run"),
+    ("imports_point_down", "utils/x", "from src.experiments.runs.folders import find_run"),
     ("imports_point_down", "utils/x", "def f():\n    import src.models.contract"),
     ("imports_point_down", "utils/x", "from src import models"),
     ("imports_point_down", "utils/x", "from ..corpora import audios"),
@@ -184,6 +217,11 @@ BREACHES = [
     ("imports_point_down", "metrics/x", "from src.utils.files import write_json"),
     ("imports_point_down", "experiments/x", "from src.kitchen import stove"),
     ("imports_point_down", "experiments/x", "import fabfile"),
+    ("stages_point_down", "experiments/runs/x", "from src.experiments.studies.storage import open_shared"),
+    ("stages_point_down", "experiments/studies/x", "from src.experiments.evaluation import comparison"),
+    ("stages_point_down", "experiments/training/x", "from src.experiments.extraction.plan import plan"),
+    ("stages_point_down", "experiments/corpus/x", "from ..runs.folders import find_run"),
+    ("stages_point_down", "experiments/report/x", "import src.experiments.pipeline"),
     ("only_one_file_opens_audio", "experiments/x", "def f():\n    import soundfile as sf"),
     ("only_one_file_opens_audio", "audio/x", "from soundfile import read"),
     ("only_one_file_opens_audio", "audio/x", "from scipy.io import wavfile"),
@@ -214,11 +252,14 @@ KEPT = [
     ("imports_point_down", "experiments/x", "from src.models import CLASSIFIERS\nfrom .runs import find_run"),
     ("imports_point_down", "utils/x", "from src.audio.io import load_waveform\nfrom . import files"),
     ("imports_point_down", "models/x", "TABLE = {'svm': 'src.models.svm:Svm'}\nimport torch, srcfoo.deploy"),
+    ("stages_point_down", "experiments/evaluation/x", "from src.experiments.training.trainer import load_run"),
+    ("stages_point_down", "experiments/pipeline", "from src.experiments.report import pages"),
+    ("stages_point_down", "experiments/runs/x", "from src.experiments.runs.folders import find_run\nimport src.models"),
     ("only_one_file_opens_audio", "audio/io", "import soundfile"),
     ("only_one_file_opens_audio", "audio/x", "import librosa\nlibrosa.stft(a)\nimport average"),
     ("nothing_is_called_test", "utils/x", "TEST_RESULTS = 'test_results.json'\nlatest_run = contest_x = 1"),
     ("nothing_prints_or_opens_windows", "utils/x", "'print(1)'\nfingerprint(2)\ntable.show_versions()"),
-    ("nothing_prints_or_opens_windows", "utils/command_line", "print('Note')"),
+    ("nothing_prints_or_opens_windows", "tasks/command_line", "print('Note')"),
     ("nothing_is_pickled", "models/x", "import numpy as np\nnp.save('a', b, allow_pickle=False)\nskops.dump(a)"),
     ("nobody_seeds_what_all_share", "models/x", "import numpy as np\nnp.random.default_rng(7).random(3)"),
     ("nobody_seeds_what_all_share", "models/mlp/x", "import torch\ntorch.manual_seed(7)"),

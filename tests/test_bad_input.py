@@ -63,7 +63,7 @@ def edit_table(file: str, edit: Callable[[pd.DataFrame], pd.DataFrame]) -> Chang
 
 
 def trained(root: Path) -> None:
-    from src.experiments.training import train_model
+    from src.experiments.training.trainer import train_model
 
     train_model(root / "datasets" / "corpus", "lfcc", "svm", root=root)
 
@@ -77,7 +77,7 @@ def both(*changes: Change) -> Change:
 
 
 def split_again(root: Path) -> None:
-    from src.experiments.splits import SplitShares, split_dataset
+    from src.experiments.corpus.splits import SplitShares, split_dataset
 
     split_dataset(root / "datasets" / "corpus", SplitShares(pretext=0, train=0.5, val=0.25), seed=99)
 

@@ -163,8 +163,8 @@ def kernel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 @pytest.fixture(scope="module")
 def reviewed(prepared: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a project with two tested runs; not to be changed."""
-    from src.experiments.evaluation import evaluate_run
-    from src.experiments.training import train_model
+    from src.experiments.evaluation.evaluate import evaluate_run
+    from src.experiments.training.trainer import train_model
 
     root = Path(shutil.copytree(prepared, tmp_path_factory.mktemp("reviewed") / "project"))
     dataset = root / "datasets" / "corpus"
@@ -207,7 +207,8 @@ def test_the_split_is_read_or_made_and_nobody_stands_in_two(project: Path, kerne
     if not was_split:
         shutil.rmtree(folder)
     settings = (
-        "from src.experiments.splits import SplitShares\n\nSHARES = SplitShares(pretext=0, train=0.5, val=0.25)\n"
+        "from src.experiments.corpus.splits import SplitShares\n\n"
+        "SHARES = SplitShares(pretext=0, train=0.5, val=0.25)\n"
     )
     outputs = execute("dataset_split", dataset_of(project) + settings + "SEED = 7", kernel)
     assert complaints(outputs) == ""

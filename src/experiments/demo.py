@@ -13,10 +13,10 @@ import numpy as np
 from src.audio.io import load_waveform, save_waveform
 from src.audio.voices import draw_voice, speak
 from src.corpora.audios import REAL_FOLDER
+from src.experiments.corpus.splits import SplitShares
+from src.experiments.corpus.transforms import add_noise_to_dataset, create_spoofs
+from src.experiments.extraction.projections import draw_embeddings
 from src.experiments.pipeline import Step, run_pipeline
-from src.experiments.projections import draw_embeddings
-from src.experiments.splits import SplitShares
-from src.experiments.transforms import add_noise_to_dataset, create_spoofs
 from src.utils.dataset import FILES_TABLE, read_files, write_tables
 from src.utils.files import atomic_path, remove_leftovers
 from src.utils.labels import SPOOF, parse_label

@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from src.backbones import BACKBONES, load_backbone
-from src.experiments.catalogue import add_amplitude, add_duration, generate_tables
-from src.experiments.evaluation import evaluate_run
-from src.experiments.extraction import extract
-from src.experiments.runs import TEST_RESULTS
-from src.experiments.splits import DOWNSTREAM, SplitShares, read_split, split_dataset, split_table
-from src.experiments.studies import Search
-from src.experiments.tuning import Effort, optimize_hyperparameters
+from src.experiments.corpus.catalogue import add_amplitude, add_duration, generate_tables
+from src.experiments.corpus.splits import DOWNSTREAM, SplitShares, read_split, split_dataset, split_table
+from src.experiments.evaluation.evaluate import evaluate_run
+from src.experiments.extraction.extract import extract
+from src.experiments.runs.folders import TEST_RESULTS
+from src.experiments.studies.search import Search
+from src.experiments.studies.tuner import Effort, optimize_hyperparameters
 from src.models import classifier_class
 from src.utils.dataset import FILES_TABLE, check_dataset, read_files
 from src.utils.embedding_store import split_digest

@@ -4,8 +4,8 @@ from pathlib import Path
 
 from fabric import Connection
 
+from src.tasks.command_line import command
 from src.tasks.words import RELEASE, on
-from src.utils.command_line import command
 from src.utils.paths import ROOT
 
 
@@ -26,9 +26,9 @@ def train_model(
     seed: int = 7,
 ) -> None:
     """Train one classifier into runs/run<m>."""
-    from src.experiments import training
+    from src.experiments.training import trainer
 
-    run = training.train_model(
+    run = trainer.train_model(
         dataset,
         backbone,
         classifier,
@@ -68,12 +68,12 @@ def optimize_hyperparameters(
     seed: int = 7,
 ) -> None:
     """Search the hyperparameters with the lowest validation EER into runs/<classifier>_study<k>."""
-    from src.experiments import tuning
-    from src.experiments.studies import Search
+    from src.experiments.studies import tuner
+    from src.experiments.studies.search import Search
 
     search = Search(dataset, backbone, classifier, layer=layer, pooling=pooling, seed=seed)
-    effort = tuning.Effort(trials, jobs, timeout, keep)
-    study = tuning.optimize_hyperparameters(search, effort, root=ROOT, study_number=study_number, storage=storage)
+    effort = tuner.Effort(trials, jobs, timeout, keep)
+    study = tuner.optimize_hyperparameters(search, effort, root=ROOT, study_number=study_number, storage=storage)
     number = study.folder.name.rpartition("study")[2]
     print(f"{study}. Next: fab TestModel --classifier={classifier} --study-number={number}{on(dataset)}")
 
@@ -96,10 +96,10 @@ def put_to_test(
     split: str = "downstream_test",
 ) -> None:
     """Score a split with a run's classifier: metrics, scores and pictures."""
-    from src.experiments import evaluation
+    from src.experiments.evaluation import evaluate
     from src.metrics.report import format_table
 
-    verdict = evaluation.evaluate_run(
+    verdict = evaluate.evaluate_run(
         dataset,
         root=ROOT,
         run_number=run_number,
@@ -110,7 +110,7 @@ def put_to_test(
         split=split,
     )
     values = {name: metric["value"] for name, metric in verdict.metrics.items()}
-    print(format_table(values, evaluation.bounds_of(verdict.metrics)))
+    print(format_table(values, evaluate.bounds_of(verdict.metrics)))
     print(f"Intervals: 95 %, by drawing {verdict.about['n_people']} people anew ({verdict.about['resampled']}).")
     if verdict.n_known:
         print(f"Note: {verdict.n_known} of these people were in training or validation: this is no test.")

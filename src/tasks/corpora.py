@@ -4,8 +4,8 @@ from pathlib import Path
 
 from fabric import Connection
 
+from src.tasks.command_line import command
 from src.tasks.words import RELEASE, on
-from src.utils.command_line import command
 
 
 @command("PrepareDataset", output="folder to prepare (default datasets/release)", dry_run="only say what would be done")
@@ -20,7 +20,7 @@ def prepare_dataset(c: Connection, output: Path = RELEASE, dry_run: bool = False
 @command("GenerateDatasetCSV", layout="how the folder is laid out: audios (default)")
 def generate_dataset_csv(c: Connection, dataset: Path = RELEASE, layout: str = "audios") -> None:
     """List the recordings of a corpus in files-metadata.csv and people-metadata.csv."""
-    from src.experiments.catalogue import generate_tables
+    from src.experiments.corpus.catalogue import generate_tables
 
     print(f"{generate_tables(dataset, layout)}. Next: fab AddDatasetDuration{on(dataset)}")
 
@@ -28,7 +28,7 @@ def generate_dataset_csv(c: Connection, dataset: Path = RELEASE, layout: str = "
 @command("AddDatasetDuration")
 def add_dataset_duration(c: Connection, dataset: Path = RELEASE, jobs: int = 0) -> None:
     """Add the column duration (seconds) to files-metadata.csv."""
-    from src.experiments.catalogue import add_duration
+    from src.experiments.corpus.catalogue import add_duration
 
     print(f"{add_duration(dataset, jobs)}. Next: fab AddDatasetAmplitude{on(dataset)}")
 
@@ -36,7 +36,7 @@ def add_dataset_duration(c: Connection, dataset: Path = RELEASE, jobs: int = 0) 
 @command("AddDatasetAmplitude")
 def add_dataset_amplitude(c: Connection, dataset: Path = RELEASE, jobs: int = 0) -> None:
     """Add the column amplitude (peak, 0 to 1) to files-metadata.csv."""
-    from src.experiments.catalogue import add_amplitude
+    from src.experiments.corpus.catalogue import add_amplitude
 
     print(f"{add_amplitude(dataset, jobs)}. Next: fab DatasetInfo{on(dataset)}")
 
@@ -44,7 +44,7 @@ def add_dataset_amplitude(c: Connection, dataset: Path = RELEASE, jobs: int = 0)
 @command("DatasetInfo")
 def dataset_info(c: Connection, dataset: Path = RELEASE, jobs: int = 0) -> None:
     """Say what a corpus holds, and what in it gives the class away without any listening."""
-    from src.experiments.inspection import inspect_dataset
+    from src.experiments.corpus.inspection import inspect_dataset
 
     print(f"{inspect_dataset(dataset, jobs)}\nNext: fab SplitDataset{on(dataset)}")
 
@@ -64,7 +64,7 @@ def normalize_dataset(
     trim: bool = False,
 ) -> None:
     """Write a new corpus whose clips have one level, format and sample rate."""
-    from src.experiments import transforms
+    from src.experiments.corpus import transforms
 
     made = transforms.normalize_dataset(dataset, output, method=method, target_rms=target_rms, trim=trim)
     print(f"{made}. Next: fab SplitDataset{on(made.folder)}")
@@ -79,7 +79,7 @@ def add_noise(
     seed: int = 7,
 ) -> None:
     """Write a new corpus whose clips carry white noise."""
-    from src.experiments import transforms
+    from src.experiments.corpus import transforms
 
     made = transforms.add_noise_to_dataset(dataset, output, snr=snr, seed=seed)
     print(f"{made}. Next: fab SplitDataset{on(made.folder)}")
@@ -98,7 +98,7 @@ def create_spoofs(
     seed: int = 7,
 ) -> None:
     """Write a new corpus of genuine speech and copy-synthesised spoofs of it."""
-    from src.experiments import transforms
+    from src.experiments.corpus import transforms
 
     made = transforms.create_spoofs(dataset, output, vocoder=vocoder, seed=seed)
     print(f"{made}. Next: fab SplitDataset{on(made.folder)}")
@@ -121,7 +121,7 @@ def split_dataset(
     seed: int = 7,
 ) -> None:
     """Split a corpus by person, balanced by gender, into pretext and downstream splits."""
-    from src.experiments import splits
+    from src.experiments.corpus import splits
 
     made = splits.split_dataset(dataset, splits.SplitShares(pretext, pretext_train, train, val), seed=seed)
     print("\n".join(splits.describe(name, clips) for name, clips in made.items()))

@@ -4,8 +4,8 @@ from pathlib import Path
 
 from fabric import Connection, Task
 
+from src.tasks.command_line import command, fixed
 from src.tasks.words import DOWNSTREAM, RELEASE, on
-from src.utils.command_line import command, fixed
 from src.utils.paths import ROOT
 
 
@@ -24,9 +24,9 @@ def _generate_embeddings(
     num_shards: int = 1,
 ) -> None:
     """Compute mean and deviation over time of every hidden layer for every clip; goes on where it stopped."""
-    from src.experiments.batching import Share
-    from src.experiments.extraction import Limits
-    from src.experiments.extraction_requests import Request, extract_splits
+    from src.experiments.extraction.extract import Limits
+    from src.experiments.extraction.plan import Share
+    from src.experiments.extraction.requests import Request, extract_splits
 
     names = [name.strip() for name in splits.split(",")]
     limits, share = Limits(batch_seconds, max_seconds), Share(((shard, num_shards),))
@@ -51,7 +51,7 @@ generate_embeddings_hubert = command("GenerateEmbeddingsHubert")(fixed(_generate
 )
 def embeddings_info(c: Connection, dataset: Path | None = None, backbone: str = "") -> None:
     """Say what embeddings there are, whole or not, and compare every row with its checksum."""
-    from src.experiments.stores import format_reports, inspect_stores
+    from src.experiments.extraction.stores import format_reports, inspect_stores
 
     reports = inspect_stores(ROOT, dataset.name if dataset else "", backbone)
     print(format_reports(reports, ROOT))
@@ -76,7 +76,7 @@ def _with_methods(name: str, methods: tuple[str, ...], titles: str) -> Task:
         max_points: int = 5000,
         seed: int = 7,
     ) -> None:
-        from src.experiments.projections import draw_embeddings
+        from src.experiments.extraction.projections import draw_embeddings
 
         for picture in draw_embeddings(
             dataset,

@@ -4,8 +4,8 @@ from pathlib import Path
 
 from fabric import Connection
 
+from src.tasks.command_line import command
 from src.tasks.words import RELEASE
-from src.utils.command_line import command
 from src.utils.paths import ROOT
 
 
@@ -16,7 +16,7 @@ from src.utils.paths import ROOT
 )
 def compare_runs(c: Connection, runs: str = "", output: Path | None = None) -> None:
     """Lay tested runs side by side, and say of each pair whether their difference is established."""
-    from src.experiments import comparison
+    from src.experiments.evaluation import comparison
     from src.utils.files import write_json
 
     found = comparison.compare_runs(runs, root=ROOT)
@@ -41,7 +41,7 @@ def compare_layers(
     seed: int = 7,
 ) -> None:
     """Train one classifier on every layer and draw the validation EER with its interval into runs/layers<k>."""
-    from src.experiments import layers
+    from src.experiments.training import layers
 
     compared = layers.compare_layers(
         dataset, backbone, classifier, root=ROOT, pooling=pooling, hyperparameters=hyperparameters, seed=seed
@@ -63,7 +63,7 @@ def reproduce_run(
     dataset: Path | None = None,
 ) -> None:
     """Repeat a run from what it left behind and say whether its scores come out again."""
-    from src.experiments import reproduction
+    from src.experiments.evaluation import reproduction
 
     print(
         reproduction.reproduce_run(
@@ -75,9 +75,9 @@ def reproduce_run(
 @command("ReportRuns")
 def report_runs(c: Connection) -> None:
     """Write runs/index.html, a leaderboard, and a page for every run and study; they need no server and no network."""
-    from src.experiments import report_pages
+    from src.experiments.report import pages
 
-    print(f"Written: {report_pages.report_runs(ROOT)}; open it in any browser.")
+    print(f"Written: {pages.report_runs(ROOT)}; open it in any browser.")
 
 
 @command(

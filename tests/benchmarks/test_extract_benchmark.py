@@ -11,7 +11,7 @@ import transformers
 from benchmarks import extract, made_up
 from src.audio.io import load_waveform
 from src.backbones import load_backbone
-from src.experiments.splits import read_split
+from src.experiments.corpus.splits import read_split
 
 TINY = {
     "hidden_size": 16,

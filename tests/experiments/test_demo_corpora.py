@@ -9,8 +9,8 @@ import pytest
 
 from src.audio.io import load_waveform
 from src.experiments import demo
-from src.experiments.catalogue import generate_tables
-from src.experiments.inspection import inspect_dataset
+from src.experiments.corpus.catalogue import generate_tables
+from src.experiments.corpus.inspection import inspect_dataset
 from src.utils.dataset import read_files
 
 

@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 
 from src.experiments import demo, pipeline
-from src.experiments.batching import Batch
+from src.experiments.corpus.splits import SplitShares, read_split, split_dataset
+from src.experiments.extraction.plan import Batch
+from src.experiments.extraction.projections import PROJECTIONS
+from src.experiments.extraction.readers import Sound, read_ahead
 from src.experiments.pipeline import Step, run_pipeline
-from src.experiments.projections import PROJECTIONS
-from src.experiments.reading import Sound, read_ahead
-from src.experiments.splits import SplitShares, read_split, split_dataset
 from src.utils.files import read_json
 
 pytestmark = pytest.mark.filterwarnings("ignore:The EER is", "ignore:There are only")
@@ -46,9 +46,9 @@ ACTS = [
 def _in_this_process(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> Iterator[None]:
     """Start no worker processes and, but for the demonstration, draw nothing: small corpora are done sooner."""
     if "demonstration" not in request.node.name:
-        monkeypatch.setattr("src.experiments.tuning.draw_losses", lambda _: None)
-        monkeypatch.setattr("src.experiments.tuning.save_pictures", lambda *_: None)
-        monkeypatch.setattr("src.experiments.evaluation.save_figure", lambda *_: None)
+        monkeypatch.setattr("src.experiments.studies.tuner.draw_losses", lambda _: None)
+        monkeypatch.setattr("src.experiments.studies.tuner.save_pictures", lambda *_: None)
+        monkeypatch.setattr("src.experiments.evaluation.evaluate.save_figure", lambda *_: None)
     with joblib.parallel_config(backend="sequential"):
         yield
 
@@ -120,7 +120,7 @@ def test_a_second_call_computes_nothing(corpus: Path, tmp_path: Path, monkeypatc
         read.extend(piece.file for batch in batches for piece in batch)
         return read_ahead(dataset, batches, **options)
 
-    monkeypatch.setattr("src.experiments.extraction.read_ahead", noted)
+    monkeypatch.setattr("src.experiments.extraction.extract.read_ahead", noted)
     first = list(chain(corpus, tmp_path))
     n_clips = sum(len(read_split(corpus, split)) for split in pipeline.DOWNSTREAM)
     assert len(read) == len(set(read)) == n_clips
@@ -129,7 +129,7 @@ def test_a_second_call_computes_nothing(corpus: Path, tmp_path: Path, monkeypatc
     written = {path: path.stat().st_mtime_ns for path in [*kept, *corpus.rglob("*.csv")]}
     for act in ("generate_tables", "add_duration", "add_amplitude", "split_dataset", "evaluate_run"):
         monkeypatch.setattr(pipeline, act, None)
-    monkeypatch.setattr("src.experiments.study_workers.train_run", None)
+    monkeypatch.setattr("src.experiments.studies.workers.train_run", None)
     second = list(chain(corpus, tmp_path))
     assert [(step.task, step.place) for step in second] == [(step.task, step.place) for step in first]
     assert len(read) == n_clips

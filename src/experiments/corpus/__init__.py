@@ -1,0 +1,1 @@
+"""Corpora on disk: tables, splits, derived corpora, inspection."""

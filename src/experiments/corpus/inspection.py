@@ -1,0 +1,221 @@
+"""What a corpus holds, and what in it gives the class away without any speech being listened to.
+
+Duration, level, sample rate, file format and the silence before the speech are measured on every clip. Each that tells
+the classes apart alone gets a warning with the EER that it reaches: a detector trained on such a corpus may have
+learned this and nothing else. What tells one system's spoofs apart can drown among those of the others, so each system
+is judged alone as well.
+"""
+
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import cast
+
+import numpy as np
+import pandas as pd
+from scipy.stats import mannwhitneyu
+
+from src.audio.framing import leading_silence
+from src.audio.io import SPEECH_RATE, load_waveform, read_header
+from src.audio.normalize import rms
+from src.experiments.corpus.catalogue import usable_or_reason
+from src.metrics.eer import detection_error_curve, equal_error_point
+from src.utils.dataset import REJECTED_TABLE, drop_rejected, person_of, read_files, read_rejected, write_tables
+from src.utils.labels import LABEL_NAMES, SPOOF, parse_label
+from src.utils.parallel import map_clips
+
+TELLING_EER = 0.40
+"""A cue counts as telling when its EER is below this and chance alone would hardly do it."""
+CHANCE = 1e-3
+ENOUGH_CLIPS = 20
+ADVICE = {
+    "duration": "cut or choose clips of like length",
+    "peak level": "fab NormalizeDataset --method=peak evens it out",
+    "RMS level": "fab NormalizeDataset --method=rms evens it out",
+    "sample rate": "fab NormalizeDataset writes all clips at one rate, though the bandwidth stays",
+    "file format": "fab NormalizeDataset writes all clips in one format, though traces of a lossy one stay",
+    "leading silence": "fab NormalizeDataset --trim cuts it",
+}
+
+
+@dataclass(frozen=True)
+class Cue:
+    """A property of the clips that is not speech."""
+
+    name: str
+    eer: float
+    """Of the best threshold on this property alone, in either direction."""
+    telling: bool
+    system: str = ""
+    """What made the spoofs that were judged; empty = all of them."""
+
+    @property
+    def warning(self) -> str:
+        """What a user is told."""
+        whom = f"the spoofs of {self.system} from bona fide speech" if self.system else "the classes apart"
+        return f"{self.name} alone tells {whom} with an EER of {self.eer:.1%}: {ADVICE[self.name]}."
+
+
+@dataclass(frozen=True)
+class Inspection:
+    """What `inspect_dataset` found."""
+
+    totals: str
+    table: pd.DataFrame
+    """A row for each label and gender: clips, people, hours and the median of every property."""
+    systems: pd.DataFrame
+    """The same for each system that made spoofs; no row where none is known."""
+    cues: list[Cue]
+    """Of every property and, of single systems, those that are telling where all systems together are not."""
+    n_rejected: int
+    clips: pd.DataFrame
+    """The table of files with what was measured on each."""
+
+    def __str__(self) -> str:
+        rejected = [f"{self.n_rejected} clips cannot be used, see {REJECTED_TABLE}."] if self.n_rejected else []
+        remarks = [f"Warning: {cue.warning}" for cue in self.cues if cue.telling]
+        if self.table.groupby("label")["clips"].sum().min() < ENOUGH_CLIPS:
+            remarks.append(
+                f"A class has fewer than {ENOUGH_CLIPS} clips: too few to find every property that tells it."
+            )
+        elif not remarks:
+            remarks.append("None of these properties alone tells the classes apart.")
+        tables = [table.to_string(index=False) for table in (self.table, self.systems) if len(table)]
+        return "\n".join([self.totals, *tables, *rejected, *remarks])
+
+
+def inspect_dataset(dataset: Path, jobs: int = 0) -> Inspection:
+    """Measure every clip of a corpus.
+
+    Raises
+    ------
+    FileNotFoundError, ValueError
+        When the tables are missing or broken.
+    """
+    files = read_files(dataset)
+    paths = [dataset / file for file in files["file"]]
+    measured = map_clips(partial(usable_or_reason, _measure), paths, jobs=jobs, description="clips")
+    reasons = {file: reason for file, (_, reason) in zip(files["file"], measured, strict=True) if reason}
+    usable = drop_rejected(dataset, files, reasons)
+    if reasons:
+        write_tables(dataset, usable)
+    clips = pd.concat([usable, pd.DataFrame([values for values, reason in measured if not reason])], axis=1)
+    clips = clips.loc[:, ~clips.columns.duplicated(keep="last")]
+    totals = f"{len(clips)} clips, {clips['duration'].sum() / 3600:.2f} h, {person_of(clips).nunique()} people"
+    cues = [*find_cues(clips), *find_system_cues(clips)]
+    return Inspection(
+        totals, _summary(clips, ["label", "gender"]), summarise_systems(clips), cues, len(read_rejected(dataset)), clips
+    )
+
+
+def find_cues(clips: pd.DataFrame, *, chance: float = CHANCE) -> list[Cue]:
+    """Judge each property of the clips by how well it alone tells the classes apart.
+
+    Parameters
+    ----------
+    clips : pd.DataFrame
+        Columns label and those that `inspect_dataset` measures.
+    chance : float
+        How probable a telling property may be where it depends on the class in no way.
+    """
+    labels = np.array([parse_label(label) for label in clips["label"]])
+    if len(set(labels)) < 2:
+        return []
+    numbers = {name: clips[name].to_numpy(float) for name in ("duration", "peak level", "RMS level", "leading silence")}
+    categories = {name: _share_of_bonafide(clips[name], labels) for name in ("sample rate", "file format")}
+    return [
+        *(_judge(name, labels, values, chance=chance) for name, values in numbers.items()),
+        *(_judge(name, labels, values, chance=chance, even_if_few=True) for name, values in categories.items()),
+    ]
+
+
+def find_system_cues(clips: pd.DataFrame) -> list[Cue]:
+    """Find what tells one system's spoofs from all bona fide clips, though it does not tell all spoofs from them.
+
+    The more systems there are, the rarer must a finding be by chance.
+    """
+    is_spoof = clips["label"] == LABEL_NAMES[SPOOF]
+    systems = _known_systems(clips)
+    told = {cue.name for cue in find_cues(clips) if cue.telling}
+    found = []
+    for system in systems:
+        cues = find_cues(clips[~is_spoof | (clips["system"] == system)], chance=CHANCE / len(systems))
+        found += [replace(cue, system=system) for cue in cues if cue.telling and cue.name not in told]
+    return found
+
+
+def summarise_systems(clips: pd.DataFrame) -> pd.DataFrame:
+    """Return a row for each system that made spoofs, spoofs whose maker is unknown last."""
+    if not _known_systems(clips):
+        return pd.DataFrame()
+    spoofs = clips[clips["label"] == LABEL_NAMES[SPOOF]]
+    rows = _summary(spoofs, ["system"]).sort_values("system", key=lambda names: names == "", kind="stable")
+    return rows.replace({"system": {"": "unknown"}}).reset_index(drop=True)
+
+
+def _known_systems(clips: pd.DataFrame) -> list[str]:
+    is_spoof = clips["label"] == LABEL_NAMES[SPOOF]
+    return sorted(set(clips.loc[is_spoof, "system"]) - {""}) if "system" in clips else []
+
+
+def _judge(name: str, labels: np.ndarray, values: np.ndarray, *, chance: float, even_if_few: bool = False) -> Cue:
+    if np.ptp(values) == 0:
+        return Cue(name, 0.5, False)
+    eer = min(_eer_between_ties(labels, values), _eer_between_ties(labels, -values))
+    by_chance = mannwhitneyu(values[labels == 1], values[labels == 0]).pvalue
+    sure = by_chance < chance or (even_if_few and eer == 0 and np.bincount(labels).min() >= 5)
+    return Cue(name, eer, bool(eer < TELLING_EER and sure))
+
+
+def _eer_between_ties(labels: np.ndarray, values: np.ndarray) -> float:
+    """Compute the EER of values that often coincide, ties broken by lot."""
+    order = np.random.default_rng(0).permutation(len(values))
+    ranks = np.empty(len(values))
+    ranks[order] = np.argsort(np.argsort(values[order], kind="stable"), kind="stable")
+    return equal_error_point(*detection_error_curve(labels, ranks))[0]
+
+
+def _share_of_bonafide(values: pd.Series, labels: np.ndarray) -> np.ndarray:
+    """Score a category by the share of bona fide clips in it: the best that any rule on it can do."""
+    return pd.Series(labels).groupby(values.to_numpy()).transform("mean").to_numpy(float)
+
+
+def _measure(path: Path) -> dict[str, float | int | str]:
+    header, waveform = read_header(path), load_waveform(path)
+    return {
+        "duration": header.duration,
+        "peak level": 20 * np.log10(np.abs(waveform).max()),
+        "RMS level": 20 * np.log10(rms(waveform)),
+        "sample rate": header.rate,
+        "file format": header.encoding,
+        "leading silence": leading_silence(waveform, SPEECH_RATE),
+    }
+
+
+def _summary(clips: pd.DataFrame, by: list[str]) -> pd.DataFrame:
+    groups = clips.groupby(by)
+    return pd.DataFrame(
+        [dict(zip(by, cast(tuple[str, ...], name), strict=True)) | _row(group) for name, group in groups]
+    )
+
+
+def _row(clips: pd.DataFrame) -> dict[str, object]:
+    return {
+        "clips": len(clips),
+        "people": person_of(clips).nunique(),
+        "hours": round(clips["duration"].sum() / 3600, 2),
+        "duration (s)": round(clips["duration"].median(), 2),
+        "peak (dBFS)": round(clips["peak level"].median(), 1),
+        "RMS (dBFS)": round(clips["RMS level"].median(), 1),
+        "leading silence (s)": round(clips["leading silence"].median(), 2),
+        "rate (Hz)": _kinds(clips["sample rate"]),
+        "format": _kinds(clips["file format"]),
+    }
+
+
+def _kinds(values: pd.Series) -> str:
+    """List the kinds that occur, most frequent first."""
+    counts = values.value_counts()
+    return (
+        str(counts.index[0]) if len(counts) == 1 else ", ".join(f"{kind} x {count}" for kind, count in counts.items())
+    )

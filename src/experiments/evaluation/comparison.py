@@ -1,0 +1,205 @@
+"""Tested runs side by side, and whether the difference of two is established or chance.
+
+Two runs are compared on the same clips, by the same draws of people (and spoof systems): the difference of their EERs,
+draw by draw, has an interval, and where it leaves out zero another draw of people would show the same winner.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from itertools import combinations
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from src.experiments.runs.folders import SCORES, TEST_RESULTS, find_run, read_hyperparameters, read_scores
+from src.metrics.bootstrap import Interval, Trials, interval
+from src.metrics.resampled import resample_eer
+from src.utils.files import read_record
+from src.utils.labels import parse_label
+from src.utils.paths import runs_folder
+
+SEED = 7
+SHOWN = ("eer", "min_dcf", "act_dcf", "cllr")
+
+
+@dataclass(frozen=True)
+class TestedRun:
+    """A run and what its usual test found."""
+
+    name: str
+    """As `--runs=` gave it, with the trial of a study filled in: `mlp_study0/run3`."""
+    hyperparameters: Mapping[str, Any]
+    metrics: Mapping[str, Any]
+    scores: pd.DataFrame
+    """`scores.csv`, sorted by file."""
+
+
+@dataclass(frozen=True)
+class Difference:
+    """How far the EERs of two runs lie apart."""
+
+    first: str
+    second: str
+    difference: float
+    """EER of the first less that of the second."""
+    bounds: Interval
+    n_people: int
+    n_clips: int
+
+    @property
+    def is_established(self) -> bool:
+        """Whether the interval lies on the difference's side of zero, as a whole."""
+        return bool(self.difference > 0 < self.bounds.low or self.difference < 0 > self.bounds.high)
+
+    def __str__(self) -> str:
+        if np.isnan(self.bounds.low):
+            why = "of a single person" if self.n_people < 2 else "where every draw of people gives the same"
+            return f"{self.first} and {self.second}: {why}, no difference can be established."
+        better, worse, low, high = self.second, self.first, self.bounds.low, self.bounds.high
+        if self.difference <= 0:
+            better, worse, low, high = self.first, self.second, 0.0 - high, 0.0 - low  # never -0.00
+        words = f"{better} has a lower EER than {worse}, by {100 * abs(self.difference):.2f} percentage points"
+        if self.difference == 0:
+            words = f"{better} and {worse} have the same EER"
+        verdict = "established" if self.is_established else "not established"
+        counts = f"{self.n_people} people, {self.n_clips} clips"
+        return f"{words} (95 %: {100 * low:.2f} to {100 * high:.2f}; {counts}): the difference is {verdict}."
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the same for a file; bounds are None where nothing can be said."""
+        bounds = {name: None if np.isnan(bound) else bound for name, bound in asdict(self.bounds).items()}
+        return {**asdict(self), "bounds": bounds, "established": self.is_established, "in_words": str(self)}
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Runs, and what can be said of each pair."""
+
+    runs: list[TestedRun]
+    differences: list[Difference]
+    other_clips: list[tuple[str, str]]
+    """Pairs that were tested on different clips, which says nothing of their difference."""
+
+    def __str__(self) -> str:
+        lines = [_table(self.runs), "", *map(str, self.differences)]
+        lines += [
+            f"{first} and {second} were tested on different clips: test both on the same split."
+            for first, second in self.other_clips
+        ]
+        if len(self.differences) > 1:
+            lines.append(
+                f"Of pairs that do not differ chance calls one in 20 established; compared here: "
+                f"{len(self.differences)} pairs."
+            )
+        return "\n".join(lines)
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the same for a file."""
+        return {
+            "runs": [{"run": run.name, **run.hyperparameters, **_shown(run)} for run in self.runs],
+            "differences": [pair.as_json() for pair in self.differences],
+            "tested_on_different_clips": self.other_clips,
+        }
+
+
+def compare_runs(names: str, *, root: Path) -> Comparison:
+    """Compare tested runs.
+
+    Parameters
+    ----------
+    names : str
+        Runs, separated by commas: `run0,mlp_study0/run3`; a study alone stands for its best trial.
+    root : Path
+        Holds `runs/`.
+
+    Raises
+    ------
+    ValueError
+        When fewer than two runs are named, or one twice.
+    FileNotFoundError
+        When one is not there, or was not tested.
+    """
+    wanted = [name.strip().strip("/") for name in names.split(",") if name.strip()]
+    if len(wanted) < 2:
+        raise ValueError(f"--runs= takes two runs or more, such as run0,mlp_study0/run3; given: '{names}'.")
+    runs = [read_tested_run(name, root) for name in wanted]
+    seen = [run.name for run in runs]
+    twice = [name for name in seen if seen.count(name) > 1]
+    if twice:
+        raise ValueError(f"--runs= names {twice[0]} twice.")
+    differences, other_clips = [], []
+    for first, second in combinations(runs, 2):
+        if _same_clips(first, second):
+            differences.append(_difference(first, second))
+        else:
+            other_clips.append((first.name, second.name))
+    return Comparison(runs, differences, other_clips)
+
+
+def read_tested_run(name: str, root: Path) -> TestedRun:
+    """Read a run by its name below `runs/`, with the results of its usual test."""
+    folder = _find(name, root)
+    shown = folder.relative_to(runs_folder(root)).as_posix()
+    for file in (TEST_RESULTS, SCORES):
+        if not (folder / file).is_file():
+            raise FileNotFoundError(f"{shown} was not tested (no {file}): run fab TestModel {_test_flags(folder)}.")
+    results = read_record(folder / TEST_RESULTS, "eer")
+    if not isinstance(results["eer"], dict) or not isinstance(results["eer"].get("value"), float):
+        again = f"fab TestModel {_test_flags(folder)}"
+        raise ValueError(f"{shown} was tested by an earlier version, without intervals: test it again, {again}.")
+    return TestedRun(shown, read_hyperparameters(folder), results, read_scores(folder).sort_values("file"))
+
+
+def _find(name: str, root: Path) -> Path:
+    parts = re.fullmatch(r"(?:runs/)?(?:(\w+)_study(\d+)(?=/|$))?/?(?:run(\d+))?", name)
+    if parts is None or not (parts[1] or parts[3]):
+        raise ValueError(f"'{name}' is no run; --runs= takes names such as run0 or mlp_study0/run3.")
+    return find_run(root, int(parts[3] or -1), int(parts[2] or -1), parts[1] or "")
+
+
+def _test_flags(run: Path) -> str:
+    """Return the flags with which TestModel makes the usual test of a run."""
+    flags = f"--dataset=datasets/{read_hyperparameters(run)['corpus']} --run-number={run.name.removeprefix('run')}"
+    classifier, study, number = run.parent.name.rpartition("_study")
+    return f"{flags} --classifier={classifier} --study-number={number}" if study else flags
+
+
+def _same_clips(first: TestedRun, second: TestedRun) -> bool:
+    same_corpus = first.hyperparameters["corpus"] == second.hyperparameters["corpus"]
+    clips = [run.scores[["file", "label", "speaker", "system"]].to_numpy().tolist() for run in (first, second)]
+    return same_corpus and clips[0] == clips[1]
+
+
+def _difference(first: TestedRun, second: TestedRun) -> Difference:
+    clips = first.scores
+    labels = np.array([parse_label(label) for label in clips["label"]])
+    trials = Trials(labels, clips["speaker"].to_numpy(str), clips["system"].to_numpy(str))
+    drawn = trials.draw(np.random.default_rng(SEED))
+    of_first, of_second = (resample_eer(run.scores["score"].to_numpy(float), drawn) for run in (first, second))
+    difference = first.metrics["eer"]["value"] - second.metrics["eer"]["value"]
+    bounds = interval(of_first - of_second, trials.n_people)
+    return Difference(first.name, second.name, difference, bounds, trials.n_people, len(clips))
+
+
+def _shown(run: TestedRun) -> dict[str, Any]:
+    return {metric: run.metrics[metric] for metric in SHOWN if metric in run.metrics}
+
+
+def _table(runs: list[TestedRun]) -> str:
+    """Lay the runs out, the lowest EER first."""
+    context_keys = ("corpus", "backbone", "layer", "pooling", "classifier")
+    titles = ["run", *context_keys, "EER %", "95 %", "min DCF", "act DCF", "Cllr"]
+    rows = []
+    for run in sorted(runs, key=lambda run: run.metrics["eer"]["value"]):
+        about = run.hyperparameters
+        eer = run.metrics["eer"]
+        bounds = "" if eer.get("low") is None else f"{100 * eer['low']:.2f} to {100 * eer['high']:.2f}"
+        context = [str(about[key]) for key in context_keys]
+        others = [f"{run.metrics[name]['value']:.4f}" if name in run.metrics else "" for name in SHOWN[1:]]
+        rows.append([run.name, *context, f"{100 * eer['value']:.2f}", bounds, *others])
+    widths = [max(len(row[column]) for row in [titles, *rows]) for column in range(len(titles))]
+    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in [titles, *rows]]
+    return "\n".join(line.rstrip() for line in lines)

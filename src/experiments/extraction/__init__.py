@@ -1,0 +1,1 @@
+"""From the clips of a split to its embedding store."""

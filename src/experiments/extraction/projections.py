@@ -1,0 +1,83 @@
+"""A split's embeddings as points on a page: UMAP and t-SNE, coloured by what is known of the clips.
+
+Pictures lie in the store's folder: `embeddings/<corpus>/<backbone>/<split>/pictures/`. They show whether groups lie
+apart, not how well a classifier tells them apart.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from src.experiments.inputs.embeddings import read_split_embeddings
+from src.experiments.runs.folders import save_figure
+from src.utils.embeddings import EmbeddingTable, resolve_layer
+from src.utils.labels import LABEL_NAMES
+from src.utils.paths import embeddings_folder
+from src.utils.registry import lookup
+
+PROJECTIONS = {
+    "umap": "src.visualize.umap:umap_projection",
+    "tsne": "src.visualize.tsne:tsne_projection",
+}
+"""Name of a projection -> function of vectors (n, d) and a seed that returns points (n, 2)."""
+TITLES = {"umap": "UMAP", "tsne": "t-SNE"}
+COLORS: dict[str, Callable[[EmbeddingTable], np.ndarray]] = {
+    "label": lambda table: np.where(table.labels == 1, LABEL_NAMES[1], LABEL_NAMES[0]),
+    "gender": lambda table: table.genders,
+    "speaker": lambda table: table.speakers,
+    "system": lambda table: np.where(table.labels == 1, LABEL_NAMES[1], table.systems),
+}
+"""What clips can be coloured by -> the group of each clip, shape (n,)."""
+
+
+def draw_embeddings(
+    dataset: Path,
+    backbone: str,
+    *,
+    root: Path,
+    methods: tuple[str, ...] = ("umap", "tsne"),
+    split: str = "downstream_train",
+    layer: int = -1,
+    color_by: str = "label",
+    max_points: int = 5000,
+    seed: int = 7,
+) -> list[Path]:
+    """Draw one picture for each projection method; return where they are.
+
+    Parameters
+    ----------
+    dataset, backbone, split, layer
+        Which embeddings.
+    root : Path
+        Holds `embeddings/`.
+    methods : tuple of str
+        Rows of PROJECTIONS.
+    color_by : str
+        "label", "gender", "speaker" or "system".
+    max_points : int
+        Of more clips than this, so many are drawn by lot.
+    seed : int
+    """
+    from src.visualize.scatter import scatter_figure
+
+    if color_by not in COLORS:
+        raise ValueError(f"Unknown --color-by '{color_by}'; allowed: {', '.join(COLORS)}.")
+    if max_points < 1:
+        raise ValueError(f"--max-points must be 1 or more, not {max_points}.")
+    table, meta = read_split_embeddings(root, dataset, backbone, split, layer)
+    number = resolve_layer(layer, meta["layers"])
+    chosen = np.arange(len(table))
+    if len(table) > max_points:
+        chosen = np.sort(np.random.default_rng(seed).choice(len(table), max_points, replace=False))
+    groups = COLORS[color_by](table)[chosen]
+    of_clips = f"{len(chosen)} clips" if len(chosen) == len(table) else f"{len(chosen)} of {len(table)} clips"
+    paths = []
+    for method in methods:
+        points = lookup(PROJECTIONS, method, "projection")(table.vectors[chosen], seed=seed)
+        title = f"{TITLES[method]}: {dataset.name}, {split}, {backbone} layer {number}, {of_clips}"
+        figure = scatter_figure(points, groups, title=title, legend_title=color_by)
+        folder = embeddings_folder(root, dataset, backbone, split) / "pictures"
+        paths.append(folder / f"{method}-layer{number:02d}-{color_by}.png")
+        save_figure(paths[-1], figure)
+    return paths

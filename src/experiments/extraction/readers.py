@@ -1,0 +1,173 @@
+"""Recordings read by other processes, a few batches ahead of the model.
+
+A decoder that dies on a damaged file takes its process with it and not the run: what was being read is read again, one
+recording at a time, and the one that kills its reader is named and left out. This module imports nothing heavy, so that
+those processes start at once.
+"""
+
+import os
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass
+from functools import partial
+from itertools import islice
+from pathlib import Path
+from typing import Any, TypeVar
+
+import loky
+import numpy as np
+from loky.process_executor import TerminatedWorkerError
+
+from src.audio.io import UnusableAudio, count_samples, is_silent, load_stretch, load_waveform
+from src.experiments.extraction.plan import Batch, Piece
+from src.utils.parallel import end_with, signal_of
+
+T = TypeVar("T")
+MOST_READERS = 16
+FILES_AT_ONCE = 256
+ENDED_BY_THE_SYSTEM = ("SIGKILL", "SIGTERM")
+DECODER_DIED = "unreadable (the decoder died of it"
+ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+
+
+@dataclass(frozen=True)
+class Sound:
+    """A piece that was read: its waveform, or the reason why there is none."""
+
+    piece: Piece
+    waveform: np.ndarray
+    reason: str = ""
+    silent: bool = False
+    """A window may be silent where its clip is not."""
+
+
+def read_ahead(
+    dataset: Path, batches: Iterable[Batch], *, rate: int, min_samples: int, ahead: int = 0
+) -> Iterator[list[Sound]]:
+    """Read batches in the order asked for, in other processes, and not many more than are wanted.
+
+    Parameters
+    ----------
+    dataset : Path
+    batches : iterable of Batch
+    rate : int
+        Sample rate wanted, in hertz.
+    min_samples : int
+        Shorter clips cannot be used.
+    ahead : int
+        Batches read ahead; 0 = two for each reading process.
+
+    Raises
+    ------
+    ChildProcessError
+        When the system ends a reading process.
+    """
+    read = partial(_read_batch, dataset, rate, min_samples)
+    upcoming = iter(batches)
+    pending: deque[tuple[Batch, Future[list[Sound]]]] = deque()
+    while True:
+        new = list(islice(upcoming, (ahead or 2 * n_readers()) - len(pending)))
+        try:
+            while new:
+                pending.append((new[0], _readers().submit(read, new[0])))
+                new.pop(0)
+            if not pending:
+                return
+            sounds = pending[0][1].result()
+        except TerminatedWorkerError as death:
+            _refuse_if_ended_by_the_system(death)
+            for batch in [*(batch for batch, _ in pending), *new]:
+                yield [_read_alone(read, piece) for piece in batch]
+            pending.clear()
+        else:
+            pending.popleft()
+            yield sounds
+
+
+def survey(function: Callable[[Path], T], dataset: Path, files: Sequence[str]) -> dict[str, T]:
+    """Apply a quick function to many recordings; return file -> result, without those that kill their reader.
+
+    Raises
+    ------
+    ChildProcessError
+        When the system ends a reading process.
+    """
+    chunks = [files[start : start + FILES_AT_ONCE] for start in range(0, len(files), FILES_AT_ONCE)]
+    found: dict[str, T] = {}
+    try:
+        for chunk, results in zip(chunks, _readers().map(partial(_apply, function, dataset), chunks), strict=True):
+            found.update(zip(chunk, results, strict=True))
+    except TerminatedWorkerError as death:
+        _refuse_if_ended_by_the_system(death)
+        for file in files[len(found) :]:
+            try:
+                found[file] = _readers().submit(_apply, function, dataset, [file]).result()[0]
+            except TerminatedWorkerError as death_of_one:
+                _refuse_if_ended_by_the_system(death_of_one)
+    return found
+
+
+def length_or_reason(rate: int, min_samples: int, path: Path) -> tuple[int, str]:
+    """Return a recording's samples at a rate, and why it cannot be used, if it cannot."""
+    try:
+        n_samples = count_samples(path, rate)
+    except UnusableAudio as error:
+        return 0, str(error)
+    return n_samples, _too_short(n_samples, rate, min_samples)
+
+
+def n_readers() -> int:
+    """Return how many processes read."""
+    return min(loky.cpu_count(), MOST_READERS)
+
+
+def _readers() -> Any:
+    return loky.get_reusable_executor(
+        max_workers=n_readers(), timeout=120, env=ONE_THREAD, initializer=end_with, initargs=(os.getpid(),)
+    )
+
+
+def _apply(function: Callable[[Path], T], dataset: Path, files: Sequence[str]) -> list[T]:
+    return [function(dataset / file) for file in files]
+
+
+def _read_batch(dataset: Path, rate: int, min_samples: int, batch: Batch) -> list[Sound]:
+    return [_read_piece(dataset, rate, min_samples, piece) for piece in batch]
+
+
+def _read_piece(dataset: Path, rate: int, min_samples: int, piece: Piece) -> Sound:
+    path = dataset / piece.file
+    try:
+        waveform = load_stretch(path, piece.start, piece.stop, rate) if piece.stop else load_waveform(path, rate)
+    except UnusableAudio as error:
+        return _without_sound(piece, str(error))
+    too_short = _too_short(len(waveform), rate, min_samples)
+    return _without_sound(piece, too_short) if too_short else Sound(piece, waveform, silent=is_silent(waveform))
+
+
+def _too_short(n_samples: int, rate: int, min_samples: int) -> str:
+    if n_samples >= min_samples:
+        return ""
+    return f"too short ({n_samples} samples at {rate} Hz; a frame needs {min_samples})"
+
+
+def _without_sound(piece: Piece, reason: str) -> Sound:
+    return Sound(piece, np.empty(0, np.float32), reason)
+
+
+def _read_alone(read: Callable[[Batch], list[Sound]], piece: Piece) -> Sound:
+    """Read a piece that may kill its reader."""
+    try:
+        return _readers().submit(read, (piece,)).result()[0]
+    except TerminatedWorkerError as death:
+        _refuse_if_ended_by_the_system(death)
+        return _without_sound(piece, f"{DECODER_DIED}: {signal_of(death)})")
+
+
+def _refuse_if_ended_by_the_system(death: TerminatedWorkerError) -> None:
+    if signal_of(death) in ENDED_BY_THE_SYSTEM:
+        raise ChildProcessError(
+            f"The system ended a process that reads recordings ({signal_of(death)}), perhaps for want of memory: "
+            "run the same command again; finished work is kept."
+        ) from None

@@ -1,0 +1,1 @@
+"""What a model eats, read and checked."""

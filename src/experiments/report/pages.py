@@ -1,0 +1,114 @@
+"""The pages of a review, written into `runs/`: `index.html`, and a `report.html` in every run and study.
+
+A page whose content is as it was is not written again. The slices of a study, the only pictures that are drawn here,
+are drawn when anything else on its page has changed: the page carries the digest of all that.
+"""
+
+import io
+import warnings
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tqdm import tqdm
+
+from src.experiments.report.contents import contents_of, read_comparison
+from src.experiments.report.run_records import PAGE, read_run
+from src.experiments.report.study_records import StudyNotes, read_notes, read_study, run_folders
+from src.utils.files import text_digest, write_text
+from src.utils.paths import runs_folder
+from src.visualize.pages.pictures import parse_picture
+from src.visualize.pages.records import Picture, Review, Run, Study
+from src.visualize.pages.rendering import index_page, run_page, study_page
+
+if TYPE_CHECKING:
+    import optuna
+
+SLICE_DPI = 110
+_HEAD_BYTES = 4096
+
+
+def report_runs(root: Path) -> Path:
+    """Write a page for everything in `<root>/runs` and return that of all of it.
+
+    Parameters
+    ----------
+    root : Path
+        Holds `runs/` and, for listening, `datasets/`.
+
+    Returns
+    -------
+    Path
+        `runs/index.html`.
+    """
+    found = contents_of(root)
+    notes = [read_notes(folder) for folder in found.studies]
+    trials = {note.folder: run_folders(note.folder) for note in notes}
+    n_pages = len(found.runs) + sum(map(len, trials.values())) + len(notes)
+    with tqdm(total=n_pages, desc="pages", unit="page", disable=None) as bar:
+        runs = [_write_run(folder, root, None, bar) for folder in found.runs]
+        studies = [_write_study(note, trials[note.folder], root, bar) for note in notes]
+    comparisons = tuple(map(read_comparison, found.comparisons))
+    index = runs_folder(root) / "index.html"
+    _write(index, index_page(Review(tuple(runs), tuple(studies), comparisons, found.foreign)))
+    return index
+
+
+def _write_run(folder: Path, root: Path, study: StudyNotes | None, bar: tqdm) -> Run:
+    """Write the page of a run and return its record, for the pages that list it."""
+    run = read_run(folder, root, study.of_runs if study else None)
+    _write(folder / PAGE, run_page(run))
+    bar.update()
+    return run.without_pictures()
+
+
+def _write_study(notes: StudyNotes, folders: list[Path], root: Path, bar: tqdm) -> Study:
+    """Write the pages of a study and its runs and return its record."""
+    runs = tuple(_write_run(folder, root, notes, bar) for folder in folders)
+    study, opened = read_study(notes, runs)
+    page = notes.folder / PAGE
+    made_from = text_digest(study_page(study) + repr(study.trials))
+    if not _is_made_from(page, made_from):
+        problems: list[str] = []
+        slices = _draw_slices(opened, study, problems) if opened else ()
+        shown = replace(study, problems=(*study.problems, *problems))
+        _write(page, study_page(shown, slices, "" if problems else made_from))
+    bar.update()
+    return study
+
+
+def _draw_slices(opened: "optuna.Study", study: Study, problems: list[str]) -> tuple[Picture, ...]:
+    """Draw the slices of all hyperparameters that vary."""
+    from src.visualize.slices import slice_figure
+
+    finished = [trial.parameters for trial in study.trials if trial.state == "finished"]
+    names = dict.fromkeys(name for parameters in finished for name in parameters)
+    slices = []
+    for name in names:
+        if len({repr(parameters[name]) for parameters in finished if name in parameters}) < 2:
+            continue
+        content = io.BytesIO()
+        try:
+            slice_figure(opened, name).savefig(content, format="png", dpi=SLICE_DPI)
+        except Exception as error:  # what a journal holds may be beyond Optuna's drawing
+            problems.append(f"no slice of {name} can be drawn ({error})")
+            continue
+        slices.append(parse_picture(name, content.getvalue()))
+    return tuple(slices)
+
+
+def _is_made_from(page: Path, digest: str) -> bool:
+    """Tell whether a study's page was made from what has the digest."""
+    if not page.is_file():
+        return False
+    with page.open("rb") as file:
+        return f'<meta name="made-from" content="{digest}">'.encode() in file.read(_HEAD_BYTES)
+
+
+def _write(path: Path, page: str) -> None:
+    """Write a page, unless it is there already; where it may not be written, say so and go on."""
+    try:
+        if not path.is_file() or path.read_bytes() != page.encode():
+            write_text(path, page)
+    except PermissionError as error:
+        warnings.warn(f"{path} cannot be written ({error.strerror})", stacklevel=2)

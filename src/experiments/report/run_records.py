@@ -1,0 +1,169 @@
+"""A run folder, whole or broken, becomes the record that its page shows; its tests with it."""
+
+import heapq
+import os
+from dataclasses import dataclass, replace
+from pathlib import Path, PurePosixPath
+from typing import Any
+from urllib.parse import quote
+
+from src.experiments.report.files import (
+    as_number,
+    exists,
+    folders,
+    metrics_of,
+    read_object,
+    read_pictures,
+    read_rows,
+)
+from src.experiments.runs.folders import (
+    CALIBRATION,
+    HYPERPARAMETERS,
+    METRICS,
+    PROVENANCE,
+    SCORES,
+    TEST_RESULTS,
+    WEIGHTS,
+)
+from src.utils.labels import BONAFIDE, LABEL_NAMES
+from src.visualize.pages.records import Clip, Metrics, Outcome, Run
+
+TRAINING_PICTURES = ("loss_plot.png",)
+TEST_PICTURES = ("det_curve.png", "roc_curve.png", "score_histogram.png", "confusion_matrix.png")
+SCORE_COLUMNS = ("file", "label", "score", "speaker", "system")
+MOST_WRONG = 20
+PAGE = "report.html"
+
+
+@dataclass(frozen=True)
+class StudyOf:
+    """What a run's record says of its study."""
+
+    name: str
+    best: int | None = None
+
+
+def read_run(folder: Path, root: Path, study: StudyOf | None = None) -> Run:
+    """Read a run folder; never raises on account of what lies in it.
+
+    Parameters
+    ----------
+    folder : Path
+        `runs/run<m>` or `runs/<study>/run<m>`.
+    root : Path
+        The project, whose `datasets/` hold the recordings that pages play.
+    study : StudyOf, optional
+        The study that it is a trial of.
+    """
+    problems: list[str] = []
+    name = f"{study.name}/{folder.name}" if study else folder.name
+    number = int(folder.name.removeprefix("run"))
+    ended = exists(folder / METRICS)
+    validation = read_object(folder / METRICS, problems)
+    metrics = metrics_of(validation)
+    if validation and "eer" not in metrics:
+        problems.append(f"{METRICS} holds no EER")
+    usual, others = _outcomes(folder, root)
+    return Run(
+        name,
+        quote(os.fsencode(f"{name}/{PAGE}")),
+        _state(ended, metrics, validation),
+        study.name if study else "",
+        number,
+        study is not None and study.best == number,
+        any(exists(folder / name) for name in WEIGHTS),
+        read_object(folder / HYPERPARAMETERS, problems, required=ended),
+        metrics,
+        validation["split"] if isinstance(validation.get("split"), str) else "",
+        read_object(folder / CALIBRATION, problems, required=False),
+        read_object(folder / PROVENANCE, problems, required=ended),
+        usual,
+        others,
+        read_pictures(folder, TRAINING_PICTURES, problems),
+        tuple(problems),
+    )
+
+
+def _outcomes(run: Path, root: Path) -> tuple[Outcome | None, tuple[Outcome, ...]]:
+    """Return the usual test of a run, where there is one, and its tests on other data."""
+    recordings = _Recordings(root, run)
+    usual = None
+    if exists(run / TEST_RESULTS) or exists(run / SCORES):
+        usual = _read_outcome(run, "", recordings)
+    others = [folder for folder in folders(run) if folder.name.startswith("test-")]
+    return usual, tuple(_read_outcome(folder, folder.name, recordings) for folder in others)
+
+
+def _state(ended: bool, metrics: Metrics, validation: dict[str, Any]) -> str:
+    if not ended:
+        return "did not finish"
+    if "eer" not in metrics:
+        return "broken"
+    return "stopped early" if validation.get("pruned") is True else "finished"
+
+
+@dataclass(frozen=True)
+class _Recordings:
+    """Where recordings lie, as a page in a run's folder finds them."""
+
+    root: Path
+    page_folder: Path
+
+    def url(self, corpus: object, file: str) -> str:
+        """Return the relative URL of a recording; empty when it is not in `<root>/datasets/<corpus>`."""
+        parts = PurePosixPath(file).parts
+        if not isinstance(corpus, str) or not _is_name(corpus) or not parts or not all(map(_is_name, parts)):
+            return ""
+        path = self.root / "datasets" / corpus / Path(*parts)
+        if not exists(path):
+            return ""
+        return quote(os.fsencode(Path(os.path.relpath(path, self.page_folder)).as_posix()))
+
+
+def _is_name(part: str) -> bool:
+    """Tell whether a part of a path leads down, not up or elsewhere."""
+    return part not in ("", ".", "..") and "/" not in part and "\\" not in part and "\0" not in part
+
+
+def _read_outcome(folder: Path, name: str, recordings: _Recordings) -> Outcome:
+    problems: list[str] = []
+    results = read_object(folder / TEST_RESULTS, problems)
+    about = results.pop("about", {})
+    about = about if isinstance(about, dict) else {}
+    breakdowns = _breakdowns(results.pop("breakdowns", {}))
+    metrics = metrics_of(results)
+    if results and "eer" not in metrics:
+        problems.append(f"{TEST_RESULTS} holds no EER")
+    worst: list[Clip] = []
+    n_wrong = None
+    if exists(folder / SCORES) and "threshold" in metrics:
+        worst, n_wrong = _wrong_clips(folder / SCORES, metrics["threshold"].value, problems)
+    shown = tuple(replace(clip, url=recordings.url(about.get("corpus"), clip.file)) for clip in worst)
+    pictures = read_pictures(folder, TEST_PICTURES, problems)
+    return Outcome(name, about, metrics, breakdowns, pictures, shown, n_wrong, tuple(problems))
+
+
+def _breakdowns(content: Any) -> dict[str, dict[str, Metrics]]:
+    """Return what by -> group -> its metrics, of what is in that form."""
+    if not isinstance(content, dict):
+        return {}
+    return {
+        what: {name: metrics_of(group) for name, group in groups.items() if isinstance(group, dict)}
+        for what, groups in content.items()
+        if isinstance(groups, dict)
+    }
+
+
+def _wrong_clips(path: Path, threshold: float, problems: list[str]) -> tuple[list[Clip], int]:
+    """Return the clips furthest on the wrong side of the threshold, and how many are on it."""
+    wrong = []
+    for file, label, score_text, speaker, system in read_rows(path, SCORE_COLUMNS, problems, required=3):
+        score = as_number(score_text)
+        if score is None:
+            problems.append(f"{path.name}: the score of {file} is no number")
+            break
+        is_bonafide = label == LABEL_NAMES[BONAFIDE]
+        if is_bonafide != (score >= threshold):
+            wrong.append((-abs(score - threshold), file, label, score, speaker, system))
+    worst = heapq.nsmallest(MOST_WRONG, wrong)
+    return [Clip(file, label, score, -order, *who) for order, file, label, score, *who in worst], len(wrong)

@@ -1,0 +1,150 @@
+"""A study folder, whole or broken, becomes the record that its page shows, and its trials become Optuna's study.
+
+Trials are read from the study's journal, or from the storage that `study.json` names. Where that cannot be read, the
+run folders tell what they know. Nothing is written: a study may be under way while it is looked at.
+"""
+
+import os
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+from src.experiments.report.files import exists, finite, folders, read_object, read_pictures
+from src.experiments.report.run_records import PAGE, StudyOf
+from src.experiments.runs.folders import BEST, existing_numbers
+from src.experiments.runs.provenance import without_password
+from src.experiments.studies.search import STUDY
+from src.experiments.studies.storage import JOURNAL
+from src.experiments.training.trainer import CONTEXT
+from src.visualize.pages.records import Run, Study, Trial
+
+if TYPE_CHECKING:
+    import optuna
+
+PICTURES = ("optimization_history.png", "param_importances.png")
+PATIENCE = 5
+"""Seconds to wait for a database."""
+_STATES = {
+    "COMPLETE": "finished",
+    "PRUNED": "stopped early",
+    "FAIL": "failed",
+    "RUNNING": "running",
+    "WAITING": "waiting",
+}
+
+
+@dataclass(frozen=True)
+class StudyNotes:
+    """What the files of a study say, before its runs are read."""
+
+    folder: Path
+    search: dict[str, Any]
+    best: int | None
+    best_value: float | None
+    problems: tuple[str, ...]
+
+    @property
+    def of_runs(self) -> StudyOf:
+        """What the records of its runs say of it."""
+        return StudyOf(self.folder.name, self.best)
+
+
+def read_notes(folder: Path) -> StudyNotes:
+    """Read the small files of a study folder; never raises on account of what lies in it."""
+    problems: list[str] = []
+    search = read_object(folder / STUDY, problems)
+    best = read_object(folder / BEST, problems, required=False)
+    number = best.get("best_trial_number")
+    value = finite(best.get("best_validation_eer"))
+    if best and (type(number) is not int or value is None):
+        problems.append(f"{BEST} names no best trial")
+    return StudyNotes(folder, search, number if type(number) is int else None, value, tuple(problems))
+
+
+def run_folders(study: Path) -> list[Path]:
+    """Return the run folders of a study, by number."""
+    there = {folder.name for folder in folders(study)}
+    return [study / f"run{number}" for number in existing_numbers(study, "run") if f"run{number}" in there]
+
+
+def read_study(notes: StudyNotes, runs: tuple[Run, ...]) -> "tuple[Study, optuna.Study | None]":
+    """Return a study's record, with the runs that were read of it, and Optuna's study where it can be read."""
+    problems = list(notes.problems)
+    opened = _opened(notes, problems)
+    trials = (
+        [_trial(trial) for trial in opened.get_trials(deepcopy=False)] if opened else list(map(_trial_of_run, runs))
+    )
+    study = Study(
+        notes.folder.name,
+        quote(os.fsencode(f"{notes.folder.name}/{PAGE}")),
+        _without_password(notes.search),
+        notes.best,
+        notes.best_value,
+        tuple(trials),
+        runs,
+        read_pictures(notes.folder, PICTURES, problems),
+        tuple(problems),
+    )
+    return study, opened
+
+
+def _opened(notes: StudyNotes, problems: list[str]) -> "optuna.Study | None":
+    """Return Optuna's study with its trials read, or None and the reason."""
+    place = notes.search.get("storage")
+    where = without_password(place) if isinstance(place, str) and place else JOURNAL
+    if where == JOURNAL and not exists(notes.folder / JOURNAL):
+        problems.append(f"{JOURNAL} is missing: what follows is from the run folders")
+        return None
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return _load(notes, place if where != JOURNAL else None)
+    except Exception as error:  # damaged or unreachable, each storage and driver raises errors of its own
+        reason = (str(error).splitlines() or [""])[0].replace(str(place), where) or type(error).__name__
+        problems.append(f"{where} cannot be read ({reason}): what follows is from the run folders")
+        return None
+
+
+def _load(notes: StudyNotes, place: str | None) -> "optuna.Study":
+    import optuna
+    from optuna.storages.journal import JournalFileBackend
+
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    storage: optuna.storages.BaseStorage
+    if place and "://" in place:
+        timeout = {} if place.startswith("sqlite") else {"connect_args": {"connect_timeout": PATIENCE}}
+        storage = optuna.storages.RDBStorage(place.replace(":***@", "@"), timeout, skip_table_creation=True)
+    else:
+        journal = Path(place).expanduser() if place else notes.folder / JOURNAL
+        if not exists(journal):
+            raise FileNotFoundError("there is no such file")
+        storage = optuna.storages.JournalStorage(JournalFileBackend(os.fspath(journal)))
+    names = optuna.get_all_study_names(storage)
+    wanted = notes.search.get("study_name", notes.folder.name)
+    name = names[0] if len(names) == 1 else wanted
+    if name not in names:
+        raise ValueError(f"it holds no study {wanted}")
+    study = optuna.load_study(study_name=name, storage=storage)
+    study.get_trials(deepcopy=False)
+    return study
+
+
+def _trial(trial: "optuna.trial.FrozenTrial") -> Trial:
+    value = finite(trial.value) if trial.state.name in ("COMPLETE", "PRUNED") else None
+    return Trial(trial.number, _STATES[trial.state.name], value, dict(trial.params))
+
+
+def _trial_of_run(run: Run) -> Trial:
+    own = {"layer", "pooling"} | run.hyperparameters.keys() - set(CONTEXT)
+    parameters = {key: value for key, value in run.hyperparameters.items() if key in own}
+    eer = run.validation.get("eer")
+    return Trial(run.number, run.state, eer.value if eer else None, parameters)
+
+
+def _without_password(search: dict[str, Any]) -> dict[str, Any]:
+    return {
+        key: without_password(value) if key == "storage" and isinstance(value, str) else value
+        for key, value in search.items()
+    }

@@ -1,0 +1,1 @@
+"""What lies in `runs/`: names, numbers, artefacts, provenance; nothing here trains."""

@@ -1,0 +1,31 @@
+"""Pictures of a study: its history, which hyperparameters mattered, and the losses of the trials that were kept."""
+
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from src.experiments.runs.folders import save_figure
+
+if TYPE_CHECKING:
+    import optuna
+
+
+def save_pictures(study: "optuna.Study", folder: Path) -> None:
+    """Draw the history and, where several values were tried, which hyperparameters mattered."""
+    import optuna
+
+    from src.visualize.study import history_figure, importance_figure
+
+    values = {trial.number: trial.value for trial in study.get_trials(deepcopy=False)}
+    found = {number: value for number, value in values.items() if value is not None}
+    save_figure(folder / "optimization_history.png", history_figure(list(found), list(found.values())))
+    completed = study.get_trials(deepcopy=False, states=(optuna.trial.TrialState.COMPLETE,))
+    if len({trial.value for trial in completed}) < 2:
+        return
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # its evaluator is marked experimental
+        importances = optuna.importance.get_param_importances(
+            study, evaluator=optuna.importance.FanovaImportanceEvaluator(seed=0)
+        )
+    if importances:
+        save_figure(folder / "param_importances.png", importance_figure(list(importances), list(importances.values())))

@@ -1,0 +1,165 @@
+"""Where the trials of a study are written down: a journal in its own folder, or a storage that several machines share.
+
+The journal in the study's folder belongs to one process at a time (and the workers it starts). After each trial the
+journal's length is noted; what a kill left behind it is cut off at the next start, so that trial is drawn again, the
+same. Where several trials ran at once, the others that the kill ended are marked as failed.
+
+A shared storage is a database (`postgresql://user@host/base`) or a journal file on a shared disk. No trial is ever cut
+off there: other machines may be at work. Each trial says who runs it, and those whose process is gone are marked as
+failed. In both cases a failed trial does not count, and another takes its place.
+"""
+
+import os
+import socket
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import psutil
+
+from src.experiments.runs.folders import BEST
+from src.experiments.runs.provenance import without_password
+from src.utils.files import write_text
+from src.utils.paths import absolute
+
+if TYPE_CHECKING:
+    import optuna
+
+JOURNAL, FINISHED_BYTES = "journal.log", "journal.finished"
+JOURNAL_BEGINS = b'{"op_code":'
+WORKER = "worker"
+"""User attribute of a trial: host, process and its start, by which a process that is gone is known."""
+
+
+def open_own_journal(folder: Path) -> "optuna.storages.BaseStorage":
+    """Open the journal of a study's folder, cut back to its finished trials; the caller must be alone."""
+    journal = folder / JOURNAL
+    (folder / f"{JOURNAL}.lock").unlink(missing_ok=True)  # of a process that was killed; we are alone
+    if journal.is_file():
+        with journal.open("r+b") as file:
+            whole = file.read(_finished_bytes(folder))
+            file.truncate(whole.rfind(b"\n") + 1)  # a worker may have been writing when the length was noted
+    return _journal(journal)
+
+
+def note_finished(folder: Path) -> None:
+    """Note that the journal, as long as it is now, belongs to finished trials."""
+    write_text(folder / FINISHED_BYTES, str((folder / JOURNAL).stat().st_size))
+
+
+def open_shared(storage: str) -> "optuna.storages.BaseStorage":
+    """Open a database by its URL, or a journal file by its path.
+
+    Raises
+    ------
+    ValueError
+        When it cannot be opened, is a file that holds something else, or is SQLite, which loses trials when several
+        processes write.
+    """
+    import optuna
+
+    if "://" not in storage:
+        return _open_shared_journal(absolute(storage))
+    if storage.startswith("sqlite"):
+        raise ValueError(
+            "--storage= cannot be SQLite, which is not safe for several processes: "
+            "give postgresql://user@host/base or a journal file."
+        )
+    from sqlalchemy.pool import NullPool
+
+    try:
+        # Connections that are closed after use: nothing to lose when a process is copied or dies.
+        return optuna.storages.RDBStorage(storage, engine_kwargs={"poolclass": NullPool})
+    except ImportError as error:
+        hint = ": pip install -e '.[postgres]'" if storage.startswith("postgres") else ""
+        raise ValueError(f"The driver for {without_password(storage)} is not installed ({error}){hint}.") from None
+    except Exception as error:  # of SQLAlchemy and of every driver's own kind
+        reason = str(error).splitlines()[0]
+        raise ValueError(f"The storage {without_password(storage)} cannot be opened: {reason}") from None
+
+
+def full_name(storage: str) -> str:
+    """Return a storage as it is called wherever the user stands: a journal file's path from the root on.
+
+    >>> full_name("postgresql://host/base"), full_name("/shared/../studies.log")
+    ('postgresql://host/base', '/studies.log')
+    """
+    return storage if "://" in storage else os.fspath(absolute(storage))
+
+
+def this_worker() -> str:
+    """Return who we are, as trials write it down."""
+    process = psutil.Process()
+    return f"{socket.gethostname()} {process.pid} {process.create_time()}"
+
+
+def is_at_work(worker: str) -> bool:
+    """Tell whether the process that runs a trial is at work on this machine."""
+    host, _, process = worker.partition(" ")
+    number, _, created = process.partition(" ")
+    if host != socket.gethostname():
+        return False
+    try:
+        found = psutil.Process(int(number))
+        return str(found.create_time()) == created and found.status() != psutil.STATUS_ZOMBIE
+    except (psutil.NoSuchProcess, ValueError):
+        return False
+
+
+def give_up_dead_trials(study: "optuna.Study", *, alone: bool) -> None:
+    """Mark trials as failed that nobody runs any more: all unfinished where we are alone, else this machine's dead."""
+    import optuna
+
+    for trial in study.get_trials(deepcopy=False, states=(optuna.trial.TrialState.RUNNING,)):
+        worker = trial.user_attrs.get(WORKER, "")
+        if alone or (worker.startswith(f"{socket.gethostname()} ") and not is_at_work(worker)):
+            study.tell(trial.number, state=optuna.trial.TrialState.FAIL, skip_if_finished=True)
+
+
+def _open_shared_journal(path: Path) -> "optuna.storages.BaseStorage":
+    """Open a journal file; nothing is ever written into a file that is something else."""
+    if path.exists() and not path.is_file():
+        kind = "folder" if path.is_dir() else "device"
+        raise ValueError(f"--storage={path} is a {kind}; give a journal file or a database URL.")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if path.is_file():
+        with path.open("rb") as file:
+            if file.read(len(JOURNAL_BEGINS)) not in (JOURNAL_BEGINS, b""):
+                raise ValueError(f"--storage={path} is no journal of studies; give the name of a new file.")
+        _cut_torn_line(path)
+    try:
+        return _journal(path)
+    except (ValueError, KeyError, TypeError) as error:  # Optuna reads it here
+        raise ValueError(f"The journal {path} is damaged ({error}); start a new one.") from None
+
+
+def _cut_torn_line(path: Path) -> None:
+    """Cut off a last line that a machine could not write to its end; whoever writes a line holds the lock meanwhile."""
+    from optuna.storages.journal import JournalFileSymlinkLock
+
+    lock = JournalFileSymlinkLock(os.fspath(path))
+    lock.acquire()
+    try:
+        with path.open("r+b") as file:
+            whole = file.read()
+            if not whole.endswith(b"\n"):
+                file.truncate(whole.rfind(b"\n") + 1)
+    finally:
+        lock.release()
+
+
+def _journal(path: Path) -> "optuna.storages.JournalStorage":
+    import optuna
+    from optuna.storages.journal import JournalFileBackend
+
+    return optuna.storages.JournalStorage(JournalFileBackend(os.fspath(path)))
+
+
+def _finished_bytes(folder: Path) -> int:
+    """Return how much of the journal belongs to finished trials; none of it before the first has ended."""
+    note = folder / FINISHED_BYTES
+    text = note.read_text().strip() if note.is_file() else ""
+    if text.isdecimal():
+        return int(text)
+    if text or (folder / BEST).is_file():
+        raise ValueError(f"{note} is damaged, so {folder.name} cannot be gone on with; start a new study.")
+    return 0

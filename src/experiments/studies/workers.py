@@ -1,0 +1,161 @@
+"""The trials of a study at work: in this process, or in several others.
+
+Whoever runs the study draws the trials and writes down what came of them; workers only train. So a worker that dies
+takes nothing along: its trial is given to a new one. Each worker is a process of its own with its share of the cores,
+and keeps the embeddings that it read for its next trials.
+"""
+
+import os
+import shutil
+import signal
+import warnings
+from collections.abc import Callable, Iterator
+from concurrent.futures import FIRST_COMPLETED, wait
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from src.experiments.inputs.embeddings import TrainingData, read_training_data
+from src.experiments.runs.folders import read_hyperparameters
+from src.experiments.training.trainer import Recipe, train_run
+from src.models.contract import Config, Watch
+from src.utils.parallel import end_with
+
+if TYPE_CHECKING:
+    import loky
+    import optuna
+
+MOST_DEATHS = 3
+LOOKS = 6
+"""How often a training looks at the other trials, at even distances from its first epoch to its last."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """A trial to train: what, and into which folder of which project."""
+
+    trial: "optuna.Trial"
+    recipe: Recipe
+    folder: Path
+    root: Path
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of a trial; no metrics where every worker that took it died."""
+
+    trial: "optuna.Trial"
+    hyperparameters: dict[str, Any]
+    metrics: dict[str, Any] | None
+
+
+def train_all(ask: Callable[[], Job | None], jobs: int) -> Iterator[Outcome]:
+    """Yield what comes of every job that `ask` hands out, as they end, until it has none and all have ended.
+
+    Parameters
+    ----------
+    ask : callable
+        Returns the next job, or None when none is to be started now; it is asked again after each end.
+    jobs : int
+        Processes; 1 = this one.
+    """
+    if jobs == 1:
+        while (job := ask()) is not None:
+            yield train_job(job)
+    else:
+        yield from _train_in_processes(ask, jobs)
+
+
+def train_job(job: Job) -> Outcome:
+    """Train a trial into its folder."""
+    recipe = job.recipe
+    data = _read(job.root, recipe.dataset, recipe.backbone, recipe.layer, recipe.pooling)
+    shutil.rmtree(job.folder, ignore_errors=True)  # of a trial that was killed
+    job.folder.mkdir()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # one of many trials may well be worse than chance
+        run = train_run(recipe, data, job.folder, root=job.root, watch=_pruning(job.trial, recipe.config))
+    return Outcome(job.trial, read_hyperparameters(run.folder), run.metrics)
+
+
+def forget_data() -> None:
+    """Let go of the embeddings that this process read: they may change between two studies."""
+    _read.cache_clear()
+
+
+@lru_cache(maxsize=4)
+def _read(root: Path, dataset: Path, backbone: str, layer: int, pooling: str) -> TrainingData:
+    return read_training_data(root, dataset, backbone, layer, pooling)
+
+
+def _pruning(trial: "optuna.Trial", config: Config) -> Watch:
+    """Return a watch that stops a training whose best EER so far is worse than that of the best trials, by then."""
+    every = max(1, getattr(config, "epochs", 1) // LOOKS)
+
+    def watch(epoch: int, best_eer: float) -> bool:
+        if (epoch + 1) % every:
+            return False
+        trial.report(best_eer, epoch)
+        return trial.should_prune()
+
+    return watch
+
+
+def _train_in_processes(ask: Callable[[], Job | None], jobs: int) -> Iterator[Outcome]:
+    """Keep `jobs` processes busy; a process that dies is replaced, and its job tried again."""
+    idle = [_start_worker(jobs) for _ in range(jobs)]
+    workers = list(idle)
+    at_work: dict[Any, tuple[Job, loky.ProcessPoolExecutor, int]] = {}
+    try:
+        while True:
+            while idle and (job := ask()) is not None:
+                worker = idle.pop()
+                at_work[worker.submit(train_job, job)] = (job, worker, 0)
+            if not at_work:
+                return
+            for future in wait(at_work, return_when=FIRST_COMPLETED).done:
+                job, worker, deaths = at_work.pop(future)
+                if not _died(future):
+                    idle.append(worker)
+                    yield future.result()
+                    continue
+                worker.shutdown(wait=False)
+                workers.remove(worker)
+                worker = _start_worker(jobs)
+                workers.append(worker)
+                if deaths + 1 < MOST_DEATHS:
+                    at_work[worker.submit(train_job, job)] = (job, worker, deaths + 1)
+                else:
+                    idle.append(worker)
+                    yield Outcome(job.trial, {}, None)
+    finally:
+        for worker in workers:
+            worker.shutdown(wait=False, kill_workers=True)
+
+
+def _died(future: Any) -> bool:
+    from loky.process_executor import BrokenProcessPool
+
+    return isinstance(future.exception(), BrokenProcessPool)
+
+
+def _start_worker(jobs: int) -> "loky.ProcessPoolExecutor":
+    """Return an executor of one process with its share of the cores; Ctrl-C is for the process that started it."""
+    import loky
+
+    threads = str(max(1, (os.cpu_count() or 1) // jobs))
+    share = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), threads)
+    return loky.ProcessPoolExecutor(
+        max_workers=1,
+        # loky would take the embeddings and kernels that a worker keeps for a leak, and replace it.
+        env={**share, "LOKY_MAX_CPU_COUNT": threads, "LOKY_MAX_MEMORY_LEAK_SIZE": "1e15"},
+        initializer=_begin_worker,
+        initargs=(os.getpid(),),
+    )
+
+
+def _begin_worker(parent: int) -> None:
+    """Leave Ctrl-C to the parent, and end with it."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    end_with(parent)

@@ -1,0 +1,342 @@
+"""A cue planted in the clips is warned about with the EER that it reaches; a clean corpus is not warned about."""
+
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import joblib
+import numpy as np
+import pandas as pd
+import pytest
+import soundfile
+import soxr
+from scipy.stats import norm
+
+from src.experiments.corpus.catalogue import add_duration, generate_tables
+from src.experiments.corpus.inspection import Inspection, find_cues, find_system_cues, inspect_dataset
+from src.experiments.corpus.transforms import normalize_dataset
+from src.utils.dataset import read_rejected
+
+RATE = 16_000
+N_PEOPLE, N_CLIPS = 4, 6
+Plant = Callable[[np.ndarray], np.ndarray]
+
+
+@pytest.fixture(autouse=True)
+def in_this_process() -> Iterator[None]:
+    """Keep all work in the test's own process: there it is quick."""
+    with joblib.parallel_config(backend="sequential"):
+        yield
+
+
+# ---- judging properties
+
+
+def clean_clips(n_each: int, seed: int = 0) -> pd.DataFrame:
+    """Return the properties of clips of which none depends on the class."""
+    rng = np.random.default_rng(seed)
+    n = 2 * n_each
+    return pd.DataFrame(
+        {
+            "label": ["bona-fide", "spoof"] * n_each,
+            "duration": rng.normal(3, 1, n),
+            "peak level": rng.normal(-6, 3, n),
+            "RMS level": rng.normal(-26, 3, n),
+            "leading silence": rng.integers(0, 12, n) / 100,
+            "sample rate": rng.choice([16_000, 24_000], n),
+            "file format": rng.choice(["FLAC PCM_16", "WAV PCM_16", "OGG VORBIS"], n),
+        }
+    )
+
+
+def telling(clips: pd.DataFrame) -> dict[str, float]:
+    return {cue.name: cue.eer for cue in find_cues(clips) if cue.telling}
+
+
+@pytest.mark.parametrize("distance", [-2.0, -1.0, 1.0, 3.0])
+@pytest.mark.parametrize("name", ["duration", "peak level", "RMS level"])
+def test_a_shift_between_two_normal_laws_has_the_eer_of_theory(name: str, distance: float) -> None:
+    clips = clean_clips(1000)
+    is_spoof = clips["label"] == "spoof"
+    clips[name] = np.random.default_rng(1).standard_normal(len(clips)) + distance * is_spoof
+    assert telling(clips) == {name: pytest.approx(norm.cdf(-abs(distance) / 2), abs=0.03)}
+
+
+@pytest.mark.parametrize(("share", "eer"), [(1.0, 0.0), (0.5, 1 / 3), (0.4, 0.375)])
+@pytest.mark.parametrize(
+    ("name", "usual", "other"),
+    [
+        ("sample rate", 16_000, 24_000),
+        ("file format", "FLAC PCM_16", "WAV PCM_16"),
+        ("leading silence", 0.1, 0.2),
+        ("duration", 3.0, 2.5),
+    ],
+)
+def test_a_share_of_the_spoofs_that_differs_has_the_eer_of_theory(
+    name: str, usual: object, other: object, share: float, eer: float
+) -> None:
+    """Where the share s of the spoofs differs and the rest is judged by lot, both errors are (1 - s) / (2 - s)."""
+    clips = clean_clips(1000)
+    clips[name] = usual
+    spoofs = clips.index[clips["label"] == "spoof"]
+    clips[name] = clips[name].where(~clips.index.isin(spoofs[: int(share * len(spoofs))]), other)
+    assert telling(clips) == {name: pytest.approx(eer, abs=0.03)}
+
+
+def test_a_weak_cue_is_measured_but_not_warned_about() -> None:
+    clips = clean_clips(1000)
+    clips["duration"] += 0.3 * (clips["label"] == "spoof")
+    cues = {cue.name: cue for cue in find_cues(clips)}
+    assert cues["duration"].eer == pytest.approx(norm.cdf(-0.15), abs=0.02)
+    assert not cues["duration"].telling
+
+
+def test_clean_corpora_of_every_size_are_not_warned_about() -> None:
+    false_alarms = [telling(clean_clips(n_each, seed)) for n_each in (3, 10, 30, 100) for seed in range(20)]
+    assert sum(map(bool, false_alarms)) <= 2  # 480 judgements of which chance fools one in a thousand
+
+
+def test_the_order_of_the_clips_and_the_direction_of_a_cue_change_nothing_but_lots() -> None:
+    clips = clean_clips(500)
+    clips["duration"] += clips["label"] == "spoof"
+    eers = []
+    for changed in (clips, clips.sample(frac=1, random_state=1), clips.assign(duration=-clips["duration"])):
+        eers.append(telling(changed)["duration"])
+    assert eers == [pytest.approx(eers[0], abs=1e-12)] * 3
+
+
+def test_a_property_that_never_varies_tells_nothing() -> None:
+    clips = clean_clips(50).assign(**{"duration": 3.0, "sample rate": RATE, "file format": "FLAC PCM_16"})
+    cues = {cue.name: cue.eer for cue in find_cues(clips)}
+    assert [cues[name] for name in ("duration", "sample rate", "file format")] == [0.5] * 3
+
+
+def test_one_class_alone_has_nothing_to_be_told_from() -> None:
+    clips = clean_clips(50)
+    assert find_cues(clips[clips["label"] == "spoof"]) == []
+
+
+# ---- judging systems one by one
+
+
+def clips_of_systems(n_each: int, n_systems: int, seed: int = 0) -> pd.DataFrame:
+    """Return clean clips whose spoofs are dealt out to systems A, B, C, ..., `n_each` for each of them."""
+    clips = clean_clips(n_each * n_systems, seed)
+    names = np.array([chr(ord("A") + number) for number in range(n_systems)])
+    return clips.assign(system=np.where(clips["label"] == "spoof", np.repeat(np.tile(names, n_each), 2), ""))
+
+
+def test_a_cue_of_one_system_that_drowns_among_all_is_found_with_the_eer_of_theory() -> None:
+    clips = clips_of_systems(200, 6)
+    clips["duration"] -= 2 * (clips["system"] == "C")
+    assert telling(clips) == {}
+    (cue,) = find_system_cues(clips)
+    assert (cue.name, cue.system, cue.telling) == ("duration", "C", True)
+    assert cue.eer == pytest.approx(norm.cdf(-1), abs=0.04)
+    assert cue.warning.startswith("duration alone tells the spoofs of C from bona fide speech with an EER of 1")
+
+
+def test_what_tells_all_spoofs_is_not_said_again_of_each_system() -> None:
+    clips = clips_of_systems(200, 4)
+    clips["duration"] += 2 * (clips["label"] == "spoof")
+    clips["RMS level"] += 9 * (clips["system"] == "B")
+    assert set(telling(clips)) == {"duration"}
+    assert [(cue.name, cue.system) for cue in find_system_cues(clips)] == [("RMS level", "B")]
+
+
+def test_clean_systems_are_not_warned_about_however_many_they_are() -> None:
+    false_alarms = [find_system_cues(clips_of_systems(20, n, seed)) for n in (2, 8, 20) for seed in range(8)]
+    assert sum(map(bool, false_alarms)) <= 1  # of 24 corpora, of which chance fools one in 170
+
+
+def test_one_system_is_all_spoofs_and_an_unknown_one_is_no_system() -> None:
+    clips = clips_of_systems(100, 1).assign(duration=lambda table: table["duration"] - 2 * (table["label"] == "spoof"))
+    assert set(telling(clips)) == {"duration"}
+    assert find_system_cues(clips) == []
+    assert find_system_cues(clips.assign(system="")) == []
+
+
+# ---- measuring clips
+
+
+def sound(seed: int, seconds: float = 0.6) -> np.ndarray:
+    """Return noise at a level of its own, 12 dB from the quietest to the loudest, after 0 to 50 ms of silence."""
+    rng = np.random.default_rng(seed)
+    waveform = 10 ** rng.uniform(-0.6, 0) * np.clip(rng.standard_normal(int(seconds * RATE)), -3, 3) / 6
+    waveform[: RATE // 100 * int(rng.integers(0, 6))] = 0
+    return waveform
+
+
+def quieter(waveform: np.ndarray) -> np.ndarray:
+    return 0.1 * waveform
+
+
+def later(waveform: np.ndarray) -> np.ndarray:
+    return np.concatenate([np.zeros(RATE // 10), waveform[: -RATE // 10]])
+
+
+def shorter(waveform: np.ndarray) -> np.ndarray:
+    return waveform[: int(0.8 * len(waveform))]
+
+
+def unchanged(waveform: np.ndarray) -> np.ndarray:
+    return waveform
+
+
+def write_planted(
+    dataset: Path, plant: Plant = unchanged, *, rate: int = RATE, suffix: str = "flac", subtype: str = "PCM_16"
+) -> Path:
+    """Write a corpus of one sort of sound, all of whose spoofs went through `plant` or lie in another sort of file."""
+    seed = 0
+    for person in range(N_PEOPLE):
+        name = f"Person{person}_{'FM'[person % 2]}{person:03d}"
+        for folder in (dataset / "real_voices" / name, dataset / "fake_voices" / f"{name}_Fake"):
+            folder.mkdir(parents=True)
+            for clip in range(N_CLIPS):
+                waveform, seed = sound(seed), seed + 1
+                if "fake" in folder.parent.name:
+                    planted = soxr.resample(plant(waveform), RATE, rate)
+                    soundfile.write(folder / f"{clip}.{suffix}", planted, rate, subtype=subtype)
+                else:
+                    soundfile.write(folder / f"{clip}.flac", waveform, RATE)
+    generate_tables(dataset)
+    return dataset
+
+
+def warned(dataset: Path) -> dict[str, float]:
+    """Return the cues that a corpus is warned about, as its users read it."""
+    inspection = inspect_dataset(dataset, jobs=1)
+    cues = {cue.name: cue.eer for cue in inspection.cues if cue.telling}
+    for name, eer in cues.items():
+        assert f"Warning: {name} alone tells the classes apart with an EER of {eer:.1%}: " in str(inspection)
+    assert str(inspection).count("Warning: ") == len(cues)
+    return cues
+
+
+def test_a_clean_corpus_is_not_warned_about(tmp_path: Path) -> None:
+    dataset = write_planted(tmp_path / "clean")
+    assert warned(dataset) == {}
+    assert str(inspect_dataset(dataset, jobs=1)).endswith("None of these properties alone tells the classes apart.")
+
+
+PLANTED = {
+    "level": ({"plant": quieter}, {"peak level", "RMS level"}),
+    "leading silence": ({"plant": later}, {"leading silence"}),
+    "duration": ({"plant": shorter}, {"duration"}),
+    "sample rate": ({"rate": 48_000}, {"sample rate"}),
+    "container": ({"suffix": "wav"}, {"file format"}),
+    "coding": ({"subtype": "PCM_24"}, {"file format"}),
+}
+
+
+@pytest.mark.parametrize(("how", "cues"), PLANTED.values(), ids=PLANTED)
+def test_what_was_planted_is_warned_about_and_nothing_else(
+    how: dict[str, object], cues: set[str], tmp_path: Path
+) -> None:
+    found = warned(write_planted(tmp_path / "planted", **how))
+    assert set(found) == cues
+    assert list(found.values()) == pytest.approx([0.0] * len(cues), abs=0.1)
+
+
+@pytest.mark.parametrize(
+    ("planted", "options"),
+    [
+        ("leading silence", {"trim": True}),
+        ("level", {"method": "rms", "target_rms": 0.01}),
+        ("level", {"method": "peak"}),
+        ("sample rate", {}),
+        ("container", {}),
+        ("coding", {}),
+    ],
+)
+def test_what_normalising_promises_to_remove_is_gone(planted: str, options: dict[str, object], tmp_path: Path) -> None:
+    how, cues = PLANTED[planted]
+    dataset = write_planted(tmp_path / "planted", **how)
+    made = normalize_dataset(dataset, **options)
+    assert not cues & set(warned(made.folder))
+
+
+def test_leading_silence_stays_where_it_is_not_trimmed(tmp_path: Path) -> None:
+    made = normalize_dataset(write_planted(tmp_path / "planted", later))
+    assert "leading silence" in warned(made.folder)
+
+
+# ---- what users read
+
+
+@pytest.fixture(scope="module")
+def known(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a corpus whose every number is known; not to be changed."""
+    dataset = tmp_path_factory.mktemp("known") / "corpus"
+    square = np.tile(np.repeat([0.5, -0.5], 20), 400)  # one second, peak and root mean square -6 dBFS
+    for folder, n_clips in (("real_voices/Ana_F001", 2), ("real_voices/Rui_M001", 1), ("fake_voices/Ana_F001_Fake", 3)):
+        (dataset / folder).mkdir(parents=True)
+        for clip in range(n_clips):
+            silence = np.zeros(RATE // 10 if "fake" in folder else 0)
+            suffix = "wav" if clip == 2 else "flac"
+            soundfile.write(dataset / folder / f"{clip}.{suffix}", np.concatenate([silence, square]), RATE)
+    soundfile.write(dataset / "real_voices" / "Rui_M001" / "mute.flac", np.zeros(800), RATE)
+    generate_tables(dataset)
+    return dataset
+
+
+@pytest.fixture(scope="module")
+def inspection(known: Path) -> Inspection:
+    return inspect_dataset(known, jobs=1)
+
+
+def test_the_table_says_what_the_corpus_holds(inspection: Inspection) -> None:
+    assert inspection.totals == "6 clips, 0.00 h, 2 people"
+    table = inspection.table.set_index(["label", "gender"])
+    assert table[["clips", "people", "duration (s)", "leading silence (s)"]].to_numpy().tolist() == [
+        [2, 1, 1.0, 0.0],
+        [1, 1, 1.0, 0.0],
+        [3, 1, 1.1, 0.1],
+    ]
+    assert (table["peak (dBFS)"] == -6.0).all()
+    assert table["RMS (dBFS)"].tolist() == [-6.0, -6.0, -6.4]
+    assert table["rate (Hz)"].tolist() == ["16000"] * 3
+    assert table["format"].tolist() == ["FLAC PCM_16", "FLAC PCM_16", "FLAC PCM_16 x 2, WAV PCM_16 x 1"]
+
+
+def test_spoofs_are_counted_by_system_where_any_is_known(known: Path, inspection: Inspection, tmp_path: Path) -> None:
+    assert inspection.systems.empty
+    dataset = Path(shutil.copytree(known, tmp_path / "corpus"))
+    (dataset / "SOURCES.csv").write_text("file,system\nfake_voices/Ana_F001_Fake/1.flac,xtts\n")
+    generate_tables(dataset)
+    found = inspect_dataset(dataset, jobs=1)
+    assert found.systems[["system", "clips", "people", "duration (s)"]].to_numpy().tolist() == [
+        ["xtts", 1, 1, 1.1],
+        ["unknown", 2, 1, 1.1],
+    ]
+    assert "xtts" in str(found)
+
+
+def test_the_clips_carry_what_was_measured(inspection: Inspection) -> None:
+    clips = inspection.clips.set_index("file")
+    assert len(clips) == 6
+    assert clips.loc["fake_voices/Ana_F001_Fake/0.flac", ["duration", "leading silence"]].tolist() == [1.1, 0.1]
+    assert clips["peak level"].tolist() == pytest.approx([20 * np.log10(0.5)] * 6, abs=1e-3)
+
+
+def test_columns_that_were_measured_before_change_nothing(tmp_path: Path) -> None:
+    dataset = write_planted(tmp_path / "corpus", shorter)
+    before = inspect_dataset(dataset, jobs=1)
+    add_duration(dataset, jobs=1)
+    assert str(inspect_dataset(dataset, jobs=1)) == str(before)
+
+
+def test_clips_that_cannot_be_used_are_counted_and_listed(known: Path, inspection: Inspection) -> None:
+    assert inspection.n_rejected == 1
+    assert "1 clips cannot be used, see rejected-files.csv." in str(inspection)
+    assert read_rejected(known) == {"real_voices/Rui_M001/mute.flac": "silent (no sample above -80 dBFS)"}
+
+
+def test_so_few_clips_are_not_warned_about_whatever_their_cues(inspection: Inspection) -> None:
+    assert {cue.name: cue.eer for cue in inspection.cues}["leading silence"] == 0
+    assert not any(cue.telling for cue in inspection.cues)
+
+
+def test_a_corpus_without_tables_is_told_how_to_make_them(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match="make it with fab GenerateDatasetCSV"):
+        inspect_dataset(tmp_path)

@@ -1,0 +1,310 @@
+"""Two runs differ where other people would show it too: draws are shared, words and signs agree, nothing else is said.
+
+The runs are written by hand, for their scores must have known answers; one test compares what the project made itself.
+"""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from src.experiments.evaluation.comparison import SEED, Difference, compare_runs
+from src.experiments.evaluation.evaluate import evaluate_run
+from src.experiments.training.trainer import train_model
+from src.metrics.bootstrap import Interval, Trials, interval
+from src.metrics.eer import compute_eer
+from src.metrics.resampled import resample_eer
+from src.metrics.verdict import evaluate_with_intervals
+from src.utils.files import read_json, write_json
+from src.utils.labels import LABEL_NAMES
+
+pytestmark = pytest.mark.filterwarnings("ignore:The EER is", "ignore:There are only")
+N_PEOPLE, N_CLIPS = 30, 8
+PEOPLE = np.repeat([f"P{number:02d}_F{number:03d}" for number in range(N_PEOPLE)], N_CLIPS)
+LABELS = np.tile([1, 0], N_PEOPLE * N_CLIPS // 2)
+EFFECTS = np.repeat(np.random.default_rng(0).standard_normal(N_PEOPLE), N_CLIPS)
+"""How much each person sounds genuine, to every detector."""
+
+
+def write_run(
+    root: Path, name: str, scores: np.ndarray, people: np.ndarray = PEOPLE, systems: np.ndarray | None = None
+) -> pd.DataFrame:
+    """Write what a comparison reads of a tested run; return its score table."""
+    labels = LABELS[: len(scores)]
+    folder = root / "runs" / name
+    folder.mkdir(parents=True)
+    context = {"corpus": "corpus", "backbone": "hubert", "classifier": "svm", "layer": 1, "pooling": "mean", "seed": 7}
+    write_json(folder / "hyperparameters.json", context)
+    write_json(folder / "metrics.json", {})
+    eer = {"value": compute_eer(labels, scores)[0], "low": None, "high": None}
+    write_json(folder / "test_results.json", {"eer": eer, "min_dcf": eer})
+    table = pd.DataFrame(
+        {
+            "file": [f"{number:04d}.wav" for number in range(len(scores))],
+            "label": [LABEL_NAMES[int(label)] for label in labels],
+            "score": scores,
+            "speaker": people,
+            "gender": "F",
+            "system": np.where(labels == 1, "", "xtts") if systems is None else systems,
+        }
+    )
+    table.to_csv(folder / "scores.csv", index=False)
+    return table
+
+
+def draw_scores(distance: float, seed: int, *, own: float = 0.5) -> np.ndarray:
+    """Return scores of a detector: classes `distance` apart, people easy or hard for all, `own` noise."""
+    return distance * LABELS + EFFECTS + own * np.random.default_rng(seed).standard_normal(len(LABELS))
+
+
+def only_difference(root: Path, names: str = "run0,run1") -> Difference:
+    (difference,) = compare_runs(names, root=root).differences
+    return difference
+
+
+def test_shared_draws_make_the_interval_narrower_than_independent_ones(tmp_path: Path) -> None:
+    """People who are hard for one detector are hard for the other: drawn at once they cancel out."""
+    scores = [draw_scores(2.0, seed=1), draw_scores(1.6, seed=2)]
+    for number, values in enumerate(scores):
+        write_run(tmp_path, f"run{number}", values)
+    found = only_difference(tmp_path)
+    trials = Trials(LABELS, PEOPLE)
+    first, second = (
+        resample_eer(values, trials.draw(np.random.default_rng(seed))) for seed, values in enumerate(scores)
+    )
+    independent = interval(first - second, N_PEOPLE)
+    assert found.bounds.high - found.bounds.low < 0.75 * (independent.high - independent.low)
+    assert found.bounds.low < found.difference < found.bounds.high
+    assert (found.n_people, found.n_clips) == (N_PEOPLE, len(LABELS))
+
+
+def test_beside_a_perfect_run_the_interval_is_that_of_the_eer_itself(tmp_path: Path) -> None:
+    """Two routes: whose every EER is 0 takes nothing away; with several systems those are drawn as well."""
+    systems = np.where(LABELS == 1, "", np.where(np.arange(len(LABELS)) % 8 < 4, "xtts", "world"))
+    scores = draw_scores(1.5, seed=1)
+    write_run(tmp_path, "run0", scores, systems=systems)
+    write_run(tmp_path, "run1", LABELS.astype(float), systems=systems)
+    trials = Trials(LABELS, PEOPLE, systems)
+    expected = evaluate_with_intervals(trials, scores, 0.0, seed=SEED)["eer"]
+    found = only_difference(tmp_path)
+    assert (found.difference, found.bounds) == (expected["value"], Interval(expected["low"], expected["high"]))
+    without = evaluate_with_intervals(Trials(LABELS, PEOPLE), scores, 0.0, seed=SEED)["eer"]
+    assert without["low"] != expected["low"], "the systems made no difference"
+
+
+def test_a_run_and_its_copy_are_the_same_and_nothing_is_established(tmp_path: Path) -> None:
+    for name in ("run0", "run1"):
+        write_run(tmp_path, name, draw_scores(1.0, seed=1))
+    found = only_difference(tmp_path)
+    assert (found.difference, found.is_established) == (0.0, False)
+    assert str(found) == ("run0 and run1: where every draw of people gives the same, no difference can be established.")
+
+
+def test_clearly_different_runs_are_established_whichever_is_named_first(tmp_path: Path) -> None:
+    write_run(tmp_path, "run0", draw_scores(4.0, seed=1))
+    write_run(tmp_path, "run1", draw_scores(0.5, seed=2))
+    one, other = only_difference(tmp_path), only_difference(tmp_path, "run1,run0")
+    assert one.is_established
+    assert other.is_established
+    assert one.difference == -other.difference < 0
+    assert (one.bounds.low, one.bounds.high) == pytest.approx((-other.bounds.high, -other.bounds.low))
+    assert one.bounds.high < 0 < other.bounds.low
+    assert str(one) == str(other)
+    assert str(one).startswith(
+        f"run0 has a lower EER than run1, by {100 * other.difference:.2f} percentage points "
+        f"(95 %: {100 * other.bounds.low:.2f} to {100 * other.bounds.high:.2f}; 30 people"
+    )
+    assert str(one).endswith("the difference is established.")
+
+
+def test_a_small_difference_is_not_established(tmp_path: Path) -> None:
+    write_run(tmp_path, "run0", draw_scores(1.50, seed=1))
+    write_run(tmp_path, "run1", draw_scores(1.55, seed=2))
+    found = only_difference(tmp_path)
+    assert found.difference != 0
+    assert found.bounds.low < 0 < found.bounds.high
+    assert not found.is_established
+    assert "by " in str(found)
+    assert str(found).endswith("the difference is not established.")
+
+
+def test_bounds_in_words_run_as_the_difference_does() -> None:
+    for difference, bounds in ((-0.1, Interval(-0.2, 0.05)), (0.1, Interval(-0.05, 0.2))):
+        line = str(Difference("a", "b", difference, bounds, 5, 50))
+        better, worse = ("a", "b") if difference < 0 else ("b", "a")
+        assert f"{better} has a lower EER than {worse}, by 10.00 percentage points (95 %: -5.00 to 20.00" in line
+
+
+@pytest.mark.parametrize(
+    ("difference", "low", "high", "established"),
+    [
+        (0.1, 0.05, 0.2, True),
+        (-0.1, -0.2, -0.05, True),
+        (0.1, -0.05, 0.2, False),
+        (0.1, 0.0, 0.2, False),
+        (0.0, 0.01, 0.2, False),  # the draws lean to a side that the clips themselves do not show
+        (-0.1, 0.01, 0.2, False),
+    ],
+)
+def test_a_difference_is_established_where_it_and_all_of_its_interval_have_one_sign(
+    difference: float, low: float, high: float, established: bool
+) -> None:
+    pair = Difference("a", "b", difference, Interval(low, high), 5, 50)
+    assert pair.is_established is established
+    assert str(pair).endswith("is established." if established else "is not established.")
+
+
+def test_a_single_person_establishes_nothing_and_can_be_written(tmp_path: Path) -> None:
+    for number in range(2):
+        write_run(tmp_path, f"run{number}", draw_scores(1.0 + number, seed=1)[:8], np.full(8, "P00_F000"))
+    compared = compare_runs("run0,run1", root=tmp_path)
+    assert not compared.differences[0].is_established
+    assert str(compared.differences[0]) == "run0 and run1: of a single person, no difference can be established."
+    write_json(tmp_path / "comparison.json", compared.as_json())
+    assert read_json(tmp_path / "comparison.json")["differences"][0]["bounds"] == {"low": None, "high": None}
+
+
+def test_the_order_of_the_rows_does_not_matter(tmp_path: Path) -> None:
+    table = write_run(tmp_path, "run0", draw_scores(1.5, seed=1))
+    write_run(tmp_path, "run1", draw_scores(1.0, seed=2))
+    before = only_difference(tmp_path)
+    table.sample(frac=1, random_state=3).to_csv(tmp_path / "runs" / "run0" / "scores.csv", index=False)
+    assert only_difference(tmp_path) == before
+
+
+def rename(table: pd.DataFrame) -> pd.DataFrame:
+    return table.assign(file=["new.wav", *table["file"][1:]])
+
+
+def relabel(table: pd.DataFrame) -> pd.DataFrame:
+    return table.assign(label=["spoof", *table["label"][1:]])
+
+
+@pytest.mark.parametrize("change", [rename, relabel, lambda table: table[:-1]], ids=["renamed", "relabelled", "fewer"])
+def test_runs_tested_on_other_clips_are_not_compared_but_named(
+    change: Callable[[pd.DataFrame], pd.DataFrame], tmp_path: Path
+) -> None:
+    for number in range(3):
+        write_run(tmp_path, f"run{number}", draw_scores(1.0 + number, seed=number))
+    path = tmp_path / "runs" / "run1" / "scores.csv"
+    change(pd.read_csv(path, keep_default_na=False)).to_csv(path, index=False)
+    compared = compare_runs("run0,run1,run2", root=tmp_path)
+    assert [(pair.first, pair.second) for pair in compared.differences] == [("run0", "run2")]
+    assert compared.other_clips == [("run0", "run1"), ("run1", "run2")]
+    assert "run0 and run1 were tested on different clips: test both on the same split." in str(compared)
+    assert compared.as_json()["tested_on_different_clips"] == [("run0", "run1"), ("run1", "run2")]
+
+
+def test_files_of_another_corpus_are_other_clips_though_named_alike(tmp_path: Path) -> None:
+    for number in range(2):
+        write_run(tmp_path, f"run{number}", draw_scores(1.0, seed=number))
+    inputs = tmp_path / "runs" / "run1" / "hyperparameters.json"
+    write_json(inputs, {**read_json(inputs), "corpus": "another"})
+    assert compare_runs("run0,run1", root=tmp_path).other_clips == [("run0", "run1")]
+
+
+def test_a_comparison_reads_as_a_table_best_first_and_as_json(tmp_path: Path) -> None:
+    for name, distance in (("run0", 1.0), ("run12", 3.0), ("svm_study0/run3", 2.0)):
+        write_run(tmp_path, name, draw_scores(distance, seed=1))
+    write_json(tmp_path / "runs" / "svm_study0" / "best_hyperparameters.json", {"best_trial_number": 3})
+    compared = compare_runs(" run0, runs/run12/,svm_study0", root=tmp_path)
+    lines = str(compared).splitlines()
+    assert lines[0].split()[:6] == ["run", "corpus", "backbone", "layer", "pooling", "classifier"]
+    assert [line.split()[0] for line in lines[1:4]] == ["run12", "svm_study0/run3", "run0"]
+    eer = compute_eer(LABELS, draw_scores(3.0, seed=1))[0]
+    assert lines[1].split()[6:] == [f"{100 * eer:.2f}", f"{eer:.4f}"]
+    assert len({line.index("hubert") for line in lines[1:4]}) == 1, "columns are not below each other"
+    assert lines[4] == ""
+    assert len(lines) == 5 + 3 + 1, "three pairs, and a word on how many they are"
+    assert lines[-1] == "Of pairs that do not differ chance calls one in 20 established; compared here: 3 pairs."
+
+    content = json.loads(json.dumps(compared.as_json(), allow_nan=False))
+    assert [run["run"] for run in content["runs"]] == ["run0", "run12", "svm_study0/run3"]
+    assert content["runs"][1]["eer"]["value"] == eer
+    assert [pair["in_words"] for pair in content["differences"]] == lines[5:8]
+    assert {pair["established"] for pair in content["differences"]} <= {True, False}
+
+
+def test_runs_that_the_project_made_are_compared_by_their_tests(drawn: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for place in ("training.trainer", "evaluation.evaluate"):
+        monkeypatch.setattr(f"src.experiments.{place}.save_figure", lambda *_: None)
+    results: list[dict[str, Any]] = []
+    for number, layer in enumerate((0, 1)):
+        train_model(drawn / "datasets" / "corpus", "hubert", "lr", root=drawn, layer=layer)
+        results.append(dict(evaluate_run(drawn / "datasets" / "corpus", root=drawn, run_number=number).metrics))
+    compared = compare_runs("run0,run1", root=drawn)
+    eers = [each["eer"]["value"] for each in results]
+    assert compared.differences[0].difference == eers[0] - eers[1] > 0, "the second layer is made to be the better one"
+    assert [run["eer"] for run in compared.as_json()["runs"]] == [each["eer"] for each in results]
+    assert f"{100 * results[0]['eer']['low']:.2f} to {100 * results[0]['eer']['high']:.2f}" in str(compared)
+
+
+NAMES = ["best", "run", "study0", "_study0", "svm_study0run1", "svm_study0/run-5", "svm_study/run1", "run-1", "a/b/c"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_name_that_is_no_run_is_refused(name: str, tmp_path: Path) -> None:
+    write_run(tmp_path, "run0", draw_scores(1.0, seed=1))
+    write_run(tmp_path, "svm_study0/run1", draw_scores(1.0, seed=1))
+    write_json(tmp_path / "runs" / "svm_study0" / "best_hyperparameters.json", {"best_trial_number": 1})
+    with pytest.raises(ValueError, match=f"'{name}' is no run; --runs= takes names such as run0 or mlp_study0/run3"):
+        compare_runs(f"run0,{name}", root=tmp_path)
+
+
+@pytest.mark.parametrize("names", ["run0,runs/run0", "svm_study0,svm_study0/run1"])
+def test_a_run_named_twice_in_whatever_words_is_refused(names: str, tmp_path: Path) -> None:
+    write_run(tmp_path, "run0", draw_scores(1.0, seed=1))
+    write_run(tmp_path, "svm_study0/run1", draw_scores(1.0, seed=1))
+    write_json(tmp_path / "runs" / "svm_study0" / "best_hyperparameters.json", {"best_trial_number": 1})
+    with pytest.raises(ValueError, match=r"--runs= names \w+(/run1)? twice"):
+        compare_runs(names, root=tmp_path)
+
+
+@pytest.mark.parametrize("missing", ["test_results.json", "scores.csv"])
+def test_a_trial_that_was_not_tested_is_named_with_the_flags_that_test_it(missing: str, tmp_path: Path) -> None:
+    write_run(tmp_path, "run0", draw_scores(1.0, seed=1))
+    write_run(tmp_path, "svm_study4/run1", draw_scores(1.0, seed=1))
+    (tmp_path / "runs" / "svm_study4" / "run1" / missing).unlink()
+    flags = "--dataset=datasets/corpus --run-number=1 --classifier=svm --study-number=4"
+    with pytest.raises(FileNotFoundError, match=f"svm_study4/run1 was not tested .*{missing}.*: .*TestModel {flags}"):
+        compare_runs("run0,svm_study4/run1", root=tmp_path)
+
+
+def test_scores_without_a_column_are_refused(tmp_path: Path) -> None:
+    for number in range(2):
+        table = write_run(tmp_path, f"run{number}", draw_scores(1.0, seed=1))
+    table.drop(columns="speaker").to_csv(tmp_path / "runs" / "run1" / "scores.csv", index=False)
+    with pytest.raises(
+        ValueError, match=r"run1/scores\.csv is damaged \(it has no column speaker\): test the run again"
+    ):
+        compare_runs("run0,run1", root=tmp_path)
+
+
+@pytest.mark.parametrize("content", ["", "file,label,score,speaker,gender,system\na.wav,spoof,high,ann,F,xtts\n"])
+def test_damaged_scores_are_named(content: str, tmp_path: Path) -> None:
+    for number in range(2):
+        write_run(tmp_path, f"run{number}", draw_scores(1.0, seed=1))
+    (tmp_path / "runs" / "run1" / "scores.csv").write_text(content)
+    with pytest.raises(ValueError, match=r"run1/scores\.csv is damaged \(.+\): test the run again"):
+        compare_runs("run0,run1", root=tmp_path)
+
+
+@pytest.mark.parametrize("eer", [0.12, {"value": None}, None])
+def test_results_of_an_earlier_version_are_to_be_made_again(eer: Any, tmp_path: Path) -> None:
+    for number in range(2):
+        write_run(tmp_path, f"run{number}", draw_scores(1.0, seed=1))
+    write_json(tmp_path / "runs" / "run1" / "test_results.json", {"eer": eer})
+    line = "run1 was tested by an earlier version, .*: test it again, fab TestModel .*--run-number=1"
+    with pytest.raises(ValueError, match=line):
+        compare_runs("run0,run1", root=tmp_path)
+
+
+def test_people_called_by_numbers_stay_apart(tmp_path: Path) -> None:
+    people = np.array(["1", "01", "001"])[np.arange(len(LABELS)) % 3]
+    for number in range(2):
+        write_run(tmp_path, f"run{number}", draw_scores(1.0, seed=number), people)
+    assert only_difference(tmp_path).n_people == 3

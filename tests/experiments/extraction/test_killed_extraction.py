@@ -1,0 +1,230 @@
+"""A real process, really killed: what it leaves behind is taken up by the next one."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import soundfile
+
+from src.backbones.contract import Statistics
+from src.backbones.lfcc import Lfcc
+from src.experiments.corpus.catalogue import generate_tables
+from src.experiments.corpus.splits import SplitShares, read_split, split_dataset
+from src.experiments.extraction.extract import Limits, extract
+from src.experiments.extraction.plan import Share
+from src.experiments.extraction.writer import BATCHES_BEHIND
+from src.utils.embeddings import layer_file, load_embeddings, read_journal
+from src.utils.paths import embeddings_folder
+
+SPLIT = "downstream_train"
+REPOSITORY = Path(__file__).resolve().parents[3]
+CLIPS_OF_A_BATCH = 4
+BEFORE = 3
+"""Batches that are written before the process stops moving."""
+EXTRACT_AND_HANG = f"""
+import sys, threading, time
+from pathlib import Path
+from src.backbones import lfcc
+from src.experiments.extraction.plan import Share
+from src.experiments.extraction.extract import Limits, extract
+from src.utils import embedding_store
+from src.utils.embeddings import read_journal
+
+dataset, root, moment, share = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3], Share(((0, int(sys.argv[4])),))
+append_lines = embedding_store._append_lines
+n_written = 0
+
+def hang():
+    print("hanging", flush=True)
+    threading.Event().wait()
+
+def append_and_hang(path, lines):
+    global n_written
+    if n_written == {BEFORE}:
+        if moment == "tearing":
+            append_lines(path, lines[:-1])
+        hang()  # vectors are written, their lines are not, or not all
+    append_lines(path, lines)
+    n_written += 1
+
+class Hanging(lfcc.Lfcc):
+    calls = 0
+    def statistics(self, waveforms):
+        self.calls += 1
+        if self.calls > {BEFORE} and moment == "computing":
+            while n_written < {BEFORE}:
+                time.sleep(0.001)
+            hang()
+        return super().statistics(waveforms)
+
+embedding_store._append_lines = append_and_hang
+limits = Limits({CLIPS_OF_A_BATCH} * 0.5)
+extract(dataset, "{SPLIT}", Hanging(), "lfcc", root=root, limits=limits, share=share)
+"""
+
+
+@contextmanager
+def hanging_extraction(dataset: Path, root: Path, moment: str, n_shares: int = 1) -> Iterator[None]:
+    """Run an extraction (of the first share) that stops moving at its fourth batch; kill it at the end."""
+    command = [sys.executable, "-c", EXTRACT_AND_HANG, str(dataset), str(root), moment, str(n_shares)]
+    with subprocess.Popen(command, cwd=REPOSITORY, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None
+            assert process.stdout.readline() == "hanging\n"
+            yield
+        finally:
+            process.kill()
+    assert process.returncode == -9
+
+
+@pytest.mark.parametrize("moment", ["computing", "writing", "tearing"])
+def test_a_killed_extraction_is_taken_up_by_the_next(prepared: Path, tmp_path: Path, moment: str) -> None:
+    """Fault 7: no resume. While the first process lives, a second is refused."""
+    dataset = prepared / "datasets" / "corpus"
+    undisturbed = embeddings_folder(prepared, dataset, "lfcc", SPLIT)
+    with hanging_extraction(dataset, tmp_path, moment):
+        with pytest.raises(ValueError, match=r"Another process is writing .*; wait for it to end"):
+            extract(dataset, SPLIT, Lfcc(), "lfcc", root=tmp_path)
+        with pytest.raises(FileNotFoundError, match="are not finished: go on with fab GenerateEmbeddings"):
+            load_embeddings(embeddings_folder(tmp_path, dataset, "lfcc", SPLIT))
+    folder = embeddings_folder(tmp_path, dataset, "lfcc", SPLIT)
+    assert len(read_journal(folder)) == BEFORE * CLIPS_OF_A_BATCH
+    n_batches = BEFORE if moment == "computing" else BEFORE + 1
+    assert layer_file(folder, 0).stat().st_size == n_batches * CLIPS_OF_A_BATCH * 2 * 120 * 4
+    torn = {"computing": 0, "writing": 0, "tearing": CLIPS_OF_A_BATCH - 1}[moment]
+    assert len((folder / "journal.csv").read_text().splitlines()) == BEFORE * CLIPS_OF_A_BATCH + torn
+    made = extract(dataset, SPLIT, Lfcc(), "lfcc", root=tmp_path)
+    assert made.n_computed == made.n_clips - BEFORE * CLIPS_OF_A_BATCH
+    assert_same(folder, undisturbed)
+
+
+@pytest.mark.parametrize("moment", ["writing", "tearing"])
+def test_what_a_killed_share_left_is_cut_off_by_another_that_goes_on(
+    prepared: Path, tmp_path: Path, moment: str
+) -> None:
+    dataset = prepared / "datasets" / "corpus"
+
+    class Killing(Lfcc):
+        killed = False
+
+        def statistics(self, waveforms: Sequence[np.ndarray]) -> Statistics:
+            if not self.killed:
+                with hanging_extraction(dataset, tmp_path, moment, n_shares=2):
+                    self.killed = True
+            return super().statistics(waveforms)
+
+    limits = Limits(CLIPS_OF_A_BATCH * 0.5)
+    made = []
+    for number, backbone in [(1, Killing()), (0, Lfcc())]:
+        share = Share(((number, 2),))
+        made.append(extract(dataset, SPLIT, backbone, "lfcc", root=tmp_path, limits=limits, share=share))
+    n_written = BEFORE * CLIPS_OF_A_BATCH
+    assert [each.n_clips for each in made] == [None, n_written + sum(each.n_computed for each in made)]
+    assert_same(made[1].folder, embeddings_folder(prepared, dataset, "lfcc", SPLIT))
+
+
+def assert_same(made: Path, expected: Path) -> None:
+    """Compare two stores value for value."""
+    for pooling in ("mean", "std"):
+        found, wanted = (load_embeddings(folder, pooling=pooling) for folder in (made, expected))
+        np.testing.assert_array_equal(found.vectors, wanted.vectors)
+        assert found.files.tolist() == wanted.files.tolist()
+        assert found.labels.tolist() == wanted.labels.tolist()
+    journals = [read_journal(folder).set_index("file") for folder in (made, expected)]
+    columns = ["fingerprint", "frames", "windows", "checksum"]
+    pd.testing.assert_frame_equal(*(journal[columns].sort_index() for journal in journals))
+    assert (made / "meta.json").read_text() == (expected / "meta.json").read_text()
+
+
+N_KILLS = 20
+MOST_SECONDS = 0.12
+BATCH_SECONDS = 0.5
+EXTRACT_AND_DIE = f"""
+# Extracts again and again, each time in a new process that is killed a random while after its first batch, then once
+# to the end; says of each process how many batches it computed and how many of these were written.
+import json, os, random, signal, sys, threading, time
+from pathlib import Path
+import numpy as np
+from src.backbones import lfcc
+from src.experiments.extraction import readers
+from src.experiments.extraction.extract import Limits, extract
+from src.utils.embeddings import read_journal
+from src.utils.paths import embeddings_folder
+
+readers.n_readers = lambda: 1  # each start is sooner off
+dataset, root, log, n_kills = Path(sys.argv[1]), Path(sys.argv[2]), Path(sys.argv[3]), int(sys.argv[4])
+folder = embeddings_folder(root, dataset, "lfcc", "{SPLIT}")
+log.touch()
+
+class Slow(lfcc.Lfcc):
+    # the features, slowly; they tell in what company a clip was computed
+    def __init__(self, delay):
+        self.delay = delay
+
+    def statistics(self, waveforms):
+        if self.delay is not None:
+            threading.Timer(self.delay, os.kill, (os.getpid(), signal.SIGKILL)).start()
+            self.delay = None
+        time.sleep(0.004)
+        pooled, n_frames = super().statistics(waveforms)
+        with log.open("a") as file:
+            file.write(f"{{len(waveforms)}}\\n")
+        return pooled + np.float32(sum(map(len, waveforms)) / 1000), n_frames
+
+def n_written():
+    return int((read_journal(folder)["following"] == "0").sum())
+
+random = random.Random(7)
+delays = [random.uniform(0, {MOST_SECONDS}) for _ in range(n_kills)]
+for delay in [*delays, None]:
+    n_computed, n_before = len(log.read_text().splitlines()), n_written()
+    if not (child := os.fork()):
+        extract(dataset, "{SPLIT}", Slow(delay), "lfcc", root=root, limits=Limits({BATCH_SECONDS}))
+        os._exit(0)
+    _, status = os.waitpid(child, 0)
+    print(json.dumps([status, len(log.read_text().splitlines()) - n_computed, n_written() - n_before]))
+"""
+
+
+@pytest.fixture
+def varied(make_corpus: Callable[..., Path]) -> Path:
+    """Return a corpus of short clips of many lengths."""
+    dataset = make_corpus(people=8, clips=25)
+    for number, path in enumerate(sorted(dataset.rglob("*.flac"))):
+        waveform, rate = soundfile.read(path)
+        soundfile.write(path, waveform[: 800 + 160 * (number % 31)], rate)
+    generate_tables(dataset)
+    split_dataset(dataset, SplitShares(pretext=0, train=0.7, val=0.2), seed=7)
+    return dataset
+
+
+def test_an_extraction_killed_over_and_over_ends_as_if_undisturbed(varied: Path, tmp_path: Path) -> None:
+    """Fault 7: no resume. No kill costs more than the batches that were under way."""
+
+    def extract_and_die(name: str, n_kills: int) -> list[list[int]]:
+        command = [sys.executable, "-c", EXTRACT_AND_DIE, varied, tmp_path / name, tmp_path / f"{name}.log"]
+        done = subprocess.run(
+            [*map(str, command), str(n_kills)], cwd=REPOSITORY, capture_output=True, text=True, check=True
+        )
+        return [json.loads(line) for line in done.stdout.splitlines()]
+
+    ((status, n_batches, n_written),) = extract_and_die("undisturbed", 0)
+    assert (status, n_written) == (0, n_batches)
+    *killed, last = extract_and_die("killed", N_KILLS)
+    assert [status for status, *_ in killed] == [9] * N_KILLS
+    assert last[0] == 0
+    assert sum(n_written for *_, n_written in [*killed, last]) == n_batches, "no batch is written twice"
+    assert 0 < sum(n_written for *_, n_written in killed) < n_batches, "kills came while there was something to do"
+    for _, n_computed, n_written in killed:
+        assert n_written <= n_computed <= n_written + BATCHES_BEHIND + 1
+    made, undisturbed = (
+        embeddings_folder(tmp_path / name, varied, "lfcc", SPLIT) for name in ("killed", "undisturbed")
+    )
+    assert_same(made, undisturbed)
+    assert len(read_journal(made)) == len(read_split(varied, SPLIT))

@@ -1,0 +1,60 @@
+"""The tasks that look back, as they are typed: what is printed is what was found, and a file is valid JSON."""
+
+import json
+from pathlib import Path
+
+import pytest
+from fabric.main import make_program
+
+from src.experiments.evaluation.evaluate import evaluate_run
+from src.experiments.training.trainer import train_model
+from src.tasks import review
+from src.utils.files import read_json
+
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:The EER is", "ignore:There are only"),
+    pytest.mark.usefixtures("one_thread"),
+]
+
+
+def fab(arguments: str, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Run `fab ARGUMENTS` in this process, in the project `root`."""
+    monkeypatch.setattr(review, "ROOT", root)
+    monkeypatch.chdir(root)
+    repository = Path(__file__).resolve().parents[2]
+    make_program().run(["fab", "--search-root", str(repository), *arguments.split()], exit=False)
+
+
+@pytest.fixture
+def tested(drawn: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return a root with two tested runs of different layers."""
+    for place in ("training.trainer", "evaluation.evaluate", "training.layers"):
+        monkeypatch.setattr(f"src.experiments.{place}.save_figure", lambda *_: None)
+    for number in range(2):
+        train_model(drawn / "datasets" / "corpus", "hubert", "lr", root=drawn, layer=number)
+        evaluate_run(drawn / "datasets" / "corpus", root=drawn, run_number=number)
+    return drawn
+
+
+def test_runs_are_compared_on_the_screen_and_in_a_file(
+    tested: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fab("CompareRuns --runs=run0,run1 --output=deep/comparison.json", tested, monkeypatch)
+    printed = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in printed[:3]] == ["run", "run1", "run0"]
+    content = json.loads((tested / "deep" / "comparison.json").read_text())
+    assert printed[-2] == content["differences"][0]["in_words"]
+    assert printed[-1] == f"Written to {tested / 'deep' / 'comparison.json'}."
+
+
+def test_layers_are_compared(tested: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    fab("CompareLayers --dataset=datasets/corpus --backbone=hubert --classifier=lr --seed=3", tested, monkeypatch)
+    assert "at layer 1" in capsys.readouterr().out
+    assert read_json(tested / "runs" / "layers0" / "layers.json")["seed"] == 3
+
+
+def test_a_run_is_repeated(tested: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    fab("ReproduceRun --run-number=1", tested, monkeypatch)
+    printed = capsys.readouterr().out
+    assert "test scores: " in printed
+    assert printed.splitlines()[-1] == f"Reproduced bit for bit. {tested / 'runs' / 'run1' / 'reproduction'}"
