@@ -31,7 +31,8 @@ from typing import Any
 import numpy as np
 
 from benchmarks.made_up import draw_embeddings, hardware, write_embeddings
-from src.experiments.inputs.embeddings import read_training_data
+from src.experiments.inputs.contract import read_training_data
+from src.experiments.inputs.embeddings import Embeddings
 from src.experiments.studies.search import Search
 from src.experiments.studies.tuner import Effort, optimize_hyperparameters
 from src.metrics.eer import detection_error_curve, equal_error_point
@@ -40,6 +41,7 @@ from src.utils.embeddings import EmbeddingTable
 PLAIN_BATCH, PLAIN_EPOCHS = 64, 50
 WAYS = ("plain", "ours")
 SEED = 7
+INPUT = Embeddings("hubert", layer=0)
 
 
 def main() -> None:
@@ -108,7 +110,7 @@ def measure(options: argparse.Namespace) -> dict[str, float]:
     """Measure one way, reading included."""
     started = time.perf_counter()
     if options.measure == "ours":
-        search = Search(dataset_of(options.folder), "hubert", options.classifier, 0, "mean", SEED)
+        search = Search(dataset_of(options.folder), INPUT, options.classifier, SEED)
         eer = optimize_hyperparameters(search, Effort(options.trials, options.jobs), root=options.folder).best_eer
     else:
         eer = plain_study(options)
@@ -120,7 +122,7 @@ def plain_study(options: argparse.Namespace) -> float:
     import optuna
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    data = read_training_data(options.folder, dataset_of(options.folder), "hubert", 0, "mean")
+    data = read_training_data(INPUT.open(dataset_of(options.folder), options.folder))
     train: Callable[..., float] = {"mlp": plain_mlp, "svm": plain_svm}[options.classifier]
     study = optuna.create_study(sampler=optuna.samplers.TPESampler(seed=SEED))
     study.optimize(lambda trial: train(trial, data.train, data.val), n_trials=options.trials)
@@ -161,7 +163,7 @@ def plain_mlp(trial: Any, train: EmbeddingTable, val: EmbeddingTable) -> float:
     scaler = StandardScaler().fit(train.vectors)
     inputs, val_inputs = (torch.from_numpy(scaler.transform(table.vectors)) for table in (train, val))
     order = torch.randperm(len(inputs))
-    labels = torch.from_numpy(train.labels).float()
+    labels = torch.tensor(train.labels).float()
     batches = [(inputs[chosen], labels[chosen]) for chosen in order.split(PLAIN_BATCH)]
     eers = []
     for _ in range(PLAIN_EPOCHS):

@@ -23,8 +23,11 @@ def draw_statistics(file: str) -> np.ndarray:
     return statistics
 
 
-def write_stores(root: Path, corpus: str = "corpus", *, model: str = "drawn") -> None:
-    """Write the stores of the downstream splits of `<root>/datasets/<corpus>` anew, as those of the backbone hubert."""
+def write_stores(root: Path, corpus: str = "corpus", *, model: str = "drawn", take: str = "") -> None:
+    """Write the stores of the downstream splits of `<root>/datasets/<corpus>` anew, as those of the backbone hubert.
+
+    Another `take` stands for other recordings under the same names.
+    """
     from src.experiments.corpus.splits import DOWNSTREAM, read_split
     from src.utils.embedding_store import EmbeddingStore, Row
     from src.utils.paths import embeddings_folder
@@ -39,11 +42,12 @@ def write_stores(root: Path, corpus: str = "corpus", *, model: str = "drawn") ->
     for split in DOWNSTREAM:
         clips = read_split(root / "datasets" / corpus, split)
         files = clips["file"].tolist()
-        folder = embeddings_folder(root, Path(corpus), "hubert", split)
+        folder = embeddings_folder(root, root / "datasets" / corpus, "hubert", split)
         shutil.rmtree(folder, ignore_errors=True)
         with EmbeddingStore(folder, identity) as store:
-            store.append([Row(file, file, 1) for file in files], np.stack([draw_statistics(file) for file in files]))
-            store.finish(clips, dict(zip(files, files, strict=True)))
+            rows = [Row(file, file + take, 1) for file in files]
+            store.append(rows, np.stack([draw_statistics(file) for file in files]))
+            store.finish(clips, {row.file: row.fingerprint for row in rows})
 
 
 def write_project(root: Path, *, people: int = 17, clips: int = 4) -> None:

@@ -164,13 +164,15 @@ def kernel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 def reviewed(prepared: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a project with two tested runs; not to be changed."""
     from src.experiments.evaluation.evaluate import evaluate_run
+    from src.experiments.inputs.embeddings import Embeddings
+    from src.experiments.training.recipe import choose_recipe
     from src.experiments.training.trainer import train_model
 
     root = Path(shutil.copytree(prepared, tmp_path_factory.mktemp("reviewed") / "project"))
     dataset = root / "datasets" / "corpus"
-    for number, pooling in enumerate(("mean", "mean+std")):
-        train_model(dataset, "lfcc", "svm", root=root, pooling=pooling)
-        evaluate_run(dataset, root=root, run_number=number)
+    for pooling in ("mean", "mean+std"):
+        run = train_model(choose_recipe(dataset, Embeddings("lfcc", pooling=pooling), "svm"), root=root)
+        evaluate_run(run.name, root=root)
     return root
 
 

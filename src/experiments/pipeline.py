@@ -11,10 +11,12 @@ from pathlib import Path
 from src.backbones import BACKBONES, load_backbone
 from src.experiments.corpus.catalogue import add_amplitude, add_duration, generate_tables
 from src.experiments.corpus.splits import DOWNSTREAM, SplitShares, read_split, split_dataset, split_table
-from src.experiments.evaluation.evaluate import evaluate_run
+from src.experiments.evaluation.evaluate import HeldOut, evaluate_run
 from src.experiments.extraction.extract import extract
-from src.experiments.runs.folders import TEST_RESULTS
-from src.experiments.studies.search import Search
+from src.experiments.inputs.embeddings import Embeddings
+from src.experiments.runs.artefacts import TEST_RESULTS
+from src.experiments.runs.names import RunName
+from src.experiments.studies.search import Search, Wish
 from src.experiments.studies.tuner import Effort, optimize_hyperparameters
 from src.models import classifier_class
 from src.utils.dataset import FILES_TABLE, check_dataset, read_files
@@ -41,7 +43,7 @@ def run_pipeline(
     root: Path,
     backbone: str,
     classifier: str,
-    trials: int = 0,
+    trials: int | None = None,
     model: str = "",
     shares: SplitShares | None = None,
     seed: int = 7,
@@ -55,7 +57,7 @@ def run_pipeline(
         Holds `embeddings/` and `runs/`.
     backbone, classifier : str
     trials : int
-        Of the study; 0 = the classifier's default.
+        Of the study; None = as many as the classifier's config names.
     model : str
         Hub id or local folder; empty = the backbone's default.
     shares : SplitShares, optional
@@ -77,10 +79,10 @@ def run_pipeline(
         shape = f"{done.n_clips} clips x {len(loaded.layers)} layers x {loaded.dimension}"
         outcome = f"{split}: {shape}, {done.n_computed} computed"
         yield Step("GenerateEmbeddings", outcome, done.folder)
-    search = Search(dataset, backbone, classifier, seed=seed)
-    study = optimize_hyperparameters(search, Effort(trials), root=root, reuse=True)
+    search = Search(dataset, Embeddings(backbone, layer=None, pooling=None), classifier, seed)
+    study = optimize_hyperparameters(search, Effort(trials), root=root, wish=Wish(reuse=True))
     yield Step("OptimizeHyperparameters", study.outcome, study.folder)
-    yield _test(dataset, root, classifier, study.folder, study.best_trial)
+    yield _test(dataset, root, study.name.run(study.best_trial))
 
 
 def _tables(dataset: Path) -> Iterator[Step]:
@@ -96,12 +98,11 @@ def _tables(dataset: Path) -> Iterator[Step]:
     yield Step("AddDatasetDuration", f"{hours:.2f} hours; peaks as well", dataset / FILES_TABLE)
 
 
-def _test(dataset: Path, root: Path, classifier: str, study: Path, trial: int) -> Step:
+def _test(dataset: Path, root: Path, name: RunName) -> Step:
     """Test the study's best run, unless it was tested on this very split."""
-    run = study / f"run{trial}"
+    run = name.folder(root)
     results = read_json(run / TEST_RESULTS) if (run / TEST_RESULTS).is_file() else {}
     if results.get("about", {}).get("split_digest") != split_digest(read_split(dataset, "downstream_test")):
-        number = int(study.name.rpartition("study")[2])
-        evaluate_run(dataset, root=root, run_number=trial, study_number=number, classifier=classifier)
+        evaluate_run(name, HeldOut(dataset), root=root)
         results = read_json(run / TEST_RESULTS)
     return Step("TestModel", f"test EER {results['eer']['value']:.2%}", run)

@@ -1,10 +1,14 @@
 """Classifiers turn embeddings (n, d) into scores (n,), higher = more bona fide, behind one contract.
 
-A classifier is one folder and one row of the table below.
+A classifier is one folder and one row of the table below, which imports nothing: the help of tasks reads it.
 """
 
-from src.models.contract import Classifier, Config, History
+from typing import TYPE_CHECKING
+
 from src.utils.registry import lookup
+
+if TYPE_CHECKING:
+    from src.models.contract import Classifier
 
 CLASSIFIERS = {
     "mlp": "src.models.mlp:Mlp",
@@ -14,10 +18,8 @@ CLASSIFIERS = {
 }
 """Name of a classifier -> "module:class"."""
 
-__all__ = ["CLASSIFIERS", "Classifier", "Config", "History", "classifier_class"]
 
-
-def classifier_class(name: str) -> type[Classifier]:
+def classifier_class(name: str) -> "type[Classifier]":
     """Return the class of a classifier; ValueError lists those there are."""
     found: type[Classifier] = lookup(CLASSIFIERS, name, "classifier")
     return found

@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self
 import numpy as np
 
 from src.metrics.eer import detection_error_curve, equal_error_point
-from src.utils.embeddings import EmbeddingTable
 
 if TYPE_CHECKING:
     import optuna
@@ -34,6 +33,14 @@ def keep_going(epoch: int, best_eer: float) -> bool:
 @dataclass(frozen=True)
 class Config:
     """Hyperparameters of a classifier: a frozen dataclass whose fields all have defaults and are checked."""
+
+    trials: ClassVar[int] = 30
+    """How many trials a study has where nobody says."""
+
+    @property
+    def epochs(self) -> int:
+        """How many epochs a training has at most; 1 for a classifier that learns in one go."""
+        return 1
 
     @classmethod
     def search_space(cls, trial: "optuna.Trial", n_clips: int = 0) -> Self:
@@ -83,14 +90,21 @@ class Classifier(Protocol):
     """One contract for all classifiers: MLP, SVM, random forest, and whatever comes next."""
 
     Config: ClassVar[type[Config]]
+    takes: ClassVar[str]
+    """The kind of input that it is trained on: "embeddings"."""
+    files: ClassVar[tuple[str, ...]]
+    """What `save` writes; a study keeps them of its best trials only."""
 
     def __init__(self, config: Any, *, seed: int = 7) -> None: ...
 
-    def fit(self, train: EmbeddingTable, val: EmbeddingTable, watch: Watch = keep_going) -> History:
-        """Learn from `train`, choose by `val`; `watch` sees every epoch, where there are epochs."""
+    def fit(self, train: Any, val: Any, watch: Watch = keep_going) -> History:
+        """Learn from the table `train`, choose by the table `val`, both of the kind that it takes.
 
-    def scores(self, vectors: np.ndarray) -> np.ndarray:
-        """Return a score for every row of vectors (n, d): shape (n,), higher = more bona fide."""
+        `watch` sees every epoch, where there are epochs.
+        """
+
+    def scores(self, inputs: Any, /) -> np.ndarray:
+        """Return a score for every clip of a table's `inputs`: shape (n,), higher = more bona fide."""
 
     def save(self, folder: Path) -> None:
         """Write the weights in a format that runs no code when it is read."""

@@ -4,8 +4,10 @@ from pathlib import Path
 
 from fabric import Connection
 
+from src.experiments.runs.commands import how_to_test
 from src.tasks.command_line import command
-from src.tasks.words import RELEASE, on
+from src.tasks.run_flags import OLD_FLAGS, RUN_HELP, named_run
+from src.tasks.words import RELEASE
 from src.utils.paths import ROOT
 
 
@@ -26,20 +28,13 @@ def train_model(
     seed: int = 7,
 ) -> None:
     """Train one classifier into runs/run<m>."""
-    from src.experiments.training import trainer
+    from src.experiments.inputs.embeddings import Embeddings
+    from src.experiments.training.recipe import choose_recipe
+    from src.experiments.training.trainer import train_model as train
 
-    run = trainer.train_model(
-        dataset,
-        backbone,
-        classifier,
-        root=ROOT,
-        layer=layer,
-        pooling=pooling,
-        hyperparameters=hyperparameters,
-        seed=seed,
-    )
-    number = run.folder.name.removeprefix("run")
-    print(f"{run}. Next: fab TestModel --run-number={number}{on(dataset)}")
+    wanted = Embeddings(backbone, layer, pooling or None)
+    run = train(choose_recipe(dataset, wanted, classifier, hyperparameters=hyperparameters, seed=seed), root=ROOT)
+    print(f"{run}. Next: {how_to_test(run.name)}")
 
 
 @command(
@@ -68,26 +63,30 @@ def optimize_hyperparameters(
     seed: int = 7,
 ) -> None:
     """Search the hyperparameters with the lowest validation EER into runs/<classifier>_study<k>."""
+    from src.experiments.inputs.embeddings import Embeddings
     from src.experiments.studies import tuner
-    from src.experiments.studies.search import Search
+    from src.experiments.studies.search import Search, Wish
 
-    search = Search(dataset, backbone, classifier, layer=layer, pooling=pooling, seed=seed)
-    effort = tuner.Effort(trials, jobs, timeout, keep)
-    study = tuner.optimize_hyperparameters(search, effort, root=ROOT, study_number=study_number, storage=storage)
-    number = study.folder.name.rpartition("study")[2]
-    print(f"{study}. Next: fab TestModel --classifier={classifier} --study-number={number}{on(dataset)}")
+    search = Search(dataset, Embeddings(backbone, layer, pooling or None), classifier, seed)
+    effort = tuner.Effort(trials or None, jobs, timeout or None, keep)
+    wish = Wish(study_number if study_number >= 0 else None, storage or None)
+    study = tuner.optimize_hyperparameters(search, effort, root=ROOT, wish=wish)
+    print(f"{study}. Next: {how_to_test(study.name.run())}")
 
 
 @command(
     "TestModel",
+    run=RUN_HELP,
+    dataset="folder of the corpus to test on; left out: the run's own",
     backbone="what the run was trained with; left out: whatever it is",
     classifier="what the run is; may be left out for a run that belongs to no study",
-    run_number="number of the run; in a study, left out: its best",
     gender="F or M: only these people; left out: everybody",
+    **OLD_FLAGS,
 )
 def put_to_test(
     c: Connection,
-    dataset: Path = RELEASE,
+    run: str = "",
+    dataset: Path | None = None,
     backbone: str = "",
     classifier: str = "",
     run_number: int = -1,
@@ -95,25 +94,21 @@ def put_to_test(
     gender: str = "",
     split: str = "downstream_test",
 ) -> None:
-    """Score a split with a run's classifier: metrics, scores and pictures."""
+    """Score a split with a run: metrics, scores and pictures."""
     from src.experiments.evaluation import evaluate
     from src.metrics.report import format_table
 
     verdict = evaluate.evaluate_run(
-        dataset,
+        named_run(run, run_number, study_number, classifier),
+        evaluate.HeldOut(dataset, split, gender or None),
         root=ROOT,
-        run_number=run_number,
-        study_number=study_number,
-        backbone=backbone,
-        classifier=classifier,
-        gender=gender,
-        split=split,
+        expected={"backbone": backbone, "classifier": classifier},
     )
     values = {name: metric["value"] for name, metric in verdict.metrics.items()}
     print(format_table(values, evaluate.bounds_of(verdict.metrics)))
     print(f"Intervals: 95 %, by drawing {verdict.about['n_people']} people anew ({verdict.about['resampled']}).")
     if verdict.n_known:
-        print(f"Note: {verdict.n_known} of these people were in training or validation: this is no test.")
+        print(f"Note: {verdict.note_on_people}")
     if not verdict.about["calibrated_on"]:
         print("Note: this run was made before scores were calibrated: act DCF and Cllr say little; train again.")
     print(f"Written to {verdict.folder}. Next: fab ReportRuns")
@@ -133,7 +128,7 @@ def pipeline(
     from src.experiments.pipeline import run_pipeline
 
     for step in run_pipeline(
-        dataset, root=ROOT, backbone=backbone, classifier=classifier, trials=trials, model=model, seed=seed
+        dataset, root=ROOT, backbone=backbone, classifier=classifier, trials=trials or None, model=model, seed=seed
     ):
         print(step)
 

@@ -5,6 +5,7 @@ from pathlib import Path
 from fabric import Connection
 
 from src.tasks.command_line import command
+from src.tasks.run_flags import OLD_FLAGS, RUN_HELP, named_run
 from src.tasks.words import RELEASE
 from src.utils.paths import ROOT
 
@@ -41,22 +42,25 @@ def compare_layers(
     seed: int = 7,
 ) -> None:
     """Train one classifier on every layer and draw the validation EER with its interval into runs/layers<k>."""
+    from src.experiments.inputs.embeddings import Embeddings
     from src.experiments.training import layers
+    from src.experiments.training.recipe import choose_recipe
 
-    compared = layers.compare_layers(
-        dataset, backbone, classifier, root=ROOT, pooling=pooling, hyperparameters=hyperparameters, seed=seed
-    )
-    print(compared)
+    wanted = Embeddings(backbone, -1, pooling or None)
+    recipe = choose_recipe(dataset, wanted, classifier, hyperparameters=hyperparameters, seed=seed)
+    print(layers.compare_layers(recipe, root=ROOT))
 
 
 @command(
     "ReproduceRun",
-    dataset="folder of the run's corpus; left out: datasets/<the run's corpus>",
-    classifier="what the run is; may be left out for a run that belongs to no study",
-    run_number="number of the run; in a study, left out: its best",
+    run=RUN_HELP,
+    dataset="folder of the run's corpus; left out: where the run noted it",
+    classifier="what the run is, beside --study-number=",
+    **OLD_FLAGS,
 )
 def reproduce_run(
     c: Connection,
+    run: str = "",
     run_number: int = -1,
     study_number: int = -1,
     classifier: str = "",
@@ -65,11 +69,8 @@ def reproduce_run(
     """Repeat a run from what it left behind and say whether its scores come out again."""
     from src.experiments.evaluation import reproduction
 
-    print(
-        reproduction.reproduce_run(
-            root=ROOT, run_number=run_number, study_number=study_number, classifier=classifier, dataset=dataset
-        )
-    )
+    name = named_run(run, run_number, study_number, classifier)
+    print(reproduction.reproduce_run(name, root=ROOT, dataset=dataset))
 
 
 @command("ReportRuns")

@@ -15,14 +15,15 @@ import csv
 import io
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from itertools import takewhile
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from src.utils.dataset import GENDERS, person_of, read_file_rows
+from src.utils.clip_table import ClipTable
+from src.utils.dataset import person_of, read_file_rows
 from src.utils.files import read_record
 from src.utils.labels import parse_label
 
@@ -38,42 +39,19 @@ LEFT_OUT_COLUMNS = ["file", "fingerprint", "reason"]
 
 
 @dataclass(frozen=True)
-class EmbeddingTable:
-    """Embeddings of clips and what is known about them; all arrays have one row a clip."""
+class EmbeddingTable(ClipTable):
+    """Clips with their embeddings."""
 
     vectors: np.ndarray
     """Shape (n, d), float32."""
-    labels: np.ndarray
-    """Shape (n,): 1 = bona fide, 0 = spoof."""
-    genders: np.ndarray
-    speakers: np.ndarray
-    """The person, name and id: `Maria_F003`."""
-    systems: np.ndarray
-    """What made the spoof; empty if unknown or bona fide."""
-    files: np.ndarray
 
-    def __len__(self) -> int:
-        return len(self.labels)
-
-    def only(self, gender: str = "") -> "EmbeddingTable":
-        """Return the rows of one gender, F or M; all rows when none is given.
-
-        Raises
-        ------
-        ValueError
-            When the gender is unknown or nobody has it.
-        """
-        if not gender:
-            return self
-        if gender not in GENDERS:
-            raise ValueError(f"Unknown gender '{gender}'; allowed: {', '.join(GENDERS)}.")
-        wanted = self.genders == gender
-        if not wanted.any():
-            raise ValueError(f"None of the {len(self)} clips is by a person of gender {gender}.")
-        return EmbeddingTable(*(getattr(self, field.name)[wanted] for field in fields(self)))
+    @property
+    def inputs(self) -> np.ndarray:
+        """The vectors, shape (n, d)."""
+        return self.vectors
 
 
-def load_embeddings(folder: Path, layer: int = -1, pooling: str = "mean", gender: str = "") -> EmbeddingTable:
+def load_embeddings(folder: Path, layer: int = -1, pooling: str = "mean", gender: str | None = None) -> EmbeddingTable:
     """Read one layer of a finished store.
 
     Parameters
@@ -84,8 +62,8 @@ def load_embeddings(folder: Path, layer: int = -1, pooling: str = "mean", gender
         One of those that the store holds, or from the end: -1 is the last of them.
     pooling : str
         "mean", "std" (each d wide) or "mean+std" (2 d wide).
-    gender : str
-        F or M; empty for all.
+    gender : str, optional
+        F or M; None for all.
 
     Raises
     ------
@@ -96,7 +74,7 @@ def load_embeddings(folder: Path, layer: int = -1, pooling: str = "mean", gender
     """
     folder = Path(folder)
     if pooling not in POOLINGS:
-        raise ValueError(f"Unknown pooling '{pooling}'; allowed: {', '.join(POOLINGS)}.")
+        raise ValueError(f"Unknown `pooling` '{pooling}'; allowed: {', '.join(POOLINGS)}.")
     meta = read_meta(folder)
     index = read_file_rows(folder / INDEX, maker="GenerateEmbeddings")
     if "row" not in index:
@@ -115,7 +93,7 @@ def load_embeddings(folder: Path, layer: int = -1, pooling: str = "mean", gender
         systems=index["system"].to_numpy(str),
         files=index["file"].to_numpy(str),
     )
-    return table.only(gender=gender)
+    return table.only(gender)
 
 
 def read_meta(folder: Path) -> dict:

@@ -1,9 +1,12 @@
 """Where things lie: default folders hang from the project's root, what a user types from where the user stands."""
 
+import hashlib
 import os
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
+OWNER = "corpus.txt"
+"""In `embeddings/<corpus>/`: the path of the corpus that it belongs to."""
 
 
 def absolute(typed: str) -> Path:
@@ -18,8 +21,36 @@ def absolute(typed: str) -> Path:
 
 
 def embeddings_folder(root: Path, dataset: Path, backbone: str, split: str = "") -> Path:
-    """Return the folder of an embedding store: `<root>/embeddings/<corpus>/<backbone>/<split>`."""
-    return root / "embeddings" / dataset.name / backbone / split
+    """Return the folder of an embedding store: `<root>/embeddings/<corpus>/<backbone>/<split>`.
+
+    The corpus's folder is called as the corpus is. Where that name belongs to a corpus that lies elsewhere (and is
+    still there), a digest of the path is added, so that two corpora of one name never share a store.
+    """
+    return _corpus_folder(root, dataset) / backbone / split
+
+
+def claim_embeddings(root: Path, dataset: Path) -> None:
+    """Note whose embeddings lie in a corpus's folder, for `embeddings_folder`; the first corpus of a name claims it."""
+    folder = _corpus_folder(root, dataset)
+    folder.mkdir(parents=True, exist_ok=True)
+    if not (folder / OWNER).is_file():
+        (folder / OWNER).write_text(os.fspath(dataset), encoding="utf-8", errors="surrogateescape")
+
+
+def _corpus_folder(root: Path, dataset: Path) -> Path:
+    usual = root / "embeddings" / dataset.name
+    owner = _owner(usual)
+    if owner is not None and owner.is_dir() and owner.resolve() != dataset.resolve():
+        digest = hashlib.sha256(os.fsencode(dataset.resolve())).hexdigest()[:8]
+        return usual.with_name(f"{dataset.name}-{digest}")
+    return usual
+
+
+def _owner(folder: Path) -> Path | None:
+    note = folder / OWNER
+    if not note.is_file():
+        return None
+    return Path(note.read_text(encoding="utf-8", errors="surrogateescape"))
 
 
 def runs_folder(root: Path) -> Path:

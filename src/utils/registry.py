@@ -30,8 +30,18 @@ def lookup(table: Mapping[str, str], name: str, what: str) -> Any:
     Traceback (most recent call last):
     ValueError: Unknown function 'split'; allowed: join.
     """
-    if name not in table:
-        given = f"Unknown {what} '{name}'" if name else f"No {what} given (--{what}=)"
-        raise ValueError(f"{given}; allowed: {', '.join(table)}.")
+    require_known(table, name, what)
     module, attribute = table[name].split(":")
     return getattr(importlib.import_module(module), attribute)
+
+
+def require_known(table: Mapping[str, Any], name: str, what: str) -> None:
+    """Raise ValueError when `table` has no such name, without importing anything; the line lists those it has.
+
+    >>> require_known({"mean": 0}, "max", "pooling")
+    Traceback (most recent call last):
+    ValueError: Unknown pooling 'max'; allowed: mean.
+    """
+    if name not in table:
+        given = f"Unknown {what} '{name}'" if name else f"No {what} given (`{what}`)"
+        raise ValueError(f"{given}; allowed: {', '.join(table)}.")

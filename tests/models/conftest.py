@@ -28,7 +28,9 @@ def draw_table() -> DrawTable:
         vectors = rng.standard_normal((n, dimension))
         vectors[:, 0] += distance * labels
         texts = np.full(n, "")
-        return EmbeddingTable(vectors.astype(np.float32), labels, texts, texts, texts, texts)
+        return EmbeddingTable(
+            vectors=vectors.astype(np.float32), labels=labels, genders=texts, speakers=texts, systems=texts, files=texts
+        )
 
     return draw
 

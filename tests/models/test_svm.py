@@ -1,4 +1,5 @@
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -18,8 +19,8 @@ KERNELS = [*RBF, {"kernel": "linear", "C": 0.1}]
 def draw_wide(draw_table: DrawTable, n: int = 300, **options: Any) -> EmbeddingTable:
     """Return vectors whose numbers differ in level and spread."""
     table = draw_table(n, dimension=40, **options)
-    table.vectors[:] = table.vectors * np.linspace(0.1, 20, 40) + np.linspace(-50, 50, 40)
-    return table
+    vectors = table.vectors * np.linspace(0.1, 20, 40) + np.linspace(-50, 50, 40)
+    return replace(table, vectors=vectors.astype(np.float32))
 
 
 def fitted(train: EmbeddingTable, val: EmbeddingTable, **values: Any) -> Svm:

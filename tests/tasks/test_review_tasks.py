@@ -7,8 +7,12 @@ import pytest
 from fabric.main import make_program
 
 from src.experiments.evaluation.evaluate import evaluate_run
+from src.experiments.inputs.embeddings import Embeddings
+from src.experiments.runs.names import RunName
+from src.experiments.training.recipe import choose_recipe
 from src.experiments.training.trainer import train_model
 from src.tasks import review
+from src.tasks.run_flags import named_run
 from src.utils.files import read_json
 
 pytestmark = [
@@ -31,8 +35,8 @@ def tested(drawn: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for place in ("training.trainer", "evaluation.evaluate", "training.layers"):
         monkeypatch.setattr(f"src.experiments.{place}.save_figure", lambda *_: None)
     for number in range(2):
-        train_model(drawn / "datasets" / "corpus", "hubert", "lr", root=drawn, layer=number)
-        evaluate_run(drawn / "datasets" / "corpus", root=drawn, run_number=number)
+        train_model(choose_recipe(drawn / "datasets" / "corpus", Embeddings("hubert", number), "lr"), root=drawn)
+        evaluate_run(RunName.parse(f"run{number}"), root=drawn)
     return drawn
 
 
@@ -53,8 +57,41 @@ def test_layers_are_compared(tested: Path, monkeypatch: pytest.MonkeyPatch, caps
     assert read_json(tested / "runs" / "layers0" / "layers.json")["seed"] == 3
 
 
-def test_a_run_is_repeated(tested: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    fab("ReproduceRun --run-number=1", tested, monkeypatch)
+@pytest.mark.parametrize("flag", ["--run=run1", "--run-number=1"])
+def test_a_run_is_repeated(
+    flag: str, tested: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fab(f"ReproduceRun {flag}", tested, monkeypatch)
     printed = capsys.readouterr().out
     assert "test scores: " in printed
     assert printed.splitlines()[-1] == f"Reproduced bit for bit. {tested / 'runs' / 'run1' / 'reproduction'}"
+
+
+@pytest.mark.parametrize(
+    ("flags", "name"),
+    [
+        (("run0", -1, -1, ""), "run0"),
+        (("svm_study0/run3", -1, -1, "mlp"), "svm_study0/run3"),
+        (("", 0, -1, "svm"), "run0"),
+        (("", 3, 0, "svm"), "svm_study0/run3"),
+        (("", -1, 0, "svm"), "svm_study0"),
+    ],
+)
+def test_a_run_is_named_by_its_name_or_its_numbers(flags: tuple[str, int, int, str], name: str) -> None:
+    assert str(named_run(*flags)) == name
+
+
+@pytest.mark.parametrize(
+    ("flags", "line"),
+    [
+        (("", -1, -1, ""), r"Which run\? .*`run=run0`"),
+        (("", -1, 0, ""), r"Whose study\? Give `classifier`"),
+        (("", 3, 0, ""), r"Whose study\? Give `classifier`"),
+        (("run0", 0, -1, ""), "Give `run` alone"),
+        (("run0", -1, 0, "svm"), "Give `run` alone"),
+        (("best", -1, -1, ""), "'best' is not a run"),
+    ],
+)
+def test_which_run_must_be_said_once(flags: tuple[str, int, int, str], line: str) -> None:
+    with pytest.raises(ValueError, match=line):
+        named_run(*flags)

@@ -1,10 +1,11 @@
 """What a user types is taken from where the user stands; stores and runs lie where the documents say."""
 
+import re
 from pathlib import Path
 
 import pytest
 
-from src.utils.paths import ROOT, absolute, embeddings_folder, runs_folder
+from src.utils.paths import ROOT, absolute, claim_embeddings, embeddings_folder, runs_folder
 
 
 def test_the_root_is_where_the_tasks_are() -> None:
@@ -36,3 +37,31 @@ def test_stores_and_runs_lie_where_the_documents_say(tmp_path: Path) -> None:
     store = embeddings_folder(tmp_path, Path("anywhere/corpus"), "lfcc", "downstream_val")
     assert store == tmp_path / "embeddings" / "corpus" / "lfcc" / "downstream_val"
     assert runs_folder(tmp_path) == tmp_path / "runs"
+
+
+def test_two_corpora_of_one_name_share_no_store(tmp_path: Path) -> None:
+    first, second = (tmp_path / site / "release" for site in ("a", "b"))
+    for corpus in (first, second):
+        corpus.mkdir(parents=True)
+        claim_embeddings(tmp_path, corpus)
+    usual = tmp_path / "embeddings" / "release" / "lfcc" / "downstream_val"
+    assert embeddings_folder(tmp_path, first, "lfcc", "downstream_val") == usual
+    other = embeddings_folder(tmp_path, second, "lfcc", "downstream_val")
+    assert re.fullmatch(
+        "release-[0-9a-f]{8}/lfcc/downstream_val", other.relative_to(tmp_path / "embeddings").as_posix()
+    )
+    assert other == embeddings_folder(tmp_path, second, "lfcc", "downstream_val"), "and always the same one"
+
+
+def test_a_name_belongs_to_its_first_corpus_while_that_is_there(tmp_path: Path) -> None:
+    first, second = (tmp_path / site / "release" for site in ("a", "b"))
+    for corpus in (first, second):
+        corpus.mkdir(parents=True)
+    claim_embeddings(tmp_path, first)
+    claim_embeddings(tmp_path, second)
+    usual = tmp_path / "embeddings" / "release"
+    assert (usual / "corpus.txt").read_text() == str(first), "who comes second does not take it"
+    (tmp_path / "c").symlink_to(first.parent)
+    assert embeddings_folder(tmp_path, tmp_path / "c" / "release", "lfcc").parent == usual, "the same by another way"
+    (tmp_path / "a").rename(tmp_path / "moved")
+    assert embeddings_folder(tmp_path, tmp_path / "moved" / "release", "lfcc").parent == usual, "nobody else is there"

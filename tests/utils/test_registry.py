@@ -7,10 +7,11 @@ import pytest
 from src.audio.vocoders import VOCODERS
 from src.backbones import BACKBONES
 from src.corpora import LAYOUTS
+from src.experiments.inputs import INPUTS
 from src.models import CLASSIFIERS
-from src.utils.registry import lookup
+from src.utils.registry import lookup, require_known
 
-TABLES = {"backbone": BACKBONES, "classifier": CLASSIFIERS, "layout": LAYOUTS}
+TABLES = {"backbone": BACKBONES, "classifier": CLASSIFIERS, "layout": LAYOUTS, "input": INPUTS}
 LAZY = "colorsys"
 
 
@@ -33,12 +34,13 @@ def test_only_what_is_asked_for_is_imported() -> None:
     [
         ("ear", r"^Unknown backbone 'ear'; allowed: wav2vec2, hubert, wavlm, lfcc\.$"),
         ("LFCC", "^Unknown backbone 'LFCC'"),
-        ("", r"^No backbone given \(--backbone=\); allowed: wav2vec2, hubert, wavlm, lfcc\.$"),
+        ("", r"^No backbone given \(`backbone`\); allowed: wav2vec2, hubert, wavlm, lfcc\.$"),
     ],
 )
 def test_a_wrong_name_is_told_which_are_allowed(name: str, line: str) -> None:
-    with pytest.raises(ValueError, match=line):
-        lookup(BACKBONES, name, "backbone")
+    for ask in (lookup, require_known):
+        with pytest.raises(ValueError, match=line):
+            ask(BACKBONES, name, "backbone")
 
 
 def test_every_vocoder_is_a_function() -> None:

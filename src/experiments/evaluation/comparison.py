@@ -4,7 +4,6 @@ Two runs are compared on the same clips, by the same draws of people (and spoof 
 draw by draw, has an interval, and where it leaves out zero another draw of people would show the same winner.
 """
 
-import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from itertools import combinations
@@ -14,12 +13,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from src.experiments.runs.folders import SCORES, TEST_RESULTS, find_run, read_hyperparameters, read_scores
+from src.experiments.inputs.contract import TEST
+from src.experiments.runs.artefacts import SCORES, TEST_PROVENANCE, TEST_RESULTS, read_hyperparameters, read_scores
+from src.experiments.runs.commands import how_to_test
+from src.experiments.runs.folders import find_run
+from src.experiments.runs.names import RunName
 from src.metrics.bootstrap import Interval, Trials, interval
 from src.metrics.resampled import resample_eer
 from src.utils.files import read_record
 from src.utils.labels import parse_label
-from src.utils.paths import runs_folder
 
 SEED = 7
 SHOWN = ("eer", "min_dcf", "act_dcf", "cllr")
@@ -30,8 +32,10 @@ class TestedRun:
     """A run and what its usual test found."""
 
     name: str
-    """As `--runs=` gave it, with the trial of a study filled in: `mlp_study0/run3`."""
+    """As it was given, with the trial of a study filled in: `mlp_study0/run3`."""
     hyperparameters: Mapping[str, Any]
+    corpus_digest: str | None
+    """Of the recordings that it was tested on, where it is known."""
     metrics: Mapping[str, Any]
     scores: pd.DataFrame
     """`scores.csv`, sorted by file."""
@@ -124,12 +128,12 @@ def compare_runs(names: str, *, root: Path) -> Comparison:
     """
     wanted = [name.strip().strip("/") for name in names.split(",") if name.strip()]
     if len(wanted) < 2:
-        raise ValueError(f"--runs= takes two runs or more, such as run0,mlp_study0/run3; given: '{names}'.")
-    runs = [read_tested_run(name, root) for name in wanted]
+        raise ValueError(f"`runs` takes two runs or more, such as run0,mlp_study0/run3; given: '{names}'.")
+    runs = [read_tested_run(RunName.parse(name), root) for name in wanted]
     seen = [run.name for run in runs]
     twice = [name for name in seen if seen.count(name) > 1]
     if twice:
-        raise ValueError(f"--runs= names {twice[0]} twice.")
+        raise ValueError(f"`runs` names {twice[0]} twice.")
     differences, other_clips = [], []
     for first, second in combinations(runs, 2):
         if _same_clips(first, second):
@@ -139,36 +143,37 @@ def compare_runs(names: str, *, root: Path) -> Comparison:
     return Comparison(runs, differences, other_clips)
 
 
-def read_tested_run(name: str, root: Path) -> TestedRun:
-    """Read a run by its name below `runs/`, with the results of its usual test."""
-    folder = _find(name, root)
-    shown = folder.relative_to(runs_folder(root)).as_posix()
+def read_tested_run(name: RunName, root: Path) -> TestedRun:
+    """Read a run by its name, with the results of its usual test."""
+    folder = find_run(root, name)
+    name = RunName.of(folder)
     for file in (TEST_RESULTS, SCORES):
         if not (folder / file).is_file():
-            raise FileNotFoundError(f"{shown} was not tested (no {file}): run fab TestModel {_test_flags(folder)}.")
+            raise FileNotFoundError(f"{name} was not tested (no {file}): run {how_to_test(name)}.")
     results = read_record(folder / TEST_RESULTS, "eer")
     if not isinstance(results["eer"], dict) or not isinstance(results["eer"].get("value"), float):
-        again = f"fab TestModel {_test_flags(folder)}"
-        raise ValueError(f"{shown} was tested by an earlier version, without intervals: test it again, {again}.")
-    return TestedRun(shown, read_hyperparameters(folder), results, read_scores(folder).sort_values("file"))
+        raise ValueError(
+            f"{name} was tested by an earlier version, without intervals: test it again, {how_to_test(name)}."
+        )
+    digest = _digest_of_test(folder)
+    return TestedRun(str(name), read_hyperparameters(folder), digest, results, read_scores(folder).sort_values("file"))
 
 
-def _find(name: str, root: Path) -> Path:
-    parts = re.fullmatch(r"(?:runs/)?(?:(\w+)_study(\d+)(?=/|$))?/?(?:run(\d+))?", name)
-    if parts is None or not (parts[1] or parts[3]):
-        raise ValueError(f"'{name}' is no run; --runs= takes names such as run0 or mlp_study0/run3.")
-    return find_run(root, int(parts[3] or -1), int(parts[2] or -1), parts[1] or "")
-
-
-def _test_flags(run: Path) -> str:
-    """Return the flags with which TestModel makes the usual test of a run."""
-    flags = f"--dataset=datasets/{read_hyperparameters(run)['corpus']} --run-number={run.name.removeprefix('run')}"
-    classifier, study, number = run.parent.name.rpartition("_study")
-    return f"{flags} --classifier={classifier} --study-number={number}" if study else flags
+def _digest_of_test(folder: Path) -> str | None:
+    """Return what tells the corpus of a test from others of the same name: the digest of its recordings, if noted."""
+    origin = read_record(folder / TEST_PROVENANCE) if (folder / TEST_PROVENANCE).is_file() else {}
+    for splits in origin.get("data", {}).values():
+        tested = splits.get(TEST) if isinstance(splits, Mapping) else None
+        if isinstance(tested, Mapping):
+            return tested.get("corpus_digest")
+    return None
 
 
 def _same_clips(first: TestedRun, second: TestedRun) -> bool:
+    known = (first.corpus_digest, second.corpus_digest)
     same_corpus = first.hyperparameters["corpus"] == second.hyperparameters["corpus"]
+    if None not in known:
+        same_corpus = known[0] == known[1]
     clips = [run.scores[["file", "label", "speaker", "system"]].to_numpy().tolist() for run in (first, second)]
     return same_corpus and clips[0] == clips[1]
 

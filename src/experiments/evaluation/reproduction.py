@@ -13,29 +13,27 @@ from typing import Any
 
 import numpy as np
 
-from src.experiments.inputs.embeddings import read_split_embeddings, read_training_data, require_unchanged_recordings
-from src.experiments.runs.folders import (
+from src.experiments.inputs.contract import TEST, TRAIN, VAL, OpenInput, TrainingData, read_training_data
+from src.experiments.runs.artefacts import (
     CALIBRATION,
-    METRICS,
-    PROVENANCE,
     SCORES,
     TEST_PROVENANCE,
     TEST_RESULTS,
-    WEIGHTS,
-    find_run,
     read_array,
-    read_hyperparameters,
     read_scores,
 )
+from src.experiments.runs.names import RunName
 from src.experiments.runs.provenance import describe_origin, now
-from src.experiments.training.trainer import CONTEXT, Recipe, load_calibration, load_run, train_run
+from src.experiments.training.trained import Trained, read_trained, read_trained_folder
+from src.experiments.training.trainer import train_run
 from src.metrics.eer import detection_error_curve, equal_error_point
-from src.models import classifier_class
-from src.utils.embeddings import EmbeddingTable
+from src.utils.clip_table import ClipTable
 from src.utils.files import read_record, write_json
 from src.utils.threads import limited_threads
 
-FOLDER, RESULT = "reproduction", "reproduction.json"
+FOLDER, RESULT, VAL_LOSSES = "reproduction", "reproduction.json", "val_losses.npy"
+SAME = ("model", "digest", "precision", "corpus_digest", "split_digest")
+"""What the data of a repetition must have in common with those of the run."""
 
 
 @dataclass(frozen=True)
@@ -83,19 +81,17 @@ class Reproduction:
         return "\n".join([*map(str, self.agreements), *differing, f"{verdict} {self.folder}"])
 
 
-def reproduce_run(
-    *, root: Path, run_number: int = -1, study_number: int = -1, classifier: str = "", dataset: Path | None = None
-) -> Reproduction:
+def reproduce_run(name: RunName, *, root: Path, dataset: Path | None = None) -> Reproduction:
     """Repeat a run and compare its scores.
 
     Parameters
     ----------
+    name : RunName
+        A study alone stands for its best trial.
     root : Path
         Holds `datasets/`, `embeddings/` and `runs/`.
-    run_number, study_number, classifier
-        Which run; a study without a run number stands for its best trial.
     dataset : Path, optional
-        Where the corpus of the run lies; `<root>/datasets/<corpus>` where it is not given.
+        Where the corpus of the run lies; where the run noted it when it is not given.
 
     Raises
     ------
@@ -103,31 +99,24 @@ def reproduce_run(
         When the data are not those of the run any more.
     """
     started = now()
-    run = find_run(root, run_number, study_number, classifier)
-    recipe = _recipe(run, root, dataset)
-    origin = read_record(run / PROVENANCE, "data", "machine", "packages", "code", "python")
-    require_unchanged_recordings(root, recipe.dataset, recipe.backbone, "downstream_train", "downstream_val")
-    data = read_training_data(root, recipe.dataset, recipe.backbone, recipe.layer, recipe.pooling)
-    _require_same_data(run, origin["data"]["embeddings"], data.metas)
-    tested = _read_test(run, recipe, root)  # refused, if at all, before anything is trained
-    losses, metrics = read_array(run / "val_losses.npy"), read_record(run / METRICS)
-    pruned = metrics.get("pruned", False)
-    folder = run / FOLDER
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir()
-    with limited_threads(_threads_of(origin)):
-        train_run(recipe, data, folder, root=root, watch=lambda epoch, _: pruned and epoch + 1 == len(losses))
-        if not (run / CALIBRATION).is_file():  # of an earlier version, whose scores are as the classifier gives them
-            (folder / CALIBRATION).unlink()
-        agreements = _compare_scores(run, folder, data.val)
-    agreements += _compare_test(folder, tested)
+    trained = read_trained(root, name, dataset)
+    if dataset and dataset.name != trained.inputs["corpus"]:
+        raise ValueError(f"{trained.folder} was trained on the corpus {trained.inputs['corpus']}, not {dataset.name}.")
+    opened = trained.open(trained.recipe.dataset, root)
+    opened.check(TRAIN, VAL)
+    data = read_training_data(opened)
+    for split, origin in data.origins.items():
+        _require_same_data(trained, split, trained.origin(split), origin)
+    tested = _read_test(trained, opened)  # refused, if at all, before anything is trained
+    again, agreements = _train_again(trained, data, root)
+    agreements += _compare_test(again, tested)
     if not agreements:  # of a study that kept no weights of it
-        agreements.append(_compare_metrics(metrics, read_record(folder / METRICS)))
-    agreements.append(_compare_losses(losses, folder))
-    now_here = describe_origin(root, seed=recipe.seed, data={}, started=started)
-    found = Reproduction(folder, agreements, _differences(origin, now_here))
+        agreements.append(_compare_metrics(trained.metrics, again.metrics))
+    agreements.append(_compare_losses(read_array(trained.folder / VAL_LOSSES), again.folder))
+    now_here = describe_origin(seed=trained.recipe.seed, data={}, started=started)
+    found = Reproduction(again.folder, agreements, _differences(trained.provenance, now_here))
     write_json(
-        folder / RESULT,
+        again.folder / RESULT,
         {
             "bit_for_bit": found.is_exact,
             "exact": {agreement.what: agreement.is_exact for agreement in agreements},
@@ -138,44 +127,42 @@ def reproduce_run(
     return found
 
 
-def _recipe(run: Path, root: Path, dataset: Path | None) -> Recipe:
-    inputs = read_hyperparameters(run)
-    corpus = dataset or root / "datasets" / inputs["corpus"]
-    if corpus.name != inputs["corpus"]:
-        raise ValueError(f"{run} was trained on the corpus {inputs['corpus']}, not {corpus.name}.")
-    own = {key: value for key, value in inputs.items() if key not in CONTEXT}
-    config = classifier_class(inputs["classifier"]).Config.from_mapping(own)
-    place = (inputs["layer"], inputs["pooling"], inputs["seed"])
-    return Recipe(corpus, inputs["backbone"], inputs["classifier"], config, *place)
+def _train_again(trained: Trained, data: TrainingData, root: Path) -> tuple[Trained, list[Agreement]]:
+    """Train into the folder `reproduction` of the run, with its number of threads; compare validation scores."""
+    n_epochs, pruned = len(read_array(trained.folder / VAL_LOSSES)), trained.metrics.get("pruned", False)
+    folder = trained.folder / FOLDER
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    with limited_threads(_threads_of(trained.provenance)):
+        train_run(trained.recipe, data, folder, watch=lambda epoch, _: pruned and epoch + 1 == n_epochs)
+        if not trained.is_calibrated:  # of an earlier version, whose scores are as the classifier gives them
+            (folder / CALIBRATION).unlink()
+        again = read_trained_folder(folder, root, trained.recipe.dataset)
+        return again, _compare_scores(trained, again, data.val)
 
 
-def _require_same_data(run: Path, before: Mapping[str, Any], now_there: Mapping[str, Any]) -> None:
-    keys = ("model", "digest", "precision", "corpus_digest", "split_digest")
-    for split, meta in now_there.items():
-        changed = [key for key in keys if before[split].get(key) != meta.get(key)]
-        if changed:
-            raise ValueError(
-                f"The embeddings of {split} are not those that {run} was made from (other {', '.join(changed)}): "
-                "bring back that split and those embeddings, or train anew."
-            )
+def _require_same_data(trained: Trained, split: str, before: Mapping[str, Any], now_there: Mapping[str, Any]) -> None:
+    changed = [key for key in SAME if before.get(key) != now_there.get(key)]
+    if changed:
+        kind = trained.recipe.input.kind
+        raise ValueError(
+            f"The {kind} of {split} are not those that {trained.folder} was made from (other {', '.join(changed)}): "
+            f"bring back that split and those {kind}, or train anew."
+        )
 
 
-def _scores(run: Path, vectors: np.ndarray) -> np.ndarray:
-    return load_calibration(run).apply(load_run(run).scores(vectors))
-
-
-def _compare_scores(run: Path, folder: Path, val: EmbeddingTable) -> list[Agreement]:
+def _compare_scores(trained: Trained, again: Trained, val: ClipTable) -> list[Agreement]:
     """Compare the scores of validation clips, where the run's weights are still there."""
-    if not any((run / name).is_file() for name in WEIGHTS):
+    if not trained.has_weights:
         return []
-    return [_agreement("validation scores", val.labels, _scores(run, val.vectors), _scores(folder, val.vectors))]
+    return [_agreement("validation scores", val.labels, trained.scores(val), again.scores(val))]
 
 
 @dataclass(frozen=True)
 class _Test:
     """The usual test of a run: its clips, the scores that were written of them, and the threads that computed these."""
 
-    clips: EmbeddingTable
+    clips: ClipTable
     scores: np.ndarray
     n_threads: int
 
@@ -185,31 +172,30 @@ def _threads_of(origin: Mapping[str, Any]) -> int:
     return int(origin["machine"].get("threads") or 1)
 
 
-def _read_test(run: Path, recipe: Recipe, root: Path) -> _Test | None:
+def _read_test(trained: Trained, opened: OpenInput) -> _Test | None:
     """Return the usual test; None where it was not made."""
+    run = trained.folder
     if not (run / TEST_RESULTS).is_file() or not (run / SCORES).is_file():
         return None
-    place = (recipe.dataset, recipe.backbone, "downstream_test", recipe.layer, recipe.pooling)
-    test, meta = read_split_embeddings(root, *place)
     origin = read_record(run / TEST_PROVENANCE, "data", "machine")
-    _require_same_data(run, origin["data"]["embeddings"], {"downstream_test": meta})
-    written = read_scores(run)
-    if written["file"].tolist() != test.files.tolist():
-        raise ValueError(f"{run / SCORES} is of other clips than downstream_test holds now; test the run again.")
-    return _Test(test, written["score"].to_numpy(float), _threads_of(origin))
+    _require_same_data(trained, TEST, origin["data"][trained.recipe.input.kind][TEST], opened.origin(TEST))
+    clips, written = opened.read(TEST), read_scores(run)
+    if written["file"].tolist() != clips.files.tolist():
+        raise ValueError(f"{run / SCORES} is of other clips than {TEST} holds now; test the run again.")
+    return _Test(clips, written["score"].to_numpy(float), _threads_of(origin))
 
 
-def _compare_test(folder: Path, tested: _Test | None) -> list[Agreement]:
+def _compare_test(again: Trained, tested: _Test | None) -> list[Agreement]:
     """Compare the scores of the usual test, where the run was tested."""
     if tested is None:
         return []
     with limited_threads(tested.n_threads):
-        scores = _scores(folder, tested.clips.vectors)
+        scores = again.scores(tested.clips)
     return [_agreement("test scores", tested.clips.labels, tested.scores, scores)]
 
 
 def _compare_losses(before: np.ndarray, folder: Path) -> Agreement:
-    after = read_array(folder / "val_losses.npy")
+    after = read_array(folder / VAL_LOSSES)
     if len(before) != len(after):
         return Agreement("validation losses", len(before), float("inf"))
     return Agreement("validation losses", len(before), _largest_difference(before, after))

@@ -7,7 +7,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from src.experiments.runs.folders import TEST_RESULTS
+from src.experiments.inputs import input_of
+from src.experiments.runs.artefacts import METRICS, TEST_RESULTS, read_hyperparameters
+from src.experiments.runs.names import all_runs_in
 from src.utils.files import read_record
 from src.utils.labels import BONAFIDE, parse_label
 from src.utils.paths import runs_folder
@@ -21,15 +23,15 @@ def names_of_tested_runs(root: Path) -> list[str]:
     FileNotFoundError
         When there is none; the line says what makes one.
     """
-    runs = runs_folder(root)
-    found = [*runs.glob(f"run*/{TEST_RESULTS}"), *runs.glob(f"*_study*/run*/{TEST_RESULTS}")]
+    tested = [(name.folder(root) / TEST_RESULTS, str(name)) for name in all_runs_in(root)]
+    found = [(path, name) for path, name in tested if path.is_file()]
     if not found:
         raise FileNotFoundError(
-            f"No run in {runs} was tested: fab Demo trains and tests one on made-up voices, "
+            f"No run in {runs_folder(root)} was tested: fab Demo trains and tests one on made-up voices, "
             "fab TrainModel and fab TestModel do it on a corpus of yours."
         )
-    newest_first = sorted(found, key=lambda path: (read_record(path, "about")["about"]["tested"], path), reverse=True)
-    return [path.parent.relative_to(runs).as_posix() for path in newest_first]
+    when = {name: (read_record(path, "about")["about"]["tested"], name) for path, name in found}
+    return sorted(when, key=lambda name: when[name], reverse=True)
 
 
 def rates_of_groups(results: Mapping[str, Any], metric: str = "eer") -> dict[str, list[float]]:
@@ -81,3 +83,33 @@ def most_wrong(scores: pd.DataFrame, threshold: float, n: int = 10) -> pd.DataFr
     beyond = scores["score"].to_numpy(float) - threshold
     wrong = bonafide == (beyond < 0)
     return scores.assign(margin=np.abs(beyond))[wrong].nlargest(n, "margin").reset_index(drop=True)
+
+
+def table_of_runs(root: Path) -> pd.DataFrame:
+    """Return a row for every finished run in `<root>/runs`, the lowest validation EER first.
+
+    Returns
+    -------
+    pd.DataFrame
+        Columns run, corpus, classifier, those of the input (backbone, layer, pooling, ...), validation_eer and
+        test_eer (NaN where it was not tested); rates in [0, 1].
+    """
+    rows = []
+    for name in all_runs_in(root):
+        folder = name.folder(root)
+        if not (folder / METRICS).is_file():
+            continue
+        inputs = read_hyperparameters(folder)
+        shown = {key: inputs[key] for key in ("corpus", "classifier", *input_of(inputs).keys) if key in inputs}
+        tested = read_record(folder / TEST_RESULTS, "eer") if (folder / TEST_RESULTS).is_file() else {}
+        rows.append(
+            {
+                "run": str(name),
+                **shown,
+                "validation_eer": read_record(folder / METRICS, "eer")["eer"],
+                "test_eer": tested.get("eer", {}).get("value", np.nan),
+            }
+        )
+    columns = ["run", "corpus", "classifier", "validation_eer", "test_eer"]
+    table = pd.DataFrame(rows) if rows else pd.DataFrame(columns=columns)
+    return table.sort_values(["validation_eer", "run"]).reset_index(drop=True)

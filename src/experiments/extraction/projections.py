@@ -9,8 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
-from src.experiments.inputs.embeddings import read_split_embeddings
-from src.experiments.runs.folders import save_figure
+from src.experiments.inputs.embeddings import Embeddings
+from src.experiments.runs.artefacts import save_figure
 from src.utils.embeddings import EmbeddingTable, resolve_layer
 from src.utils.labels import LABEL_NAMES
 from src.utils.paths import embeddings_folder
@@ -65,8 +65,8 @@ def draw_embeddings(
         raise ValueError(f"Unknown --color-by '{color_by}'; allowed: {', '.join(COLORS)}.")
     if max_points < 1:
         raise ValueError(f"--max-points must be 1 or more, not {max_points}.")
-    table, meta = read_split_embeddings(root, dataset, backbone, split, layer)
-    number = resolve_layer(layer, meta["layers"])
+    opened = Embeddings(backbone, layer).open(dataset, root)
+    table, number = opened.read(split), resolve_layer(layer, opened.origin(split)["layers"])
     chosen = np.arange(len(table))
     if len(table) > max_points:
         chosen = np.sort(np.random.default_rng(seed).choice(len(table), max_points, replace=False))

@@ -1,123 +1,178 @@
-"""The embeddings that trainings and tests read: made sure to be of this split, these recordings and one model.
+"""Embeddings as the input of a model: one layer of a backbone's store, checked against split and recordings.
 
 What a store was computed from may have changed since: another split, other recordings under the same names, another
 model. Each is refused in a line that says what to do.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
-
-import numpy as np
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from src.backbones import BACKBONES
 from src.experiments.corpus.splits import read_split
+from src.experiments.inputs.contract import TRAIN
 from src.utils.embedding_store import changed_recordings, split_digest
-from src.utils.embeddings import EmbeddingTable, describe_layers, load_embeddings, read_meta
-from src.utils.labels import LABEL_NAMES
+from src.utils.embeddings import (
+    POOLINGS,
+    EmbeddingTable,
+    describe_layers,
+    load_embeddings,
+    read_meta,
+    resolve_layer,
+)
 from src.utils.paths import embeddings_folder
+from src.utils.registry import require_known
+
+if TYPE_CHECKING:
+    import optuna
+
+IDENTITY = ("digest", "precision", "corpus_digest", "split_digest")
+MODEL = ("model", "digest", "precision")
+SEARCHED_POOLINGS = ("mean", "mean+std")
 
 
 @dataclass(frozen=True)
-class TrainingData:
-    """Embeddings to learn from and to choose by, and what their stores say about themselves."""
+class Embeddings:
+    """One hidden layer of a backbone, pooled over time."""
 
-    train: EmbeddingTable
-    val: EmbeddingTable
-    metas: Mapping[str, Any]
-    """Split -> what its store says."""
+    kind: ClassVar[str] = "embeddings"
+    keys: ClassVar[tuple[str, ...]] = ("backbone", "model", "layer", "pooling")
+
+    backbone: str
+    layer: int | None = -1
+    """Counted from the end where it is negative; None = a study chooses."""
+    pooling: str | None = "mean"
+    """Mean, std or mean+std; None = a study chooses."""
+
+    def __post_init__(self) -> None:
+        require_known(BACKBONES, self.backbone, "backbone")
+        if self.pooling is not None:
+            require_known(POOLINGS, self.pooling, "pooling")
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> Self:
+        """Read the input back from a run's hyperparameters."""
+        return cls(values["backbone"], values["layer"], values["pooling"])
+
+    def as_json(self) -> dict[str, Any]:
+        """Return its fields; None where a study chooses."""
+        return {"backbone": self.backbone, "layer": self.layer, "pooling": self.pooling}
+
+    def open(self, dataset: Path, root: Path) -> "OpenEmbeddings":
+        """Open the store of a corpus below `<root>/embeddings`."""
+        return OpenEmbeddings(self, dataset, root)
+
+    def require_like(self, before: Mapping[str, Any], now: Mapping[str, Any], what: str) -> None:
+        """Raise ValueError when two stores were computed by different models or at different precision."""
+        for key in MODEL:
+            if before.get(key) != now.get(key):
+                raise ValueError(
+                    f"{what} are of different models ({key} {before.get(key)} and {now.get(key)}): "
+                    "make both with the same `model` and `precision`."
+                )
 
 
-def read_training_data(root: Path, dataset: Path, backbone: str, layer: int, pooling: str) -> TrainingData:
-    """Read the embeddings of training and validation.
+class OpenEmbeddings:
+    """The embeddings of a corpus, as `Embeddings` asks for them."""
 
-    Raises
-    ------
-    ValueError
-        When one of them holds a single class, or they are of different models or layers.
-    """
-    splits = ("downstream_train", "downstream_val")
-    tables = [read_split_embeddings(root, dataset, backbone, split, layer, pooling) for split in splits]
-    for split, (table, _) in zip(splits, tables, strict=True):
-        require_both_classes(table, split)
-    (train, train_meta), (val, val_meta) = tables
-    require_same_model(train_meta, val_meta, "The embeddings of downstream_train and downstream_val")
-    there = [describe_layers(meta["layers"]) for meta in (train_meta, val_meta)]
-    if there[0] != there[1]:  # the last layer of one would not be that of the other
-        raise ValueError(
-            f"The embeddings of downstream_train hold the layers {there[0]}, those of downstream_val {there[1]}: "
-            "make both with the same --layers."
-        )
-    return TrainingData(train, val, dict(zip(splits, (train_meta, val_meta), strict=True)))
+    def __init__(self, asked: Embeddings, dataset: Path, root: Path) -> None:
+        self.asked, self.dataset = asked, dataset
+        self._root = root
+        self._origins: dict[str, dict[str, Any]] = {}
 
-
-def identity_of(metas: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    """Return, split by split, what tells these embeddings from any others: model, precision, recordings, split."""
-    keys = ("digest", "precision", "corpus_digest", "split_digest")
-    return {split: {key: meta[key] for key in keys} for split, meta in metas.items()}
-
-
-def require_same_model(one: Mapping[str, Any], other: Mapping[str, Any], what: str) -> None:
-    """Raise ValueError when two stores were computed by different models or at different precision."""
-    for key in ("model", "digest", "precision"):
-        if one.get(key) != other.get(key):
-            raise ValueError(
-                f"{what} are of different models ({key} {one.get(key)} and {other.get(key)}): "
-                "make both with the same --model and --precision."
+    def check(self, *splits: str) -> None:
+        """Raise ValueError when recordings have changed since, or the splits are of different models or layers."""
+        self._origins.clear()
+        for split in splits:
+            _require_one_store(splits[0], self.origin(splits[0]), split, self.origin(split))
+            self.asked.require_like(
+                self.origin(splits[0]), self.origin(split), f"The embeddings of {splits[0]} and {split}"
             )
+            folder = self._folder(split)
+            changed = changed_recordings(self.dataset, folder)
+            if changed:
+                raise ValueError(
+                    f"{len(changed)} recordings of {self.dataset} are not those that {folder} was computed from "
+                    f"(first: {changed[0]}): delete that folder and run fab GenerateEmbeddings, or rename the corpus."
+                )
 
+    def read(self, split: str, gender: str | None = None) -> EmbeddingTable:
+        """Return the clips of a split with their vectors, or those of one gender (F or M)."""
+        self.origin(split)
+        layer = -1 if self.asked.layer is None else self.asked.layer
+        return load_embeddings(self._folder(split), layer, self.asked.pooling or "mean", gender)
 
-def require_unchanged_recordings(root: Path, dataset: Path, backbone: str, *splits: str) -> None:
-    """Raise ValueError when recordings are no longer those from which the embeddings of these splits were computed."""
-    for split in splits:
-        split_meta(root, dataset, backbone, split)
-        folder = embeddings_folder(root, dataset, backbone, split)
-        changed = changed_recordings(dataset, folder)
-        if changed:
+    def origin(self, split: str) -> dict[str, Any]:
+        """Return what the store of a split says about itself.
+
+        Raises
+        ------
+        ValueError
+            When the split was changed after its embeddings were made.
+        FileNotFoundError
+            When the split or its embeddings were not made.
+        """
+        if split in self._origins:
+            return self._origins[split]
+        clips = read_split(self.dataset, split)
+        meta = read_meta(self._folder(split))
+        if meta.get("split_digest") != split_digest(clips):
             raise ValueError(
-                f"{len(changed)} recordings of {dataset} are not those that {folder} was computed from "
-                f"(first: {changed[0]}): delete that folder and run fab GenerateEmbeddings, or rename the corpus."
+                f"The split {split} of {self.dataset} was changed after its embeddings were made: "
+                f"run fab GenerateEmbeddings --backbone={self.asked.backbone} --splits={split} "
+                "(finished clips are skipped)."
             )
+        self._origins[split] = meta
+        return meta
+
+    def identity(self, *splits: str) -> dict[str, dict[str, Any]]:
+        """Return, split by split, what tells these embeddings from any others: model, precision, recordings, split."""
+        origins = {split: self.origin(split) for split in splits}
+        return {split: {key: meta[key] for key in IDENTITY} for split, meta in origins.items()}
+
+    def suggest(self, trial: "optuna.Trial") -> Embeddings:
+        """Let a trial choose layer and pooling, where they were left open."""
+        layer, pooling = self.asked.layer, self.asked.pooling
+        if layer is None:
+            layer = _suggest_layer(trial, self.layers)
+        if pooling is None:
+            pooling = str(trial.suggest_categorical("pooling", SEARCHED_POOLINGS))
+        return replace(self.asked, layer=layer, pooling=pooling)
+
+    def describe(self) -> dict[str, Any]:
+        """Return backbone, model, layer (counted from the start) and pooling."""
+        layer = -1 if self.asked.layer is None else self.asked.layer
+        return {
+            "backbone": self.asked.backbone,
+            "model": self.origin(TRAIN)["model"],
+            "layer": resolve_layer(layer, self.layers),
+            "pooling": self.asked.pooling or "mean",
+        }
+
+    @property
+    def layers(self) -> list[int]:
+        """The hidden layers that the store of the training split holds."""
+        return list(self.origin(TRAIN)["layers"])
+
+    def _folder(self, split: str) -> Path:
+        return embeddings_folder(self._root, self.dataset, self.asked.backbone, split)
 
 
-def read_split_embeddings(
-    root: Path, dataset: Path, backbone: str, split: str, layer: int = -1, pooling: str = "mean", gender: str = ""
-) -> tuple[EmbeddingTable, dict[str, Any]]:
-    """Read the embeddings of a split, made sure that they are those of the split as it is now, and their meta data."""
-    meta = split_meta(root, dataset, backbone, split)
-    return load_embeddings(embeddings_folder(root, dataset, backbone, split), layer, pooling, gender), meta
-
-
-def split_meta(root: Path, dataset: Path, backbone: str, split: str) -> dict[str, Any]:
-    """Return what the store of a split says about itself.
-
-    Raises
-    ------
-    ValueError
-        When the backbone is unknown, or the split was changed after its embeddings were made.
-    FileNotFoundError
-        When the split or its embeddings were not made.
-    """
-    if backbone not in BACKBONES:
-        given = f"Unknown backbone '{backbone}'" if backbone else "No backbone given (--backbone=)"
-        raise ValueError(f"{given}; allowed: {', '.join(BACKBONES)}.")
-    clips = read_split(dataset, split)
-    meta = read_meta(embeddings_folder(root, dataset, backbone, split))
-    if meta.get("split_digest") != split_digest(clips):
+def _require_one_store(one: str, of_one: Mapping[str, Any], other: str, of_other: Mapping[str, Any]) -> None:
+    """Raise ValueError when two splits hold different layers: the last layer of one would not be that of the other."""
+    there = [describe_layers(meta["layers"]) for meta in (of_one, of_other)]
+    if there[0] != there[1]:
         raise ValueError(
-            f"The split {split} of {dataset} was changed after its embeddings were made: "
-            f"run fab GenerateEmbeddings --backbone={backbone} --splits={split} (finished clips are skipped)."
+            f"The embeddings of {one} hold the layers {there[0]}, those of {other} {there[1]}: "
+            "make both with the same `layers`."
         )
-    return meta
 
 
-def require_both_classes(table: EmbeddingTable, name: str) -> None:
-    """Raise ValueError when a table holds clips of one class only."""
-    if len(np.unique(table.labels)) < 2:
-        raise ValueError(f"{name} holds only {LABEL_NAMES[int(table.labels[0])]} clips; both classes are needed.")
-
-
-def people_in(table: EmbeddingTable) -> list[str]:
-    """Return the people of a table, sorted."""
-    return sorted(set(map(str, table.speakers)))
+def _suggest_layer(trial: "optuna.Trial", layers: Sequence[int]) -> int:
+    """Draw one of the layers that the store holds."""
+    if len(layers) == 1:
+        return layers[0]
+    if list(layers) == list(range(layers[0], layers[-1] + 1)):
+        return trial.suggest_int("layer", layers[0], layers[-1])
+    return int(trial.suggest_categorical("layer", list(layers)))

@@ -9,35 +9,36 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from src.experiments.report.files import as_number, exists, folders, read_object, read_pictures, read_rows
+from src.experiments.runs.names import RunName, StudyName, comparisons_in, single_runs_in, studies_in
 from src.utils.paths import runs_folder
 from src.visualize.pages.records import Estimate, LayerComparison
 
 OUR_FILES = ("README.md", "index.html")
-_RUN, _STUDY, _LAYERS = (re.compile(pattern) for pattern in (r"run[0-9]+", r".+_study[0-9]+", r"layers[0-9]+"))
 
 
 @dataclass(frozen=True)
 class Contents:
     """The folders in `runs/`, by what they are; numbers in their order."""
 
-    runs: tuple[Path, ...]
-    studies: tuple[Path, ...]
+    runs: tuple[RunName, ...]
+    """Those of no study."""
+    studies: tuple[StudyName, ...]
     comparisons: tuple[Path, ...]
     foreign: tuple[str, ...]
     """Names of what is none of these."""
 
 
 def contents_of(root: Path) -> Contents:
-    """Sort what lies in `runs/` by its names; hidden files are nobody's business."""
+    """Sort what lies in `runs/` by its names; hidden files are passed over."""
     parent = runs_folder(root)
-    there = sorted(folders(parent), key=_by_number)
-    kinds = {
-        pattern: tuple(path for path in there if pattern.fullmatch(path.name)) for pattern in (_RUN, _STUDY, _LAYERS)
-    }
-    known = {path.name for paths in kinds.values() for path in paths} | set(OUR_FILES)
+    there = {folder.name for folder in folders(parent)}
+    runs = tuple(run for run in single_runs_in(root) if str(run) in there)
+    studies = tuple(study for study in studies_in(root) if str(study) in there)
+    comparisons = tuple(folder for folder in comparisons_in(root) if folder.name in there)
+    known = {*map(str, runs), *map(str, studies), *(folder.name for folder in comparisons), *OUR_FILES}
     names = sorted(path.name for path in parent.iterdir()) if parent.is_dir() else []
     foreign = tuple(name for name in names if name not in known and not name.startswith("."))
-    return Contents(kinds[_RUN], kinds[_STUDY], kinds[_LAYERS], foreign)
+    return Contents(runs, studies, comparisons, foreign)
 
 
 def read_comparison(folder: Path) -> LayerComparison:
@@ -59,9 +60,3 @@ def _layers(path: Path, problems: list[str]) -> Iterator[tuple[int, Estimate]]:
             problems.append(f"{path.name}: a row holds no layer and EER")
             return
         yield int(layer), Estimate(eer, low, high)
-
-
-def _by_number(path: Path) -> tuple[str, int, str]:
-    stem = path.name.rstrip("0123456789")
-    number = path.name[len(stem) :]
-    return stem, int(number[:18] or 0), path.name

@@ -14,7 +14,8 @@ from tqdm import tqdm
 
 from src.experiments.report.contents import contents_of, read_comparison
 from src.experiments.report.run_records import PAGE, read_run
-from src.experiments.report.study_records import StudyNotes, read_notes, read_study, run_folders
+from src.experiments.report.study_records import StudyNotes, read_notes, read_study, trials_in
+from src.experiments.runs.names import RunName
 from src.utils.files import text_digest, write_text
 from src.utils.paths import runs_folder
 from src.visualize.pages.pictures import parse_picture
@@ -42,29 +43,29 @@ def report_runs(root: Path) -> Path:
         `runs/index.html`.
     """
     found = contents_of(root)
-    notes = [read_notes(folder) for folder in found.studies]
-    trials = {note.folder: run_folders(note.folder) for note in notes}
+    notes = [read_notes(name, root) for name in found.studies]
+    trials = {note.name: trials_in(note.name, root) for note in notes}
     n_pages = len(found.runs) + sum(map(len, trials.values())) + len(notes)
     with tqdm(total=n_pages, desc="pages", unit="page", disable=None) as bar:
-        runs = [_write_run(folder, root, None, bar) for folder in found.runs]
-        studies = [_write_study(note, trials[note.folder], root, bar) for note in notes]
+        runs = [_write_run(name, root, None, bar) for name in found.runs]
+        studies = [_write_study(note, trials[note.name], root, bar) for note in notes]
     comparisons = tuple(map(read_comparison, found.comparisons))
     index = runs_folder(root) / "index.html"
     _write(index, index_page(Review(tuple(runs), tuple(studies), comparisons, found.foreign)))
     return index
 
 
-def _write_run(folder: Path, root: Path, study: StudyNotes | None, bar: tqdm) -> Run:
+def _write_run(name: RunName, root: Path, best: int | None, bar: tqdm) -> Run:
     """Write the page of a run and return its record, for the pages that list it."""
-    run = read_run(folder, root, study.of_runs if study else None)
-    _write(folder / PAGE, run_page(run))
+    run = read_run(name, root, best)
+    _write(name.folder(root) / PAGE, run_page(run))
     bar.update()
     return run.without_pictures()
 
 
-def _write_study(notes: StudyNotes, folders: list[Path], root: Path, bar: tqdm) -> Study:
+def _write_study(notes: StudyNotes, trials: list[RunName], root: Path, bar: tqdm) -> Study:
     """Write the pages of a study and its runs and return its record."""
-    runs = tuple(_write_run(folder, root, notes, bar) for folder in folders)
+    runs = tuple(_write_run(name, root, notes.best, bar) for name in trials)
     study, opened = read_study(notes, runs)
     page = notes.folder / PAGE
     made_from = text_digest(study_page(study) + repr(study.trials))

@@ -2,6 +2,7 @@
 
 import heapq
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -16,15 +17,18 @@ from src.experiments.report.files import (
     read_pictures,
     read_rows,
 )
-from src.experiments.runs.folders import (
+from src.experiments.runs.artefacts import (
     CALIBRATION,
     HYPERPARAMETERS,
     METRICS,
     PROVENANCE,
     SCORES,
     TEST_RESULTS,
-    WEIGHTS,
+    TESTS_PREFIX,
 )
+from src.experiments.runs.commands import corpus_of, next_command
+from src.experiments.runs.names import RunName, StudyName
+from src.models import CLASSIFIERS, classifier_class
 from src.utils.labels import BONAFIDE, LABEL_NAMES
 from src.visualize.pages.records import Clip, Metrics, Outcome, Run
 
@@ -35,53 +39,61 @@ MOST_WRONG = 20
 PAGE = "report.html"
 
 
-@dataclass(frozen=True)
-class StudyOf:
-    """What a run's record says of its study."""
-
-    name: str
-    best: int | None = None
-
-
-def read_run(folder: Path, root: Path, study: StudyOf | None = None) -> Run:
+def read_run(name: RunName, root: Path, best: int | None = None) -> Run:
     """Read a run folder; never raises on account of what lies in it.
 
     Parameters
     ----------
-    folder : Path
-        `runs/run<m>` or `runs/<study>/run<m>`.
+    name : RunName
     root : Path
         The project, whose `datasets/` hold the recordings that pages play.
-    study : StudyOf, optional
-        The study that it is a trial of.
+    best : int, optional
+        The number of the best trial of its study, where it belongs to one.
     """
     problems: list[str] = []
-    name = f"{study.name}/{folder.name}" if study else folder.name
-    number = int(folder.name.removeprefix("run"))
+    folder = name.folder(root)
     ended = exists(folder / METRICS)
     validation = read_object(folder / METRICS, problems)
     metrics = metrics_of(validation)
     if validation and "eer" not in metrics:
         problems.append(f"{METRICS} holds no EER")
+    state = _state(ended, metrics, validation)
+    inputs = read_object(folder / HYPERPARAMETERS, problems, required=ended)
+    calibration = read_object(folder / CALIBRATION, problems, required=False)
+    provenance = read_object(folder / PROVENANCE, problems, required=ended)
     usual, others = _outcomes(folder, root)
     return Run(
-        name,
-        quote(os.fsencode(f"{name}/{PAGE}")),
-        _state(ended, metrics, validation),
-        study.name if study else "",
-        number,
-        study is not None and study.best == number,
-        any(exists(folder / name) for name in WEIGHTS),
-        read_object(folder / HYPERPARAMETERS, problems, required=ended),
-        metrics,
-        validation["split"] if isinstance(validation.get("split"), str) else "",
-        read_object(folder / CALIBRATION, problems, required=False),
-        read_object(folder / PROVENANCE, problems, required=ended),
-        usual,
-        others,
-        read_pictures(folder, TRAINING_PICTURES, problems),
-        tuple(problems),
+        name=str(name),
+        url=url_of(name),
+        state=state,
+        study=str(name.study or ""),
+        number=-1 if name.number is None else name.number,
+        is_best=name.study is not None and best == name.number,
+        has_weights=_has_weights(folder, inputs),
+        hyperparameters=inputs,
+        validation=metrics,
+        split=validation["split"] if isinstance(validation.get("split"), str) else "",
+        calibration=calibration,
+        provenance=provenance,
+        outcome=usual,
+        other_outcomes=others,
+        pictures=read_pictures(folder, TRAINING_PICTURES, problems),
+        next_command=next_command(name, inputs, corpus_of(inputs, provenance), finished=state == "finished"),
+        problems=tuple(problems),
     )
+
+
+def url_of(name: RunName | StudyName) -> str:
+    """Return the URL of the page of a run or a study, from `runs/`."""
+    return quote(os.fsencode(f"{name}/{PAGE}"))
+
+
+def _has_weights(folder: Path, inputs: Mapping[str, Any]) -> bool:
+    """Tell whether what a run learned is there; unknown kinds of models count as if it were."""
+    classifier = inputs.get("classifier")
+    if not isinstance(classifier, str) or classifier not in CLASSIFIERS:
+        return True
+    return any(exists(folder / name) for name in classifier_class(classifier).files)
 
 
 def _outcomes(run: Path, root: Path) -> tuple[Outcome | None, tuple[Outcome, ...]]:
@@ -90,7 +102,7 @@ def _outcomes(run: Path, root: Path) -> tuple[Outcome | None, tuple[Outcome, ...
     usual = None
     if exists(run / TEST_RESULTS) or exists(run / SCORES):
         usual = _read_outcome(run, "", recordings)
-    others = [folder for folder in folders(run) if folder.name.startswith("test-")]
+    others = [folder for folder in folders(run) if folder.name.startswith(f"{TESTS_PREFIX}-")]
     return usual, tuple(_read_outcome(folder, folder.name, recordings) for folder in others)
 
 

@@ -9,15 +9,15 @@ import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
 
 from src.experiments.report.files import exists, finite, folders, read_object, read_pictures
-from src.experiments.report.run_records import PAGE, StudyOf
-from src.experiments.runs.folders import BEST, existing_numbers
+from src.experiments.report.run_records import url_of
+from src.experiments.runs.artefacts import BEST
+from src.experiments.runs.names import RunName, StudyName, trials_of
 from src.experiments.runs.provenance import without_password
 from src.experiments.studies.search import STUDY
 from src.experiments.studies.storage import JOURNAL
-from src.experiments.training.trainer import CONTEXT
+from src.experiments.training.recipe import hyperparameters_in
 from src.visualize.pages.records import Run, Study, Trial
 
 if TYPE_CHECKING:
@@ -39,34 +39,31 @@ _STATES = {
 class StudyNotes:
     """What the files of a study say, before its runs are read."""
 
+    name: StudyName
     folder: Path
     search: dict[str, Any]
     best: int | None
     best_value: float | None
     problems: tuple[str, ...]
 
-    @property
-    def of_runs(self) -> StudyOf:
-        """What the records of its runs say of it."""
-        return StudyOf(self.folder.name, self.best)
 
-
-def read_notes(folder: Path) -> StudyNotes:
+def read_notes(name: StudyName, root: Path) -> StudyNotes:
     """Read the small files of a study folder; never raises on account of what lies in it."""
     problems: list[str] = []
+    folder = name.folder(root)
     search = read_object(folder / STUDY, problems)
     best = read_object(folder / BEST, problems, required=False)
     number = best.get("best_trial_number")
     value = finite(best.get("best_validation_eer"))
     if best and (type(number) is not int or value is None):
         problems.append(f"{BEST} names no best trial")
-    return StudyNotes(folder, search, number if type(number) is int else None, value, tuple(problems))
+    return StudyNotes(name, folder, search, number if type(number) is int else None, value, tuple(problems))
 
 
-def run_folders(study: Path) -> list[Path]:
-    """Return the run folders of a study, by number."""
-    there = {folder.name for folder in folders(study)}
-    return [study / f"run{number}" for number in existing_numbers(study, "run") if f"run{number}" in there]
+def trials_in(name: StudyName, root: Path) -> list[RunName]:
+    """Return the names of the run folders of a study, by number."""
+    there = set(folders(name.folder(root)))
+    return [run for run in trials_of(name, root) if run.folder(root) in there]
 
 
 def read_study(notes: StudyNotes, runs: tuple[Run, ...]) -> "tuple[Study, optuna.Study | None]":
@@ -77,8 +74,8 @@ def read_study(notes: StudyNotes, runs: tuple[Run, ...]) -> "tuple[Study, optuna
         [_trial(trial) for trial in opened.get_trials(deepcopy=False)] if opened else list(map(_trial_of_run, runs))
     )
     study = Study(
-        notes.folder.name,
-        quote(os.fsencode(f"{notes.folder.name}/{PAGE}")),
+        str(notes.name),
+        url_of(notes.name),
         _without_password(notes.search),
         notes.best,
         notes.best_value,
@@ -137,7 +134,7 @@ def _trial(trial: "optuna.trial.FrozenTrial") -> Trial:
 
 
 def _trial_of_run(run: Run) -> Trial:
-    own = {"layer", "pooling"} | run.hyperparameters.keys() - set(CONTEXT)
+    own = {"layer", "pooling"} | hyperparameters_in(run.hyperparameters).keys()
     parameters = {key: value for key, value in run.hyperparameters.items() if key in own}
     eer = run.validation.get("eer")
     return Trial(run.number, run.state, eer.value if eer else None, parameters)

@@ -14,6 +14,9 @@ from typing import Any
 
 from src.utils.threads import count_threads
 
+CODE = Path(__file__).resolve().parents[2]
+"""The folder `src`, wherever the data lie."""
+UNKNOWN = "unknown (no git checkout)"
 PACKAGES = (
     "fabric",
     "numpy",
@@ -28,13 +31,11 @@ PACKAGES = (
 )
 
 
-def describe_origin(root: Path, *, seed: int, data: dict[str, Any], started: str) -> dict[str, Any]:
+def describe_origin(*, seed: int, data: dict[str, Any], started: str) -> dict[str, Any]:
     """Describe where a result comes from; call it when the work is done.
 
     Parameters
     ----------
-    root : Path
-        The project's folder.
     seed : int
     data : dict
         Digests of what was read.
@@ -42,7 +43,7 @@ def describe_origin(root: Path, *, seed: int, data: dict[str, Any], started: str
         When the work began, as `now` gives it.
     """
     return {
-        "code": code_version(root),
+        "code": code_version(),
         "python": platform.python_version(),
         "packages": {name: found for name in PACKAGES if (found := _version(name))},
         "seed": seed,
@@ -66,13 +67,19 @@ def now() -> str:
 
 
 @lru_cache
-def code_version(root: Path) -> str:
-    """Return the commit of the project's folder, with `+changes` when files differ from it; or that it is unknown."""
+def code_version(code: Path = CODE) -> str:
+    """Return the commit of the folder that the code lies in, with `+changes` when files there differ from it.
+
+    Where the code is no part of a git checkout, or only lies inside a checkout of something else that does not track
+    it, its version is unknown.
+    """
     try:
-        commit = _git(root, "rev-parse", "HEAD")
-        return commit + ("+changes" if _git(root, "status", "--porcelain") else "")
+        if not _git(code, "ls-files", "--", "."):
+            return UNKNOWN
+        commit = _git(code, "rev-parse", "HEAD")
+        return commit + ("+changes" if _git(code, "status", "--porcelain", "--", ".") else "")
     except (OSError, subprocess.CalledProcessError):
-        return "unknown (no git checkout)"
+        return UNKNOWN
 
 
 def without_password(storage: str) -> str:

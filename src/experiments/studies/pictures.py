@@ -4,7 +4,7 @@ import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from src.experiments.runs.folders import save_figure
+from src.experiments.runs.artefacts import save_figure
 
 if TYPE_CHECKING:
     import optuna

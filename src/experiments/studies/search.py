@@ -11,8 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from src.experiments.inputs.embeddings import identity_of
-from src.experiments.runs.folders import existing_numbers, find_study, new_numbered_folder
+from src.experiments.inputs import Input
+from src.experiments.inputs.contract import TRAIN, VAL, OpenInput
+from src.experiments.runs.folders import find_study, new_numbered_folder
+from src.experiments.runs.names import StudyName, existing_numbers, studies_prefix
 from src.experiments.runs.provenance import without_password
 from src.experiments.studies.storage import full_name, open_own_journal, open_shared
 from src.utils.files import read_json, text_digest, write_json
@@ -33,24 +35,20 @@ class Search:
     """What a study looks for, and where."""
 
     dataset: Path
-    backbone: str
-    classifier: str
-    layer: int | None = None
-    """None: part of the search."""
-    pooling: str = ""
-    """Empty: part of the search."""
+    input: Input
+    """What it leaves open (None) is part of the search."""
+    model: str
+    """What is trained, by its name: mlp, svm, ..."""
     seed: int = 7
 
-    def describe(self, metas: Mapping[str, Any]) -> dict[str, Any]:
+    def describe(self, opened: OpenInput) -> dict[str, Any]:
         """Return the search as `study.json` holds it; two studies with the same are the same study."""
         return {
             "corpus": self.dataset.name,
-            "backbone": self.backbone,
-            "classifier": self.classifier,
-            "layer": self.layer,
-            "pooling": self.pooling or None,
+            **self.input.as_json(),
+            "classifier": self.model,
             "seed": self.seed,
-            "data": identity_of(metas),
+            "data": opened.identity(TRAIN, VAL),
         }
 
 
@@ -59,10 +57,15 @@ class StudyPlace:
     """Where a study is kept."""
 
     folder: Path
-    storage: str = ""
-    """Database URL or journal file that machines share; empty = a journal in the folder."""
+    storage: str | None = None
+    """Database URL or journal file that machines share; None = a journal in the folder."""
     name: str = ""
     """In the shared storage."""
+
+    @property
+    def study(self) -> StudyName:
+        """The name of the study."""
+        return StudyName.parse(self.folder.name)
 
     def open(self) -> "optuna.Study":
         """Open the study for going on with it; the caller of one with its own journal must be alone."""
@@ -79,8 +82,20 @@ class StudyPlace:
         )
 
 
-def own_place(search: Search, wanted: Mapping[str, Any], root: Path, study_number: int, reuse: bool) -> StudyPlace:
-    """Return the place of a study with a journal of its own: the one to go on with, or a new one.
+@dataclass(frozen=True)
+class Wish:
+    """Which study its user wants."""
+
+    number: int | None = None
+    """The study to resume; None = a new one."""
+    storage: str | None = None
+    """Database URL or journal file that several machines share; None = a journal in the study's folder."""
+    reuse: bool = False
+    """Whether the newest study of exactly this search is resumed, where there is one."""
+
+
+def find_place(search: Search, wanted: Mapping[str, Any], root: Path, wish: Wish) -> StudyPlace:
+    """Return the place of a study: the one to resume or to join, or a new one.
 
     Parameters
     ----------
@@ -88,79 +103,94 @@ def own_place(search: Search, wanted: Mapping[str, Any], root: Path, study_numbe
     wanted : mapping
         What `search.describe` says.
     root : Path
-    study_number : int
-        The study to go on with; -1 = a new one.
-    reuse : bool
-        Whether the newest study of exactly this search is gone on with, where there is one.
-    """
-    runs, prefix = runs_folder(root), f"{search.classifier}_study"
-    if study_number >= 0:
-        folder = find_study(root, search.classifier, study_number)
-        _check_same_search(folder, wanted, storage="")
-        return StudyPlace(folder)
-    if reuse:
-        for number in reversed(existing_numbers(runs, prefix)):
-            note = runs / f"{prefix}{number}" / STUDY
-            if note.is_file() and read_json(note) == wanted:
-                return StudyPlace(note.parent)
-    folder = new_numbered_folder(runs, prefix)
-    write_json(folder / STUDY, wanted)
-    return StudyPlace(folder)
-
-
-def shared_place(search: Search, wanted: Mapping[str, Any], root: Path, study_number: int, storage: str) -> StudyPlace:
-    """Return the place of a study in a storage that machines share: the one to join, or a new one.
+    wish : Wish
 
     Raises
     ------
     FileNotFoundError
-        When the storage holds no study of this number and search.
+        When there is no such study.
     ValueError
-        When another machine began a study of this search and number at the same moment.
+        When it searches something else.
     """
+    if wish.storage is None:
+        return _own_place(search, wanted, root, wish)
+    return _shared_place(search, wanted, root, wish.number, full_name(wish.storage))
+
+
+def _own_place(search: Search, wanted: Mapping[str, Any], root: Path, wish: Wish) -> StudyPlace:
+    """Return the place of a study with a journal of its own."""
+    prefix = studies_prefix(search.model)
+    if wish.number is not None:
+        folder = find_study(root, StudyName(search.model, wish.number))
+        _check_same_search(folder, wanted, storage=None)
+        return StudyPlace(folder)
+    if wish.reuse:
+        for number in reversed(existing_numbers(runs_folder(root), prefix)):
+            note = StudyName(search.model, number).folder(root) / STUDY
+            if note.is_file() and read_json(note) == wanted:
+                return StudyPlace(note.parent)
+    folder = new_numbered_folder(runs_folder(root), prefix)
+    write_json(folder / STUDY, wanted)
+    return StudyPlace(folder)
+
+
+def _shared_place(
+    search: Search, wanted: Mapping[str, Any], root: Path, number: int | None, storage: str
+) -> StudyPlace:
+    """Return the place of a study in a storage that machines share."""
     import optuna
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    storage = full_name(storage)
-    runs, prefix = runs_folder(root), f"{search.classifier}_study"
     digest = text_digest(json.dumps(wanted, sort_keys=True))[:8]
     opened = open_shared(storage)
     names = optuna.get_all_study_names(opened)
-    if study_number >= 0:
-        place = StudyPlace(runs / f"{prefix}{study_number}", storage, f"{prefix}{study_number}-{digest}")
+    if number is not None:
+        place = _place_in_storage(StudyName(search.model, number), root, storage, digest)
         if place.name not in names:
             raise FileNotFoundError(
-                f"{without_password(storage)} holds no study {study_number} of {search.classifier} that searches this "
-                f"(same corpus, backbone, embeddings, layer, pooling, seed); without --study-number= a new one is made."
+                f"{without_password(storage)} holds no study {number} of {search.model} that searches this (same "
+                f"corpus, backbone, embeddings, layer, pooling, seed); without `study_number` a new one is made."
             )
         if place.folder.is_dir():
             _check_same_search(place.folder, wanted, without_password(storage))
         place.folder.mkdir(parents=True, exist_ok=True)
     else:
-        taken = [int(match[1]) for name in names if (match := re.match(rf"{prefix}(\d+)-", name))]
-        folder = new_numbered_folder(runs, prefix, above=max(taken, default=-1))
-        place = StudyPlace(folder, storage, f"{folder.name}-{digest}")
-        try:
-            optuna.create_study(storage=opened, study_name=place.name, direction="minimize")
-        except optuna.exceptions.DuplicatedStudyError:
-            folder.rmdir()
-            number = folder.name.removeprefix(prefix)
-            raise ValueError(
-                f"Another machine has just begun this study: join it with --study-number={number}."
-            ) from None
+        place = _new_in_storage(search, root, storage, digest, names)
     kept_in = {"storage": without_password(storage), "study_name": place.name}
     write_json(place.folder / STUDY, {**wanted, **kept_in})
     return place
 
 
-def _check_same_search(folder: Path, wanted: Mapping[str, Any], storage: str) -> None:
+def _new_in_storage(search: Search, root: Path, storage: str, digest: str, names: list[str]) -> StudyPlace:
+    """Begin a study under a number that is free here and in the storage."""
+    import optuna
+
+    prefix = studies_prefix(search.model)
+    taken = [int(match[1]) for name in names if (match := re.match(rf"{prefix}(\d+)-", name))]
+    folder = new_numbered_folder(runs_folder(root), prefix, above=max(taken, default=None))
+    place = _place_in_storage(StudyName.parse(folder.name), root, storage, digest)
+    try:
+        optuna.create_study(storage=open_shared(storage), study_name=place.name, direction="minimize")
+    except optuna.exceptions.DuplicatedStudyError:
+        folder.rmdir()
+        raise ValueError(
+            f"Another machine has just begun this study: join it with `study_number={place.study.number}`."
+        ) from None
+    return place
+
+
+def _place_in_storage(study: StudyName, root: Path, storage: str, digest: str) -> StudyPlace:
+    return StudyPlace(study.folder(root), storage, f"{study}-{digest}")
+
+
+def _check_same_search(folder: Path, wanted: Mapping[str, Any], storage: str | None) -> None:
     if not (folder / STUDY).is_file():
-        raise FileNotFoundError(f"{folder} has no {STUDY}, so it cannot be gone on with; start a new study.")
+        raise FileNotFoundError(f"{folder} has no {STUDY}, so it cannot be resumed; start a new study.")
     found = read_json(folder / STUDY)
-    kept_in = found.get("storage", "")
+    kept_in = found.get("storage")
     if kept_in != storage:
-        there, flag = (kept_in, f"--storage={kept_in}") if kept_in else ("its own journal", "no --storage=")
-        raise ValueError(f"{folder.name} is kept in {there}: go on with it with {flag}.")
+        there, flag = (kept_in, f"with `storage={kept_in}`") if kept_in else ("its own journal", "without `storage`")
+        raise ValueError(f"{folder.name} is kept in {there}: resume it {flag}.")
     for key, value in wanted.items():
         if found.get(key) != value:
             shown = "other embeddings" if key == "data" else f"{key} {found.get(key)}, not {value}"

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 import psutil
 
-from src.experiments.runs.folders import BEST
+from src.experiments.runs.artefacts import BEST
 from src.experiments.runs.provenance import without_password
 from src.utils.files import write_text
 from src.utils.paths import absolute
@@ -59,9 +59,14 @@ def open_shared(storage: str) -> "optuna.storages.BaseStorage":
 
     if "://" not in storage:
         return _open_shared_journal(absolute(storage))
+    if storage.startswith("postgres://"):
+        raise ValueError(
+            f"`storage` must begin with postgresql://, not postgres://: {without_password(storage)} has a name that "
+            "database drivers no longer know."
+        )
     if storage.startswith("sqlite"):
         raise ValueError(
-            "--storage= cannot be SQLite, which is not safe for several processes: "
+            "`storage` cannot be SQLite, which is not safe for several processes: "
             "give postgresql://user@host/base or a journal file."
         )
     from sqlalchemy.pool import NullPool
@@ -119,12 +124,12 @@ def _open_shared_journal(path: Path) -> "optuna.storages.BaseStorage":
     """Open a journal file; nothing is ever written into a file that is something else."""
     if path.exists() and not path.is_file():
         kind = "folder" if path.is_dir() else "device"
-        raise ValueError(f"--storage={path} is a {kind}; give a journal file or a database URL.")
+        raise ValueError(f"`storage={path}` is a {kind}; give a journal file or a database URL.")
     path.parent.mkdir(parents=True, exist_ok=True)
     if path.is_file():
         with path.open("rb") as file:
             if file.read(len(JOURNAL_BEGINS)) not in (JOURNAL_BEGINS, b""):
-                raise ValueError(f"--storage={path} is no journal of studies; give the name of a new file.")
+                raise ValueError(f"`storage={path}` is not a journal of studies; give the name of a new file.")
         _cut_torn_line(path)
     try:
         return _journal(path)

@@ -11,20 +11,22 @@ on the trials before it and on nothing else; with several jobs it depends on whi
 without hope is stopped: one whose best EER so far is not among the best quarter of the finished ones', at that epoch.
 """
 
-from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
-from shlex import quote
 from time import monotonic
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from tqdm import tqdm
 
-from src.experiments.inputs.embeddings import read_training_data, require_unchanged_recordings
-from src.experiments.runs.folders import BEST, LOSS_PLOT, METRICS, WEIGHTS, alone, read_hyperparameters
+from src.experiments.inputs.contract import TRAIN, VAL, OpenInput, read_training_data
+from src.experiments.runs.artefacts import BEST, LOSS_PLOT, METRICS, read_hyperparameters
+from src.experiments.runs.commands import how_to_resume
+from src.experiments.runs.folders import alone
+from src.experiments.runs.names import trials_of
+from src.experiments.studies.effort import Effort, StudyResult
 from src.experiments.studies.pictures import save_pictures
-from src.experiments.studies.search import Search, StudyPlace, own_place, shared_place
+from src.experiments.studies.search import Search, StudyPlace, Wish, find_place
 from src.experiments.studies.storage import (
     WORKER,
     give_up_dead_trials,
@@ -33,58 +35,16 @@ from src.experiments.studies.storage import (
     this_worker,
 )
 from src.experiments.studies.workers import Job, Outcome, forget_data, train_all
-from src.experiments.training.trainer import Recipe, draw_losses
+from src.experiments.training.recipe import Recipe
+from src.experiments.training.trainer import draw_losses
 from src.models import classifier_class
-from src.utils.embeddings import POOLINGS
 from src.utils.files import write_json
 
 if TYPE_CHECKING:
-    import optuna
+    pass
 
-DEFAULT_TRIALS = {"mlp": 100, "svm": 30, "rf": 30, "lr": 30}
-SEARCHED_POOLINGS = ("mean", "mean+std")
 MOST_LOST = 3
-
-
-@dataclass(frozen=True)
-class Effort:
-    """How much is searched, by how many processes, and what is kept of it."""
-
-    trials: int = 0
-    """In all, those of earlier starts included; 0 = 100 for mlp, 30 for the others."""
-    jobs: int = 1
-    """Processes; 1 = this one."""
-    timeout: float = 0.0
-    """Seconds after which no trial is begun; 0 = none."""
-    keep: int = 5
-    """Trials whose weights are kept."""
-
-    def __post_init__(self) -> None:
-        for flag, value, least in (("trials", self.trials, 0), ("jobs", self.jobs, 1), ("keep", self.keep, 1)):
-            if value < least:
-                raise ValueError(f"--{flag} must be {least} or more, not {value}.")
-        if not 0 <= self.timeout < float("inf"):
-            raise ValueError(f"--timeout must be a number of seconds (0 = none), not {self.timeout:g}.")
-
-
-@dataclass(frozen=True)
-class StudyResult:
-    """What a study found."""
-
-    folder: Path
-    n_trials: int
-    n_new: int
-    best_trial: int
-    best_eer: float
-
-    @property
-    def outcome(self) -> str:
-        """What came of it, without the place."""
-        best = f"best validation EER {self.best_eer:.2%} in trial {self.best_trial}"
-        return f"{self.n_trials} trials, {self.n_new} new; {best}"
-
-    def __str__(self) -> str:
-        return f"{self.folder}: {self.outcome}"
+NEW_STUDY = Wish()
 
 
 def optimize_hyperparameters(
@@ -92,9 +52,7 @@ def optimize_hyperparameters(
     effort: Effort | None = None,
     *,
     root: Path,
-    study_number: int = -1,
-    storage: str = "",
-    reuse: bool = False,
+    wish: Wish = NEW_STUDY,
 ) -> StudyResult:
     """Run a study until it has as many finished trials as asked for.
 
@@ -104,42 +62,34 @@ def optimize_hyperparameters(
     effort : Effort, optional
     root : Path
         Holds `embeddings/` and `runs/`.
-    study_number : int
-        The study to go on with; -1 = a new one.
-    storage : str
-        Database URL or journal file that several machines share; empty = a journal in the study's folder.
-    reuse : bool
-        Whether a study of exactly this search is gone on with, where there is one.
+    wish : Wish
+        Which study to resume, and where its trials are kept.
     """
-    effort = effort or Effort()
-    classifier_class(search.classifier)  # refuses an unknown name
-    if search.pooling and search.pooling not in POOLINGS:
-        raise ValueError(f"Unknown pooling '{search.pooling}'; allowed: {', '.join(POOLINGS)}.")
-    require_unchanged_recordings(root, search.dataset, search.backbone, "downstream_train", "downstream_val")
-    layer, pooling = -1 if search.layer is None else search.layer, search.pooling or "mean"
-    metas = read_training_data(root, search.dataset, search.backbone, layer, pooling).metas  # refuses bad input
-    wanted = search.describe(metas)
-    if storage:
-        place = shared_place(search, wanted, root, study_number, storage)
-    else:
-        place = own_place(search, wanted, root, study_number, reuse)
+    classifier_class(search.model)  # refuses an unknown name
+    opened = search.input.open(search.dataset, root)
+    opened.check(TRAIN, VAL)
+    n_clips = len(read_training_data(opened).train)  # refuses bad input
+    place = find_place(search, search.describe(opened), root, wish)
     forget_data()
-    with nullcontext() if storage else alone(place.folder):
-        return _Tuner(search, effort, root, place, metas["downstream_train"]).run()
+    with nullcontext() if place.storage else alone(place.folder):
+        return _Tuner(search, effort or Effort(), root, place, opened, n_clips).run()
 
 
 class _Tuner:
     """A study under way in this process."""
 
-    def __init__(self, search: Search, effort: Effort, root: Path, place: StudyPlace, meta: Mapping[str, Any]) -> None:
+    def __init__(
+        self, search: Search, effort: Effort, root: Path, place: StudyPlace, opened: OpenInput, n_clips: int
+    ) -> None:
         import optuna
 
         from src.experiments.studies.sampler import PerTrialSampler
 
-        self.search, self.effort, self.root, self.folder = search, effort, root, place.folder
-        self.layers, self.n_clips = meta["layers"], meta["clips"]
-        self.shared, self.n_lost = bool(place.storage), 0
-        self.wanted = effort.trials or DEFAULT_TRIALS.get(search.classifier, 30)
+        self.search, self.effort, self.root, self.name, self.folder = search, effort, root, place.study, place.folder
+        self.opened, self.n_clips = opened, n_clips
+        self.shared, self.n_lost = place.storage is not None, 0
+        self.kind = classifier_class(search.model)
+        self.wanted = effort.trials or self.kind.Config.trials
         self.deadline = monotonic() + effort.timeout if effort.timeout else float("inf")
         self.states = optuna.trial.TrialState
         self.study = place.open()
@@ -149,7 +99,7 @@ class _Tuner:
         """Train until there are enough trials; a stop by Ctrl-C says how to go on."""
         give_up_dead_trials(self.study, alone=not self.shared)
         if not self.study.get_trials(deepcopy=False):
-            self.study.enqueue_trial(asdict(classifier_class(self.search.classifier).Config()))
+            self.study.enqueue_trial(asdict(self.kind.Config()))
         done = self.n_finished()
         if done:
             self.keep_finalists()  # a kill may have come between the end of a trial and this
@@ -174,17 +124,15 @@ class _Tuner:
         if self.n_counted(below=trial.number) >= self.wanted:  # another machine asked at the same time
             self.study.tell(trial, state=self.states.FAIL)
             return None
-        search = self.search
-        layer = _suggest_layer(trial, self.layers) if search.layer is None else search.layer
-        pooling = search.pooling or trial.suggest_categorical("pooling", SEARCHED_POOLINGS)
+        search, chosen = self.search, self.opened.suggest(trial)
         try:
-            config = classifier_class(search.classifier).Config.search_space(trial, self.n_clips)
+            config = self.kind.Config.search_space(trial, self.n_clips)
         except ValueError as error:  # Optuna's, of values that it saw others of
             raise ValueError(
                 f"{self.folder.name} searches as another version did ({error}): start a new one."
             ) from None
-        recipe = Recipe(search.dataset, search.backbone, search.classifier, config, layer, pooling, search.seed)
-        return Job(trial, recipe, self.folder / f"run{trial.number}", self.root)
+        recipe = Recipe(search.dataset, chosen, search.model, config, search.seed)
+        return Job(trial, recipe, self.run_folder(trial.number), self.root)
 
     def tell(self, outcome: Outcome) -> None:
         """Write down what came of a trial."""
@@ -211,8 +159,8 @@ class _Tuner:
         ranking = sorted(completed, key=lambda trial: (trial.value, trial.number))
         pruned = self.study.get_trials(deepcopy=False, states=(self.states.PRUNED,))
         for trial in ranking[self.effort.keep :] + pruned:
-            for name in (*WEIGHTS, LOSS_PLOT):
-                (self.folder / f"run{trial.number}" / name).unlink(missing_ok=True)
+            for name in (*self.kind.files, LOSS_PLOT):
+                (self.run_folder(trial.number) / name).unlink(missing_ok=True)
 
     def note_best(self) -> None:
         """Write the best trial so far, wherever it was trained."""
@@ -225,7 +173,8 @@ class _Tuner:
             {
                 "best_trial_number": best.number,
                 "best_validation_eer": best.value,
-                "best_hyperparameters": hyperparameters or read_hyperparameters(self.folder / f"run{best.number}"),
+                "dataset": str(self.search.dataset),
+                "best_hyperparameters": hyperparameters or read_hyperparameters(self.run_folder(best.number)),
             },
         )
 
@@ -252,21 +201,22 @@ class _Tuner:
         if not self.study.get_trials(deepcopy=False, states=(self.states.COMPLETE,)):
             raise ValueError(self.how_to_go_on("the time was up"))
         save_pictures(self.study, self.folder)
-        for run in self.folder.glob("run*"):
-            if any((run / name).is_file() for name in WEIGHTS) and (run / METRICS).is_file():
+        for run in (name.folder(self.root) for name in trials_of(self.name, self.root)):
+            if any((run / name).is_file() for name in self.kind.files) and (run / METRICS).is_file():
                 draw_losses(run)
         best, n_now = self.study.best_trial, self.n_finished()
         return StudyResult(self.folder, n_now, n_now - n_before, best.number, float(best.value or 0.0))
 
     def how_to_go_on(self, what: str) -> str:
         """Return the line for a study that ends before its time."""
-        search, number, n_done = self.search, self.folder.name.rpartition("study")[2], self.n_finished()
+        n_done = self.n_finished()
         when = f"after {n_done} of {self.wanted} trials, which are kept" if n_done else "before a trial was finished"
-        return (
-            f"{what} {when}; go on with the same flags and fab OptimizeHyperparameters "
-            f"--dataset={quote(str(search.dataset))} --backbone={search.backbone} --classifier={search.classifier} "
-            f"--study-number={number}."
-        )
+        command = how_to_resume(self.name, str(self.search.dataset), self.search.input.as_json())
+        return f"{what} {when}; resume it with the same flags and {command}."
+
+    def run_folder(self, number: int) -> Path:
+        """Return the folder of a trial."""
+        return self.name.run(number).folder(self.root)
 
     def require_hope(self) -> None:
         """Raise ValueError when trial after trial takes its process along."""
@@ -274,14 +224,5 @@ class _Tuner:
         if self.n_lost == MOST_LOST:
             raise ValueError(
                 f"The processes of {MOST_LOST} trials were killed again and again, as the system does when memory is "
-                f"used up; fewer --jobs= need less. {self.how_to_go_on('Stopped')}"
+                f"used up; fewer `jobs` need less. {self.how_to_go_on('Stopped')}"
             )
-
-
-def _suggest_layer(trial: "optuna.Trial", layers: Sequence[int]) -> int:
-    """Draw one of the layers that the store holds."""
-    if len(layers) == 1:
-        return layers[0]
-    if list(layers) == list(range(layers[0], layers[-1] + 1)):
-        return trial.suggest_int("layer", layers[0], layers[-1])
-    return int(trial.suggest_categorical("layer", list(layers)))

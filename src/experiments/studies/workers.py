@@ -16,9 +16,10 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from src.experiments.inputs.embeddings import TrainingData, read_training_data
-from src.experiments.runs.folders import read_hyperparameters
-from src.experiments.training.trainer import Recipe, train_run
+from src.experiments.inputs import Input
+from src.experiments.inputs.contract import TrainingData, read_training_data
+from src.experiments.training.recipe import Recipe
+from src.experiments.training.trainer import train_run
 from src.models.contract import Config, Watch
 from src.utils.parallel import end_with
 
@@ -70,13 +71,13 @@ def train_all(ask: Callable[[], Job | None], jobs: int) -> Iterator[Outcome]:
 def train_job(job: Job) -> Outcome:
     """Train a trial into its folder."""
     recipe = job.recipe
-    data = _read(job.root, recipe.dataset, recipe.backbone, recipe.layer, recipe.pooling)
+    data = _read(recipe.input, recipe.dataset, job.root)
     shutil.rmtree(job.folder, ignore_errors=True)  # of a trial that was killed
     job.folder.mkdir()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # one of many trials may well be worse than chance
-        run = train_run(recipe, data, job.folder, root=job.root, watch=_pruning(job.trial, recipe.config))
-    return Outcome(job.trial, read_hyperparameters(run.folder), run.metrics)
+        run = train_run(recipe, data, job.folder, watch=_pruning(job.trial, recipe.config))
+    return Outcome(job.trial, run.hyperparameters, run.metrics)
 
 
 def forget_data() -> None:
@@ -85,13 +86,13 @@ def forget_data() -> None:
 
 
 @lru_cache(maxsize=4)
-def _read(root: Path, dataset: Path, backbone: str, layer: int, pooling: str) -> TrainingData:
-    return read_training_data(root, dataset, backbone, layer, pooling)
+def _read(wanted: Input, dataset: Path, root: Path) -> TrainingData:
+    return read_training_data(wanted.open(dataset, root))
 
 
 def _pruning(trial: "optuna.Trial", config: Config) -> Watch:
     """Return a watch that stops a training whose best EER so far is worse than that of the best trials, by then."""
-    every = max(1, getattr(config, "epochs", 1) // LOOKS)
+    every = max(1, config.epochs // LOOKS)
 
     def watch(epoch: int, best_eer: float) -> bool:
         if (epoch + 1) % every:

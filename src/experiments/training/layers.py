@@ -5,7 +5,7 @@ same draws of people. The layers that are finished stand in `layers.csv`; a comp
 """
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,20 +13,17 @@ import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
-from src.experiments.inputs.embeddings import (
-    TrainingData,
-    identity_of,
-    people_in,
-    read_training_data,
-    require_unchanged_recordings,
-)
-from src.experiments.runs.folders import PROVENANCE, alone, existing_numbers, new_numbered_folder, save_figure
+from src.experiments.inputs.contract import TRAIN, VAL, TrainingData, read_training_data
+from src.experiments.runs.artefacts import PROVENANCE, save_figure
+from src.experiments.runs.folders import alone, new_numbered_folder
+from src.experiments.runs.names import LAYERS, comparisons_in
 from src.experiments.runs.provenance import describe_origin, now
-from src.experiments.training.trainer import read_choices
+from src.experiments.training.recipe import Recipe
+from src.experiments.training.trainer import data_origin
 from src.metrics.bootstrap import Trials, interval
 from src.metrics.eer import detection_error_curve, equal_error_point
 from src.metrics.resampled import resample_eer
-from src.models import Config, classifier_class
+from src.models import classifier_class
 from src.utils.dataset import write_table
 from src.utils.files import read_json, write_json
 from src.utils.paths import runs_folder
@@ -53,88 +50,73 @@ class LayerComparison:
         return "\n".join(lines)
 
 
-def compare_layers(
-    dataset: Path,
-    backbone: str,
-    classifier: str,
-    *,
-    root: Path,
-    pooling: str = "",
-    hyperparameters: Path | None = None,
-    seed: int = 7,
-) -> LayerComparison:
+def compare_layers(recipe: Recipe, *, root: Path) -> LayerComparison:
     """Train on every layer of the store, and draw the validation EER with its interval into `runs/layers<k>`.
 
     Parameters
     ----------
-    dataset, backbone, classifier
-        Name what to train, and from which embeddings.
+    recipe : Recipe
+        What to train, and from which embeddings; the layer in it does not count.
     root : Path
         Holds `embeddings/` and `runs/`.
-    pooling : str
-        As `load_embeddings` takes it; empty: that of `hyperparameters`, else "mean".
-    hyperparameters : Path, optional
-        As `train_model` takes them; the layer in it does not count.
-    seed : int
     """
     started = now()
-    config, _, given_pooling = read_choices(hyperparameters, backbone, classifier)
-    pooling = pooling or given_pooling
-    require_unchanged_recordings(root, dataset, backbone, "downstream_train", "downstream_val")
-    last = read_training_data(root, dataset, backbone, -1, pooling)
-    layers = last.metas["downstream_train"]["layers"]
-    inputs = _inputs(dataset, backbone, classifier, last.metas, layers) | {"pooling": pooling, "seed": seed}
-    inputs |= asdict(config)
-    folder = _folder_to_go_on(runs_folder(root), inputs)
+    opened = recipe.input.open(recipe.dataset, root)
+    opened.check(TRAIN, VAL)
+    last = read_training_data(opened)
+    layers = last.origins[TRAIN]["layers"]
+    inputs = _inputs(recipe, last, opened.identity(TRAIN, VAL))
+    folder = _folder_to_resume(root, inputs)
     with alone(folder):
         rows: list[Any] = pd.read_csv(folder / TABLE).to_dict("records") if (folder / TABLE).is_file() else []
         for layer in tqdm(layers, desc=folder.name, unit="layer", disable=None):
             if layer in [row["layer"] for row in rows]:
                 continue
-            data = read_training_data(root, dataset, backbone, layer, pooling)
-            rows.append({"layer": layer} | _judge(classifier, config, data, seed))
+            of_layer = replace(recipe, input=replace(recipe.input, layer=layer))  # type: ignore[type-var]
+            data = read_training_data(of_layer.input.open(recipe.dataset, root))
+            rows.append({"layer": layer} | _judge(of_layer, data))
             write_table(folder / TABLE, pd.DataFrame(rows))
     table = pd.DataFrame(rows)
-    people = {"downstream_train": people_in(last.train), "downstream_val": people_in(last.val)}
-    origin = describe_origin(root, seed=seed, data={"embeddings": last.metas, "people": people}, started=started)
+    origin = describe_origin(seed=recipe.seed, data=data_origin(recipe, last), started=started)
     write_json(folder / PROVENANCE, origin)
     _draw(folder, table)
     return LayerComparison(folder, table)
 
 
-def _inputs(
-    dataset: Path, backbone: str, classifier: str, metas: Mapping[str, Any], layers: list[int]
-) -> dict[str, Any]:
+def _inputs(recipe: Recipe, data: TrainingData, identity: Mapping[str, Any]) -> dict[str, Any]:
+    described = data.described
     return {
-        "corpus": dataset.name,
-        "backbone": backbone,
-        "model": metas["downstream_train"]["model"],
-        "classifier": classifier,
-        "judged_on": "downstream_val",
-        "layers": layers,
-        "data": identity_of(metas),
+        "corpus": recipe.dataset.name,
+        "backbone": described["backbone"],
+        "model": described["model"],
+        "classifier": recipe.model,
+        "judged_on": VAL,
+        "layers": data.origins[TRAIN]["layers"],
+        "data": identity,
+        "pooling": described["pooling"],
+        "seed": recipe.seed,
+        **asdict(recipe.config),
     }
 
 
-def _folder_to_go_on(runs: Path, inputs: dict[str, Any]) -> Path:
+def _folder_to_resume(root: Path, inputs: dict[str, Any]) -> Path:
     """Return the newest comparison of these inputs that was not finished; else a new one."""
-    for number in reversed(existing_numbers(runs, "layers")):
-        folder = runs / f"layers{number}"
+    for folder in reversed(comparisons_in(root)):
         is_open = (folder / INPUTS).is_file() and not (folder / PICTURE).is_file()
         if is_open and read_json(folder / INPUTS) == inputs:
             return folder
-    folder = new_numbered_folder(runs, "layers")
+    folder = new_numbered_folder(runs_folder(root), LAYERS)
     write_json(folder / INPUTS, inputs)
     return folder
 
 
-def _judge(classifier: str, config: Config, data: TrainingData, seed: int) -> dict[str, float]:
+def _judge(recipe: Recipe, data: TrainingData) -> dict[str, float]:
     """Train on one layer; return the validation EER and its bounds."""
-    model = classifier_class(classifier)(config, seed=seed)
+    model = classifier_class(recipe.model)(recipe.config, seed=recipe.seed)
     model.fit(data.train, data.val)
-    scores = model.scores(data.val.vectors)
+    scores = model.scores(data.val.inputs)
     trials = Trials(data.val.labels, data.val.speakers, data.val.systems)
-    drawn = resample_eer(scores, trials.draw(np.random.default_rng(seed)))
+    drawn = resample_eer(scores, trials.draw(np.random.default_rng(recipe.seed)))
     bounds = interval(drawn, trials.n_people)
     return {
         "eer": equal_error_point(*detection_error_curve(data.val.labels, scores))[0],

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
-from src.models.arrays import load_arrays, save_arrays
+from src.models.arrays import WEIGHTS, load_arrays, save_arrays
 from src.models.contract import Config, History, Watch, check_range, cross_entropy, keep_going, validation_eer
 from src.models.scaling import SCALINGS, Scaling, check_scaling
 from src.utils.embeddings import EmbeddingTable
@@ -46,6 +46,8 @@ class LogisticRegression:
     """scikit-learn's LogisticRegression on scaled vectors; both classes weigh the same."""
 
     Config = LogisticRegressionConfig
+    takes = "embeddings"
+    files = (WEIGHTS,)
 
     def __init__(self, config: LogisticRegressionConfig, *, seed: int = 7) -> None:
         self.config = config

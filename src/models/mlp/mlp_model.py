@@ -16,7 +16,7 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, ClassVar, Self
 
 import numpy as np
 import torch
@@ -44,6 +44,7 @@ ENOUGH_SEEN, FEWEST_EPOCHS, MOST_EPOCHS = 120_000, 12, 40
 class MlpConfig(Config):
     """Hyperparameters of the MLP."""
 
+    trials: ClassVar[int] = 100
     hidden_size: int = 256
     n_hidden_layers: int = 2
     dropout: float = 0.2
@@ -126,6 +127,8 @@ class Mlp:
     """The MLP behind the contract of all classifiers; on CUDA where there is one."""
 
     Config = MlpConfig
+    takes = "embeddings"
+    files = (BEST, FINAL)
 
     def __init__(self, config: MlpConfig, *, seed: int = 7) -> None:
         self.config = config
@@ -143,8 +146,9 @@ class Mlp:
 
     def scores(self, vectors: np.ndarray) -> np.ndarray:
         """Return the logits of bona fide, shape (n,)."""
-        parts = torch.as_tensor(vectors, dtype=torch.float32).split(SCORING_BATCH)
-        return self._scores_of(self.network.scale(part.to(self.device)) for part in parts)
+        starts = range(0, max(len(vectors), 1), SCORING_BATCH)
+        parts = (self.network.mean.new_tensor(vectors[start : start + SCORING_BATCH]) for start in starts)  # copies
+        return self._scores_of(map(self.network.scale, parts))
 
     def save(self, folder: Path) -> None:
         """Write the weights kept and those of the last epoch."""
@@ -170,11 +174,9 @@ class Mlp:
         self.network = Network(train.vectors.shape[1], self.config)
         self.network.scale_like(Scaling.learn(train.vectors, self.config.scaling))
         self.network.to(self.device)
-        vectors, val_vectors = (
-            self.network.scale(torch.as_tensor(table.vectors, dtype=torch.float32, device=self.device))
-            for table in (train, val)
-        )
-        labels = torch.as_tensor(train.labels, dtype=torch.float32, device=self.device)
+        copies = (self.network.mean.new_tensor(table.vectors) for table in (train, val))
+        vectors, val_vectors = map(self.network.scale, copies)
+        labels = vectors.new_tensor(train.labels)
         steps = torch.optim.AdamW(
             self.network.parameters(), lr=self.config.learning_rate, weight_decay=self.config.weight_decay, fused=True
         )

@@ -63,6 +63,8 @@ class RandomForest:
     """Both classes weigh the same, however many clips each has."""
 
     Config = RandomForestConfig
+    takes = "embeddings"
+    files = (WEIGHTS,)
 
     def __init__(self, config: RandomForestConfig, *, seed: int = 7) -> None:
         self.config = config

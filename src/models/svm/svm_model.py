@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
-from src.models.arrays import load_arrays, save_arrays
+from src.models.arrays import WEIGHTS, load_arrays, save_arrays
 from src.models.contract import Config, History, Watch, check_range, keep_going, validation_eer
 from src.models.scaling import SCALINGS, Scaling, check_scaling
 from src.models.svm.kernels import SCORING_NUMBERS, Products, chunks, rbf_kernel, squared_lengths
@@ -66,6 +66,8 @@ class Svm:
     """The SVM behind the contract of all classifiers; both classes weigh the same, however many clips each has."""
 
     Config = SvmConfig
+    takes = "embeddings"
+    files = (WEIGHTS,)
 
     def __init__(self, config: SvmConfig, *, seed: int = 7) -> None:
         self.config = config

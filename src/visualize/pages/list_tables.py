@@ -88,7 +88,7 @@ def _study_row(study: Study) -> Iterator[Cell]:
     yield Cell(str(len(study.trials)), len(study.trials), note=states_in_words(study))
     yield number(study.best_value, "rate")
     best = next((run for run in study.runs if run.is_best), None)
-    yield Cell(f"run{study.best}", study.best, best.url if best else "") if study.best is not None else Cell()
+    yield Cell(str(study.best), study.best, best.url if best else "") if study.best is not None else Cell()
     tested = [run for run in study.runs if run.outcome]
     yield Cell(str(len(tested)), len(tested))
 
@@ -114,7 +114,7 @@ def trials_table(study: Study) -> Table:
     rows = []
     for trial in study.trials:
         run = runs.get(trial.number)
-        href = f"run{trial.number}/report.html" if run else ""
+        href = run.url_from_study if run else ""
         note = "best" if trial.number == study.best else ""
         row = [Cell(str(trial.number), trial.number, href, note), text(trial.state), number(trial.value, "rate")]
         row.append(estimated(_test_eer(run) if run else None, "rate", end))

@@ -89,7 +89,19 @@ class Run:
     """Of the usual test."""
     other_outcomes: tuple[Outcome, ...] = ()
     pictures: tuple[Picture, ...] = ()
+    next_command: str = ""
+    """What tests it, or makes it anew where it did not finish."""
     problems: tuple[str, ...] = ()
+
+    @property
+    def short_name(self) -> str:
+        """Its name within its study."""
+        return self.name.rpartition("/")[2]
+
+    @property
+    def url_from_study(self) -> str:
+        """URL of its page, from the page of its study."""
+        return "/".join(self.url.split("/")[-2:])
 
     @property
     def ended(self) -> str:

@@ -14,51 +14,18 @@ import pytest
 
 from src.experiments.evaluation.comparison import SEED, Difference, compare_runs
 from src.experiments.evaluation.evaluate import evaluate_run
+from src.experiments.inputs.embeddings import Embeddings
+from src.experiments.runs.names import RunName
+from src.experiments.training.recipe import choose_recipe
 from src.experiments.training.trainer import train_model
 from src.metrics.bootstrap import Interval, Trials, interval
 from src.metrics.eer import compute_eer
 from src.metrics.resampled import resample_eer
 from src.metrics.verdict import evaluate_with_intervals
 from src.utils.files import read_json, write_json
-from src.utils.labels import LABEL_NAMES
+from tests.experiments.evaluation.written_runs import LABELS, N_PEOPLE, PEOPLE, draw_scores, write_run
 
 pytestmark = pytest.mark.filterwarnings("ignore:The EER is", "ignore:There are only")
-N_PEOPLE, N_CLIPS = 30, 8
-PEOPLE = np.repeat([f"P{number:02d}_F{number:03d}" for number in range(N_PEOPLE)], N_CLIPS)
-LABELS = np.tile([1, 0], N_PEOPLE * N_CLIPS // 2)
-EFFECTS = np.repeat(np.random.default_rng(0).standard_normal(N_PEOPLE), N_CLIPS)
-"""How much each person sounds genuine, to every detector."""
-
-
-def write_run(
-    root: Path, name: str, scores: np.ndarray, people: np.ndarray = PEOPLE, systems: np.ndarray | None = None
-) -> pd.DataFrame:
-    """Write what a comparison reads of a tested run; return its score table."""
-    labels = LABELS[: len(scores)]
-    folder = root / "runs" / name
-    folder.mkdir(parents=True)
-    context = {"corpus": "corpus", "backbone": "hubert", "classifier": "svm", "layer": 1, "pooling": "mean", "seed": 7}
-    write_json(folder / "hyperparameters.json", context)
-    write_json(folder / "metrics.json", {})
-    eer = {"value": compute_eer(labels, scores)[0], "low": None, "high": None}
-    write_json(folder / "test_results.json", {"eer": eer, "min_dcf": eer})
-    table = pd.DataFrame(
-        {
-            "file": [f"{number:04d}.wav" for number in range(len(scores))],
-            "label": [LABEL_NAMES[int(label)] for label in labels],
-            "score": scores,
-            "speaker": people,
-            "gender": "F",
-            "system": np.where(labels == 1, "", "xtts") if systems is None else systems,
-        }
-    )
-    table.to_csv(folder / "scores.csv", index=False)
-    return table
-
-
-def draw_scores(distance: float, seed: int, *, own: float = 0.5) -> np.ndarray:
-    """Return scores of a detector: classes `distance` apart, people easy or hard for all, `own` noise."""
-    return distance * LABELS + EFFECTS + own * np.random.default_rng(seed).standard_normal(len(LABELS))
 
 
 def only_difference(root: Path, names: str = "run0,run1") -> Difference:
@@ -234,73 +201,13 @@ def test_runs_that_the_project_made_are_compared_by_their_tests(drawn: Path, mon
         monkeypatch.setattr(f"src.experiments.{place}.save_figure", lambda *_: None)
     results: list[dict[str, Any]] = []
     for number, layer in enumerate((0, 1)):
-        train_model(drawn / "datasets" / "corpus", "hubert", "lr", root=drawn, layer=layer)
-        results.append(dict(evaluate_run(drawn / "datasets" / "corpus", root=drawn, run_number=number).metrics))
+        train_model(choose_recipe(drawn / "datasets" / "corpus", Embeddings("hubert", layer), "lr"), root=drawn)
+        results.append(dict(evaluate_run(RunName.parse(f"run{number}"), root=drawn).metrics))
     compared = compare_runs("run0,run1", root=drawn)
     eers = [each["eer"]["value"] for each in results]
     assert compared.differences[0].difference == eers[0] - eers[1] > 0, "the second layer is made to be the better one"
     assert [run["eer"] for run in compared.as_json()["runs"]] == [each["eer"] for each in results]
     assert f"{100 * results[0]['eer']['low']:.2f} to {100 * results[0]['eer']['high']:.2f}" in str(compared)
-
-
-NAMES = ["best", "run", "study0", "_study0", "svm_study0run1", "svm_study0/run-5", "svm_study/run1", "run-1", "a/b/c"]
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_a_name_that_is_no_run_is_refused(name: str, tmp_path: Path) -> None:
-    write_run(tmp_path, "run0", draw_scores(1.0, seed=1))
-    write_run(tmp_path, "svm_study0/run1", draw_scores(1.0, seed=1))
-    write_json(tmp_path / "runs" / "svm_study0" / "best_hyperparameters.json", {"best_trial_number": 1})
-    with pytest.raises(ValueError, match=f"'{name}' is no run; --runs= takes names such as run0 or mlp_study0/run3"):
-        compare_runs(f"run0,{name}", root=tmp_path)
-
-
-@pytest.mark.parametrize("names", ["run0,runs/run0", "svm_study0,svm_study0/run1"])
-def test_a_run_named_twice_in_whatever_words_is_refused(names: str, tmp_path: Path) -> None:
-    write_run(tmp_path, "run0", draw_scores(1.0, seed=1))
-    write_run(tmp_path, "svm_study0/run1", draw_scores(1.0, seed=1))
-    write_json(tmp_path / "runs" / "svm_study0" / "best_hyperparameters.json", {"best_trial_number": 1})
-    with pytest.raises(ValueError, match=r"--runs= names \w+(/run1)? twice"):
-        compare_runs(names, root=tmp_path)
-
-
-@pytest.mark.parametrize("missing", ["test_results.json", "scores.csv"])
-def test_a_trial_that_was_not_tested_is_named_with_the_flags_that_test_it(missing: str, tmp_path: Path) -> None:
-    write_run(tmp_path, "run0", draw_scores(1.0, seed=1))
-    write_run(tmp_path, "svm_study4/run1", draw_scores(1.0, seed=1))
-    (tmp_path / "runs" / "svm_study4" / "run1" / missing).unlink()
-    flags = "--dataset=datasets/corpus --run-number=1 --classifier=svm --study-number=4"
-    with pytest.raises(FileNotFoundError, match=f"svm_study4/run1 was not tested .*{missing}.*: .*TestModel {flags}"):
-        compare_runs("run0,svm_study4/run1", root=tmp_path)
-
-
-def test_scores_without_a_column_are_refused(tmp_path: Path) -> None:
-    for number in range(2):
-        table = write_run(tmp_path, f"run{number}", draw_scores(1.0, seed=1))
-    table.drop(columns="speaker").to_csv(tmp_path / "runs" / "run1" / "scores.csv", index=False)
-    with pytest.raises(
-        ValueError, match=r"run1/scores\.csv is damaged \(it has no column speaker\): test the run again"
-    ):
-        compare_runs("run0,run1", root=tmp_path)
-
-
-@pytest.mark.parametrize("content", ["", "file,label,score,speaker,gender,system\na.wav,spoof,high,ann,F,xtts\n"])
-def test_damaged_scores_are_named(content: str, tmp_path: Path) -> None:
-    for number in range(2):
-        write_run(tmp_path, f"run{number}", draw_scores(1.0, seed=1))
-    (tmp_path / "runs" / "run1" / "scores.csv").write_text(content)
-    with pytest.raises(ValueError, match=r"run1/scores\.csv is damaged \(.+\): test the run again"):
-        compare_runs("run0,run1", root=tmp_path)
-
-
-@pytest.mark.parametrize("eer", [0.12, {"value": None}, None])
-def test_results_of_an_earlier_version_are_to_be_made_again(eer: Any, tmp_path: Path) -> None:
-    for number in range(2):
-        write_run(tmp_path, f"run{number}", draw_scores(1.0, seed=1))
-    write_json(tmp_path / "runs" / "run1" / "test_results.json", {"eer": eer})
-    line = "run1 was tested by an earlier version, .*: test it again, fab TestModel .*--run-number=1"
-    with pytest.raises(ValueError, match=line):
-        compare_runs("run0,run1", root=tmp_path)
 
 
 def test_people_called_by_numbers_stay_apart(tmp_path: Path) -> None:

@@ -13,14 +13,17 @@ import pandas as pd
 import pytest
 
 from src.experiments.corpus.splits import SplitShares, read_split, split_dataset
-from src.experiments.evaluation.evaluate import evaluate_run
-from src.experiments.inputs.embeddings import read_split_embeddings
+from src.experiments.evaluation.evaluate import HeldOut, evaluate_run
+from src.experiments.inputs.embeddings import Embeddings
+from src.experiments.runs.names import RunName
 from src.experiments.studies.search import Search
 from src.experiments.studies.tuner import Effort, optimize_hyperparameters
-from src.experiments.training.trainer import load_calibration, load_run, train_model
+from src.experiments.training.recipe import choose_recipe
+from src.experiments.training.trained import read_trained
+from src.experiments.training.trainer import train_model
 from src.metrics.eer import compute_eer, operating_threshold
 from src.models.svm.svm_model import SvmConfig
-from src.utils.files import read_json
+from src.utils.files import read_json, text_digest, write_json
 from src.utils.labels import parse_label
 from src.utils.score_files import evaluate_score_files
 
@@ -28,6 +31,7 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore:The EER is", "ignore:There are only"),  # of tests by a few clips
     pytest.mark.usefixtures("one_thread"),
 ]
+INPUT = Embeddings("hubert", 1)
 PICTURES = {"confusion_matrix.png", "roc_curve.png", "det_curve.png", "score_histogram.png"}
 
 
@@ -41,14 +45,13 @@ def _empty_pictures(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequ
 @pytest.fixture
 def trained(drawn: Path) -> Path:
     """Return a project's root with one SVM in runs/run0."""
-    train_model(drawn / "datasets" / "corpus", "hubert", "svm", root=drawn, layer=1)
+    train_model(choose_recipe(drawn / "datasets" / "corpus", INPUT, "svm"), root=drawn)
     return drawn
 
 
-def put_to_test(root: Path, corpus: str = "corpus", **options: Any) -> Path:
-    """Test run 0, or what the options say, and return the folder of the results."""
-    options = options if "study_number" in options else {"run_number": 0, **options}
-    return evaluate_run(root / "datasets" / corpus, root=root, **options).folder
+def put_to_test(root: Path, corpus: str = "corpus", run: str = "run0", **clips: str) -> Path:
+    """Test a run on a corpus, or on those of its clips that are named, and return the folder of the results."""
+    return evaluate_run(RunName.parse(run), HeldOut(root / "datasets" / corpus, **clips), root=root).folder
 
 
 def values(folder: Path) -> dict[str, Any]:
@@ -61,7 +64,7 @@ def read_scores(folder: Path) -> pd.DataFrame:
 
 
 def test_results_hold_every_metric_with_its_bounds_and_pictures(trained: Path) -> None:
-    verdict = evaluate_run(trained / "datasets" / "corpus", root=trained, run_number=0)
+    verdict = evaluate_run(RunName.parse("run0"), root=trained)
     assert verdict.folder == verdict.run == trained / "runs" / "run0"
     results = read_json(verdict.folder / "test_results.json")
     about, breakdowns = results.pop("about"), results.pop("breakdowns")
@@ -89,10 +92,9 @@ def test_the_scores_are_those_of_the_saved_weights_and_give_the_same_eer(trained
     as_in_split = ["file", "label", "gender", "system"]
     pd.testing.assert_frame_equal(scores[as_in_split], clips[as_in_split])
     assert scores["speaker"].tolist() == (clips["speaker"] + "_" + clips["id"]).tolist()
-    table, _ = read_split_embeddings(trained, trained / "datasets" / "corpus", "hubert", "downstream_test", layer=1)
-    np.testing.assert_array_equal(
-        scores["score"], load_calibration(folder).apply(load_run(folder).scores(table.vectors))
-    )
+    run = read_trained(trained, RunName.parse("run0"))
+    table = INPUT.open(trained / "datasets" / "corpus", trained).read("downstream_test")
+    np.testing.assert_array_equal(scores["score"], run.calibration.apply(run.model.scores(table.vectors)))
     labels = [parse_label(label) for label in scores["label"]]
     eer, eer_threshold = compute_eer(labels, scores["score"])
     assert 0 < eer == values(folder)["eer"]
@@ -126,9 +128,16 @@ def digests(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
 
 
+def derive_corpus(root: Path, renew_stores: Callable[..., None]) -> None:
+    """Make the corpus `corpus_noisy` of `corpus`: the same people and file names, other recordings."""
+    noisy = root / "datasets" / "corpus_noisy"
+    shutil.copytree(root / "datasets" / "corpus", noisy)
+    write_json(noisy / "recipe.json", {"source": "corpus"})
+    renew_stores(root, "corpus_noisy", take="noisy")
+
+
 def test_other_tests_lie_in_folders_of_their_own(trained: Path, renew_stores: Callable[..., None]) -> None:
-    shutil.copytree(trained / "datasets" / "corpus", trained / "datasets" / "corpus_noisy")
-    renew_stores(trained, "corpus_noisy")
+    derive_corpus(trained, renew_stores)
     run = put_to_test(trained)
     before = digests(run)
     women = put_to_test(trained, gender="F")
@@ -138,7 +147,7 @@ def test_other_tests_lie_in_folders_of_their_own(trained: Path, renew_stores: Ca
         "test-corpus-downstream_test-F",
         "test-corpus-downstream_test-M",
         "test-corpus-downstream_val",
-        "test-corpus_noisy-downstream_test",
+        f"test-corpus_noisy-{text_digest(str(trained / 'datasets' / 'corpus_noisy'))[:8]}-downstream_test",
     ]
     assert {folder.parent for folder in others} == {run}
     assert digests(run) == before, "the test of the run was overwritten"
@@ -192,8 +201,7 @@ def test_people_of_the_training_are_refused(trained: Path, renew_stores: Callabl
         put_to_test(trained)
     with pytest.raises(ValueError, match="were in the training of"):
         put_to_test(trained, gender=next(iter(read_split(dataset, "downstream_test")["gender"])))
-    shutil.copytree(dataset, trained / "datasets" / "corpus_noisy")  # the same people under another corpus's name
-    renew_stores(trained, "corpus_noisy")
+    derive_corpus(trained, renew_stores)  # the same people under another corpus's name
     with pytest.raises(ValueError, match="were in the training of"):
         put_to_test(trained, "corpus_noisy")
     assert not list((trained / "runs").rglob("test*"))
@@ -238,15 +246,14 @@ def test_embeddings_of_another_model_are_refused(trained: Path, renew_stores: Ca
 
 
 def test_a_run_that_is_not_finished_or_not_what_was_asked_for_is_refused(trained: Path) -> None:
-    with pytest.raises(ValueError, match=r"Which run\? Give --run-number="):
-        evaluate_run(trained / "datasets" / "corpus", root=trained)
-    with pytest.raises(ValueError, match=r"Whose study\? Give --classifier="):
-        put_to_test(trained, study_number=0)
+    run = RunName.parse("run0")
     with pytest.raises(ValueError, match="was trained with the backbone hubert, not lfcc"):
-        put_to_test(trained, backbone="lfcc")
+        evaluate_run(run, root=trained, expected={"backbone": "lfcc", "classifier": "svm"})
     with pytest.raises(ValueError, match="was trained with the classifier svm, not rf"):
-        put_to_test(trained, classifier="rf")
-    assert put_to_test(trained, backbone="hubert", classifier="svm").name == "run0"
+        evaluate_run(run, root=trained, expected={"classifier": "rf"})
+    assert not (trained / "runs" / "run0" / "test_results.json").exists()
+    for expected in ({"backbone": "hubert", "classifier": "svm"}, {"backbone": "", "classifier": ""}):
+        assert evaluate_run(run, root=trained, expected=expected).folder.name == "run0"
     (trained / "runs" / "run0" / "metrics.json").unlink()
     with pytest.raises(FileNotFoundError, match="run0 did not finish"):
         put_to_test(trained)
@@ -259,21 +266,20 @@ def test_a_study_is_tested_by_its_best_run(drawn: Path, monkeypatch: pytest.Monk
         return SvmConfig(C=trial.suggest_float("C", 9, 10), gamma=gammas[trial.number])
 
     monkeypatch.setattr(SvmConfig, "search_space", space)
-    search = Search(drawn / "datasets" / "corpus", "hubert", "svm", layer=1, pooling="mean")
+    search = Search(drawn / "datasets" / "corpus", INPUT, "svm")
     study = optimize_hyperparameters(search, Effort(3), root=drawn)
-    assert put_to_test(drawn, study_number=0, classifier="svm") == study.folder / "run1"
-    assert put_to_test(drawn, study_number=0, classifier="svm", run_number=2) == study.folder / "run2"
+    assert put_to_test(drawn, run="svm_study0") == study.folder / "run1"
+    assert put_to_test(drawn, run="svm_study0/run2") == study.folder / "run2"
     with pytest.raises(FileNotFoundError, match=re.escape("runs there: 0, 1, 2.")):
-        put_to_test(drawn, study_number=0, classifier="svm", run_number=3)
+        put_to_test(drawn, run="svm_study0/run3")
 
 
 @pytest.mark.parametrize("classifier", ["mlp", "rf"])
 def test_other_classifiers_are_tested_the_same_way(classifier: str, drawn: Path) -> None:
     few = {"mlp": '{"epochs": 4}', "rf": '{"n_estimators": 20}'}[classifier]
     (drawn / "h.json").write_text(few)
-    run = train_model(
-        drawn / "datasets" / "corpus", "hubert", classifier, root=drawn, layer=1, hyperparameters=drawn / "h.json"
-    )
+    recipe = choose_recipe(drawn / "datasets" / "corpus", INPUT, classifier, hyperparameters=drawn / "h.json")
+    run = train_model(recipe, root=drawn)
     scores = read_scores(put_to_test(drawn))
     labels = (scores["label"] == "bona-fide").astype(int)
     assert values(run.folder)["eer"] == compute_eer(labels, scores["score"])[0]

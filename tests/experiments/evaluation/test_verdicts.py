@@ -10,9 +10,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from src.experiments.evaluation.evaluate import bounds_of, evaluate_run
-from src.experiments.inputs.embeddings import read_split_embeddings
-from src.experiments.training.trainer import load_run, train_model
+from src.experiments.evaluation.evaluate import HeldOut, bounds_of, evaluate_run
+from src.experiments.inputs.embeddings import Embeddings
+from src.experiments.runs.names import RunName
+from src.experiments.training.recipe import choose_recipe
+from src.experiments.training.trained import read_trained
+from src.experiments.training.trainer import train_model
 from src.metrics.calibration import fit_calibration
 from src.metrics.report import evaluate
 from src.metrics.verdict import METRICS_OF_PARTS
@@ -21,19 +24,12 @@ from src.utils.labels import parse_label
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:The EER is", "ignore:There are only"),  # of tests by a few clips
-    pytest.mark.usefixtures("one_thread"),
+    pytest.mark.usefixtures("one_thread", "no_pictures"),
 ]
+RUN = RunName.parse("run0")
 BANDS = {0: "0-1 s", 1: "2-4 s", 2: "2-4 s", 3: "16 s and more"}
 """Band of a clip by its number; clip 0 is always genuine."""
 SECONDS = {0: 0.5, 1: 2.0, 2: 3.9, 3: 60.0}
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _no_pictures() -> Any:
-    with pytest.MonkeyPatch.context() as patch:
-        for place in ("training.trainer", "evaluation.evaluate"):
-            patch.setattr(f"src.experiments.{place}.save_figure", lambda *_: None)
-        yield
 
 
 def edit_tables(root: Path, edit: Callable[[pd.DataFrame], pd.DataFrame], pattern: str) -> None:
@@ -54,9 +50,9 @@ def measure(table: pd.DataFrame) -> pd.DataFrame:
     return table.assign(duration=clip_numbers(table).map(SECONDS))
 
 
-def put_to_test(root: Path, **options: Any) -> dict[str, Any]:
+def put_to_test(root: Path, gender: str | None = None) -> dict[str, Any]:
     """Test run 0 and return its results as they were written."""
-    verdict = evaluate_run(root / "datasets" / "corpus", root=root, run_number=0, **options)
+    verdict = evaluate_run(RUN, HeldOut(root / "datasets" / "corpus", gender=gender), root=root)
     return {**read_json(verdict.folder / "test_results.json"), "folder": verdict.folder}
 
 
@@ -71,7 +67,7 @@ def trained_once(drawn_once: Path, tmp_path_factory: pytest.TempPathFactory, ren
     edit_tables(root, name_systems, "files-*.csv")
     edit_tables(root, measure, "files-metadata.csv")
     renew_stores(root)
-    train_model(root / "datasets" / "corpus", "hubert", "svm", root=root, layer=1)
+    train_model(choose_recipe(root / "datasets" / "corpus", Embeddings("hubert", 1), "svm"), root=root)
     return root
 
 
@@ -217,8 +213,9 @@ def one_woman(table: pd.DataFrame) -> pd.DataFrame:
 
 def raw_scores(root: Path, split: str) -> tuple[np.ndarray, np.ndarray]:
     """Return labels and scores as the classifier gives them."""
-    table, _ = read_split_embeddings(root, root / "datasets" / "corpus", "hubert", split, 1)
-    return table.labels, load_run(root / "runs" / "run0").scores(table.vectors)
+    run = read_trained(root, RUN, root / "datasets" / "corpus")
+    table = run.open(root / "datasets" / "corpus", root).read(split)
+    return table.labels, run.model.scores(table.inputs)
 
 
 def test_scores_are_on_the_line_that_validation_gave(

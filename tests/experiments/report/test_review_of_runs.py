@@ -9,11 +9,13 @@ from pathlib import Path
 import pytest
 
 from src.experiments.report.contents import contents_of, read_comparison
-from src.experiments.report.run_records import StudyOf, read_run
-from src.experiments.report.study_records import read_notes, read_study, run_folders
+from src.experiments.report.run_records import read_run
+from src.experiments.report.study_records import read_notes, read_study, trials_in
+from src.experiments.runs.names import RunName, StudyName
 from src.visualize.pages.records import Estimate
 
 PNG = base64.b64decode("iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR4nGP6DwABBQECz6AuzQAAAABJRU5ErkJggg==")
+RUN, STUDY = RunName.parse("run3"), StudyName.parse("svm_study0")
 WriteRun = Callable[..., Path]
 
 
@@ -29,9 +31,10 @@ def test_a_finished_run_is_read_whole(run: Path, tmp_path: Path) -> None:
     for name in ("loss_plot.png", "det_curve.png"):
         (run / name).write_bytes(PNG)
     (run / "calibration.json").write_text('{"scale": 2.0, "offset": -1.0}')
-    found = read_run(run, tmp_path)
+    found = read_run(RUN, tmp_path)
     assert found.calibration == {"scale": 2.0, "offset": -1.0}
     assert (found.name, found.url, found.state, found.number) == ("run3", "run3/report.html", "finished", 3)
+    assert found.next_command == "fab TestModel --run=run3"
     assert found.validation["eer"] == Estimate(0.05)
     assert found.outcome and found.outcome.metrics["eer"] == Estimate(pytest.approx(0.06), 0.025, 0.1)
     assert found.outcome.breakdowns["gender"]["F"]["eer"] == Estimate(0.1)
@@ -44,7 +47,7 @@ def test_a_finished_run_is_read_whole(run: Path, tmp_path: Path) -> None:
 
 def test_the_clips_most_wrong_come_first_and_play_where_they_are(run: Path, tmp_path: Path) -> None:
     """Threshold 0.25: a spoof of 0.75 is 0.5 beyond it, a bona fide clip of 0.2 is 0.05 beyond it, one of 0.9 right."""
-    outcome = read_run(run, tmp_path).outcome
+    outcome = read_run(RUN, tmp_path).outcome
     assert outcome and outcome.n_wrong == 2
     assert [(clip.file, round(clip.margin, 9)) for clip in outcome.wrong] == [("fake/a.wav", 0.5), ("real/a.wav", 0.05)]
     assert [clip.url for clip in outcome.wrong] == ["../../datasets/mini/fake/a.wav", ""]
@@ -55,7 +58,7 @@ def test_the_clips_most_wrong_come_first_and_play_where_they_are(run: Path, tmp_
 def test_a_score_file_cannot_point_outside_its_corpus(run: Path, tmp_path: Path, file: str) -> None:
     (tmp_path / "secret.wav").touch()
     (run / "scores.csv").write_text(f"file,label,score\n{file},spoof,0.9\n")
-    outcome = read_run(run, tmp_path).outcome
+    outcome = read_run(RUN, tmp_path).outcome
     assert outcome and [clip.url for clip in outcome.wrong] == [""]
 
 
@@ -65,14 +68,14 @@ def test_a_file_name_of_any_bytes_is_found_and_encoded(run: Path, tmp_path: Path
     quoted = name.replace('"', '""')
     row = f'file,label,score\n"{quoted}",spoof,0.9\n'
     (run / "scores.csv").write_bytes(row.encode("utf-8", "surrogateescape"))
-    outcome = read_run(run, tmp_path).outcome
+    outcome = read_run(RUN, tmp_path).outcome
     assert outcome and outcome.wrong[0].url == "../../datasets/mini/a%22%3Cb%3E%0Ac%25%E9%23%3F.wav"
 
 
 def test_a_run_of_a_study_knows_its_place(tmp_path: Path, write_run: WriteRun) -> None:
     folder = write_run(tmp_path / "runs" / "svm_study0" / "run7", tested=False)
     (folder / "model.skops").unlink()
-    found = read_run(folder, tmp_path, StudyOf("svm_study0", 7))
+    found = read_run(STUDY.run(7), tmp_path, best=7)
     assert (found.name, found.is_best, found.has_weights) == ("svm_study0/run7", True, False)
     assert found.outcome is None
 
@@ -91,6 +94,7 @@ def test_a_run_of_a_study_knows_its_place(tmp_path: Path, write_run: WriteRun) -
         ("metrics.json", b'{"eer": 0.1, "pruned": true}', "stopped early", ""),
         ("hyperparameters.json", None, "finished", "hyperparameters.json is missing"),
         ("hyperparameters.json", b"{", "finished", "hyperparameters.json cannot be read"),
+        ("hyperparameters.json", b'{"corpus": [1], "classifier": {"svm": 1}}', "finished", ""),
         ("provenance.json", b"null", "finished", "provenance.json holds no JSON object"),
         ("loss_plot.png", b"", "finished", "loss_plot.png is empty"),
     ],
@@ -102,7 +106,7 @@ def test_a_broken_run_says_why(
         (run / file).unlink()
     else:
         (run / file).write_bytes(content)
-    found = read_run(run, tmp_path)
+    found = read_run(RUN, tmp_path)
     assert found.state == state
     assert said in "; ".join(found.problems) and bool(found.problems) == bool(said)
 
@@ -123,7 +127,7 @@ def test_a_broken_run_says_why(
 )
 def test_a_broken_test_says_why(run: Path, tmp_path: Path, file: str, content: bytes, said: str) -> None:
     (run / file).write_bytes(content)
-    found = read_run(run, tmp_path)
+    found = read_run(RUN, tmp_path)
     assert found.state == "finished" and found.outcome
     assert said in "; ".join(found.outcome.problems) and bool(found.outcome.problems) == bool(said)
 
@@ -133,7 +137,7 @@ def test_tests_on_other_data_are_read_as_well(run: Path, tmp_path: Path) -> None
     other.mkdir()
     (other / "test_results.json").write_bytes((run / "test_results.json").read_bytes())
     (run / "test-half-written").mkdir()
-    half, whole = read_run(run, tmp_path).other_outcomes
+    half, whole = read_run(RUN, tmp_path).other_outcomes
     assert whole.folder == other.name and whole.metrics["eer"].low == 0.025
     assert half.problems == ("test_results.json is missing",)
 
@@ -145,8 +149,8 @@ def test_folders_are_told_apart_by_their_names(tmp_path: Path) -> None:
     for name in ("README.md", "index.html", "run5", "note.txt"):
         (tmp_path / "runs" / name).touch()
     found = contents_of(tmp_path)
-    assert [path.name for path in found.runs] == ["run9", "run10"]
-    assert [path.name for path in found.studies] == ["svm_study0"]
+    assert list(map(str, found.runs)) == ["run9", "run10"]
+    assert list(map(str, found.studies)) == ["svm_study0"]
     assert [path.name for path in found.comparisons] == ["layers1"]
     assert found.foreign == ("_study1", "my notes", "note.txt", "run", "run1.bak", "run5", "runx")
     assert contents_of(tmp_path / "nowhere").runs == ()
@@ -168,8 +172,8 @@ def test_a_study_without_a_journal_tells_what_its_runs_know(tmp_path: Path, writ
     write_run(study / "run9", eer=0.1, tested=False, C=2.5)
     (study / "run11").mkdir()
     (study / "best_hyperparameters.json").write_text('{"best_trial_number": 9, "best_validation_eer": 0.1}')
-    notes = read_notes(study)
-    runs = tuple(read_run(folder, tmp_path, notes.of_runs) for folder in run_folders(study))
+    notes = read_notes(STUDY, tmp_path)
+    runs = tuple(read_run(name, tmp_path, notes.best) for name in trials_in(STUDY, tmp_path))
     found, opened = read_study(notes, runs)
     assert opened is None
     assert [(trial.number, trial.state, trial.value) for trial in found.trials] == [
@@ -186,8 +190,8 @@ def test_a_study_under_way_is_read_and_not_disturbed(tmp_path: Path) -> None:
     import optuna
     from optuna.storages.journal import JournalFileBackend
 
-    folder = tmp_path / "svm_study0"
-    folder.mkdir()
+    folder = STUDY.folder(tmp_path)
+    folder.mkdir(parents=True)
     (folder / "study.json").write_text("{}")
     journal = optuna.storages.JournalStorage(JournalFileBackend(str(folder / "journal.log")))
     study = optuna.create_study(storage=journal, study_name="svm_study0")
@@ -198,7 +202,7 @@ def test_a_study_under_way_is_read_and_not_disturbed(tmp_path: Path) -> None:
     with (folder / "journal.log").open("a") as file:
         file.write('{"op_code": 4, "wor')  # another process is writing
     before = (folder / "journal.log").read_bytes()
-    found, opened = read_study(read_notes(folder), ())
+    found, opened = read_study(read_notes(STUDY, tmp_path), ())
     states = [(trial.state, trial.value) for trial in found.trials]
     assert states == [("finished", 0.25), ("stopped early", None), ("failed", None), ("running", None)]
     assert opened is not None and found.problems == () and found.trials[0].parameters == trials[0].params
@@ -218,9 +222,10 @@ def test_a_storage_that_cannot_be_reached_is_named_without_its_password(
     tmp_path: Path, write_run: WriteRun, storage: str, said: str
 ) -> None:
     study = tmp_path / "runs" / "svm_study0"
-    run = read_run(write_run(study / "run0"), tmp_path)
+    write_run(study / "run0")
+    run = read_run(STUDY.run(0), tmp_path)
     (study / "study.json").write_text(json.dumps({"storage": storage, "study_name": "x"}))
-    found, opened = read_study(read_notes(study), (run,))
+    found, opened = read_study(read_notes(STUDY, tmp_path), (run,))
     assert opened is None and [trial.number for trial in found.trials] == [0]
     assert said in found.problems[0] and "secret" not in repr(found)
 
@@ -232,8 +237,10 @@ def test_what_a_driver_says_is_shown_without_the_password(tmp_path: Path, monkey
         raise RuntimeError(f"cannot connect to {url}\nlong story")
 
     monkeypatch.setattr(optuna.storages, "RDBStorage", fail)
-    (tmp_path / "study.json").write_text('{"storage": "mysql://ann:secret@host/base"}')
-    found, _ = read_study(read_notes(tmp_path), ())
+    folder = STUDY.folder(tmp_path)
+    folder.mkdir(parents=True)
+    (folder / "study.json").write_text('{"storage": "mysql://ann:secret@host/base"}')
+    found, _ = read_study(read_notes(STUDY, tmp_path), ())
     said = "mysql://ann:***@host/base cannot be read (cannot connect to mysql://ann:***@host/base)"
     assert found.problems == (f"{said}: what follows is from the run folders",)
     assert found.search == {"storage": "mysql://ann:***@host/base"}
@@ -241,10 +248,10 @@ def test_what_a_driver_says_is_shown_without_the_password(tmp_path: Path, monkey
 
 @pytest.mark.parametrize("journal", [b"", b"no journal\n{}\n", b'{"op_code": 99}\n', b"\xff\xfe\n\n"])
 def test_a_broken_journal_is_named(tmp_path: Path, journal: bytes) -> None:
-    study = tmp_path / "svm_study0"
-    study.mkdir()
+    study = STUDY.folder(tmp_path)
+    study.mkdir(parents=True)
     (study / "study.json").write_text("{}")
     (study / "journal.log").write_bytes(journal)
-    found, opened = read_study(read_notes(study), ())
+    found, opened = read_study(read_notes(STUDY, tmp_path), ())
     assert opened is None and "journal.log cannot be read" in found.problems[0]
     assert (study / "journal.log").read_bytes() == journal

@@ -16,15 +16,9 @@ import numpy as np
 import pytest
 
 from src.experiments.runs import provenance
-from src.experiments.runs.folders import (
-    existing_numbers,
-    find_run,
-    find_study,
-    new_numbered_folder,
-    read_hyperparameters,
-    save_array,
-    save_figure,
-)
+from src.experiments.runs.artefacts import read_array, read_hyperparameters, save_array, save_figure
+from src.experiments.runs.folders import find_run, find_study, new_numbered_folder
+from src.experiments.runs.names import RunName, StudyName, existing_numbers
 from src.experiments.runs.provenance import code_version, describe_origin, now
 from src.utils.files import write_json
 
@@ -47,6 +41,10 @@ def finished(folder: Path) -> Path:
     folder.mkdir(parents=True)
     write_json(folder / "metrics.json", {})
     return folder
+
+
+def found(root: Path, name: str) -> Path:
+    return find_run(root, RunName.parse(name))
 
 
 def test_64_folders_asked_for_at_once_get_64_numbers(tmp_path: Path) -> None:
@@ -92,55 +90,60 @@ def test_only_names_of_prefix_and_number_count(tmp_path: Path) -> None:
 
 def test_a_study_that_is_not_there_lists_those_that_are(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match=r"no study 0 of svm; there are no studies yet\. fab Optimize.*=svm"):
-        find_study(tmp_path, "svm", 0)
+        find_study(tmp_path, StudyName("svm", 0))
     for name in ("svm_study0", "svm_study3", "mlp_study1"):
         (tmp_path / "runs" / name).mkdir(parents=True)
-    assert find_study(tmp_path, "svm", 3) == tmp_path / "runs" / "svm_study3"
+    assert find_study(tmp_path, StudyName("svm", 3)) == tmp_path / "runs" / "svm_study3"
     with pytest.raises(FileNotFoundError, match=r"no study 1 of svm; studies there: 0, 3\."):
-        find_study(tmp_path, "svm", 1)
+        find_study(tmp_path, StudyName("svm", 1))
 
 
 def test_a_run_that_is_not_there_lists_those_that_are(tmp_path: Path) -> None:
     runs = tmp_path / "runs"
     with pytest.raises(FileNotFoundError, match=r"no run 0 in .*runs; there are no runs yet"):
-        find_run(tmp_path, 0)
+        found(tmp_path, "run0")
     for number in range(25):
         finished(runs / f"run{number}")
     finished(runs / "svm_study0" / "run4")
-    assert find_run(tmp_path, 4) == runs / "run4"
-    assert find_run(tmp_path, 4, 0, "svm") == runs / "svm_study0" / "run4"
+    assert found(tmp_path, "run4") == runs / "run4"
+    assert found(tmp_path, "svm_study0/run4") == runs / "svm_study0" / "run4"
     with pytest.raises(FileNotFoundError, match=r"no run 99 in .*runs; runs there: 0, 1, .*, 19, \.\.\.\. fab"):
-        find_run(tmp_path, 99)
+        found(tmp_path, "run99")
     with pytest.raises(FileNotFoundError, match=r"no run 5 in .*svm_study0; runs there: 4\."):
-        find_run(tmp_path, 5, 0, "svm")
+        found(tmp_path, "svm_study0/run5")
 
 
 def test_a_run_that_did_not_finish_is_refused(tmp_path: Path) -> None:
     (finished(tmp_path / "runs" / "run0") / "metrics.json").unlink()
     with pytest.raises(FileNotFoundError, match=r"run0 did not finish \(no metrics.json\); train again"):
-        find_run(tmp_path, 0)
+        found(tmp_path, "run0")
 
 
 def test_a_study_without_a_run_number_stands_for_its_best_run(tmp_path: Path) -> None:
     study = tmp_path / "runs" / "rf_study0"
     for number in range(3):
         finished(study / f"run{number}")
-    with pytest.raises(FileNotFoundError, match=r"rf_study0 has no finished trial yet; go on"):
-        find_run(tmp_path, -1, 0, "rf")
+    with pytest.raises(FileNotFoundError, match=r"rf_study0 has no finished trial yet; resume"):
+        found(tmp_path, "rf_study0")
     write_json(study / "best_hyperparameters.json", {"best_trial_number": 1})
-    assert find_run(tmp_path, -1, 0, "rf") == study / "run1"
-    assert find_run(tmp_path, 2, 0, "rf") == study / "run2"
+    assert found(tmp_path, "rf_study0") == study / "run1"
+    assert found(tmp_path, "rf_study0/run2") == study / "run2"
 
 
-def test_a_best_run_that_is_not_here_is_named_with_the_command_that_trains_it(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("noted", "dataset"), [({}, "datasets/my voices"), ({"dataset": "/disk/my voices"}, "/disk/my voices")]
+)
+def test_a_best_run_that_is_not_here_is_named_with_the_command_that_trains_it(
+    noted: dict[str, str], dataset: str, tmp_path: Path
+) -> None:
     study = tmp_path / "runs" / "svm_study0"
     study.mkdir(parents=True)
     inputs = {"corpus": "my voices", "backbone": "lfcc", "classifier": "svm", "seed": 3}
-    write_json(study / "best_hyperparameters.json", {"best_trial_number": 4, "best_hyperparameters": inputs})
+    write_json(study / "best_hyperparameters.json", {"best_trial_number": 4, "best_hyperparameters": inputs, **noted})
     with pytest.raises(FileNotFoundError, match="run 4, is not here") as error:
-        find_run(tmp_path, -1, 0, "svm")
+        found(tmp_path, "svm_study0")
     typed = shlex.split(str(error.value).partition("here with ")[2].rstrip("."))
-    flags = ["--dataset=datasets/my voices", "--backbone=lfcc", "--classifier=svm", "--seed=3"]
+    flags = [f"--dataset={dataset}", "--backbone=lfcc", "--classifier=svm", "--seed=3"]
     assert typed == ["fab", "TrainModel", *flags, f"--hyperparameters={study / 'best_hyperparameters.json'}"]
 
 
@@ -149,6 +152,7 @@ def test_what_a_run_leaves_is_whole_or_not_there(tmp_path: Path) -> None:
     assert read_hyperparameters(tmp_path) == INPUTS
     save_array(tmp_path / "a.npy", np.arange(3.0))
     assert np.load(tmp_path / "a.npy", allow_pickle=False).tolist() == [0, 1, 2]
+    assert read_array(tmp_path / "a.npy").tolist() == [0, 1, 2]
     with pytest.raises(ValueError, match="allow_pickle=False"):
         save_array(tmp_path / "objects.npy", np.array([{}, None]))
 
@@ -194,6 +198,19 @@ def test_the_code_version_is_the_commit_and_tells_of_changes(git: Callable[..., 
     assert code_version(tmp_path) == f"{commit}+changes"
 
 
+def test_the_code_version_is_that_of_the_codes_own_folder(git: Callable[..., str], tmp_path: Path) -> None:
+    code, data = tmp_path / "code", tmp_path / "data"
+    for folder in (code, data):
+        folder.mkdir()
+    git("init")
+    (code / "code.py").write_text("1")
+    git("add", ".")
+    git("commit", "-m", "first")
+    (data / "clip.wav").write_text("changed")
+    assert code_version(code) == git("rev-parse", "HEAD"), "data beside it are no changes of it"
+    assert code_version(data) == "unknown (no git checkout)", "it lies in a checkout that does not track it"
+
+
 def test_a_machine_without_git_is_no_obstacle(
     git: Callable[..., str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -202,16 +219,15 @@ def test_a_machine_without_git_is_no_obstacle(
     assert code_version(tmp_path) == "unknown (no git checkout)"
 
 
-def test_the_origin_says_code_versions_data_seed_command_machine_and_time(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_origin_says_code_versions_data_seed_command_machine_and_time(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.argv", ["/somewhere/bin/fab", "TrainModel", "--dataset=my voices"])
     monkeypatch.setattr(provenance, "PACKAGES", ("numpy", "optuna", "a-package-nobody-made"))
     started = now()
-    origin = describe_origin(tmp_path, seed=11, data={"digest": "abc"}, started=started)
+    origin = describe_origin(seed=11, data={"digest": "abc"}, started=started)
     assert json.loads(json.dumps(origin, allow_nan=False)) == origin
     assert origin["packages"] == {"numpy": version("numpy"), "optuna": version("optuna")}
     assert origin["seed"] == 11
+    assert origin["code"] == code_version()
     assert origin["data"] == {"digest": "abc"}
     assert origin["command"] == "fab TrainModel '--dataset=my voices'"
     assert origin["machine"]["cores"] == os.cpu_count()

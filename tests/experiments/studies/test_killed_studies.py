@@ -1,4 +1,4 @@
-"""A study killed at any point of a trial and gone on with is the study that was never killed.
+"""A study killed at any point of a trial and resumed is the study that was never killed.
 
 The kills are real: another process runs the study and sends itself SIGKILL. The trial that dies is the twelfth, which
 the sampler draws from those before it, so that a lost or doubled trial would show.
@@ -17,7 +17,8 @@ from typing import Any
 import optuna
 import pytest
 
-from src.experiments.studies.search import Search
+from src.experiments.inputs.embeddings import Embeddings
+from src.experiments.studies.search import Search, Wish
 from src.experiments.studies.tuner import Effort, StudyResult, optimize_hyperparameters
 from src.utils.files import read_json
 
@@ -52,9 +53,9 @@ def _no_pictures() -> Iterator[None]:
         yield
 
 
-def goes_on(root: Path, trials: int, **options: Any) -> StudyResult:
-    search = Search(root / "datasets" / "corpus", "hubert", "svm")
-    return optimize_hyperparameters(search, Effort(trials), root=root, reuse=True, **options)
+def goes_on(root: Path, trials: int, number: int | None = None) -> StudyResult:
+    search = Search(root / "datasets" / "corpus", Embeddings("hubert", None, None), "svm")
+    return optimize_hyperparameters(search, Effort(trials), root=root, wish=Wish(number, reuse=True))
 
 
 def replace_function(place: str, make: Callable[[Callable], Callable]) -> None:
@@ -113,10 +114,12 @@ def portrait(study: Path) -> dict[str, Any]:
         }
         for run in study.glob("run*")
     }
+    best = read_json(study / "best_hyperparameters.json")
+    best["dataset"] = Path(best["dataset"]).relative_to(study.parents[1])
     return {
         "trials": [(trial.number, trial.state.name, trial.params, trial.value) for trial in trials],
         "runs": runs,
-        "best": read_json(study / "best_hyperparameters.json"),
+        "best": best,
     }
 
 
@@ -230,9 +233,9 @@ def test_two_processes_do_not_run_one_study(drawn: Path, undisturbed: Callable[[
     process.start()
     try:
         assert is_training.wait(60)
-        for options in ({}, {"study_number": 0}):
+        for number in (None, 0):
             with pytest.raises(ValueError, match="Another process is at work on svm_study0; wait for it to end"):
-                goes_on(drawn, 2, **options)
+                goes_on(drawn, 2, number)
     finally:
         may_end.set()
         process.join()

@@ -11,10 +11,10 @@ import pytest
 
 from src.experiments.training import layers
 from src.experiments.training.layers import LayerComparison, compare_layers
-from src.experiments.training.trainer import train_model
 from src.metrics.bootstrap import Resamplings
 from src.utils.files import read_json, write_json
 from src.utils.paths import embeddings_folder
+from tests.experiments.training.trainings import recipe_in, train
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:The EER is"),  # of layers that say next to nothing
@@ -33,7 +33,7 @@ def _empty_pictures(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequ
 
 
 def compared(root: Path, classifier: str = "svm", **options: Any) -> LayerComparison:
-    return compare_layers(root / "datasets" / "corpus", "hubert", classifier, root=root, **options)
+    return compare_layers(recipe_in(root, classifier, **options), root=root)
 
 
 def test_every_layer_once_and_the_best_is_the_one_made_to_be(drawn: Path) -> None:
@@ -60,6 +60,7 @@ def test_the_folder_says_what_was_compared_and_from_what(drawn: Path) -> None:
     assert (inputs["classifier"], inputs["pooling"], inputs["seed"], inputs["C"]) == ("lr", "mean", 11, 0.1)
     assert (inputs["corpus"], inputs["backbone"], inputs["judged_on"]) == ("corpus", "hubert", "downstream_val")
     origin = read_json(folder / "provenance.json")
+    assert set(origin["data"]) == {"corpus", "embeddings", "people"}
     assert set(origin["data"]["embeddings"]) == set(origin["data"]["people"]) == {"downstream_train", "downstream_val"}
     assert {path.name for path in folder.iterdir()} - {".lock"} == {
         "layers.json",
@@ -79,14 +80,7 @@ def test_a_layers_eer_is_that_of_a_training_on_it_alone(classifier: str, own: di
     write_json(drawn / "h.json", {**own, "layer": 0, "pooling": "mean+std"})
     table = compared(drawn, classifier, hyperparameters=drawn / "h.json").table
     for layer, eer in zip(table["layer"], table["eer"], strict=True):
-        run = train_model(
-            drawn / "datasets" / "corpus",
-            "hubert",
-            classifier,
-            root=drawn,
-            layer=int(layer),
-            hyperparameters=drawn / "h.json",
-        )
+        run = train(drawn, classifier, layer=int(layer), hyperparameters=drawn / "h.json")
         assert run.metrics["eer"] == eer
     assert len(set(table["eer"])) > 1
 
@@ -203,7 +197,7 @@ def test_one_of_other_inputs_is_not_gone_on_with(
     renew_stores(drawn, model="another")
     for number, key in ((7, "precision"), (8, "corpus_digest")):
         for split in ("downstream_train", "downstream_val"):
-            meta = embeddings_folder(drawn, Path("corpus"), "hubert", split) / "meta.json"
+            meta = embeddings_folder(drawn, drawn / "datasets" / "corpus", "hubert", split) / "meta.json"
             write_json(meta, {**read_json(meta), key: "other"})
         assert compared(drawn).folder.name == f"layers{number}", key
     assert not (drawn / "runs" / "layers0" / "eer_by_layer.png").exists()
@@ -214,11 +208,11 @@ def test_one_of_other_inputs_is_not_gone_on_with(
 
 def test_stores_of_other_layers_are_refused_before_a_folder_is_made(drawn: Path) -> None:
     """The last layer of one is not the last of the other: it would be trained on one and judged on another."""
-    meta = embeddings_folder(drawn, Path("corpus"), "hubert", "downstream_val") / "meta.json"
+    meta = embeddings_folder(drawn, drawn / "datasets" / "corpus", "hubert", "downstream_val") / "meta.json"
     write_json(meta, {**read_json(meta), "layers": [0, 1]})
-    line = "downstream_train hold the layers 0-2, those of downstream_val 0-1: make both with the same --layers"
+    line = "downstream_train hold the layers 0-2, those of downstream_val 0-1: make both with the same `layers`"
     with pytest.raises(ValueError, match=line):
         compared(drawn)
     with pytest.raises(ValueError, match=line):
-        train_model(drawn / "datasets" / "corpus", "hubert", "svm", root=drawn)
+        train(drawn)
     assert not (drawn / "runs").exists()

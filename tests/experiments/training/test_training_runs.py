@@ -12,15 +12,16 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from src.experiments.inputs.embeddings import read_split_embeddings, require_unchanged_recordings
+from src.experiments.inputs.embeddings import Embeddings
 from src.experiments.runs.folders import find_run
-from src.experiments.studies.search import Search
-from src.experiments.studies.tuner import Effort, optimize_hyperparameters
-from src.experiments.training.trainer import CONTEXT, load_run, train_model
+from src.experiments.runs.names import RunName
+from src.experiments.training.recipe import OWN_KEYS
+from src.experiments.training.trained import read_trained_folder
 from src.metrics.eer import compute_eer
 from src.models import classifier_class
 from src.utils.files import file_digest, read_json, write_json
 from src.utils.paths import embeddings_folder
+from tests.experiments.training.trainings import train
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:The EER is"),  # of classifiers no better than chance
@@ -47,30 +48,29 @@ ARRAYS = ("train_losses", "val_losses", "val_eers")
 QUICK: dict[str, dict[str, int]] = {"mlp": {"epochs": 6}, "svm": {}, "rf": {"n_estimators": 20}}
 
 
-def val_eer(root: Path, folder: Path, backbone: str) -> float:
+def val_eer(root: Path, folder: Path) -> float:
     """Load what a run saved and compute its validation EER from scores."""
-    inputs = read_json(folder / "hyperparameters.json")
-    dataset = root / "datasets" / inputs["corpus"]
-    table, _ = read_split_embeddings(root, dataset, backbone, "downstream_val", inputs["layer"], inputs["pooling"])
-    return compute_eer(table.labels, load_run(folder).scores(table.vectors))[0]
+    trained = read_trained_folder(folder, root)
+    table = trained.open(root / "datasets" / trained.inputs["corpus"], root).read("downstream_val")
+    return compute_eer(table.labels, trained.model.scores(table.inputs))[0]
 
 
 @pytest.mark.parametrize("classifier", WEIGHTS)
 def test_a_run_folder_holds_everything(classifier: str, project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.argv", ["fab", "TrainModel", "--seed=11"])
     write_json(project / "h.json", QUICK[classifier])
-    run = train_model(
-        project / "datasets" / "corpus", "lfcc", classifier, root=project, hyperparameters=project / "h.json", seed=11
-    )
-    assert run.folder == project / "runs" / "run0" == find_run(project, 0)
+    run = train(project, classifier, backbone="lfcc", hyperparameters=project / "h.json", seed=11)
+    assert run.folder == project / "runs" / "run0" == find_run(project, RunName.parse("run0"))
     assert {path.name for path in run.folder.iterdir()} == ARTEFACTS | WEIGHTS[classifier]
 
     inputs = read_json(run.folder / "hyperparameters.json")
     built_in = {field.name: field.default for field in dataclasses.fields(classifier_class(classifier).Config)}
     own = {**built_in, **QUICK[classifier]}
-    assert set(inputs) == {*CONTEXT, *own}, "results or unknown keys among the inputs"
+    assert set(inputs) == {*OWN_KEYS, *Embeddings.keys, *own}, "results or unknown keys among the inputs"
+    assert inputs == json.loads(json.dumps(run.hyperparameters))
     assert {key: inputs[key] for key in own} == own
-    assert (inputs["corpus"], inputs["backbone"], inputs["classifier"]) == ("corpus", "lfcc", classifier)
+    assert (inputs["corpus"], inputs["input"], inputs["classifier"]) == ("corpus", "embeddings", classifier)
+    assert inputs["backbone"] == "lfcc"
     assert (inputs["layer"], inputs["pooling"], inputs["seed"]) == (0, "mean", 11)
 
     curves = [np.load(run.folder / f"{name}.npy", allow_pickle=False) for name in ARRAYS]
@@ -84,7 +84,7 @@ def test_a_run_folder_holds_everything(classifier: str, project: Path, monkeypat
     assert metrics["split"] == "downstream_val"
     val = pd.read_csv(project / "datasets/corpus/splits/by_file/files-downstream_val.csv")
     assert metrics["n_bonafide"] + metrics["n_spoof"] == len(val)
-    assert metrics["eer"] == curves[2][metrics["best_epoch"]] == curves[2].min() == val_eer(project, run.folder, "lfcc")
+    assert metrics["eer"] == curves[2][metrics["best_epoch"]] == curves[2].min() == val_eer(project, run.folder)
 
 
 def test_provenance_names_code_packages_data_people_command_machine_and_time(
@@ -92,12 +92,15 @@ def test_provenance_names_code_packages_data_people_command_machine_and_time(
 ) -> None:
     monkeypatch.setattr("sys.argv", ["fab", "TrainModel", "--seed=11"])
     dataset = project / "datasets" / "corpus"
-    origin = read_json(train_model(dataset, "lfcc", "svm", root=project, seed=11).folder / "provenance.json")
+    origin = read_json(train(project, backbone="lfcc", seed=11).folder / "provenance.json")
     assert set(origin) == {"code", "python", "packages", "seed", "data", "command", "machine", "started", "ended"}
     assert origin["code"]
     assert {"numpy", "torch", "scikit-learn", "optuna"} <= set(origin["packages"])
     assert (origin["seed"], origin["command"]) == (11, "fab TrainModel --seed=11")
     assert datetime.fromisoformat(origin["started"]) <= datetime.fromisoformat(origin["ended"])
+    assert set(origin["data"]) == {"corpus", "embeddings", "people"}
+    digest = origin["data"]["embeddings"]["downstream_train"]["corpus_digest"]
+    assert origin["data"]["corpus"] == {"path": str(dataset), "digest": digest}
     assert set(origin["data"]["embeddings"]) == set(origin["data"]["people"]) == {"downstream_train", "downstream_val"}
     for split, people in origin["data"]["people"].items():
         clips = pd.read_csv(dataset / "splits" / "by_file" / f"files-{split}.csv")
@@ -112,8 +115,8 @@ def test_provenance_names_code_packages_data_people_command_machine_and_time(
 def test_the_reported_eer_is_that_of_the_saved_weights(classifier: str, drawn: Path) -> None:
     """Fault 4, where EERs are not all zero."""
     write_json(drawn / "h.json", {**QUICK[classifier], "layer": 2, "pooling": "mean+std"})
-    run = train_model(drawn / "datasets" / "corpus", "hubert", classifier, root=drawn, hyperparameters=drawn / "h.json")
-    assert 0 < run.metrics["eer"] == val_eer(drawn, run.folder, "hubert") == run.history.best_eer
+    run = train(drawn, classifier, hyperparameters=drawn / "h.json")
+    assert 0 < run.metrics["eer"] == val_eer(drawn, run.folder) == run.history.best_eer
     assert run.metrics["eer"] == read_json(run.folder / "metrics.json")["eer"]
 
 
@@ -121,32 +124,26 @@ def test_the_mlp_saves_its_best_epoch_and_its_last_one_apart(drawn: Path, tmp_pa
     """Fault 4: the EER was the best of any epoch, the weights were those of the best loss."""
     fast = {"epochs": 20, "patience": 20, "learning_rate": 3e-2, "mixup": 0.0, "dropout": 0.0, "layer": 0}
     write_json(tmp_path / "h.json", fast)
-    run = train_model(
-        drawn / "datasets" / "corpus", "hubert", "mlp", root=drawn, hyperparameters=tmp_path / "h.json", seed=9
-    )
+    run = train(drawn, "mlp", hyperparameters=tmp_path / "h.json", seed=9)
     history = run.history
     lowest = np.flatnonzero(history.val_eers == history.val_eers.min())
     assert history.best == lowest[np.argmin(history.val_losses[lowest])]
     assert history.val_eers[-1] > history.best_eer, "this data must tell the last epoch from the best"
     assert history.val_eers[np.argmin(history.val_losses)] > history.best_eer, "and the lowest loss from it, too"
-    assert val_eer(drawn, run.folder, "hubert") == history.best_eer
+    assert val_eer(drawn, run.folder) == history.best_eer
 
     last = shutil.copytree(run.folder, tmp_path / "last")
     (last / "final_model.safetensors").replace(last / "best_model.safetensors")
-    assert val_eer(drawn, last, "hubert") == history.val_eers[-1]
+    assert val_eer(drawn, last) == history.val_eers[-1]
 
 
 @pytest.mark.parametrize("classifier", ["mlp", "rf"])
 def test_the_same_seed_gives_the_same_run_and_another_one_another(classifier: str, drawn: Path, tmp_path: Path) -> None:
     write_json(tmp_path / "h.json", QUICK[classifier])
-    dataset = drawn / "datasets" / "corpus"
-    runs = [
-        train_model(dataset, "hubert", classifier, root=drawn, hyperparameters=tmp_path / "h.json", seed=seed)
-        for seed in (3, 3, 4)
-    ]
+    runs = [train(drawn, classifier, hyperparameters=tmp_path / "h.json", seed=seed) for seed in (3, 3, 4)]
     assert [run.folder.name for run in runs] == ["run0", "run1", "run2"]
-    table, _ = read_split_embeddings(drawn, dataset, "hubert", "downstream_test")
-    first, again, other = (load_run(run.folder).scores(table.vectors) for run in runs)
+    table = Embeddings("hubert").open(drawn / "datasets" / "corpus", drawn).read("downstream_test")
+    first, again, other = (read_trained_folder(run.folder, drawn).scores(table) for run in runs)
     np.testing.assert_array_equal(first, again)
     assert not np.array_equal(first, other)
     for name in ("hyperparameters.json", "metrics.json", "val_losses.npy"):
@@ -154,82 +151,10 @@ def test_the_same_seed_gives_the_same_run_and_another_one_another(classifier: st
 
 
 def test_layer_and_pooling_reach_the_weights(drawn: Path) -> None:
-    dataset = drawn / "datasets" / "corpus"
-    last = train_model(dataset, "hubert", "svm", root=drawn)
-    both = train_model(dataset, "hubert", "svm", root=drawn, layer=1, pooling="mean+std")
-    assert [len(run.classifier.arrays["mean"]) for run in (last, both)] == [6, 12]  # type: ignore[attr-defined]
+    last, both = train(drawn), train(drawn, layer=1, pooling="mean+std")
+    assert [len(run.model.arrays["mean"]) for run in (last, both)] == [6, 12]  # type: ignore[attr-defined]
     inputs = [read_json(run.folder / "hyperparameters.json") for run in (last, both)]
     assert [(values["layer"], values["pooling"]) for values in inputs] == [(2, "mean"), (1, "mean+std")]
-
-
-# ---- hyperparameter files
-
-
-def test_a_plain_file_overrides_what_is_built_in_but_not_the_flags(drawn: Path, tmp_path: Path) -> None:
-    write_json(tmp_path / "h.json", {"C": 3, "layer": 1, "pooling": "mean"})
-    run = train_model(
-        drawn / "datasets" / "corpus",
-        "hubert",
-        "svm",
-        root=drawn,
-        pooling="std",
-        hyperparameters=tmp_path / "h.json",
-    )
-    inputs = read_json(run.folder / "hyperparameters.json")
-    assert (inputs["C"], inputs["kernel"], inputs["gamma"]) == (3, "rbf", 1.0)
-    assert (inputs["layer"], inputs["pooling"]) == (1, "std")
-
-
-def test_a_run_and_the_best_of_a_study_can_be_trained_again(drawn: Path) -> None:
-    dataset = drawn / "datasets" / "corpus"
-    study = optimize_hyperparameters(Search(dataset, "hubert", "svm", seed=5), Effort(4), root=drawn)
-    best = study.folder / f"run{study.best_trial}"
-    for file in (study.folder / "best_hyperparameters.json", best / "hyperparameters.json"):
-        again = train_model(dataset, "hubert", "svm", root=drawn, hyperparameters=file, seed=5)
-        assert again.metrics == read_json(best / "metrics.json")
-        assert file_digest(again.folder / "hyperparameters.json") == file_digest(best / "hyperparameters.json")
-
-
-BAD_FILES = [
-    ('{"classifier": "mlp"}', "is of the classifier mlp, not svm"),
-    ('{"backbone": "lfcc"}', "is of the backbone lfcc, not hubert"),
-    ('{"best_hyperparameters": {"classifier": "rf"}}', "is of the classifier rf, not svm"),
-    ('{"depth": 3}', "Unknown hyperparameter 'depth'; allowed: C, kernel, gamma"),
-    ('{"C": "high"}', "C must be a float such as 10.0, not 'high'"),
-    ('{"C": true}', "C must be a float"),
-    ('{"C": NaN}', "C must be a float"),
-    ('{"C": null}', "C must be a float"),
-    ('{"C": -1}', "C must lie in"),
-    ('{"kernel": "poly"}', "Unknown kernel 'poly'; allowed: rbf, linear"),
-    ('{"layer": null}', "layer must be a whole number, not None"),
-    ('{"layer": "deep"}', "layer must be a whole number, not 'deep'"),
-    ('{"layer": 1.5}', "layer must be a whole number, not 1.5"),
-    ('{"layer": true}', "layer must be a whole number, not True"),
-    ('{"layer": 3}', "There is no layer 3"),
-    ('{"pooling": "max"}', "Unknown pooling 'max'; allowed: mean, std, mean\\+std"),
-    ('{"pooling": ["mean"]}', "Unknown pooling '\\['mean'\\]'"),
-    ('{"C": 1,', "h.json is not valid JSON"),
-    ('[{"C": 1}]', "must hold a JSON object of hyperparameters, not list"),
-    ('{"best_hyperparameters": [1]}', "must hold a JSON object of hyperparameters, not list"),
-    ('{"best_hyperparameters": null}', "must hold a JSON object of hyperparameters, not NoneType"),
-    (b"\xff\xfe", "h.json is not valid JSON"),
-]
-
-
-@pytest.mark.parametrize(("content", "line"), BAD_FILES, ids=[str(content) for content, _ in BAD_FILES])
-def test_a_bad_file_is_refused_before_a_folder_is_made(
-    content: str | bytes, line: str, drawn: Path, tmp_path: Path
-) -> None:
-    file = tmp_path / "h.json"
-    file.write_bytes(content if isinstance(content, bytes) else content.encode())
-    with pytest.raises(ValueError, match=line):
-        train_model(drawn / "datasets" / "corpus", "hubert", "svm", root=drawn, hyperparameters=file)
-    assert not (drawn / "runs").exists()
-
-
-def test_a_file_that_is_not_there_is_named(drawn_once: Path) -> None:
-    with pytest.raises(FileNotFoundError, match=r"There is no hyperparameter file .*absent\.json"):
-        train_model(Path("corpus"), "hubert", "svm", root=drawn_once, hyperparameters=Path("absent.json"))
 
 
 # ---- bad input
@@ -242,7 +167,7 @@ def test_one_class_is_not_enough(split: str, drawn: Path, renew_stores: Callable
     clips[clips["label"] == "spoof"].to_csv(path, index=False)
     renew_stores(drawn)
     with pytest.raises(ValueError, match=f"{split} holds only spoof clips; both classes are needed"):
-        train_model(drawn / "datasets" / "corpus", "hubert", "svm", root=drawn)
+        train(drawn)
     assert not (drawn / "runs").exists()
 
 
@@ -253,25 +178,10 @@ def test_a_training_that_breaks_off_leaves_no_finished_run(drawn: Path, monkeypa
     with monkeypatch.context() as patch:
         patch.setattr("src.experiments.training.trainer.save_array", full)
         with pytest.raises(OSError, match="No space"):
-            train_model(drawn / "datasets" / "corpus", "hubert", "svm", root=drawn)
+            train(drawn)
     with pytest.raises(FileNotFoundError, match="run0 did not finish"):
-        find_run(drawn, 0)
-    assert train_model(drawn / "datasets" / "corpus", "hubert", "svm", root=drawn).folder.name == "run1"
-
-
-def test_an_explicit_flag_goes_before_the_file(drawn: Path, tmp_path: Path) -> None:
-    write_json(tmp_path / "h.json", {"layer": 1, "pooling": "mean"})
-    run = train_model(
-        drawn / "datasets" / "corpus",
-        "hubert",
-        "svm",
-        root=drawn,
-        layer=0,
-        pooling="std",
-        hyperparameters=tmp_path / "h.json",
-    )
-    inputs = read_json(run.folder / "hyperparameters.json")
-    assert (inputs["layer"], inputs["pooling"]) == (0, "std")
+        find_run(drawn, RunName.parse("run0"))
+    assert train(drawn).folder.name == "run1"
 
 
 def test_splits_of_different_models_are_refused(drawn: Path, renew_stores: Callable[..., None]) -> None:
@@ -281,13 +191,13 @@ def test_splits_of_different_models_are_refused(drawn: Path, renew_stores: Calla
     shutil.rmtree(kept)
     shutil.move(drawn / "kept", kept)
     with pytest.raises(ValueError, match="are of different models"):
-        train_model(drawn / "datasets" / "corpus", "hubert", "svm", root=drawn)
+        train(drawn)
 
 
 def test_recordings_changed_after_extraction_are_refused(project: Path) -> None:
     dataset = project / "datasets" / "corpus"
     clip = next((dataset / "real_voices").rglob("*.flac"))
     clip.write_bytes(clip.read_bytes() + b"\0")
+    opened = Embeddings("lfcc").open(dataset, project)
     with pytest.raises(ValueError, match=r"recordings of .* are not those that .* was computed from"):
-        for split in ("downstream_train", "downstream_val", "downstream_test"):
-            require_unchanged_recordings(project, dataset, "lfcc", split)
+        opened.check("downstream_train", "downstream_val", "downstream_test")

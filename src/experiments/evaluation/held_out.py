@@ -1,0 +1,86 @@
+"""The clips that a run is tested on, checked: of which corpus, and of people whom the run did not learn from.
+
+People whose clips chose the weights may not judge them. They are the same people within a corpus, and between a corpus
+and those derived from it; elsewhere equal names are told and prove nothing.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from src.experiments.inputs.contract import TEST, TRAIN, OpenInput, require_both_classes
+from src.experiments.runs.artefacts import TESTS_PREFIX
+from src.experiments.runs.lineage import first_source, is_same_corpus
+from src.experiments.training.trained import Trained
+from src.utils.clip_table import ClipTable
+from src.utils.files import text_digest
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """The clips that a run is tested on."""
+
+    dataset: Path | None = None
+    """The corpus; None = the run's own."""
+    split: str = TEST
+    gender: str | None = None
+    """F or M: only clips of these people; None = all."""
+
+
+USUAL = HeldOut()
+
+
+@dataclass(frozen=True)
+class HeldOutClips:
+    """The clips of a test, and how they stand to those that the run learned from."""
+
+    dataset: Path
+    table: ClipTable
+    origin: Mapping[str, Any]
+    digest: str | None
+    """Of the recordings of the corpus's training split, by which a corpus is known; None where it has none."""
+    is_own_corpus: bool
+    """Whether the run was trained on this corpus."""
+    n_known: int
+    """People of whom clips of that name were in training or validation."""
+
+    def folder_name(self, test: HeldOut) -> str:
+        """Return where results lie within the run's folder: in itself for the usual test, else in one of their own."""
+        if self.is_own_corpus and (test.split, test.gender) == (TEST, None):
+            return ""
+        corpus = self.dataset.name
+        if not self.is_own_corpus:
+            corpus += f"-{text_digest(str(self.dataset.resolve()))[:8]}"
+        return "-".join(filter(None, [TESTS_PREFIX, corpus, test.split, test.gender]))
+
+
+def read_held_out(trained: Trained, test: HeldOut, root: Path) -> HeldOutClips:
+    """Return the clips of a test, checked; refuse those that cannot judge the run."""
+    dataset = test.dataset or trained.recipe.dataset
+    opened = trained.open(dataset, root)
+    opened.check(test.split)
+    table, origin = opened.read(test.split, test.gender), opened.origin(test.split)
+    name = f"{test.split} of {dataset}" + (f", gender {test.gender}," if test.gender else "")
+    require_both_classes(table, name)
+    what = f"The {trained.recipe.input.kind} that {trained.folder} was trained on and those of {test.split}"
+    trained.recipe.input.require_like(trained.origin(TRAIN), origin, what)
+    digest = _digest_of_training(opened)
+    is_own = is_same_corpus(dataset, digest, trained.provenance, trained.inputs)
+    known = sorted(trained.people() & set(table.people()))
+    same_people = is_own or first_source(dataset).resolve() == first_source(trained.recipe.dataset).resolve()
+    if known and same_people and test.split == TEST:
+        raise ValueError(
+            f"{len(known)} people of {test.split} were in the training of {trained.folder} (first: {known[0]}): "
+            "the corpus has been split another way since; train again."
+        )
+    return HeldOutClips(dataset, table, origin, digest, is_own, len(known))
+
+
+def _digest_of_training(opened: OpenInput) -> str | None:
+    """Return the digest of the recordings of a corpus's training split; None where it has none."""
+    try:
+        digest = opened.origin(TRAIN).get("corpus_digest")
+    except (FileNotFoundError, ValueError):
+        return None
+    return digest if isinstance(digest, str) else None

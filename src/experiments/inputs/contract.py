@@ -1,0 +1,112 @@
+"""What models eat, behind one seam: embeddings of a store, and later waveforms, or scores of other runs.
+
+An `Input` is a frozen record that says what is eaten: it is part of a run's recipe and stands in its JSON. Opened on a
+corpus it becomes an `OpenInput`, the one handle through which trainer, tuner and evaluator read tables of clips; none
+of them knows what kind it is.
+"""
+
+from collections.abc import Hashable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self
+
+import numpy as np
+
+from src.utils.clip_table import ClipTable
+from src.utils.labels import LABEL_NAMES
+
+if TYPE_CHECKING:
+    import optuna
+
+TRAIN, VAL, TEST = "downstream_train", "downstream_val", "downstream_test"
+
+
+class OpenInput(Protocol):
+    """An input of a corpus, ready to be read."""
+
+    @property
+    def dataset(self) -> Path:
+        """The folder of the corpus."""
+
+    def check(self, *splits: str) -> None:
+        """Raise ValueError when the splits cannot be read as one, or what they were made from has changed since."""
+
+    def read(self, split: str, gender: str | None = None) -> ClipTable:
+        """Return the clips of a split, or those of one gender (F or M)."""
+
+    def origin(self, split: str) -> dict[str, Any]:
+        """Return what a run notes about the split in its provenance: models and digests, JSON."""
+
+    def identity(self, *splits: str) -> dict[str, dict[str, Any]]:
+        """Return, split by split, what tells these data from any others, JSON."""
+
+    def suggest(self, trial: "optuna.Trial") -> "Input":
+        """Let a trial of a study choose what the input leaves open."""
+
+    def describe(self) -> dict[str, Any]:
+        """Return the input as `hyperparameters.json` holds it, all choices filled in."""
+
+
+class Input(Hashable, Protocol):
+    """What a model eats: a frozen record, JSON both ways."""
+
+    kind: ClassVar[str]
+    """The name of this kind, which the `takes` of a model names."""
+    keys: ClassVar[tuple[str, ...]]
+    """What `OpenInput.describe` writes into `hyperparameters.json`."""
+
+    def open(self, dataset: Path, root: Path) -> OpenInput:
+        """Open the input of a corpus; `root` holds what the project computed.
+
+        Raises
+        ------
+        ValueError
+            When it names something that does not exist.
+        """
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> Self:
+        """Read the input back from a run's hyperparameters."""
+
+    def as_json(self) -> dict[str, Any]:
+        """Return its fields; None where a study chooses."""
+
+    def require_like(self, before: Mapping[str, Any], now: Mapping[str, Any], what: str) -> None:
+        """Raise ValueError when two origins cannot be used by one model."""
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """Clips to learn from and to choose by, and where they come from."""
+
+    train: ClipTable
+    val: ClipTable
+    origins: Mapping[str, dict[str, Any]]
+    """Split -> its origin."""
+    described: Mapping[str, Any]
+    """The input, as `hyperparameters.json` holds it."""
+
+    def people(self) -> dict[str, list[str]]:
+        """Return the people whose clips a model learns from or is chosen by, split by split."""
+        return {TRAIN: self.train.people(), VAL: self.val.people()}
+
+
+def read_training_data(opened: OpenInput) -> TrainingData:
+    """Read the clips of training and validation.
+
+    Raises
+    ------
+    ValueError
+        When one of them holds a single class.
+    """
+    tables = {split: opened.read(split) for split in (TRAIN, VAL)}
+    for split, table in tables.items():
+        require_both_classes(table, split)
+    origins = {split: opened.origin(split) for split in tables}
+    return TrainingData(tables[TRAIN], tables[VAL], origins, opened.describe())
+
+
+def require_both_classes(table: ClipTable, name: str) -> None:
+    """Raise ValueError when a table holds clips of one class only."""
+    if len(np.unique(table.labels)) < 2:
+        raise ValueError(f"{name} holds only {LABEL_NAMES[int(table.labels[0])]} clips; both classes are needed.")

@@ -1,0 +1,75 @@
+"""The commands that continue from a run: every error and page that lacks something says how to get it.
+
+They can be pasted into a shell as they are, wherever the corpus lies.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from shlex import quote
+from typing import Any
+
+from src.experiments.runs.names import RunName, StudyName
+
+
+def corpus_of(inputs: Mapping[str, Any], provenance: Mapping[str, Any]) -> str:
+    """Return where the corpus of a run lies, as its user named it; runs of the first edition noted its name alone.
+
+    >>> corpus_of({"corpus": "mini"}, {"data": {"corpus": {"path": "/data/mini"}}})
+    '/data/mini'
+    >>> corpus_of({"corpus": "mini"}, {})
+    'datasets/mini'
+    """
+    data = provenance.get("data")
+    corpus = data.get("corpus") if isinstance(data, Mapping) else None
+    path = corpus.get("path") if isinstance(corpus, Mapping) else None
+    return path if isinstance(path, str) and path else f"datasets/{inputs.get('corpus', 'CORPUS')}"
+
+
+def how_to_train_again(inputs: Mapping[str, Any], hyperparameters: Path, corpus: str = "") -> str:
+    """Return the command that trains a run with these inputs again, by the file that holds them.
+
+    >>> inputs = {"corpus": "mini", "backbone": "lfcc", "classifier": "svm", "seed": 7}
+    >>> how_to_train_again(inputs, Path("h.json"))
+    'fab TrainModel --dataset=datasets/mini --backbone=lfcc --classifier=svm --seed=7 --hyperparameters=h.json'
+    """
+    flags = {"dataset": corpus or corpus_of(inputs, {})}
+    flags |= {key: inputs[key] for key in ("backbone", "classifier", "seed") if key in inputs}
+    return _command("TrainModel", flags | {"hyperparameters": hyperparameters})
+
+
+def how_to_test(name: RunName) -> str:
+    """Return the command that makes the usual test of a run.
+
+    >>> how_to_test(RunName.parse("svm_study0/run3"))
+    'fab TestModel --run=svm_study0/run3'
+    """
+    return _command("TestModel", {"run": name})
+
+
+def how_to_resume(study: StudyName, dataset: str, inputs: Mapping[str, Any]) -> str:
+    """Return the command that resumes a study.
+
+    >>> how_to_resume(StudyName("svm", 2), "datasets/mini", {"backbone": "lfcc"})
+    'fab OptimizeHyperparameters --dataset=datasets/mini --backbone=lfcc --classifier=svm --study-number=2'
+    """
+    backbone = inputs.get("backbone") or "BACKBONE"
+    flags = {"dataset": dataset, "backbone": backbone, "classifier": study.classifier}
+    return _command("OptimizeHyperparameters", flags | {"study-number": study.number})
+
+
+def next_command(name: RunName, inputs: Mapping[str, Any], corpus: str, *, finished: bool) -> str:
+    """Return the command that tests a finished run, or that makes an unfinished one anew.
+
+    >>> next_command(RunName.parse("run3"), {"backbone": "lfcc", "classifier": "svm"}, "datasets/a b", finished=False)
+    "fab TrainModel --dataset='datasets/a b' --backbone=lfcc --classifier=svm"
+    """
+    if finished:
+        return how_to_test(name)
+    if name.study:
+        return how_to_resume(name.study, corpus, inputs)
+    flags = {"backbone": inputs.get("backbone") or "BACKBONE", "classifier": inputs.get("classifier") or "CLASSIFIER"}
+    return _command("TrainModel", {"dataset": corpus, **flags})
+
+
+def _command(task: str, flags: Mapping[str, Any]) -> str:
+    return " ".join(["fab", task, *(f"--{flag}={quote(str(value))}" for flag, value in flags.items())])

@@ -1,0 +1,52 @@
+"""How much a study is asked to do, and what came of it."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from src.experiments.runs.names import StudyName
+
+
+@dataclass(frozen=True)
+class Effort:
+    """How much is searched, by how many processes, and what is kept of it."""
+
+    trials: int | None = None
+    """In all, those of earlier starts included; None = as many as the model's config names."""
+    jobs: int = 1
+    """Processes; 1 = this one."""
+    timeout: float | None = None
+    """Wall-clock seconds after which no trial is begun; None = no limit."""
+    keep: int = 5
+    """Trials whose weights are kept."""
+
+    def __post_init__(self) -> None:
+        for name, value in (("trials", self.trials), ("jobs", self.jobs), ("keep", self.keep)):
+            if value is not None and value < 1:
+                raise ValueError(f"`{name}` must be 1 or more, not {value}.")
+        if self.timeout is not None and not 0 < self.timeout < float("inf"):
+            raise ValueError(f"`timeout` must be a number of seconds above 0, not {self.timeout:g}.")
+
+
+@dataclass(frozen=True)
+class StudyResult:
+    """What a study found."""
+
+    folder: Path
+    n_trials: int
+    n_new: int
+    best_trial: int
+    best_eer: float
+
+    @property
+    def name(self) -> StudyName:
+        """The name of the study."""
+        return StudyName.parse(self.folder.name)
+
+    @property
+    def outcome(self) -> str:
+        """What came of it, without the place."""
+        best = f"best validation EER {self.best_eer:.2%} in trial {self.best_trial}"
+        return f"{self.n_trials} trials, {self.n_new} new; {best}"
+
+    def __str__(self) -> str:
+        return f"{self.folder}: {self.outcome}"

@@ -1,0 +1,108 @@
+"""Everything a run is trained from, and how it stands in `hyperparameters.json`."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any, Self
+
+from src.experiments.inputs import Input, input_of
+from src.experiments.inputs.embeddings import Embeddings
+from src.models import classifier_class
+from src.models.contract import Config
+from src.utils.files import read_json
+
+OWN_KEYS = ("corpus", "input", "classifier", "seed")
+"""What `hyperparameters.json` holds beside the input's own keys and those of the model's config."""
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Everything a run is trained from."""
+
+    dataset: Path
+    input: Input
+    model: str
+    """What is trained, by its name: mlp, svm, ..."""
+    config: Config
+    seed: int = 7
+
+    def __post_init__(self) -> None:
+        takes = classifier_class(self.model).takes
+        if takes != self.input.kind:
+            raise ValueError(f"{self.model} is trained on {takes}, not on {self.input.kind}.")
+
+    def as_json(self, described: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the hyperparameters of the run, flat.
+
+        Parameters
+        ----------
+        described : mapping
+            The input with all its choices, as `OpenInput.describe` gives it.
+        """
+        return {
+            "corpus": self.dataset.name,
+            "input": self.input.kind,
+            **described,
+            "classifier": self.model,
+            "seed": self.seed,
+            **asdict(self.config),
+        }
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any], dataset: Path) -> Self:
+        """Read a run's hyperparameters back, those of the first edition included."""
+        eaten = input_of(values)
+        own = hyperparameters_in(values, type(eaten))
+        config = classifier_class(values["classifier"]).Config.from_mapping(own)
+        return cls(dataset, eaten, values["classifier"], config, values["seed"])
+
+
+def hyperparameters_in(values: Mapping[str, Any], kind: type[Input] = Embeddings) -> dict[str, Any]:
+    """Return those values of a `hyperparameters.json` that are the model's own."""
+    return {key: value for key, value in values.items() if key not in (*OWN_KEYS, *kind.keys)}
+
+
+def choose_recipe(
+    dataset: Path, wanted: Embeddings, classifier: str, *, hyperparameters: Path | None = None, seed: int = 7
+) -> Recipe:
+    """Return a recipe, what is left open filled in from a JSON file, else with what is built in.
+
+    Parameters
+    ----------
+    dataset : Path
+    wanted : Embeddings
+        Layer and pooling may be None: those of the file, else the last layer and "mean".
+    classifier : str
+    hyperparameters : Path, optional
+        JSON: the classifier's hyperparameters, a run's `hyperparameters.json`, or a study's best. Its seed does not
+        count.
+    seed : int
+
+    Raises
+    ------
+    FileNotFoundError
+        When there is no such file.
+    ValueError
+        When it is another classifier's or backbone's, or what it holds is not allowed.
+    """
+    content = _read_file(hyperparameters, wanted.backbone, classifier) if hyperparameters else {}
+    config = classifier_class(classifier).Config.from_mapping(hyperparameters_in(content))
+    layer = content.get("layer", -1) if wanted.layer is None else wanted.layer
+    pooling = wanted.pooling or str(content.get("pooling", "mean"))
+    return Recipe(dataset, replace(wanted, layer=layer, pooling=pooling), classifier, config, seed)
+
+
+def _read_file(path: Path, backbone: str, classifier: str) -> Mapping[str, Any]:
+    if not path.is_file():
+        raise FileNotFoundError(f"There is no hyperparameter file {path}.")
+    content = read_json(path)
+    if isinstance(content, Mapping):
+        content = content.get("best_hyperparameters", content)
+    if not isinstance(content, Mapping):
+        raise ValueError(f"{path} must hold a JSON object of hyperparameters, not {type(content).__name__}.")
+    for key, wanted in (("classifier", classifier), ("backbone", backbone)):
+        if content.get(key, wanted) != wanted:
+            raise ValueError(f"{path} is of the {key} {content[key]}, not {wanted}.")
+    if type(content.get("layer", 0)) is not int:  # true is an int as well
+        raise ValueError(f"Hyperparameter layer must be a whole number, not {content['layer']!r}.")
+    return content
