@@ -129,17 +129,52 @@ def compute_eer(y_true: npt.ArrayLike, y_scores: npt.ArrayLike) -> tuple[float, 
     """
     curve = detection_error_curve(y_true, y_scores)
     eer, threshold = equal_error_point(*curve)
-    n_distinct = 1 + np.count_nonzero(np.diff(curve[2][1:]))
-    if n_distinct < 3:
-        warnings.warn(
-            f"There are only {n_distinct} distinct score(s), so the EER of {100 * eer:.2f} % means nothing: "
-            "give scores, not decisions.",
-            stacklevel=2,
-        )
-    elif eer > 0.5:
-        warnings.warn(
-            f"The EER is {100 * eer:.2f} %, above 50 %: the score probably runs the other way "
-            "(higher must mean more bona fide).",
-            stacklevel=2,
-        )
+    if said := _doubt_of(eer, curve[2]):
+        warnings.warn(said, stacklevel=2)
     return eer, threshold
+
+
+def eer_of(y_true: npt.ArrayLike, y_scores: npt.ArrayLike) -> float:
+    """Return the EER alone, without a warning.
+
+    >>> eer_of([1, 1, 1, 0, 0, 0], [0.9, 0.8, 0.3, 0.4, 0.2, 0.1])
+    0.3333333333333333
+    """
+    return equal_error_point(*detection_error_curve(y_true, y_scores))[0]
+
+
+def eer_threshold_of(y_true: npt.ArrayLike, y_scores: npt.ArrayLike) -> float:
+    """Return the score at which the EER is reached, without a warning.
+
+    >>> eer_threshold_of([1, 1, 1, 0, 0, 0], [0.9, 0.8, 0.3, 0.4, 0.2, 0.1])
+    0.3
+    """
+    return equal_error_point(*detection_error_curve(y_true, y_scores))[1]
+
+
+def doubt(y_true: npt.ArrayLike, y_scores: npt.ArrayLike) -> str:
+    """Say in one sentence why the EER of these scores should be doubted; empty where there is no reason to.
+
+    There is one where fewer than three scores are distinct, or else where the EER is above 50 %. Whoever shows an EER
+    to a person passes this on; a study of many trials, or a part of a test, may well be worse than chance.
+
+    >>> doubt([0, 0, 1, 1], [3.0, 4.0, 1.0, 2.0])
+    'The EER is 100.00 %, above 50 %: the score probably runs the other way (higher must mean more bona fide).'
+    """
+    curve = detection_error_curve(y_true, y_scores)
+    return _doubt_of(equal_error_point(*curve)[0], curve[2])
+
+
+def _doubt_of(eer: float, thresholds: FloatArray) -> str:
+    n_distinct = 1 + np.count_nonzero(np.diff(thresholds[1:]))
+    if n_distinct < 3:
+        return (
+            f"There are only {n_distinct} distinct score(s), so the EER of {100 * eer:.2f} % means nothing: "
+            "give scores, not decisions."
+        )
+    if eer > 0.5:
+        return (
+            f"The EER is {100 * eer:.2f} %, above 50 %: the score probably runs the other way "
+            "(higher must mean more bona fide)."
+        )
+    return ""

@@ -9,6 +9,7 @@ The results of the usual test (the run's corpus, downstream_test, all genders) l
 any other test in a folder of their own inside it.
 """
 
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,6 +40,7 @@ from src.experiments.runs.provenance import describe_origin, now
 from src.experiments.training.trainer import load_calibration, load_run
 from src.metrics.bootstrap import CONFIDENCE, N_RESAMPLINGS, Trials
 from src.metrics.classification import confusion_matrix
+from src.metrics.eer import doubt
 from src.metrics.verdict import (
     Metric,
     break_down,
@@ -104,15 +106,15 @@ def evaluate_run(
     scores = load_calibration(run).apply(load_run(run).scores(table.vectors))
     threshold = read_record(run / METRICS, "threshold")["threshold"]
     trials = Trials(table.labels, table.speakers, table.systems)
-    metrics = evaluate_with_intervals(trials, scores, threshold, seed=trained["seed"])
+    metrics = evaluate_with_intervals(trials, scores, threshold)
+    if said := doubt(trials.labels, scores):
+        warnings.warn(said, stacklevel=2)
     parts = {
         "gender": parts_by_value(table.genders),
         "system": parts_by_system(table.labels, table.systems),
         "duration": parts_by_duration(_durations(dataset, table)),
     }
-    breakdowns = {
-        what: break_down(trials, scores, threshold, groups, seed=trained["seed"]) for what, groups in parts.items()
-    }
+    breakdowns = {what: break_down(trials, scores, threshold, groups) for what, groups in parts.items()}
     usual = (dataset.name, split, gender) == (trained["corpus"], TEST_SPLIT, "")
     folder = run if usual else run / "-".join(filter(None, ["test", dataset.name, split, gender]))
     about = {

@@ -7,6 +7,8 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 from urllib.parse import quote
 
+import numpy as np
+
 from src.experiments.report.files import (
     as_number,
     exists,
@@ -79,9 +81,17 @@ def read_run(folder: Path, root: Path, study: StudyOf | None = None) -> Run:
         read_object(folder / PROVENANCE, problems, required=ended),
         usual,
         others,
-        read_pictures(folder, TRAINING_PICTURES, problems),
+        () if _has_one_epoch(folder) else read_pictures(folder, TRAINING_PICTURES, problems),
         tuple(problems),
     )
+
+
+def _has_one_epoch(run: Path) -> bool:
+    """Tell whether a run was trained for one epoch, or in one go: a curve of one point shows nothing."""
+    try:
+        return len(np.atleast_1d(np.load(run / "val_eers.npy", allow_pickle=False))) == 1
+    except (OSError, ValueError, EOFError):
+        return False
 
 
 def _outcomes(run: Path, root: Path) -> tuple[Outcome | None, tuple[Outcome, ...]]:

@@ -134,7 +134,7 @@ def _judge(classifier: str, config: Config, data: TrainingData, seed: int) -> di
     model.fit(data.train, data.val)
     scores = model.scores(data.val.vectors)
     trials = Trials(data.val.labels, data.val.speakers, data.val.systems)
-    drawn = resample_eer(scores, trials.draw(np.random.default_rng(seed)))
+    drawn = resample_eer(scores, trials.draw())
     bounds = interval(drawn, trials.n_people)
     return {
         "eer": equal_error_point(*detection_error_curve(data.val.labels, scores))[0],

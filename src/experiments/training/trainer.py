@@ -5,6 +5,7 @@ reported validation EER is computed from the scores of the very weights that wer
 a folder without it did not finish.
 """
 
+import warnings
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -29,7 +30,7 @@ from src.experiments.runs.folders import (
 )
 from src.experiments.runs.provenance import describe_origin, now
 from src.metrics.calibration import Calibration, fit_calibration
-from src.metrics.eer import operating_threshold
+from src.metrics.eer import doubt, operating_threshold
 from src.metrics.report import evaluate
 from src.models import Classifier, Config, History, classifier_class
 from src.models.contract import Watch, keep_going
@@ -76,6 +77,8 @@ class Run:
     classifier: Classifier
     history: History
     metrics: dict[str, Any]
+    doubt: str = ""
+    """Why its validation EER should be doubted; empty where there is no reason to."""
 
     def __str__(self) -> str:
         return f"{self.folder}: validation EER {self.metrics['eer']:.2%}"
@@ -113,6 +116,8 @@ def train_model(
     data = read_training_data(root, dataset, backbone, layer, pooling)  # refuses bad input before a folder is made
     run = train_run(recipe, data, new_numbered_folder(runs_folder(root), "run"), root=root)
     draw_losses(run.folder)
+    if run.doubt:
+        warnings.warn(run.doubt, stacklevel=2)
     return run
 
 
@@ -150,14 +155,16 @@ def train_run(recipe: Recipe, data: TrainingData, folder: Path, *, root: Path, w
     write_json(folder / CALIBRATION, asdict(calibration))
     metrics = validate(calibration.apply(scores), history, data.val) | ({"pruned": True} if any(orders) else {})
     write_json(folder / METRICS, metrics)
-    return Run(folder, classifier, history, metrics)
+    return Run(folder, classifier, history, metrics, doubt(data.val.labels, scores))
 
 
 def draw_losses(folder: Path) -> None:
-    """Draw the curves of a finished run."""
+    """Draw the curves of a finished run; one epoch, or a fit in one go, has none."""
     from src.visualize.curves import loss_figure
 
-    save_figure(folder / LOSS_PLOT, loss_figure(*(read_array(folder / f"{name}.npy") for name in CURVES)))
+    curves = [read_array(folder / f"{name}.npy") for name in CURVES]
+    if len(curves[0]) > 1:
+        save_figure(folder / LOSS_PLOT, loss_figure(*curves))
 
 
 def validate(scores: np.ndarray, history: History, val: EmbeddingTable) -> dict[str, Any]:
