@@ -26,11 +26,12 @@ def give_numba_a_place(*packages: str) -> None:
     """Set the cache folder of numba to a temporary one where the functions of `packages` have no place to be kept."""
     from numba.core import config
 
-    if config.CACHE_DIR or can_be_written(_cache() / "numba"):
+    if config.CACHE_DIR or can_be_written(_cache() / "numba"):  # type: ignore[attr-defined]
         return
     origins = [spec.origin for package in packages if (spec := find_spec(package)) and spec.origin]
     if not all(can_be_written(Path(origin).parent / "__pycache__") for origin in origins):
-        config.CACHE_DIR = os.environ["NUMBA_CACHE_DIR"] = _temporary("audios-numba-")
+        folder = _temporary("audios-numba-")
+        config.CACHE_DIR = os.environ["NUMBA_CACHE_DIR"] = folder  # type: ignore[attr-defined]
 
 
 def can_be_written(folder: Path) -> bool:

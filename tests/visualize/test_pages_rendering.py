@@ -2,11 +2,9 @@
 
 import re
 from dataclasses import replace
-from html.parser import HTMLParser
 
 import pytest
 
-from src.metrics.table import EVERYWHERE, METRICS, Metric, shown_in
 from src.visualize.pages.cells import drawn, sort_key
 from src.visualize.pages.list_tables import leaderboard, trials_table
 from src.visualize.pages.pictures import parse_picture
@@ -22,65 +20,9 @@ from src.visualize.pages.records import (
     Trial,
 )
 from src.visualize.pages.rendering import index_page, run_page, study_page
+from tests.visualize.pages_to_read import PICTURE, Reader, run_of
 
 EVIL = "\"'><script>alert(1)</script><img src=x onerror=alert(2)>&amp;\n\x00\udce9\ud800{{ 7 * 7 }}</style>--><!--"
-VOID = {"meta", "link", "input", "img", "path", "circle", "rect", "br", "!doctype"}
-PICTURE = Picture("det_curve.png", b"abc", 4, 3)
-
-
-class Reader(HTMLParser):
-    """Collects elements, and complains of those that are not closed where they should be."""
-
-    def __init__(self, page: str) -> None:
-        super().__init__()
-        self.open: list[str] = []
-        self.elements: list[tuple[str, dict[str, str | None]]] = []
-        self.text = ""
-        self.feed(page)
-        self.close()
-        assert self.open == []
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.elements.append((tag, dict(attrs)))
-        if tag not in VOID:
-            self.open.append(tag)
-
-    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.elements.append((tag, dict(attrs)))
-
-    def handle_endtag(self, tag: str) -> None:
-        assert self.open and self.open.pop() == tag, f"</{tag}> closes nothing"
-
-    def handle_data(self, data: str) -> None:
-        if not self.open or self.open[-1] not in ("script", "style"):
-            self.text += data
-
-    def count(self, tag: str) -> int:
-        return [name for name, _ in self.elements].count(tag)
-
-
-def run_of(name: str = "run3", **changes: object) -> Run:
-    outcome = Outcome(
-        "",
-        {"corpus": "mini", "split": "downstream_test", "n_people": 12, "confidence": 0.95},
-        {"eer": Estimate(0.032, 0.019, 0.05), "threshold": Estimate(0.5), "cllr": Estimate(0.2, 0.1, 0.3)},
-        {"system": {"xtts": {"eer": Estimate(0.1, 0.05, 0.2)}, "unknown": {"n_spoof": Estimate(3)}}},
-        (PICTURE,),
-        (Clip("fake/a b.wav", "spoof", 0.9, 0.4, "Ann", "xtts", "../../datasets/mini/fake/a%20b.wav"),),
-        7,
-    )
-    run = Run(
-        name,
-        f"{name}/report.html",
-        "finished",
-        number=3,
-        hyperparameters={"corpus": "mini", "backbone": "lfcc", "classifier": "svm", "layer": 2, "pooling": "mean"},
-        validation={"eer": Estimate(0.02)},
-        provenance={"code": "abc", "ended": "2026-01-02T03:04:05", "data": {"people": {"train": ["Ann"]}}},
-        outcome=outcome,
-        pictures=(replace(PICTURE, name="loss_plot.png"),),
-    )
-    return replace(run, **changes)  # type: ignore[arg-type]
 
 
 def evil_run() -> Run:
@@ -204,30 +146,6 @@ def test_the_leaderboard_goes_by_validation_and_sorts_by_exact_numbers() -> None
     titles = [column.title for column in table.columns]
     keys = [[sort_key(row[titles.index(title)].sort) for row in table.rows] for title in ("validation EER", "test EER")]
     assert keys == [[repr(1 / 30), "0.1", ""], ["0.032", "0.032", ""]]
-
-
-def test_a_metric_that_gets_a_row_is_on_all_pages_that_its_row_names(monkeypatch: pytest.MonkeyPatch) -> None:
-    gap = Metric("gap", "Gap of the means", "rate", "higher", EVERYWHERE, "How far the classes lie apart.")
-    monkeypatch.setitem(METRICS, "gap", gap)
-    run = run_of()
-    assert run.outcome
-    found = {**run.outcome.metrics, "gap": Estimate(0.4321, 0.4, 0.5)}
-    run = replace(run, outcome=replace(run.outcome, metrics=found, breakdowns={"gender": {"F": found}}))
-    text = " ".join(Reader(run_page(run)).text.split())
-    assert text.count("43.21 % 40.00 to 50.00 %") == 2  # of the whole test, and of a part
-    assert "How far the classes lie apart. Higher is better." in text
-    table = leaderboard(Review((run,)))
-    place = [column.title for column in table.columns].index("Gap of the means")
-    assert (table.rows[0][place].text, table.rows[0][place].sort) == ("43.21 %", 0.4321)
-    assert "Gap of the means: higher is better" in table.about
-
-
-def test_every_entry_of_the_glossary_is_led_to_from_its_metric() -> None:
-    rows = {name: Estimate(0.5) for name in METRICS}
-    page = run_page(run_of(validation=rows))
-    for entry in shown_in("page"):
-        assert (f'<a href="#{entry.term}">{entry.title}</a>' in page) == (f'<div id="{entry.term}">' in page)
-    assert "min t-DCF" not in page
 
 
 def test_a_study_brings_its_best_and_its_tested_trials_to_the_leaderboard() -> None:
