@@ -56,15 +56,15 @@ def draw_embeddings(
     color_by : str
         "label", "gender", "speaker" or "system".
     max_points : int
-        Of more clips than this, so many are drawn by lot.
+        Of more clips than this, so many are chosen at random.
     seed : int
     """
     from src.visualize.scatter import scatter_figure
 
     if color_by not in COLORS:
-        raise ValueError(f"Unknown --color-by '{color_by}'; allowed: {', '.join(COLORS)}.")
+        raise ValueError(f"`color_by` must be one of {', '.join(COLORS)}, not '{color_by}'.")
     if max_points < 1:
-        raise ValueError(f"--max-points must be 1 or more, not {max_points}.")
+        raise ValueError(f"`max_points` must be 1 or more, not {max_points}.")
     table, meta = read_split_embeddings(root, dataset, backbone, split, layer)
     number = resolve_layer(layer, meta["layers"])
     chosen = np.arange(len(table))
