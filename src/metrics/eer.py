@@ -32,10 +32,8 @@ def detection_error_curve(y_true: npt.ArrayLike, y_scores: npt.ArrayLike) -> tup
 
     Parameters
     ----------
-    y_true : array-like, shape (n,)
-        Labels: 1 bona fide, 0 spoof.
-    y_scores : array-like, shape (n,)
-        Scores, higher = more bona fide.
+    y_true, y_scores : array-like, shape (n,)
+        Labels (1 bona fide, 0 spoof) and scores (higher = more bona fide); see `checks.check_scores` for its errors.
 
     Returns
     -------
@@ -45,11 +43,6 @@ def detection_error_curve(y_true: npt.ArrayLike, y_scores: npt.ArrayLike) -> tup
         Share of spoofs accepted (P_fa), falling from 1 to 0.
     thresholds : np.ndarray, shape (n + 1,)
         The lowest score less 0.001, then the sorted scores; point i rejects the i lowest trials.
-
-    Raises
-    ------
-    ValueError
-        When labels or scores break the conventions, see `checks.check_scores`.
 
     Examples
     --------
@@ -96,14 +89,10 @@ def operating_threshold(y_true: npt.ArrayLike, y_scores: npt.ArrayLike) -> float
 
 
 def compute_eer(y_true: npt.ArrayLike, y_scores: npt.ArrayLike) -> tuple[float, float]:
-    """Compute the equal error rate and the score it is reached at.
+    """Compute the equal error rate of labels (n,) and scores (n,), and the score it is reached at.
 
-    Parameters
-    ----------
-    y_true : array-like, shape (n,)
-        Labels: 1 bona fide, 0 spoof.
-    y_scores : array-like, shape (n,)
-        Scores, higher = more bona fide.
+    Label 1 is bona fide and 0 spoof, a higher score is more bona fide; a ValueError of `checks.check_scores` says what
+    is wrong with other input.
 
     Returns
     -------
@@ -111,11 +100,6 @@ def compute_eer(y_true: npt.ArrayLike, y_scores: npt.ArrayLike) -> tuple[float, 
         In [0, 1]; 0 is perfect, 0.5 is chance.
     threshold : float
         The score of the last trial rejected at that point.
-
-    Raises
-    ------
-    ValueError
-        When labels or scores break the conventions, see `checks.check_scores`.
 
     Warns
     -----

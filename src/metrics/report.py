@@ -24,10 +24,8 @@ def evaluate(
 
     Parameters
     ----------
-    y_true : array-like, shape (n,)
-        Labels: 1 bona fide, 0 spoof.
-    y_scores : array-like, shape (n,)
-        Scores, higher = more bona fide.
+    y_true, y_scores : array-like, shape (n,)
+        Labels (1 bona fide, 0 spoof) and scores (higher = more bona fide); see `checks.check_scores` for its errors.
     threshold : float, optional
         Decide bona fide where score >= threshold; comes from validation data. Without it there are no decisions.
     asv : AsvScores, optional
@@ -39,11 +37,6 @@ def evaluate(
         Always what the table computes from labels and scores (`eer, eer_threshold, auc, min_dcf, act_dcf, cllr`) and
         `n_bonafide, n_spoof`; with `asv` also the keys of `tandem.tandem_metrics`; with a threshold also `threshold`
         and the keys of `classification.decision_metrics`. Rates are in [0, 1]; counts are ints.
-
-    Raises
-    ------
-    ValueError
-        When labels or scores break the conventions, see `checks.check_scores`.
 
     Examples
     --------

@@ -48,11 +48,6 @@ def evaluate_with_intervals(
     seed : int
         Of the resampling; that of a run has no part in it.
 
-    Raises
-    ------
-    ValueError
-        When labels or scores break the conventions, see `checks.check_scores`.
-
     Examples
     --------
     >>> trials = Trials(np.array([1, 0, 1, 0]), np.array(["ann", "ann", "bob", "bob"]))

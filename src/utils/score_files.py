@@ -1,6 +1,6 @@
 """Official score and key files in, labels and scores out, so that any detector's score file can be evaluated.
 
-`score_formats` says which files are understood. Here scores and key are laid over each other, and they must fit: every
+`score_formats` says which files are understood. Here scores and key are joined, and they must fit: every
 trial that counts has one score, every score is of a trial in the key, and a score file that carries labels agrees with
 the key. A pair that fits almost is mostly a wrong pair, and an error rate over whatever happened to match would not
 show it.

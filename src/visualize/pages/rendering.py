@@ -58,7 +58,7 @@ def study_page(study: Study, slices: tuple[Picture, ...] = (), made_from: str = 
     ----------
     study : Study
     slices : tuple of Picture
-        How the value hangs from each hyperparameter.
+        How the value depends on each hyperparameter.
     made_from : str
         A digest that the page carries, so that it can be known without drawing the slices again.
 
