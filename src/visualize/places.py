@@ -26,7 +26,8 @@ def give_numba_a_place(*packages: str) -> None:
     """Set the cache folder of numba to a temporary one where the functions of `packages` have no place to be kept."""
     from numba.core import config
 
-    if config.CACHE_DIR or can_be_written(_cache() / "numba"):  # type: ignore[attr-defined]
+    given = config.CACHE_DIR  # type: ignore[attr-defined]
+    if can_be_written(_cache() / "numba") or (given and can_be_written(Path(given))):
         return
     origins = [spec.origin for package in packages if (spec := find_spec(package)) and spec.origin]
     if not all(can_be_written(Path(origin).parent / "__pycache__") for origin in origins):

@@ -59,6 +59,12 @@ def test_what_the_user_set_stays(tmp_path: Path) -> None:
     assert places_of(NOWHERE, NOWHERE, **given)[0] == [str(tmp_path / "a"), str(tmp_path / "a"), str(tmp_path / "b")]
 
 
+def test_a_folder_for_numba_that_cannot_be_written_either_is_replaced() -> None:
+    (numba, config, _), _, complaints = places_of(NOWHERE, NOWHERE, NUMBA_CACHE_DIR=str(NOWHERE / "numba"))
+    assert "audios-numba-" in numba
+    assert (config, complaints) == (numba, "")
+
+
 def test_a_user_without_a_home_at_all_has_no_place(monkeypatch: pytest.MonkeyPatch) -> None:
     def none() -> Path:
         raise RuntimeError("Could not determine home directory.")
