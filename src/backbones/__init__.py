@@ -1,16 +1,20 @@
 """Backbones turn waveforms into frames: self-supervised speech models and spectral features, behind one contract.
 
 A backbone is one file and one row of the table below; the row names a function
-`load(model, device, precision, layers)`.
+`load(model, device, precision, layers)`. Its file may also offer `identify(name, model, device, precision, layers)`,
+which says what a store of this backbone says of itself without loading the model (see `identify_backbone`).
 """
+
+import importlib
+from typing import Any
 
 from src.backbones.contract import Backbone
 from src.utils.registry import lookup
 
 BACKBONES = {
-    "wav2vec2": "src.backbones.self_supervised:load_wav2vec2",
-    "hubert": "src.backbones.self_supervised:load_hubert",
-    "wavlm": "src.backbones.self_supervised:load_wavlm",
+    "wav2vec2": "src.backbones.families:load_wav2vec2",
+    "hubert": "src.backbones.families:load_hubert",
+    "wavlm": "src.backbones.families:load_wavlm",
     "lfcc": "src.backbones.lfcc:load_lfcc",
 }
 """Name of a backbone -> "module:function"."""
@@ -43,3 +47,28 @@ def load_backbone(
     """
     backbone: Backbone = lookup(BACKBONES, name, "backbone")(model, device, precision, layers)
     return backbone
+
+
+def identify_backbone(
+    name: str, model: str = "", *, device: str = "auto", precision: str = "auto", layers: str = ""
+) -> dict[str, Any] | None:
+    """Return what `load_backbone(...).identity()` would hold, as far as it is known without loading the model.
+
+    Parameters
+    ----------
+    name, model, device, precision, layers
+        As for `load_backbone`.
+
+    Returns
+    -------
+    dict or None
+        Some of the identity's entries, "digest" among them; None when nothing can be said before the model is loaded.
+
+    Raises
+    ------
+    ValueError
+        When what is asked for cannot be.
+    """
+    lookup(BACKBONES, name, "backbone")
+    known = getattr(importlib.import_module(BACKBONES[name].split(":")[0]), "identify", None)
+    return known(name, model, device, precision, layers) if known else None

@@ -25,7 +25,7 @@ class Backbone(Protocol):
     min_samples: int
     """Shorter waveforms give no frame."""
     batch_seconds: float
-    """Seconds of audio, padding included, that go through it at once without want of memory."""
+    """Seconds of audio, padding included, that go through it at once and fit into memory."""
 
     def identity(self) -> dict[str, Any]:
         """Return what decides the numbers: model, digest, precision, normalisation, rate, layers, dimension."""
@@ -41,7 +41,7 @@ class Backbone(Protocol):
 
 
 def parse_layers(text: str, n_layers: int) -> tuple[int, ...]:
-    """Turn what `--layers` says into the layers to keep, ascending; nothing said keeps all.
+    """Turn a list of layers in words into the layers to keep, ascending; an empty text keeps all.
 
     >>> parse_layers("0-2,6", 13)
     (0, 1, 2, 6)
@@ -56,7 +56,7 @@ def parse_layers(text: str, n_layers: int) -> tuple[int, ...]:
         found = re.fullmatch(r"\s*([0-9]+)\s*(?:-\s*([0-9]+)\s*)?", part)
         first, last = (int(found[1]), int(found[2] or found[1])) if found else (1, 0)
         if first > last:
-            raise ValueError(f"--layers must be a range or a list such as 0-6 or 0,3,6, not '{text}'.")
+            raise ValueError(f"`layers` must be a range or a list such as 0-6 or 0,3,6, not '{text}'.")
         if last >= n_layers:
             raise ValueError(f"There is no layer {last}: this model has the layers 0 to {n_layers - 1}.")
         chosen.update(range(first, last + 1))
