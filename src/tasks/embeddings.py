@@ -23,10 +23,10 @@ def _generate_embeddings(
     shard: int = 0,
     num_shards: int = 1,
 ) -> None:
-    """Compute mean and deviation over time of every hidden layer for every clip; goes on where it stopped."""
-    from src.experiments.extraction.extract import Limits
-    from src.experiments.extraction.plan import Share
-    from src.experiments.extraction.requests import Request, extract_splits
+    """Compute mean and deviation over time of every hidden layer for every clip; resumes where it stopped."""
+    from src.experiments.extraction.engines import extract_splits
+    from src.experiments.extraction.requests import Limits, Request, Share
+    from src.experiments.extraction.unsplit import note_on_splits
 
     names = [name.strip() for name in splits.split(",")]
     limits, share = Limits(batch_seconds, max_seconds), Share(((shard, num_shards),))
@@ -35,6 +35,8 @@ def _generate_embeddings(
     for done in extract_splits(request, root=ROOT):
         print(done)
         finished &= done.n_clips is not None
+    if note := note_on_splits(dataset):
+        print(f"Note: {note}.")
     if finished:
         print(f"Next: fab OptimizeHyperparameters --backbone={backbone} --classifier=svm{on(dataset)}")
 
