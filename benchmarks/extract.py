@@ -48,9 +48,9 @@ from src.experiments.extraction.requests import Extraction, Request
 from src.utils.devices import DTYPES, choose_device, choose_precision, use_tf32
 
 VARIANTS = {
-    "a": ("one clip at a time, fp32, last layer", "fp32", ""),
-    "b": ("engine, fp32, every layer", "fp32", ""),
-    "c": ("engine, automatic precision, every layer", "auto", ""),
+    "a": ("one clip at a time, fp32, last layer", "fp32", None),
+    "b": ("engine, fp32, every layer", "fp32", None),
+    "c": ("engine, automatic precision, every layer", "auto", None),
     "d": ("engine, automatic precision, layers 0-6", "auto", "0-6"),
 }
 """Name -> what it is, precision, layers."""

@@ -23,7 +23,7 @@ CPU_ONLY = ("lfcc",)
 
 
 def load_backbone(
-    name: str, model: str = "", *, device: str = "auto", precision: str = "auto", layers: str = ""
+    name: str, model: str | None = None, *, device: str = "auto", precision: str = "auto", layers: str | None = None
 ) -> Backbone:
     """Load a backbone.
 
@@ -31,14 +31,14 @@ def load_backbone(
     ----------
     name : str
         A row of BACKBONES.
-    model : str
-        Hub id or local folder; empty for the backbone's default.
+    model : str, optional
+        Hub id or local folder; None for the backbone's default.
     device : str
         "auto" (CUDA where there is one), "cpu", "cuda" or "cuda:1".
     precision : str
         "auto" (bf16 where the hardware computes in it), "fp32", "tf32" or "bf16".
-    layers : str
-        Hidden layers to keep, such as "0-6" or "0,3,6"; none above the highest (or 1) is computed. Empty for all.
+    layers : str, optional
+        Hidden layers to keep, such as "0-6" or "0,3,6"; none above the highest (or 1) is computed. None for all.
 
     Raises
     ------
@@ -50,7 +50,7 @@ def load_backbone(
 
 
 def identify_backbone(
-    name: str, model: str = "", *, device: str = "auto", precision: str = "auto", layers: str = ""
+    name: str, model: str | None = None, *, device: str = "auto", precision: str = "auto", layers: str | None = None
 ) -> dict[str, Any] | None:
     """Return what `load_backbone(...).identity()` would hold, as far as it is known without loading the model.
 

@@ -40,8 +40,8 @@ class Backbone(Protocol):
         """Return the statistics of b waveforms of any lengths."""
 
 
-def parse_layers(text: str, n_layers: int) -> tuple[int, ...]:
-    """Turn a list of layers in words into the layers to keep, ascending; an empty text keeps all.
+def parse_layers(text: str | None, n_layers: int) -> tuple[int, ...]:
+    """Turn a list of layers in words into the layers to keep, ascending; None keeps all.
 
     >>> parse_layers("0-2,6", 13)
     (0, 1, 2, 6)
@@ -52,7 +52,7 @@ def parse_layers(text: str, n_layers: int) -> tuple[int, ...]:
         When it is no list of layers, or one is not there.
     """
     chosen: set[int] = set()
-    for part in text.split(",") if text.strip() else [f"0-{n_layers - 1}"]:
+    for part in text.split(",") if text and text.strip() else [f"0-{n_layers - 1}"]:
         found = re.fullmatch(r"\s*([0-9]+)\s*(?:-\s*([0-9]+)\s*)?", part)
         first, last = (int(found[1]), int(found[2] or found[1])) if found else (1, 0)
         if first > last:

@@ -22,7 +22,7 @@ DEVICES = re.compile("auto|cpu|cuda(:[0-9]+)?")
 PRECISIONS = ("auto", "fp32", "tf32", "bf16")
 
 
-def _load(family: str, model: str, device: str, precision: str, layers: str) -> Backbone:
+def _load(family: str, model: str | None, device: str, precision: str, layers: str | None) -> Backbone:
     from src.backbones.self_supervised import load_family
 
     return load_family(family, model or FAMILIES[family], device=device, precision=precision, layers=layers)
@@ -33,7 +33,7 @@ load_hubert = partial(_load, "hubert")
 load_wavlm = partial(_load, "wavlm")
 
 
-def identify(family: str, model: str, device: str, precision: str, layers: str) -> dict[str, Any] | None:
+def identify(family: str, model: str | None, device: str, precision: str, layers: str | None) -> dict[str, Any] | None:
     """Return what the model named would say of itself, as far as its files on this disk tell; see `identify_backbone`.
 
     The automatic precision depends on the hardware, which is not asked: it fits whatever a finished store was made

@@ -62,7 +62,7 @@ class Lfcc:
         return pooled, [len(frames) for frames in features]
 
 
-def load_lfcc(model: str, device: str, precision: str, layers: str) -> Lfcc:
+def load_lfcc(model: str | None, device: str, precision: str, layers: str | None) -> Lfcc:
     """Make the features; they know no models and run on the CPU."""
     if model:
         raise ValueError(f"lfcc has no models to choose from; leave out `model={model}`.")
@@ -74,7 +74,7 @@ def load_lfcc(model: str, device: str, precision: str, layers: str) -> Lfcc:
     return Lfcc()
 
 
-def identify(name: str, model: str, device: str, precision: str, layers: str) -> dict[str, Any]:
+def identify(name: str, model: str | None, device: str, precision: str, layers: str | None) -> dict[str, Any]:
     """Return what the features say of themselves; see `identify_backbone`."""
     return load_lfcc(model, device, precision, layers).identity()
 

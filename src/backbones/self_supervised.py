@@ -29,7 +29,9 @@ COPIES_OF_FIRST_CONVOLUTION = 8
 class SelfSupervisedBackbone:
     """A frozen speech model; layer 0 enters the transformer, its last layer leaves it."""
 
-    def __init__(self, family: str, name: str, *, device: torch.device, precision: str, layers: str = "") -> None:
+    def __init__(
+        self, family: str, name: str, *, device: torch.device, precision: str, layers: str | None = None
+    ) -> None:
         pretrained = load_pretrained(family, name)
         config, self.model = pretrained.config, pretrained.model
         self.family, self.name, self._digest = family, name, pretrained.digest
@@ -169,7 +171,7 @@ def _valid(samples: Sequence[int], batch: torch.Tensor) -> torch.Tensor:
     return torch.arange(batch.shape[1], device=batch.device) < lengths[:, None]
 
 
-def load_family(family: str, name: str, *, device: str, precision: str, layers: str) -> SelfSupervisedBackbone:
+def load_family(family: str, name: str, *, device: str, precision: str, layers: str | None) -> SelfSupervisedBackbone:
     """Load a model of a family onto a device; `load_backbone` says what the options mean and what is raised."""
     chosen = choose_device(device)
     return SelfSupervisedBackbone(

@@ -45,10 +45,10 @@ class Chain:
 
     backbone: str
     classifier: str
-    trials: int = 0
-    """Of the study; 0 = the classifier's default."""
-    model: str = ""
-    """Hub id or local folder; empty = the backbone's default."""
+    trials: int | None = None
+    """Of the study; None = the classifier's default."""
+    model: str | None = None
+    """Hub id or local folder; None = the backbone's default."""
     shares: SplitShares | None = None
     """For the split, where none was made yet; None = the default ones."""
     seed: int = 7
@@ -80,7 +80,7 @@ def run_pipeline(dataset: Path, chain: Chain, *, root: Path) -> Iterator[Step]:
         shape = f"{done.n_clips} clips x {len(meta['layers'])} layers x {meta['dimension']}"
         yield Step("GenerateEmbeddings", f"{split}: {shape}, {done.n_computed} computed", done.folder)
     search = Search(dataset, chain.backbone, chain.classifier, seed=chain.seed)
-    study = optimize_hyperparameters(search, Effort(chain.trials), root=root, reuse=True)
+    study = optimize_hyperparameters(search, Effort(chain.trials or 0), root=root, reuse=True)
     yield Step("OptimizeHyperparameters", study.outcome, study.folder)
     yield _test(dataset, root, chain.classifier, study.folder, study.best_trial)
 

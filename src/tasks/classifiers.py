@@ -132,7 +132,7 @@ def pipeline(
     """Run the whole chain on a corpus, skipping what is finished; ends with the best run tested."""
     from src.experiments.pipeline import Chain, run_pipeline
 
-    for step in run_pipeline(dataset, Chain(backbone, classifier, trials, model, seed=seed), root=ROOT):
+    for step in run_pipeline(dataset, Chain(backbone, classifier, trials or None, model or None, seed=seed), root=ROOT):
         print(step)
 
 

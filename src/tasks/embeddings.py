@@ -29,8 +29,8 @@ def _generate_embeddings(
     from src.experiments.extraction.unsplit import note_on_splits
 
     names = [name.strip() for name in splits.split(",")]
-    limits, share = Limits(batch_seconds, max_seconds), Share(((shard, num_shards),))
-    request = Request(dataset, names, backbone, model, device, precision, layers, limits, share)
+    limits, share = Limits(batch_seconds or None, max_seconds), Share(((shard, num_shards),))
+    request = Request(dataset, names, backbone, model or None, device, precision, layers or None, limits, share)
     finished = True
     for done in extract_splits(request, root=ROOT):
         print(done)

@@ -17,14 +17,14 @@ T = TypeVar("T")
 class Limits:
     """How much goes through the model at once."""
 
-    batch_seconds: float = 0.0
-    """Seconds of sound of a batch, padding included; 0 = what the backbone is comfortable with."""
+    batch_seconds: float | None = None
+    """Seconds of sound of a batch, padding included; None = what the backbone is comfortable with."""
     window_seconds: float = WINDOW_SECONDS
     """Longer clips go through in windows."""
 
     def __post_init__(self) -> None:
-        if not 0 <= self.batch_seconds < np.inf:
-            raise ValueError(f"`batch_seconds` must be 0 (automatic) or more, not {self.batch_seconds:g}.")
+        if self.batch_seconds is not None and not 0 < self.batch_seconds < np.inf:
+            raise ValueError(f"`batch_seconds` must be above 0 (left out: automatic), not {self.batch_seconds:g}.")
         if not 1 <= self.window_seconds < np.inf:
             raise ValueError(f"`max_seconds` must be 1 or more, not {self.window_seconds:g}.")
 
@@ -72,10 +72,12 @@ class Request:
     dataset: Path
     splits: Sequence[str]
     backbone: str
-    model: str = ""
+    model: str | None = None
+    """Hub id or local folder; None = the backbone's default."""
     device: str = "auto"
     precision: str = "auto"
-    layers: str = ""
+    layers: str | None = None
+    """Such as "0-6" or "0,3,6"; None = all."""
     limits: Limits = Limits()
     share: Share = Share()
 
