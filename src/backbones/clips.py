@@ -3,15 +3,19 @@
 A clip longer than a window goes through the backbone in windows of equal length, and the statistics of the windows are
 pooled into those of all their frames. Whoever fills a store cuts and pools by the functions of this file as well, so
 that a classifier trained on a store and one that is handed a single recording see the same numbers.
+
+`clip_statistics` takes a waveform; `recording_statistics` takes a file and reads it as a store does, a window at a
+time. They differ for long recordings at another rate than the backbone's, which are cut before they are resampled.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 
-from src.audio.io import SILENT, UnusableAudio, is_silent
+from src.audio.io import SILENT, UnusableAudio, count_samples, is_silent, load_stretch, load_waveform
 from src.backbones.contract import Backbone
 
 WINDOW_SECONDS = 30.0
@@ -51,22 +55,68 @@ def clip_statistics(
     >>> statistics.shape, n_frames
     ((1, 2, 120), 99)
     """
-    reason = why_too_short(len(waveform), backbone.rate, backbone.min_samples)
-    if reason or is_silent(waveform):
-        raise UnusableAudio(reason or SILENT)
     edges = window_edges(len(waveform), window_seconds * backbone.rate)
-    windows = [waveform[start:stop] for start, stop in pairwise(edges)]
-    at_once = max(1, int(backbone.batch_seconds * backbone.rate) // max(map(len, windows)))
+    return _pooled(backbone, (waveform[start:stop] for start, stop in pairwise(edges)))
+
+
+def recording_statistics(
+    backbone: Backbone, path: Path, *, window_seconds: float = WINDOW_SECONDS
+) -> tuple[np.ndarray, int]:
+    """Return `clip_statistics` of a recording, read as a store reads it: of a long one a few windows at a time.
+
+    Parameters
+    ----------
+    backbone : Backbone
+    path : Path
+        Of any rate and number of channels.
+    window_seconds : float
+        As in `clip_statistics`.
+
+    Returns
+    -------
+    np.ndarray, shape (layers, 2, d), and the number of frames.
+
+    Raises
+    ------
+    FileNotFoundError
+        When there is no such file.
+    UnusableAudio
+        When it cannot be read, or for the reasons of `clip_statistics`.
+    """
+    edges = window_edges(count_samples(path, backbone.rate), window_seconds * backbone.rate)
+    if len(edges) == 2:
+        return _pooled(backbone, [load_waveform(path, backbone.rate)])
+    return _pooled(backbone, (load_stretch(path, start, stop, backbone.rate) for start, stop in pairwise(edges)))
+
+
+def _pooled(backbone: Backbone, windows: Iterable[np.ndarray]) -> tuple[np.ndarray, int]:
+    """Return the statistics over the frames of all windows of a clip."""
     statistics: list[np.ndarray] = []
     n_frames: list[int] = []
-    for first in range(0, len(windows), at_once):
-        of_windows, counts = backbone.statistics(windows[first : first + at_once])
+    silent = True
+    for batch in _batches(windows, backbone.batch_seconds * backbone.rate):
+        reason = why_too_short(min(map(len, batch)), backbone.rate, backbone.min_samples)
+        if reason:
+            raise UnusableAudio(reason)
+        silent = silent and all(map(is_silent, batch))
+        of_windows, counts = backbone.statistics(batch)
         statistics.extend(of_windows)
         n_frames.extend(counts)
     pooled, total = pool_windows(np.stack(statistics), n_frames)
-    if not np.isfinite(pooled).all():
-        raise UnusableAudio(NOT_FINITE)
+    if silent or not np.isfinite(pooled).all():
+        raise UnusableAudio(SILENT if silent else NOT_FINITE)
     return pooled, total
+
+
+def _batches(windows: Iterable[np.ndarray], most_samples: float) -> Iterator[list[np.ndarray]]:
+    """Yield windows together that a backbone takes at once, padding included; at least one at a time."""
+    batch: list[np.ndarray] = []
+    for window in windows:
+        if batch and (len(batch) + 1) * max(map(len, [*batch, window])) > most_samples:
+            yield batch
+            batch = []
+        batch.append(window)
+    yield batch
 
 
 def window_edges(n_samples: int, window_samples: float) -> list[int]:

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import soundfile
 from hypothesis import given, settings
@@ -12,7 +13,7 @@ from hypothesis.extra.numpy import arrays
 
 from src.audio.io import UnusableAudio, load_waveform
 from src.backbones import load_backbone
-from src.backbones.clips import NOT_FINITE, Windows, clip_statistics, pool_windows, window_edges
+from src.backbones.clips import NOT_FINITE, Windows, clip_statistics, pool_windows, recording_statistics, window_edges
 from src.backbones.contract import Statistics
 from src.backbones.lfcc import Lfcc, lfcc
 from src.experiments.corpus.catalogue import generate_tables
@@ -50,6 +51,34 @@ def test_a_clip_has_the_statistics_of_its_row_bit_for_bit(dataset: Path, tmp_pat
     for file, vector in zip(table.files, table.vectors, strict=True):
         statistics, _ = clip_statistics(Lfcc(), load_waveform(dataset / file), window_seconds=1.0)
         np.testing.assert_array_equal(statistics.ravel(), vector, err_msg=file)
+        from_file, _ = recording_statistics(Lfcc(), dataset / file, window_seconds=1.0)
+        np.testing.assert_array_equal(from_file, statistics)
+
+
+@pytest.mark.parametrize("rate", [8_000, 22_050, 44_100])
+def test_a_recording_of_any_rate_has_the_statistics_of_its_row_bit_for_bit(
+    dataset: Path, tmp_path: Path, rate: int
+) -> None:
+    """Its length at the backbone's rate is no whole number: whoever resamples first cuts a sample elsewhere."""
+    for number, path in enumerate(sorted(dataset.rglob("*.flac"))):
+        sound = np.random.default_rng(number).uniform(-0.9, 0.9, (int(rate * SECONDS[number % len(SECONDS)]) + 7, 2))
+        soundfile.write(path, sound, rate)
+    request = Request(dataset, ["downstream_train"], "lfcc", limits=Limits(window_seconds=1.0))
+    (made,) = extract_splits(request, root=tmp_path)
+    table = load_embeddings(made.folder, pooling="mean+std")
+    frames = pd.read_csv(made.folder / "index.csv")["frames"]
+    for file, vector, expected in zip(table.files, table.vectors, frames, strict=True):
+        statistics, n_frames = recording_statistics(Lfcc(), dataset / file, window_seconds=1.0)
+        np.testing.assert_array_equal(statistics.ravel(), vector, err_msg=file)
+        assert n_frames == expected
+
+
+def test_a_file_that_is_no_recording_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        recording_statistics(Lfcc(), tmp_path / "absent.wav")
+    (tmp_path / "text.wav").write_text("no sound")
+    with pytest.raises(UnusableAudio):
+        recording_statistics(Lfcc(), tmp_path / "text.wav")
 
 
 @pytest.mark.parametrize(("family", "model"), [("wav2vec2", "base"), ("hubert", "large")])
