@@ -78,19 +78,10 @@ def _with_methods(name: str, methods: tuple[str, ...], titles: str) -> Task:
         max_points: int = 5000,
         seed: int = 7,
     ) -> None:
-        from src.experiments.extraction.projections import draw_embeddings
+        from src.experiments.extraction.projections import Drawing, draw_embeddings
 
-        for picture in draw_embeddings(
-            dataset,
-            backbone,
-            root=ROOT,
-            methods=methods,
-            split=split,
-            layer=layer,
-            color_by=color_by,
-            max_points=max_points,
-            seed=seed,
-        ):
+        drawing = Drawing(split, layer, color_by, max_points, seed)
+        for picture in draw_embeddings(dataset, backbone, drawing, root=ROOT, methods=methods):
             print(f"Drawn: {picture}")
 
     draw.__doc__ = f"Draw a split's embeddings with {titles}."
