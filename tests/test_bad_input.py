@@ -179,7 +179,7 @@ CASES = [
     (f"GenerateEmbeddings {LFCC} --layers=6-2", nothing, "--layers must be a range or a list .*, not '6-2'"),
     (f"GenerateEmbeddings {LFCC} --layers=99", nothing, "There is no layer 99: this model has the layers 0 to 0"),
     (f"GenerateEmbeddings {LFCC} --precision=fp16", nothing, "lfcc knows no precision 'fp16'"),
-    (f"GenerateEmbeddings {LFCC}", remove(f"{CORPUS}/fake_voices/Person00_F000_Fake"), "recordings of .* are gone"),
+    (f"GenerateEmbeddings {LFCC}", remove(f"{CORPUS}/fake_voices/Person00_F000_Fake"), "recordings .* are missing"),
     (f"GenerateEmbeddings {D} --backbone=wav2vec2 --device=tpu", nothing, "Unknown device 'tpu'"),
     (f"GenerateEmbeddings {D} --backbone=wav2vec2 --device=cuda:77", nothing, "There is no device cuda:77"),
     (f"GenerateEmbeddings {D} --backbone=wav2vec2 --precision=fp16", nothing, "Unknown precision 'fp16'"),

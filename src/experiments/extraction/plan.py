@@ -7,7 +7,7 @@ pickled: paths, fingerprints and lengths travel to other processes and machines,
 
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
@@ -42,7 +42,7 @@ class SplitPlan:
     """File -> fingerprint of its recording."""
     waiting: tuple[str, ...]
     """Files that have no row in the store and were not found to be unusable."""
-    lengths: Mapping[str, Length]
+    lengths: Mapping[str, Length] = field(default_factory=dict)
     """File -> length, of those that wait; where others share the work, of every clip of a split in which some wait."""
 
     def samples(self, rate: int, min_samples: int) -> tuple[dict[str, int], dict[str, str]]:
@@ -105,27 +105,13 @@ def make_plan(request: Request, *, root: Path) -> Plan:
     )
     wanted = {**(known or {}), "max_seconds": request.limits.window_seconds}
     kinds_fit = [_is_of_kind(folder, wanted) for folder in folders.values()]
-    files = {split: of_split["file"].tolist() for split, of_split in clips.items()}
-    prints = take_fingerprints(request.dataset, [file for of_split in files.values() for file in of_split])
-    fingerprints = {split: {file: prints[file] for file in of_split} for split, of_split in files.items()}
-    waiting = {split: _waiting(folders[split], fingerprints[split]) for split in clips}
-    measured = {
-        split: of_split if request.share.is_all else files[split] if of_split else []
-        for split, of_split in waiting.items()
-    }
-    lengths = read_lengths(request.dataset, sorted({file for of_split in measured.values() for file in of_split}))
-    splits = tuple(
-        SplitPlan(
-            folders[split],
-            split,
-            clips[split],
-            fingerprints[split],
-            tuple(waiting[split]),
-            {file: lengths[file] for file in measured[split]},
-        )
-        for split in clips
-    )
-    return Plan(request, splits, is_known_kind=known is not None and all(kinds_fit))
+    prints = take_fingerprints(request.dataset, [file for table in clips.values() for file in table["file"]])
+    parts = []
+    for split, table in clips.items():
+        of_split = {file: prints[file] for file in table["file"]}
+        waiting = tuple(_waiting(folders[split], of_split))
+        parts.append(SplitPlan(folders[split], split, table, of_split, waiting))
+    return Plan(request, _measured(parts, request), is_known_kind=known is not None and all(kinds_fit))
 
 
 def take_fingerprints(dataset: Path, files: Sequence[str]) -> dict[str, str]:
@@ -145,6 +131,16 @@ def take_fingerprints(dataset: Path, files: Sequence[str]) -> dict[str, str]:
             "put them back, or run fab GenerateDatasetCSV and fab SplitDataset again."
         )
     return found
+
+
+def _measured(parts: Sequence[SplitPlan], request: Request) -> tuple[SplitPlan, ...]:
+    """Return the work with the lengths of its clips, every header read once."""
+    needed = [part.waiting if request.share.is_all or not part.waiting else tuple(part.fingerprints) for part in parts]
+    lengths = read_lengths(request.dataset, sorted({file for files in needed for file in files}))
+    return tuple(
+        replace(part, lengths={file: lengths[file] for file in files})
+        for part, files in zip(parts, needed, strict=True)
+    )
 
 
 def _fingerprint_if_there(dataset: Path, file: str) -> str:
