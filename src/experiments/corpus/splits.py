@@ -39,13 +39,13 @@ class SplitShares:
     def __post_init__(self) -> None:
         if not 0 <= self.pretext < 1:
             raise ValueError(
-                f"--pretext must lie in [0, 1), not {self.pretext:g}: some people must stay for the classifiers."
+                f"`pretext` must lie in [0, 1), not {self.pretext:g}: some people must stay for the classifiers."
             )
         if not 0 < self.pretext_train <= 1:
-            raise ValueError(f"--pretext-train must lie in (0, 1], not {self.pretext_train:g}.")
+            raise ValueError(f"`pretext_train` must lie in (0, 1], not {self.pretext_train:g}.")
         if not (self.train > 0 and self.val > 0 and self.train + self.val < 1 - 1e-9):
             raise ValueError(
-                f"--train and --val must be above 0 and leave some for the test, not {self.train:g} and {self.val:g}."
+                f"`train` and `val` must be above 0 and leave some for the test, not {self.train:g} and {self.val:g}."
             )
 
     def of_people(self) -> dict[str, float]:
@@ -82,10 +82,8 @@ def split_dataset(dataset: Path, shares: SplitShares, *, seed: int) -> dict[str,
     dealt = deal_people(people_of(files), shares, np.random.default_rng(seed))
     by_file = {split: files[person_of(files).isin(person_of(rows))] for split, rows in dealt.items()}
     for split, rows in by_file.items():
-        for label in set(LABELS) - set(rows["label"]):
-            raise ValueError(
-                f"{split} would hold no {label} clip: its people have none. Try another --seed or other shares."
-            )
+        for label in sorted(set(LABELS) - set(rows["label"])):
+            raise ValueError(f"{split} would hold no {label} clip: {_why_a_class_is_missing(dataset, dealt)}")
     _write_splits(dataset, dealt, by_file, {"seed": seed, **asdict(shares)})
     return by_file
 
@@ -139,12 +137,70 @@ def split_table(dataset: Path, split: str) -> Path:
     return dataset / "splits" / "by_file" / f"files-{split}.csv"
 
 
+def clips_without_split(dataset: Path) -> int:
+    """Return how many clips of the files table stand in no split; 0 where the corpus was not split yet."""
+    return len(_unsplit(read_files(dataset), _splits_made(dataset)))
+
+
+def split_notes(dataset: Path) -> list[str]:
+    """Say in how far the splits are behind the files table; nothing where they agree or the corpus was not split.
+
+    Splits are made once and stay as they are, so that results can be compared: clips that were added since are left
+    aside, and systems that became known since are unknown in them.
+    """
+    try:
+        splits = _splits_made(dataset)
+    except ValueError as error:
+        return [str(error)]
+    if splits.empty:
+        return []
+    files = read_files(dataset)
+    unsplit = _unsplit(files, splits)
+    both = files.merge(splits, on="file", suffixes=("", "_then"))
+    renamed = both["file"][both["system"] != both["system_then"]].tolist()
+    again = "run fab SplitDataset again to take them in (this deals everybody out anew)"
+    notes = []
+    if unsplit:
+        notes.append(f"{len(unsplit)} of {len(files)} clips stand in no split (first: {unsplit[0]}); {again}.")
+    if renamed:
+        notes.append(
+            f"The systems of {len(renamed)} clips are others than when the corpus was split (first: {renamed[0]}); "
+            f"{again}."
+        )
+    return notes
+
+
+def _splits_made(dataset: Path) -> pd.DataFrame:
+    """Return the clips of all splits that were made; no row when there are none."""
+    made = [read_split(dataset, split) for split in SPLITS if split_table(dataset, split).is_file()]
+    return pd.concat(made) if made else pd.DataFrame(columns=["file", "system"], dtype=str)
+
+
+def _unsplit(files: pd.DataFrame, splits: pd.DataFrame) -> list[str]:
+    return files["file"][~files["file"].isin(splits["file"])].tolist() if len(splits) else []
+
+
+def _why_a_class_is_missing(dataset: Path, dealt: dict[str, pd.DataFrame]) -> str:
+    """Say why a split lacks a class, and what would help: another seed does only where enough people have both."""
+    people = pd.concat(dealt.values())
+    n_both = int(((people["spoof_count"] > 0) & (people["bonafide_count"] > 0)).sum())
+    n_needed = len(dealt) - bool((people["spoof_count"] == 0).any())
+    if n_both >= n_needed:
+        return "its people have none. Try another `seed` or other shares."
+    who = f"{n_both} people have" if n_both > 1 else "only 1 person has" if n_both else "nobody has"
+    return (
+        f"{who} both bona fide and spoofed clips in {dataset}, and {n_needed} of the {len(dealt)} splits need such a "
+        "person each. Spoofs belong to the person whose voice they imitate: fake_voices/Maria_F003_Fake beside "
+        "real_voices/Maria_F003."
+    )
+
+
 def _whole_numbers(shares: dict[str, float], n_people: int) -> dict[str, int]:
     """Turn shares into numbers of people that add up to `n_people`, at least one each (largest remainders)."""
     if n_people < len(shares):
         raise ValueError(
             f"{n_people} people with spoofs cannot fill the {len(shares)} splits asked for ({', '.join(shares)})"
-            + ("; --pretext=0 asks for three." if "pretext_train" in shares else ".")
+            + ("; fab SplitDataset --pretext=0 asks for three." if "pretext_train" in shares else ".")
         )
     wanted = {split: share * n_people for split, share in shares.items()}
     counts = {split: max(1, int(share + 1e-9)) for split, share in wanted.items()}
