@@ -35,7 +35,7 @@ def person_of(table: pd.DataFrame) -> pd.Series:
     """
     column = _person_column(table)
     people = [
-        composed(name if name.endswith(f"_{identity}") else f"{name}_{identity}")
+        composed(name).removesuffix(ending := composed(f"_{identity}")) + ending
         for name, identity in zip(table[column], table["id"], strict=True)
     ]
     return pd.Series(people, index=table.index, dtype=object if table.empty else None)
@@ -58,7 +58,7 @@ def first_names(files: pd.DataFrame) -> pd.Series:
     """
     return pd.Series(
         [
-            _in_form_of(file, name.removesuffix(f"_{identity}"), identity)
+            _in_form_of(file, name.removesuffix(composed(f"_{identity}")), identity)
             for file, name, identity in zip(files["file"], files["speaker"], files["id"], strict=True)
         ],
         index=files.index,

@@ -27,7 +27,14 @@ def notes(dataset: Path, *files: str) -> list[str]:
 
 
 def test_a_corpus_as_it_should_be_has_no_notes(tmp_path: Path) -> None:
-    quiet = (".git/x.wav", "real_voices/Ana_F001/.2.wav", "README.md", "real_voices/README.md", "splits/x.csv", "SOURCES")
+    quiet = (
+        ".git/x.wav",
+        "real_voices/Ana_F001/.2.wav",
+        "README.md",
+        "real_voices/README.md",
+        "splits/x.csv",
+        "SOURCES",
+    )
     assert notes(tmp_path, *quiet) == []
 
 

@@ -88,7 +88,9 @@ def test_a_table_that_cannot_be_read_is_named_in_one_line(content: bytes, tmp_pa
 @pytest.mark.parametrize("header", ["clip,vocoder", "file;system", "file"])
 def test_a_table_without_its_columns_is_told_which_it_has(header: str, tmp_path: Path) -> None:
     (tmp_path / "SOURCES.csv").write_text(f"{header}\n")
-    with pytest.raises(ValueError, match=r"SOURCES\.csv needs the columns file and system; it has " + header.split(",")[0]):
+    with pytest.raises(
+        ValueError, match=r"SOURCES\.csv needs the columns file and system; it has " + header.split(",")[0]
+    ):
         read_sources(tmp_path, CLIPS)
 
 

@@ -144,6 +144,44 @@ def test_what_is_wrong_with_a_table_is_said_in_one_line(lines: list[str], words:
     assert len(str(error.value).splitlines()) == 1
 
 
+@pytest.mark.parametrize(
+    "file",
+    [
+        "/raw/real_voices/Ana_F001/1.wav",
+        "//server/raw/1.wav",
+        "../raw/1.wav",
+        "..",
+        "real_voices/../../raw/1.wav",
+        "real_voices/Ana_F001/..",
+        "C:/raw/1.wav",
+        "c:\\raw\\1.wav",
+        "\\\\server\\raw\\1.wav",
+    ],
+)
+@pytest.mark.parametrize("maker", ["GenerateDatasetCSV", "SplitDataset", "GenerateEmbeddings"])
+def test_a_path_that_leads_out_of_the_corpus_is_refused(file: str, maker: str, tmp_path: Path) -> None:
+    """Fault 04, docs/faults.md: a derived corpus was written into the raw one. Every task reads through this door."""
+    write_lines(tmp_path, HEADER, GOOD.format(1), f"{file},Ana_F001,F001,F,spoof,")
+    with pytest.raises(ValueError, match=r"row 3: .*`file` is a path within the corpus folder") as error:
+        read_file_rows(tmp_path / FILES_TABLE, maker)
+    assert f"'{file}'" in str(error.value)
+    assert len(str(error.value).splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    "file", ["real_voices/A..B_F001/..1.wav", "real_voices/Ana_F001/...wav", "a:b/1.wav", "./1.wav"]
+)
+def test_dots_and_colons_in_names_lead_nowhere(file: str, tmp_path: Path) -> None:
+    write_lines(tmp_path, HEADER, f"{file},Ana_F001,F001,F,spoof,")
+    assert read_files(tmp_path)["file"].tolist() == [file]
+
+
+def test_rows_that_are_all_longer_than_the_header_are_no_table(tmp_path: Path) -> None:
+    write_lines(tmp_path, HEADER, GOOD.format(1) + ",x", GOOD.format(2) + ",y")
+    with pytest.raises(ValueError, match="cannot be read as a table"):
+        read_files(tmp_path)
+
+
 def test_bytes_that_are_no_text_are_said_to_be_no_table(tmp_path: Path) -> None:
     (tmp_path / FILES_TABLE).write_bytes(HEADER.encode() + b"\nreal_voices/caf\xe9,Ana,F001,F,spoof,\n")
     with pytest.raises(ValueError, match="cannot be read as a table"):

@@ -137,11 +137,11 @@ def refuse(number: int) -> Callable[..., None]:
 
 
 @pytest.mark.parametrize("number", [errno.EACCES, errno.EPERM, errno.EROFS])
-def test_whoever_may_not_write_is_told_in_one_line(
-    number: int, corpus: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_whoever_may_not_write_is_told_in_one_line(number: int, corpus: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(FileLock, "acquire", refuse(number))
-    with pytest.raises(PermissionError, match=f"The tables of {corpus} cannot be changed: .*cannot be written") as error:
+    with pytest.raises(
+        PermissionError, match=f"The tables of {corpus} cannot be changed: .*cannot be written"
+    ) as error:
         check_editable(corpus)
     assert len(str(error.value).splitlines()) == 1
 
