@@ -3,6 +3,7 @@
 Faults 18 and 19, docs/faults.md.
 """
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -134,8 +135,8 @@ def test_systems_that_the_table_does_not_hold_are_told(tmp_path: Path) -> None:
     assert ["SOURCES.csv cannot be read" in note for note in source_notes(tmp_path, held)] == [True]
 
 
-def test_both_steps_say_what_they_noticed(make_corpus: object, tmp_path: Path) -> None:
-    dataset = make_corpus(people=4, clips=3)  # type: ignore[operator]
+def test_both_steps_say_what_they_noticed(make_corpus: Callable[..., Path]) -> None:
+    dataset = make_corpus(people=4, clips=3)
     assert generate_tables(dataset).notes == ()
     (dataset / "fake_voices" / "Person01_M001_Fake").rename(dataset / "fake_voices" / "person01_M01_Fake")
     (dataset / "real_voices" / "Person02_F002" / "copy.flac").write_bytes(
@@ -146,8 +147,13 @@ def test_both_steps_say_what_they_noticed(make_corpus: object, tmp_path: Path) -
     made = generate_tables(dataset)
     assert len(read_files(dataset)) == made.n_clips == 4 * 3 + 3 * 3 + 1
     told = " ".join(made.notes)
-    for word in ("loose.wav", "Rows of SOURCES.csv that name no clip of this corpus: 1", "Person01_M001 = person01_M01",
-                 "1 person has spoofs and no bona fide clip (person01_M01)", "1 recording is listed more than once"):  # fmt: skip
-        assert word in told
+    for words in (
+        "loose.wav",
+        "Rows of SOURCES.csv that name no clip of this corpus: 1",
+        "Person01_M001 = person01_M01",
+        "1 person has spoofs and no bona fide clip (person01_M01)",
+        "1 recording is listed more than once",
+    ):
+        assert words in told
     lines = str(inspect_dataset(dataset, jobs=1)).splitlines()
     assert sum(line.startswith("Note: ") for line in lines) == 3
