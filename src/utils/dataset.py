@@ -11,7 +11,6 @@ time, so that two steps at work on one corpus never lose each other's columns.
 """
 
 import errno
-import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -65,9 +64,8 @@ def read_file_rows(path: Path, maker: str) -> pd.DataFrame:
     table = _read_table(path, ["file", "speaker", "id", "gender", "label"], maker)
     if "system" not in table:
         table.insert(5, "system", "")
-    for row, (file, label, gender) in enumerate(
-        zip(table["file"], table["label"], table["gender"], strict=True), start=2
-    ):
+    cells = (table[column].tolist() for column in ("file", "label", "gender"))
+    for row, (file, label, gender) in enumerate(zip(*cells, strict=True), start=2):
         try:
             _check_path(file)
             parse_label(label)
@@ -75,7 +73,7 @@ def read_file_rows(path: Path, maker: str) -> pd.DataFrame:
             raise ValueError(f"{path}, row {row}: {error}") from None
         if gender not in GENDERS:
             raise ValueError(f"{path}, row {row}: unknown gender '{gender}'; allowed: {', '.join(GENDERS)}.")
-    table["label"] = [LABEL_NAMES[parse_label(label)] for label in table["label"]]
+    table["label"] = [LABEL_NAMES[parse_label(label)] for label in table["label"].tolist()]
     table = with_one_spelling(table)
     genders = table.groupby(person_of(table))["gender"].nunique()
     if (genders > 1).any():
@@ -95,10 +93,10 @@ def read_people(dataset: Path) -> pd.DataFrame:
 
 def read_rejected(dataset: Path) -> dict[str, str]:
     """Return the clips that cannot be used, file -> reason; empty when none were found."""
-    path = dataset / REJECTED_TABLE
-    if not path.exists():
+    try:
+        table = _read_table(dataset / REJECTED_TABLE, ["file", "reason"], "GenerateDatasetCSV", may_be_empty=True)
+    except FileNotFoundError:
         return {}
-    table = _read_table(path, ["file", "reason"], "GenerateDatasetCSV", may_be_empty=True)
     return dict(zip(table["file"], table["reason"], strict=True))
 
 
@@ -156,21 +154,7 @@ def edit_tables(dataset: Path) -> Iterator[TableEditor]:
     ['Ana_F001']
     """
     check_dataset(dataset)
-    lock = FileLock(dataset / LOCK, timeout=LOCK_SECONDS, mode=0o666)
-    try:
-        lock.acquire()
-    except Timeout:
-        raise ValueError(
-            f"Another process has been changing the tables of {dataset} for {LOCK_SECONDS // 60} minutes: "
-            "wait for it to end, or end it, and run the same command again."
-        ) from None
-    except OSError as error:
-        if error.errno not in (errno.EACCES, errno.EPERM, errno.EROFS):
-            raise
-        raise PermissionError(
-            f"The tables of {dataset} cannot be changed: its folder cannot be written ({error.strerror}). "
-            "Ask its owner for permission to write, or work on a copy of your own."
-        ) from None
+    lock = _locked(dataset)
     try:
         yield TableEditor(dataset)
     finally:
@@ -212,9 +196,29 @@ def without(files: pd.DataFrame, reasons: Mapping[str, str], dataset: Path) -> p
     return kept
 
 
+def _locked(dataset: Path) -> FileLock:
+    """Take the lock of a corpus's tables, or say in one line why it cannot be had."""
+    lock = FileLock(dataset / LOCK, timeout=LOCK_SECONDS, mode=0o666)
+    try:
+        lock.acquire()
+    except Timeout:
+        raise ValueError(
+            f"Another process has been changing the tables of {dataset} for {LOCK_SECONDS // 60} minutes: "
+            "wait for it to end, or end it, and run the same command again."
+        ) from None
+    except OSError as error:
+        if error.errno not in (errno.EACCES, errno.EPERM, errno.EROFS):
+            raise
+        raise PermissionError(
+            f"The tables of {dataset} cannot be changed: its folder cannot be written ({error.strerror}). "
+            "Ask its owner for permission to write, or work on a copy of your own."
+        ) from None
+    return lock
+
+
 def _check_path(file: str) -> None:
     """Raise ValueError for a path that is not below the corpus folder."""
-    if file.startswith("/") or re.match(r"[A-Za-z]:[\\/]|\\\\", file):
+    if file.startswith(("/", "\\\\")) or (file[1:3] in (":/", ":\\") and file[0].isalpha()):
         raise ValueError(f"'{file}' is absolute; `file` is a path within the corpus folder, such as real_voices/....")
     if ".." in file.split("/"):
         raise ValueError(f"'{file}' leads upwards; `file` is a path within the corpus folder, without '..'.")

@@ -33,11 +33,9 @@ def person_of(table: pd.DataFrame) -> pd.Series:
     >>> person_of(pd.DataFrame({"speaker": ["Maria", "Maria_F003"], "id": ["F003", "F003"]})).tolist()
     ['Maria_F003', 'Maria_F003']
     """
-    column = _person_column(table)
-    people = [
-        composed(name).removesuffix(ending := composed(f"_{identity}")) + ending
-        for name, identity in zip(table[column], table["id"], strict=True)
-    ]
+    rows = list(zip(table[_person_column(table)].tolist(), table["id"].tolist(), strict=True))
+    spelled = {(name, identity): _spelled(name, identity) for name, identity in set(rows)}
+    people = [spelled[row] for row in rows]
     return pd.Series(people, index=table.index, dtype=object if table.empty else None)
 
 
@@ -56,13 +54,9 @@ def first_names(files: pd.DataFrame) -> pd.Series:
     >>> first_names(pd.DataFrame(columns)).tolist() == ["Joa\\u0303o"]
     True
     """
-    return pd.Series(
-        [
-            _in_form_of(file, name.removesuffix(composed(f"_{identity}")), identity)
-            for file, name, identity in zip(files["file"], files["speaker"], files["id"], strict=True)
-        ],
-        index=files.index,
-    )
+    rows = zip(files["file"].tolist(), files["speaker"].tolist(), files["id"].tolist(), strict=True)
+    names = [_in_form_of(file, name.removesuffix(_ending(identity)), identity) for file, name, identity in rows]
+    return pd.Series(names, index=files.index)
 
 
 def people_of(files: pd.DataFrame) -> pd.DataFrame:
@@ -86,6 +80,14 @@ def people_of(files: pd.DataFrame) -> pd.DataFrame:
 
 def _person_column(table: pd.DataFrame) -> str:
     return "speaker" if "speaker" in table else "person"
+
+
+def _spelled(name: str, identity: str) -> str:
+    return composed(name).removesuffix(_ending(identity)) + _ending(identity)
+
+
+def _ending(identity: str) -> str:
+    return composed(f"_{identity}")
 
 
 def _in_form_of(file: str, name: str, identity: str) -> str:
