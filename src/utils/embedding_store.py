@@ -20,6 +20,7 @@ from src.utils.dataset import FILE_COLUMNS, write_table
 from src.utils.embedding_checks import row_checksums
 from src.utils.embeddings import INDEX, JOURNAL, META, layer_file, read_journal
 from src.utils.files import fingerprint, read_json, read_record, text_digest, write_json
+from src.utils.people import first_names
 from src.utils.store_rows import (
     append_left_out,
     append_lines,
@@ -236,8 +237,11 @@ class EmbeddingStore:
 
 
 def split_digest(clips: pd.DataFrame) -> str:
-    """Return a digest of a split's rows: files, people, genders, labels and systems, in order."""
-    return text_digest(clips[["file", "speaker", "id", "gender", "label", "system"]].to_csv(index=False))
+    """Return a digest of a split's rows: files, people, genders, labels and systems, in order.
+
+    People are spelled as the first edition spelled them, so that the digests of stores and runs of that time hold.
+    """
+    return text_digest(clips.assign(speaker=first_names(clips))[FILE_COLUMNS].to_csv(index=False))
 
 
 def changed_recordings(dataset: Path, folder: Path) -> list[str]:

@@ -17,7 +17,7 @@ from src.experiments.extraction.batches import Batch, Piece
 from src.experiments.extraction.engines import extract_splits
 from src.experiments.extraction.readers import Sound
 from src.experiments.extraction.requests import Extraction, Limits, Request
-from src.utils.dataset import read_rejected
+from src.utils.dataset import person_of, read_rejected
 from src.utils.embeddings import load_embeddings
 from src.utils.paths import embeddings_folder
 from tests.experiments.extraction.one_split import extract_one
@@ -75,7 +75,7 @@ def assert_each_clip_computed_alone(dataset: Path, folder: Path, left_out: Seque
     table = load_embeddings(folder, pooling="mean+std")
     assert table.files.tolist() == clips["file"].tolist()
     assert table.labels.tolist() == (clips["label"] == "bona-fide").astype(int).tolist()
-    assert table.speakers.tolist() == (clips["speaker"] + "_" + clips["id"]).tolist()
+    assert table.speakers.tolist() == person_of(clips).tolist()
     for file, vector in zip(table.files, table.vectors, strict=True):
         frames = lfcc(load_waveform(dataset / file))
         expected = np.concatenate([frames.mean(axis=0), frames.std(axis=0)]).astype(np.float32)

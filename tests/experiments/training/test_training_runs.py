@@ -19,6 +19,7 @@ from src.experiments.studies.tuner import Effort, optimize_hyperparameters
 from src.experiments.training.trainer import CONTEXT, load_run, train_model
 from src.metrics.eer import compute_eer
 from src.models import classifier_class
+from src.utils.dataset import person_of
 from src.utils.files import file_digest, read_json, write_json
 from src.utils.paths import embeddings_folder
 
@@ -103,7 +104,7 @@ def test_provenance_names_code_packages_data_people_command_machine_and_time(
     assert set(origin["data"]["embeddings"]) == set(origin["data"]["people"]) == {"downstream_train", "downstream_val"}
     for split, people in origin["data"]["people"].items():
         clips = pd.read_csv(dataset / "splits" / "by_file" / f"files-{split}.csv")
-        assert people == sorted(set(clips["speaker"] + "_" + clips["id"]))
+        assert people == sorted(set(person_of(clips)))
         assert origin["data"]["embeddings"][split] == read_json(
             embeddings_folder(project, dataset, "lfcc", split) / "meta.json"
         )
