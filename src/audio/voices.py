@@ -1,8 +1,6 @@
-"""Made-up voices: a buzz through a few resonances, in syllables, for the demo and the tests.
+"""Made-up voices for the demo and the tests: pulses and breath through the formants of vowels, without any words.
 
-Speech is a source through a filter (Fant, "Acoustic Theory of Speech Production", 1960). Here the source is a train of
-pulses, one a glottal cycle, no two quite alike, with some breath; the filter is a cascade of three two-pole resonators,
-the formants of a vowel. There are no words in it, and it sounds like nobody; it is offline and free of anyone's rights.
+After Fant, "Acoustic Theory of Speech Production" (1960): speech is a source through a filter.
 """
 
 from dataclasses import dataclass
@@ -33,8 +31,9 @@ def draw_voice(gender: str, rng: np.random.Generator) -> Voice:
     if gender not in ("F", "M"):
         raise ValueError(f"`gender` must be 'F' or 'M', not {gender!r}.")
     low, high, scale = (165, 255, 1.17) if gender == "F" else (85, 155, 1.0)
-    scale *= rng.uniform(0.94, 1.06)
-    return Voice(rng.uniform(low, high), scale, breath=rng.uniform(0.01, 0.05), noise=rng.uniform(0.002, 0.02))
+    return Voice(
+        rng.uniform(low, high), scale * rng.uniform(0.94, 1.06), rng.uniform(0.01, 0.05), rng.uniform(0.002, 0.02)
+    )
 
 
 def speak(voice: Voice, seconds: float, rng: np.random.Generator, rate: int = 16_000) -> np.ndarray:
@@ -48,7 +47,7 @@ def speak(voice: Voice, seconds: float, rng: np.random.Generator, rate: int = 16
     rng : np.random.Generator
         Source of what is said, and of its level.
     rate : int
-        Sample rate in hertz, 8000 or more: the formants lie below 4000 Hz.
+        In hertz, 8000 or more: the formants lie below 4000 Hz.
 
     Returns
     -------
@@ -62,7 +61,7 @@ def speak(voice: Voice, seconds: float, rng: np.random.Generator, rate: int = 16
     if n_samples < 1 or rate < 8000:
         raise ValueError(f"A clip must last longer than 0 s at 8000 Hz or more, not {seconds:g} s at {rate} Hz.")
     speech = voice.noise * rng.standard_normal(n_samples)
-    start = int(rng.uniform(0.02, 0.1) * rate)
+    start = rate // 20
     while start < n_samples:
         syllable = _syllable(voice, int(rng.uniform(0.1, 0.3) * rate), rng, rate)[: n_samples - start]
         speech[start : start + len(syllable)] += syllable
@@ -77,7 +76,7 @@ def _syllable(voice: Voice, n_samples: int, rng: np.random.Generator, rate: int)
     heights = rng.normal(1.0, 0.1, int(cycles[-1]) + 1)[cycles.astype(int)]
     sound = heights * np.diff(np.floor(cycles), prepend=0) + voice.breath * rng.standard_normal(n_samples)
     sound = lfilter([1.0], [1.0, -0.9], sound)  # a glottis is duller than a click
-    for formant in voice.scale * np.array(VOWELS[rng.integers(len(VOWELS))]):
+    for formant in voice.scale * np.array(rng.choice(VOWELS)):
         radius, angle = np.exp(-np.pi * (50 + formant / 20) / rate), 2 * np.pi * formant / rate
         sound = lfilter([1.0], [1.0, -2 * radius * np.cos(angle), radius**2], sound)
     return np.hanning(n_samples) * sound / sound.std()
