@@ -75,8 +75,7 @@ def command(name: str, **help_texts: str) -> Callable[[Callable[..., None]], Any
         def in_one_line(c: Any, **typed: Any) -> None:
             try:
                 given = {flag: _as_typed(flag, text, flags[flag].annotation) for flag, text in typed.items()}
-                if not 0 <= given.get("seed", 0) <= GREATEST_SEED:
-                    raise ValueError(f"`seed` must lie in 0 to {GREATEST_SEED}, not {given['seed']}.")
+                _check_seed(given.get("seed"))
                 with warnings.catch_warnings():
                     warnings.showwarning = lambda message, *_, **__: print(_note(message))
                     function(c, **given)
@@ -117,6 +116,11 @@ def _as_text(flag: inspect.Parameter) -> inspect.Parameter:
     if flag.default is inspect.Parameter.empty or isinstance(flag.default, bool):
         return flag
     return flag.replace(default="" if flag.default is None else str(flag.default))
+
+
+def _check_seed(seed: int | None) -> None:
+    if seed is not None and not 0 <= seed <= GREATEST_SEED:
+        raise ValueError(f"`seed` must lie in 0 to {GREATEST_SEED}, not {seed}.")
 
 
 def _note(message: Warning | str) -> str:
