@@ -55,7 +55,7 @@ MARGIN_SECONDS = 0.25
 
 @dataclass(frozen=True)
 class AudioHeader:
-    """What a file says about itself before any sample is decoded."""
+    """What is known of a recording before its samples are used."""
 
     duration: float
     """In seconds."""
