@@ -1,7 +1,8 @@
 """The first decoder, libsndfile: WAV and its kin, FLAC, Ogg, and MP3; it finds most places in a recording at once.
 
-Some codings cannot be sought (GSM 6.10, G.721), and in an MP3 libsndfile lands near the place wanted rather than on it:
-such recordings are decoded from their beginning, in blocks.
+Some codings cannot be sought (GSM 6.10, G.721): they are decoded from their beginning, in blocks. In MPEG audio of a
+variable bit rate libsndfile lands near the place wanted rather than on it, and `soundfile` seeks after every block that
+it reads; so that is read in one piece.
 """
 
 from collections.abc import Iterator, Sequence
@@ -75,11 +76,10 @@ def _format(part: Part) -> Format:
     try:
         with _opened(part) as file:
             n_frames, encoding = file.frames, f"{file.format} {file.subtype}"
-            reason = EMPTY if n_frames <= 0 else ""
+            if n_frames <= 0:
+                raise UnusableAudio(EMPTY)
             if n_frames >= UNKNOWN_LENGTH:
-                reason = "unreadable (its header does not say how long it is; write it anew)"
-            if reason:
-                raise RefusedByLibsndfile(reason)
+                raise RefusedByLibsndfile("unreadable (its header does not say how long it is; write it anew)")
             return Format(n_frames, file.samplerate, file.channels, encoding)
     except (soundfile.LibsndfileError, RuntimeError) as error:
         raise RefusedByLibsndfile(reason_of(error)) from None
@@ -88,16 +88,18 @@ def _format(part: Part) -> Format:
 def _read(part: Part, start: int, stop: int, length: int) -> np.ndarray:
     try:
         with _opened(part) as file:
-            if file.seekable() and not file.subtype.startswith(MPEG):
+            if file.subtype.startswith(MPEG):
+                samples = file.read(stop, dtype="float32", always_2d=True)[start:]
+            elif file.seekable():
                 if start:
                     file.seek(start)
-                samples, position = file.read(stop - start, dtype="float32", always_2d=True), stop
+                samples = file.read(stop - start, dtype="float32", always_2d=True)
             else:
-                samples, position = stretch_of(_blocks(file), file.channels, start, stop)
+                samples, _ = stretch_of(_blocks(file), file.channels, start, stop)
     except (soundfile.LibsndfileError, RuntimeError) as error:
         raise RefusedByLibsndfile(reason_of(error)) from None
     if len(samples) < stop - start:
-        raise cut_off(min(position, start + len(samples)), length, "samples can be decoded")
+        raise cut_off(start + len(samples), length, "samples can be decoded")
     return samples
 
 

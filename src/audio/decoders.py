@@ -100,16 +100,33 @@ class _Flac:
             return FfmpegRecording(self._path, str(refusal)).read(start, stop)
 
 
+class _Mp3:
+    """An MP3 whose header is right: libsndfile decodes it from the beginning, FFmpeg stretches from within."""
+
+    def __init__(self, from_beginning: LibsndfileRecording, from_within: MpegRecording) -> None:
+        self._from_beginning, self._from_within = from_beginning, from_within
+        self.format, self.rate, self.channels = from_within.format, from_within.rate, from_within.channels
+
+    def blocks(self) -> Iterator[np.ndarray]:
+        """Yield all of it in blocks of shape (n, channels), float32."""
+        return self._from_within.blocks()
+
+    def read(self, start: int = 0, stop: int | None = None) -> np.ndarray:
+        """Return frames `start` to `stop` (None = the end), float32 of shape (n, channels)."""
+        return (self._from_within if start else self._from_beginning).read(start, stop)
+
+
 def _mpeg(path: Path, frames: mpeg.Mpeg) -> Recording:
     """Let libsndfile decode an MP3 where it drops nothing of it and puts nothing in between."""
     if not frames.n_frames:
         raise UnusableAudio(EMPTY)
-    if len(frames.chunks) == 1:
-        try:
-            recording = LibsndfileRecording(whole(path), frames.n_frames)
-        except RefusedByLibsndfile:
-            return MpegRecording(path, frames)
-        surplus = recording.promised - frames.n_frames
-        if not surplus or (surplus > 0 and not frames.chunks[0].promised):
-            return recording
-    return MpegRecording(path, frames)
+    from_within = MpegRecording(path, frames)
+    if len(frames.chunks) > 1:
+        return from_within
+    try:
+        from_beginning = LibsndfileRecording(whole(path), frames.n_frames)
+    except RefusedByLibsndfile:
+        return from_within
+    surplus = from_beginning.promised - frames.n_frames
+    is_right = not surplus or (surplus > 0 and not frames.chunks[0].promised)
+    return _Mp3(from_beginning, from_within) if is_right else from_within
