@@ -76,6 +76,8 @@ def _format(part: Part) -> Format:
     try:
         with _opened(part) as file:
             n_frames, encoding = file.frames, f"{file.format} {file.subtype}"
+            if file.format == "RAW":  # what libsndfile makes of anything that is called .au or .snd
+                raise RefusedByLibsndfile("unreadable (Format not recognised)")
             if n_frames <= 0:
                 raise UnusableAudio(EMPTY)
             if n_frames >= UNKNOWN_LENGTH:

@@ -19,6 +19,8 @@ AMR, AMR_WB = b"#!AMR\n", b"#!AMR-WB\n"
 AMR_SIZES = (12, 13, 15, 17, 19, 20, 26, 31, 5, 6, 5, 5, 0, 0, 0, 0)
 AMR_WB_SIZES = (17, 23, 32, 36, 40, 46, 50, 58, 60, 5, 5, 0, 0, 0, 0, 0)
 """Bytes behind the first of a frame, by the four bits in it that say its mode."""
+LAST_SPEECH = 8
+"""Modes above say that nothing was sent; up to it, a bit says whether the frame came through undamaged."""
 BOXES = (b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide", b"pnot")
 """With which an MP4 or MOV may begin."""
 JOINED = "joined of several files (cut it into its parts, or write it anew)"
@@ -106,9 +108,10 @@ def _check_amr(content: Content) -> None:
     while place < len(content):
         if content[place : place + len(magic)] == magic:
             raise UnusableAudio(JOINED)
-        if content[place] & 0b1000_0011:
+        mode, is_good = content[place] >> 3 & 15, content[place] >> 2 & 1
+        if content[place] & 0b1000_0011 or (mode <= LAST_SPEECH and not is_good):
             raise UnusableAudio(f"cut off or damaged (no frame of AMR at byte {place} of {len(content)})")
-        place += 1 + sizes[content[place] >> 3 & 15]
+        place += 1 + sizes[mode]
     if place > len(content):
         raise cut_off(len(content), place, "bytes are there")
 

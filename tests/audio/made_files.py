@@ -1,10 +1,13 @@
-"""Small recordings of every kind, made for the tests of audio."""
+"""Small recordings of every kind, made for the tests of audio, and what holds for all of them."""
 
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import soundfile
+
+from src.audio.decoders import read_format, read_frames
+from src.audio.io import count_samples, load_stretch, load_waveform, read_header
 
 RATE = 16_000
 
@@ -95,3 +98,16 @@ def with_bytes(path: Path, corrections: dict[int, bytes]) -> Path:
         content[place : place + len(new)] = new
     path.write_bytes(content)
     return path
+
+
+def assert_lengths_agree(path: Path) -> np.ndarray:
+    """Check that everything that tells or uses a length tells the same; return the frames, shape (n, channels)."""
+    frames, rate = read_frames(path)
+    assert read_format(path).n_frames == len(frames)
+    assert read_header(path).duration == len(frames) / rate
+    assert count_samples(path, rate) == len(frames) == len(load_waveform(path, rate))
+    assert abs(len(load_waveform(path)) - count_samples(path)) <= 1
+    for start in (0, 1, 1_000, len(frames) // 2, len(frames) - 1_000, len(frames) - 1):
+        np.testing.assert_allclose(read_frames(path, start, start + 900)[0], frames[start : start + 900], atol=1e-5)
+    np.testing.assert_allclose(load_stretch(path, 500, 2_500, rate), load_waveform(path, rate)[500:2_500], atol=1e-5)
+    return frames
