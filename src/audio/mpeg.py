@@ -24,6 +24,8 @@ DECODER_DELAY = 529
 """Samples by which every decoder of layer III is late: half its filter and one."""
 LONGEST_FRAME = 2881
 """In bytes. Less than two frames of anything may lie before the first frame: the rest of one that was cut in two."""
+ENOUGH = 4
+"""Frames in a row that are no chance, as two are in one FLAC of some thousand."""
 FILLING = 8192
 """Bytes that are 0 and may lie behind the last frame: a block of the disk, or of a tag, that was not filled."""
 
@@ -71,7 +73,8 @@ def scan(path: Path) -> Mpeg | None:
         frame promises, or files of unlike rates were joined.
     """
     with mapped(path) as content:
-        place = _first_frame(content, _behind_tags(content, 0), LONGEST_FRAME)
+        begin = _behind_tags(content, 0)
+        place = _first_frame(content, begin, LONGEST_FRAME) if content[begin : begin + 4] != b"fLaC" else -1
         header = read_header(content, place) if place >= 0 else None
         if header is None:
             return None
@@ -119,16 +122,24 @@ def _check_end(content: Content, place: int, last: Chunk) -> None:
 
 
 def _first_frame(content: Content, start: int, within: int) -> int:
-    """Return where the first frame lies that leads to another one of its kind, or to the end; -1 where none does."""
+    """Return where the first frame lies that leads to others of its kind, or to the end; -1 where none does."""
     for match in re.compile(b"\xff[\xe0-\xff]").finditer(content, start, min(len(content), start + within + 2)):
-        place = match.start()
-        header = read_header(content, place)
-        if header is None:
-            continue
-        following = read_header(content, _behind_tags(content, place + header[0]))
-        if place + header[0] == len(content) or (following and following[1] == header[1]):
-            return place
+        if _leads_on(content, match.start()):
+            return match.start()
     return -1
+
+
+def _leads_on(content: Content, place: int) -> bool:
+    """Tell whether frames of one kind follow one another from a place, so many that it is no chance."""
+    kind = None
+    for _ in range(ENOUGH):
+        header = read_header(content, place)
+        if header is None or header[1] != (kind := kind or header[1]):
+            return False
+        place = _behind_tags(content, place + header[0])
+        if place == len(content):
+            return True
+    return True
 
 
 def _behind_tags(content: Content, place: int) -> int:

@@ -63,7 +63,7 @@ def test_what_ffmpeg_writes_comes_in_as_the_sound_that_it_holds(name: str, tmp_p
     assert header.rate == rate
     assert header.duration == pytest.approx(2, abs=0.12), "an encoder fills up its last frame"
     assert pitch(waveform) == PITCH
-    assert np.std(waveform[RATE // 2 : 3 * RATE // 2]) == pytest.approx(0.5 / np.sqrt(2), rel=0.1)
+    assert np.std(waveform[RATE // 2 : 3 * RATE // 2]) == pytest.approx(0.5 / np.sqrt(2), rel=0.2)
     assert_lengths_agree(path)
 
 

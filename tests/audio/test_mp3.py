@@ -103,3 +103,9 @@ def test_an_mp3_cut_out_of_a_stream_may_begin_within_a_frame(tmp_path: Path) -> 
     n_frames = read_format(path).n_frames
     path.write_bytes(path.read_bytes()[100:])
     assert len(assert_lengths_agree(path)) == n_frames - 576
+
+
+def test_a_flac_in_which_frames_of_mp3_seem_to_stand_is_a_flac(tmp_path: Path) -> None:
+    square = np.tile(np.repeat([0.5, -0.5], 20), 400)
+    soundfile.write(tmp_path / "clip.flac", square, RATE)
+    np.testing.assert_array_equal(assert_lengths_agree(tmp_path / "clip.flac")[:, 0], square)
