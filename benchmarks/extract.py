@@ -21,7 +21,6 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -41,15 +40,17 @@ from benchmarks.made_up import (
 from src.audio.io import SPEECH_RATE
 from src.backbones import load_backbone
 from src.experiments.corpus.splits import read_split
+from src.experiments.extraction.batches import gather_batches
 from src.experiments.extraction.extract import extract
-from src.experiments.extraction.plan import plan
-from src.experiments.extraction.readers import length_or_reason, read_ahead, survey
+from src.experiments.extraction.plan import make_plan
+from src.experiments.extraction.readers import read_ahead, read_lengths
+from src.experiments.extraction.requests import Extraction, Request
 from src.utils.devices import DTYPES, choose_device, choose_precision, use_tf32
 
 VARIANTS = {
-    "a": ("one clip at a time, fp32, last layer", "fp32", ""),
-    "b": ("engine, fp32, every layer", "fp32", ""),
-    "c": ("engine, automatic precision, every layer", "auto", ""),
+    "a": ("one clip at a time, fp32, last layer", "fp32", None),
+    "b": ("engine, fp32, every layer", "fp32", None),
+    "c": ("engine, automatic precision, every layer", "auto", None),
     "d": ("engine, automatic precision, layers 0-6", "auto", "0-6"),
 }
 """Name -> what it is, precision, layers."""
@@ -131,17 +132,24 @@ def measure_plain(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def measure_engine(options: argparse.Namespace) -> dict[str, Any]:
-    """Measure `extract`, after it has warmed up on a few clips."""
+    """Measure survey and extraction, after they have warmed up on a few clips."""
     _, precision, layers = VARIANTS[options.measure]
     family, _, _ = SHAPES[options.shape]
     model = str(options.folder / "model")
     backbone = load_backbone(family, model, device=options.device, precision=precision, layers=layers)
+
+    def extract_all(dataset: Path, root: Path) -> tuple[Extraction, float]:
+        started = time.perf_counter()
+        request = Request(dataset, [SPLIT], family, model, options.device, precision, layers)
+        (part,) = make_plan(request, root=root).splits
+        return extract(part, backbone, request), time.perf_counter() - started
+
     with tempfile.TemporaryDirectory(dir=options.folder) as place:
-        extract(options.folder / "warm_up", SPLIT, backbone, family, root=Path(place))
-        done = extract(options.folder / "clips", SPLIT, backbone, family, root=Path(place))
+        extract_all(options.folder / "warm_up", Path(place))
+        done, seconds = extract_all(options.folder / "clips", Path(place))
     return {
-        "seconds": done.seconds,
-        "waited": done.waited / done.seconds,
+        "seconds": seconds,
+        "waited": done.waited / seconds,
         "precision": backbone.identity()["precision"],
         "last_layer": backbone.layers[-1],
         **memory_used(),
@@ -153,14 +161,14 @@ def measure_decoding(options: argparse.Namespace) -> dict[str, Any]:
 
     def read_all(dataset: Path) -> float:
         files = read_split(dataset, SPLIT)["file"].tolist()
-        lengths = {file: n for file, (n, _) in survey(length_of, dataset, files).items()}
-        batches = [batch for unit in plan(lengths, batch_samples=16 * 16_000, window_samples=1e9) for batch in unit]
+        lengths = {file: length.samples(SPEECH_RATE) for file, length in read_lengths(dataset, files).items()}
+        units = gather_batches(lengths, batch_samples=16 * 16_000, window_samples=1e9)
+        batches = [batch for unit in units for batch in unit]
         started = time.perf_counter()
         for _ in read_ahead(dataset, batches, rate=SPEECH_RATE, min_samples=400):
             pass
         return time.perf_counter() - started
 
-    length_of = partial(length_or_reason, SPEECH_RATE, 400)
     read_all(options.folder / "warm_up")
     return {"seconds": read_all(options.folder / "clips")}
 

@@ -19,8 +19,9 @@ import pandas as pd
 import psutil
 
 from benchmarks.made_up import SHAPES, SPLIT, hardware, save_model, write_clips
-from src.backbones import load_backbone
-from src.experiments.extraction.extract import extract
+from src.experiments.extraction.engines import in_one_process
+from src.experiments.extraction.plan import make_plan
+from src.experiments.extraction.requests import Request
 from src.utils.dataset import FILE_COLUMNS
 from src.utils.embedding_store import EmbeddingStore, Row
 from src.utils.embeddings import load_embeddings
@@ -71,8 +72,8 @@ def extract_corpus(options: argparse.Namespace) -> None:
     """Extract the corpus that was named, as `fab GenerateEmbeddings` would."""
     family, _, _ = SHAPES[options.shape]
     model = str(options.extract.parent / "model")
-    backbone = load_backbone(family, model, device=options.device, precision=options.precision)
-    extract(options.extract, SPLIT, backbone, family, root=options.extract.parent)
+    request = Request(options.extract, [SPLIT], family, model, options.device, options.precision)
+    list(in_one_process(make_plan(request, root=options.extract.parent)))
 
 
 def peak_memory(dataset: Path, options: argparse.Namespace) -> float:

@@ -91,9 +91,9 @@ def embed(recording: "str | Path | np.ndarray", backbone: str, model: str = "") 
     from src.utils.paths import absolute
 
     loaded = load_backbone(backbone, model)
-    is_waveform = isinstance(recording, np.ndarray)
-    waveform = recording if is_waveform else load_waveform(absolute(str(recording)), loaded.rate)
-    return clip_statistics(loaded, waveform)[0]
+    if not isinstance(recording, np.ndarray):
+        recording = load_waveform(absolute(str(recording)), loaded.rate)
+    return clip_statistics(loaded, recording)[0]
 
 
 def fit(train: "EmbeddingTable", val: "EmbeddingTable", classifier: str, **hyperparameters: Any) -> "Classifier":

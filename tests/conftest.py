@@ -62,7 +62,8 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a project root, not to be changed: datasets/corpus, split, with the lfcc embeddings of its splits."""
     from src.experiments.corpus.catalogue import generate_tables
     from src.experiments.corpus.splits import DOWNSTREAM, SplitShares, split_dataset
-    from src.experiments.extraction.requests import Request, extract_splits
+    from src.experiments.extraction.engines import extract_splits
+    from src.experiments.extraction.requests import Request
 
     root = tmp_path_factory.mktemp("project")
     dataset = write_corpus(root / "datasets" / "corpus", people=16, clips=4)

@@ -25,6 +25,8 @@ FLOORS = {
     "metrics": 0,
 }
 """A room imports from rooms on lower floors, and from itself."""
+FACE, FACE_ROOM = "src/__init__.py", "tasks"
+"""What notebooks see; it stands beside the tasks, above all other rooms."""
 STAGES = {
     "corpus": 0,
     "runs": 1,
@@ -87,7 +89,7 @@ def calls(tree: ast.Module, file: str) -> Iterator[tuple[str, ast.Call]]:
 
 
 def imports_point_down(tree: ast.Module, file: str) -> Iterator[str]:
-    room = file.split("/")[1]
+    room = FACE_ROOM if file == FACE else file.split("/")[1]
     for name in imports(tree, file):
         top, _, below = name.partition(".")
         other = below.split(".")[0]

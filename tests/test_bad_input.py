@@ -123,6 +123,12 @@ LAYER = f"{STORE}/layers/layer-00.f32"
 RESULTS = put("runs/run0/test_results.json", '{"eer": {"value": 0.5, "low": null, "high": null}}')
 SCORED = put("runs/run0/scores.csv", "file,label,score,speaker,gender,system\na.wav,spoof,0.5,Ana_F001,F,xtts\n")
 TESTED = both(trained, RESULTS, SCORED)
+BOTH_CLASSES = "".join(f"{n}.wav,{('spoof', 'bona-fide')[n % 2]},{n / 8},Ana_F00{n // 2},F,\n" for n in range(8))
+TWO_TESTED = both(
+    TESTED,
+    put("runs/run0/scores.csv", f"file,label,score,speaker,gender,system\n{BOTH_CLASSES}"),
+    lambda root: shutil.copytree(root / "runs" / "run0", root / "runs" / "run1") and None,
+)
 ONE_PERSON = both(
     remove(f"{CORPUS}/*_voices/Person0[1-9]*"), remove(f"{CORPUS}/*_voices/Person1*"), remove(f"{CORPUS}/*.csv")
 )
@@ -148,7 +154,7 @@ CASES = [
     (f"SplitDataset {D} --pretext=1", nothing, r"--pretext must lie in \[0, 1\)"),
     (f"SplitDataset {D} --train=0.8 --val=0.2", nothing, "leave some for the test"),
     (f"SplitDataset {D} --train=half", nothing, "--train must be a number, not 'half'"),
-    (f"SplitDataset {D} --seed=-3", nothing, "--seed must be 0 or more"),
+    (f"SplitDataset {D} --seed=-3", nothing, "--seed must lie in 0 to 4294967295, not"),
     (f"GenerateDatasetCSV {D} SplitDataset {D}", ONE_PERSON, "cannot fill the 5 splits"),
     (f"NormalizeDataset {D} --method=loud", nothing, "Unknown method 'loud'; allowed: peak, rms"),
     (f"NormalizeDataset {D} --method=rms --target-rms=0", nothing, "--target-rms must lie in"),
@@ -179,7 +185,7 @@ CASES = [
     (f"GenerateEmbeddings {LFCC} --layers=6-2", nothing, "--layers must be a range or a list .*, not '6-2'"),
     (f"GenerateEmbeddings {LFCC} --layers=99", nothing, "There is no layer 99: this model has the layers 0 to 0"),
     (f"GenerateEmbeddings {LFCC} --precision=fp16", nothing, "lfcc knows no precision 'fp16'"),
-    (f"GenerateEmbeddings {LFCC}", remove(f"{CORPUS}/fake_voices/Person00_F000_Fake"), "recordings of .* are gone"),
+    (f"GenerateEmbeddings {LFCC}", remove(f"{CORPUS}/fake_voices/Person00_F000_Fake"), "recordings .* are missing"),
     (f"GenerateEmbeddings {D} --backbone=wav2vec2 --device=tpu", nothing, "Unknown device 'tpu'"),
     (f"GenerateEmbeddings {D} --backbone=wav2vec2 --device=cuda:77", nothing, "There is no device cuda:77"),
     (f"GenerateEmbeddings {D} --backbone=wav2vec2 --precision=fp16", nothing, "Unknown precision 'fp16'"),
@@ -207,12 +213,12 @@ CASES = [
         edit_bytes(LAYER, lambda content: content[:-1] + bytes([content[-1] ^ 1])),
         "1 of [0-9]+ rows are not what was written .*index.csv and run fab GenerateEmbeddings again",
     ),
-    (f"EmbeddingsInfo {D}", edit_bytes(LAYER, lambda content: content[:-1]), "layer-00.f32 is gone or cut off; delete"),
-    ("EmbeddingsInfo --backbone=lfcc", remove(f"{STORE}/layers"), "layer-00.f32 is gone or cut off; delete"),
+    (f"EmbeddingsInfo {D}", edit_bytes(LAYER, lambda content: content[:-1]), "layer-00.f32 is missing or truncated"),
+    ("EmbeddingsInfo --backbone=lfcc", remove(f"{STORE}/layers"), "layer-00.f32 is missing or truncated; delete"),
     ("EmbeddingsInfo", remove(f"{STORE}/journal.csv"), "index.csv is damaged: it does not fit journal.csv; delete"),
     ("EmbeddingsInfo", put(f"{STORE}/meta.json", "{"), "meta.json .*not valid JSON"),
     ("EmbeddingsInfo", put(f"{STORE}/index.csv", "file,label\na,spoof\n"), "index.csv is damaged: it does not fit"),
-    (f"VisualizeEmbeddings {LFCC} --color-by=mood", nothing, "Unknown --color-by 'mood'; allowed: label"),
+    (f"VisualizeEmbeddings {LFCC} --color-by=mood", nothing, "color.by.* must be one of label, .* not 'mood'"),
     (f"VisualizeEmbeddings {LFCC} --layer=5", nothing, "There is no layer 5"),
     (f"TrainModel {LFCC}", nothing, "No classifier given"),
     (f"TrainModel {LFCC} --classifier=knn", nothing, "Unknown classifier 'knn'; allowed: mlp, svm, rf, lr"),
@@ -281,7 +287,7 @@ CASES = [
         put("h.json", json.dumps({"classifier": "rf"})),
         "No classifier given .*allowed: mlp, svm, rf, lr",
     ),
-    (f"CompareLayers {LFCC} --classifier=svm --seed=-1", nothing, "--seed must be 0 or more"),
+    (f"CompareLayers {LFCC} --classifier=svm --seed=-1", nothing, "--seed must lie in 0 to 4294967295, not"),
     ("ReproduceRun", nothing, "Which run"),
     ("ReproduceRun --study-number=0", nothing, "Whose study"),
     ("ReproduceRun --study-number=0 --classifier=svm", nothing, "There is no study 0 of svm"),
@@ -298,6 +304,18 @@ CASES = [
     ("EvaluateScores", nothing, "No score file given"),
     ("EvaluateScores --scores=none.txt", nothing, "none.txt"),
     ("EvaluateScores --scores=s.txt", put("s.txt", "a 1.0\nb 2.0\n"), "key"),
+    # fault 17: nothing is written over what is read
+    ("EvaluateScores --scores=s.txt --output=s.txt", put("s.txt", ""), "--output is .*s.txt, which is read"),
+    ("EvaluateScores --scores=s.txt --key=k --output=./k", both(put("s.txt", ""), put("k", "")), "--output is .*k, "),
+    (
+        "EvaluateScores --scores=s.txt --asv-scores=a --output=datasets/../a",
+        both(put("s.txt", ""), put("a", "")),
+        "--output is .*a, which is read",
+    ),
+    ("EvaluateScores --scores=s.txt --output=datasets", put("s.txt", ""), "--output must be a file, and .*datasets is"),
+    ("CompareRuns --runs=run0,run1 --output=runs", TWO_TESTED, "--output must be a file, and .*runs is a folder"),
+    ("CompareRuns --runs=run0,run1 --output=runs/run1/scores.csv", TWO_TESTED, "--output is .*scores.csv, which is"),
+    ("CompareRuns --runs=run0,run1 --output=datasets/no/../../runs/run0/hyperparameters.json", TWO_TESTED, "--output"),
     (f"Pipeline {D} --backbone=lfcc --classifier=knn", nothing, "Unknown classifier 'knn'"),
     ("Pipeline --backbone=lfcc --classifier=svm", nothing, "There is no folder .*release"),
 ]

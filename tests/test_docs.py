@@ -1,17 +1,22 @@
 """What the documents say is true: tasks, flags, paths and pins exist."""
 
 import re
+import runpy
 import subprocess
 import sys
 import tomllib
+import types
 from pathlib import Path
+from typing import Any
 
 import pytest
 from fabric import Task
 from invoke.loader import FilesystemLoader
+from packaging.requirements import Requirement
+from packaging.version import Version
 
 ROOT = Path(__file__).resolve().parents[1]
-DOCUMENTS = [*ROOT.glob("*.md"), ROOT / "runs" / "README.md"]
+DOCUMENTS = [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), ROOT / "runs" / "README.md"]
 DESIGNED_TASKS = {
     "PrepareDataset",
     "GenerateDatasetCSV",
@@ -96,13 +101,76 @@ def test_the_file_map_lists_every_room() -> None:
     assert rooms == set(re.findall(r"`src/(\w+)/`", (ROOT / "README.md").read_text()))
 
 
+def project_table() -> dict[str, Any]:
+    return tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+
+
 def test_every_requirement_is_pinned_and_says_why() -> None:
     lines = [line for line in (ROOT / "requirements.txt").read_text().splitlines() if line and not line.startswith("#")]
     assert lines
     for line in lines:
         assert re.fullmatch(r"[\w-]+==[\w.]+\s+# .{10,}", line), line
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
-    assert all("==" in requirement for requirement in project["project"]["optional-dependencies"]["dev"])
+    assert all("==" in requirement for requirement in project_table()["optional-dependencies"]["dev"])
+
+
+def test_every_pin_lies_above_a_lower_bound_of_the_project() -> None:
+    pins = [Requirement(line.partition("#")[0]) for line in (ROOT / "requirements.txt").read_text().splitlines()[2:]]
+    bounds = [Requirement(line) for line in project_table()["dependencies"]]
+    assert [pin.name for pin in pins] == [bound.name for bound in bounds]
+    for pin, bound in zip(pins, bounds, strict=True):
+        (least,), (exact,) = bound.specifier, pin.specifier
+        assert least.operator == ">="
+        assert Version(least.version) <= Version(exact.version), bound.name
+
+
+def test_every_dependency_says_what_it_is_for() -> None:
+    lines = (ROOT / "pyproject.toml").read_text().splitlines()
+    project = project_table()
+    listed = [line for line in lines if re.match(r' +"[\w\[\]-]+[>=]=', line)]
+    assert len(listed) == len(project["dependencies"]) + sum(map(len, project["optional-dependencies"].values()))
+    for line in listed:
+        assert re.search(r"# .{5,}", line), line
+
+
+def test_the_project_is_installed_editable_or_not_at_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "Private :: Do Not Upload" in project_table()["classifiers"]
+    setuptools: Any = types.ModuleType("setuptools.build_meta")
+    editable = ("get_requires_for_build_editable", "prepare_metadata_for_build_editable", "build_editable")
+    for hook in (*editable, "build_wheel", "get_requires_for_build_wheel", "build_sdist"):
+        setattr(setuptools, hook, object())
+    monkeypatch.setitem(sys.modules, "setuptools.build_meta", setuptools)
+    build = runpy.run_path(str(ROOT / ".ci" / "editable_only.py"))
+    for hook in editable:
+        assert build[hook] is getattr(setuptools, hook)
+    system = tomllib.loads((ROOT / "pyproject.toml").read_text())["build-system"]
+    assert (system["build-backend"], system["backend-path"]) == ("editable_only", [".ci"])
+    for hook in ("get_requires_for_build_wheel", "prepare_metadata_for_build_wheel", "build_wheel", "build_sdist"):
+        with pytest.raises(SystemExit, match="pip install -e") as refused:
+            build[hook]("folder", {})
+        assert len(str(refused.value.code).splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("reason", "may_be"),
+    [
+        ("needs a CUDA GPU", True),
+        ("needs the data of speech-mini (AUDIOS_DATA)", True),
+        ("needs a browser: install one of chromium", False),
+        ("PostgreSQL is not installed: apt-get install postgresql", False),
+        ("could not import 'nbclient': it needs a CUDA GPU", False),
+    ],
+)
+def test_only_a_gpu_and_data_may_be_missing_in_ci(reason: str, may_be: bool, tmp_path: Path) -> None:
+    (tmp_path / "test_one.py").write_text(
+        f"import pytest\n\n@pytest.mark.skipif(True, reason={reason!r})\ndef test_a(): ...\n\n"
+        f"def test_b(): pytest.skip({reason!r})\n\n@pytest.mark.xfail\ndef test_c(): assert False\n"
+    )
+    options = ["-q", "-p", "no:cacheprovider", "-c", "/dev/null", "--junitxml=tests.xml", "test_one.py"]
+    subprocess.run([sys.executable, "-m", "pytest", *options], cwd=tmp_path, capture_output=True, check=True)
+    judge = [sys.executable, str(ROOT / ".ci" / "skipped.py"), "tests.xml"]
+    done = subprocess.run(judge, cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == int(not may_be)
+    assert done.stderr.count(reason) == (0 if may_be else 2)
 
 
 def test_listing_the_tasks_imports_nothing_heavy() -> None:

@@ -12,7 +12,7 @@ def add_noise(waveform: np.ndarray, snr: float, rng: np.random.Generator) -> np.
     ----------
     waveform : np.ndarray, shape (n,)
     snr : float
-        Power of the waveform over power of the noise, in dB.
+        Power of the waveform over power of the noise, in dB; a constant offset has no power.
     rng : np.random.Generator
 
     Returns
@@ -26,7 +26,7 @@ def add_noise(waveform: np.ndarray, snr: float, rng: np.random.Generator) -> np.
     20
     """
     if not np.isfinite(snr):
-        raise ValueError(f"--snr must be a finite number of decibels, not {snr}.")
+        raise ValueError(f"`snr` must be a finite number of decibels, not {snr}.")
     noise = rng.standard_normal(waveform.size) * rms(waveform) * 10 ** (-snr / 20)
     noisy = waveform + noise
     return (noisy / max(1.0, np.abs(noisy).max())).astype(np.float32)

@@ -1,38 +1,50 @@
-"""Two decoders behind one face: libsndfile, and FFmpeg (through PyAV) for the FLAC files that libsndfile refuses.
+"""Which decoder reads a recording: told from its first bytes, since the suffix of a name may be wrong.
 
-libsndfile decodes WAV, FLAC, MP3 and OGG, and finds any place in a recording at once. It refuses FLAC files that do
-not say how long they are, and many of ASVspoof 2021; FFmpeg reads those from their beginning up to the place wanted.
-A file that breaks off, or loses frames on the way, is refused by both.
+1. Containers of chunks (WAV, AIFF, AU, CAF, W64, RF64) and Ogg are divided into the recordings that were joined, and
+   read by libsndfile; their headers are checked against the file before (`chunks.py`, `ogg.py`).
+2. MPEG audio (MP3) is followed from frame to frame (`mpeg.py`): libsndfile decodes it where its header is right, and
+   FFmpeg frame by frame where it is not.
+3. FLAC is read by libsndfile. It refuses files that do not say how long they are, and many of ASVspoof 2021.
+4. What libsndfile refuses is read by FFmpeg: those FLAC files, and M4A, AAC, AMR, WMA and the sound of video files.
+
+A recording that breaks off, or loses something on the way, is refused, whoever decodes it.
 """
 
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-import soundfile
 
-SECOND_CHANCE = ".flac"
-EMPTY = "empty (no samples)"
-UNKNOWN_LENGTH = 2**63 - 1  # what libsndfile says of a FLAC that was written into a pipe
+from src.audio import chunks, mpeg, ogg
+from src.audio.by_ffmpeg import FfmpegRecording
+from src.audio.by_libsndfile import LibsndfileRecording, RefusedByLibsndfile
+from src.audio.mpeg_decoder import MpegRecording
+from src.audio.recording import Format, Recording
+from src.audio.slices import mapped, whole
+from src.audio.unusable import EMPTY, UnusableAudio
+from src.audio.whole import JOINED, check_whole
+
+HEAD_OF_FLAC = b"fLaC\0\0\0\x22"
 
 
-class UnusableAudio(ValueError):  # noqa: N818 (a state of the recording, named as users read it)
-    """A recording from which nothing can be computed; the message is the reason."""
+def open_recording(path: Path) -> Recording:
+    """Find the decoder that reads a recording.
 
-
-@dataclass(frozen=True)
-class Format:
-    """What a recording is before any sample of it is used."""
-
-    n_frames: int
-    """Samples of each channel."""
-    rate: int
-    """In hertz."""
-    channels: int
-    encoding: str
-    """Container and coding, such as `WAV PCM_16`."""
+    Raises
+    ------
+    UnusableAudio
+        When none does, or it is not all there.
+    """
+    parts = chunks.parts_of(path) or ogg.parts_of(path)
+    if not parts and not check_whole(path) and (frames := mpeg.scan(path)):
+        return _mpeg(path, frames)
+    try:
+        recording = LibsndfileRecording(parts or whole(path))
+    except RefusedByLibsndfile as refusal:
+        if len(parts) > 1:
+            raise
+        return FfmpegRecording(path, str(refusal))
+    return _Flac(path, recording) if recording.format.encoding.startswith("FLAC") else recording
 
 
 def read_format(path: Path) -> Format:
@@ -41,18 +53,9 @@ def read_format(path: Path) -> Format:
     Raises
     ------
     UnusableAudio
-        When no decoder can read it.
+        When no decoder can read it, or it is not all there.
     """
-    try:
-        info = soundfile.info(path)
-        refusal = _length_reason(info.frames)
-        if not refusal:
-            return Format(info.frames, info.samplerate, info.channels, f"{info.format} {info.subtype}")
-    except (soundfile.LibsndfileError, RuntimeError) as error:
-        refusal = _reason(error)
-    if path.suffix.lower() != SECOND_CHANCE:
-        raise UnusableAudio(refusal)
-    return _format_by_ffmpeg(path, refusal)
+    return open_recording(path).format
 
 
 def read_frames(path: Path, start: int = 0, stop: int | None = None) -> tuple[np.ndarray, int]:
@@ -70,96 +73,60 @@ def read_frames(path: Path, start: int = 0, stop: int | None = None) -> tuple[np
     UnusableAudio
         When no decoder can read it, or it breaks off.
     """
+    recording = open_recording(path)
+    return recording.read(start, stop), recording.rate
+
+
+class _Flac:
+    """A FLAC that libsndfile has opened: what it cannot decode, FFmpeg may."""
+
+    def __init__(self, path: Path, recording: LibsndfileRecording) -> None:
+        self._path, self._recording = path, recording
+        self.format, self.rate, self.channels = recording.format, recording.rate, recording.channels
+
+    def blocks(self) -> Iterator[np.ndarray]:
+        """Yield all of it in blocks of shape (n, channels), float32."""
+        return self._recording.blocks()
+
+    def read(self, start: int = 0, stop: int | None = None) -> np.ndarray:
+        """Return frames `start` to `stop` (None = the end), float32 of shape (n, channels)."""
+        if not start:
+            with mapped(self._path) as content:
+                if content.find(HEAD_OF_FLAC, len(HEAD_OF_FLAC)) > 0:  # of the second file the header says nothing
+                    raise UnusableAudio(JOINED)
+        try:
+            return self._recording.read(start, stop)
+        except RefusedByLibsndfile as refusal:
+            return FfmpegRecording(self._path, str(refusal)).read(start, stop)
+
+
+class _Mp3:
+    """An MP3 whose header is right: libsndfile decodes it from the beginning, FFmpeg stretches from within."""
+
+    def __init__(self, from_beginning: LibsndfileRecording, from_within: MpegRecording) -> None:
+        self._from_beginning, self._from_within = from_beginning, from_within
+        self.format, self.rate, self.channels = from_within.format, from_within.rate, from_within.channels
+
+    def blocks(self) -> Iterator[np.ndarray]:
+        """Yield all of it in blocks of shape (n, channels), float32."""
+        return self._from_within.blocks()
+
+    def read(self, start: int = 0, stop: int | None = None) -> np.ndarray:
+        """Return frames `start` to `stop` (None = the end), float32 of shape (n, channels)."""
+        return (self._from_within if start else self._from_beginning).read(start, stop)
+
+
+def _mpeg(path: Path, frames: mpeg.Mpeg) -> Recording:
+    """Let libsndfile decode an MP3 where it drops nothing of it and puts nothing in between."""
+    if not frames.n_frames:
+        raise UnusableAudio(EMPTY)
+    from_within = MpegRecording(path, frames)
+    if len(frames.chunks) > 1:
+        return from_within
     try:
-        with soundfile.SoundFile(path) as file:
-            refusal = _length_reason(file.frames)
-            if not refusal:
-                first, last = (min(place, file.frames) for place in (start, file.frames if stop is None else stop))
-                if first:
-                    file.seek(first)
-                return file.read(max(0, last - first), dtype="float32", always_2d=True), file.samplerate
-    except (soundfile.LibsndfileError, RuntimeError) as error:
-        refusal = _reason(error)
-    if path.suffix.lower() != SECOND_CHANCE:
-        raise UnusableAudio(refusal)
-    return _read_by_ffmpeg(path, start, stop, refusal)
-
-
-@contextmanager
-def _or_else(refusal: str) -> Iterator[None]:
-    """When FFmpeg fails as well, the first decoder's refusal is the reason."""
-    import av
-
-    try:
-        yield
-    except (av.FFmpegError, IndexError):  # IndexError: no sound in it
-        raise UnusableAudio(refusal) from None
-
-
-def _header_by_ffmpeg(path: Path) -> Format:
-    """Return what the header says; `n_frames` is 0 where it does not say the length."""
-    import av
-
-    with av.open(str(path), format="flac") as container:
-        stream = container.streams.audio[0]
-        seconds = float(stream.duration * stream.time_base) if stream.duration and stream.time_base else 0.0
-        return Format(round(seconds * stream.rate), stream.rate, stream.channels, "FLAC (by FFmpeg)")
-
-
-def _format_by_ffmpeg(path: Path, refusal: str) -> Format:
-    with _or_else(refusal):
-        header = _header_by_ffmpeg(path)
-        n_frames = header.n_frames or sum(block.shape[1] for block in _blocks_by_ffmpeg(path))
-    if not n_frames:
-        raise UnusableAudio(refusal)
-    return replace(header, n_frames=n_frames)
-
-
-def _read_by_ffmpeg(path: Path, start: int, stop: int | None, refusal: str) -> tuple[np.ndarray, int]:
-    kept, position = [], 0
-    with _or_else(refusal):
-        header = _header_by_ffmpeg(path)
-        for block in _blocks_by_ffmpeg(path):
-            first, position = position, position + block.shape[1]
-            if position > start:
-                kept.append(block[:, max(0, start - first) : None if stop is None else max(0, stop - first)])
-            if stop is not None and position >= stop:
-                break
-        else:
-            if position < header.n_frames:
-                raise UnusableAudio(f"cut off or damaged ({position} of {header.n_frames} samples can be decoded)")
-    if not position:
-        raise UnusableAudio(refusal)
-    return np.concatenate([np.empty((header.channels, 0), np.float32), *kept], axis=1).T, header.rate
-
-
-def _blocks_by_ffmpeg(path: Path) -> Iterator[np.ndarray]:
-    """Yield the samples in blocks of shape (channels, n), float32; a gap between two blocks is an error."""
-    import av
-
-    with av.open(str(path), format="flac") as container:
-        stream = container.streams.audio[0]
-        stream.codec_context.options = {"err_detect": "crccheck+explode"}  # no damaged frame passes
-        to_float, position = av.AudioResampler(format="fltp"), 0
-        for frame in container.decode(stream):
-            if frame.time is not None and round(frame.time * stream.rate) != position:
-                raise UnusableAudio(f"cut off or damaged (samples are missing after {position / stream.rate:.2f} s)")
-            for converted in to_float.resample(frame):
-                block = converted.to_ndarray()
-                position += block.shape[1]
-                yield block
-
-
-def _length_reason(n_frames: int) -> str:
-    """Say what is wrong with a length, if anything."""
-    if n_frames <= 0:
-        return EMPTY
-    return "" if n_frames < UNKNOWN_LENGTH else "unreadable (its header does not say how long it is; write it anew)"
-
-
-def _reason(error: Exception) -> str:
-    """Shorten libsndfile's words to the part that says what is wrong."""
-    if "File does not exist" in str(error):  # it does, that was checked: so much for an MP3 of a few bytes
-        return "unreadable (too little of it is there)"
-    words = str(error).rsplit(": ", 1)[-1].strip().rstrip(".") or "cut off or damaged"
-    return f"unreadable ({words})"
+        from_beginning = LibsndfileRecording(whole(path), frames.n_frames)
+    except RefusedByLibsndfile:
+        return from_within
+    surplus = from_beginning.promised - frames.n_frames
+    is_right = not surplus or (surplus > 0 and not frames.chunks[0].promised)
+    return _Mp3(from_beginning, from_within) if is_right else from_within

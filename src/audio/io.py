@@ -1,14 +1,19 @@
 """Recordings in, waveforms out: the door through which all audio comes into the project.
 
-A waveform is a float32 array of shape (n,), mono (channels averaged), within [-1, 1]; its rate in hertz travels
-beside it. A recording whose samples go beyond full scale (floating-point files; the ripple of resampling) is scaled
-down as a whole, which, unlike clipping, leaves no trace but its level.
+A waveform is a float32 array of shape (n,), mono (channels averaged, unless that cancels the sound), within [-1, 1];
+its rate in hertz travels beside it. A recording whose samples go beyond full scale (floating-point files; the ripple of
+resampling) is scaled down as a whole, which, unlike clipping, leaves no trace but its level.
 
-`decoders.py` decodes, soxr resamples. A recording that cannot be used raises `UnusableAudio`, whose text is the reason
-alone, short enough for a cell of `rejected-files.csv`.
+`decoders.py` finds the decoder, `channels.py` mixes, soxr resamples, `usable.py` judges what came out. A recording that
+cannot be used raises `UnusableAudio`, whose text is the reason alone, short enough for a cell of `rejected-files.csv`.
+
+Lengths are counted, not believed: what `read_header` and `count_samples` say is what decoding gives. For WAV, FLAC and
+their kin a few bytes are read; of MP3, Ogg, AAC and AMR the whole file is read but not decoded (some 2 ms for a minute
+of sound); of M4A, WMA, films and FLAC of unknown length all of it is decoded (some 0.1 s for a minute).
 """
 
 from dataclasses import dataclass
+from functools import lru_cache
 from math import gcd
 from pathlib import Path
 
@@ -16,19 +21,41 @@ import numpy as np
 import soundfile
 import soxr
 
-from src.audio.decoders import EMPTY, UnusableAudio, read_format, read_frames
+from src.audio.channels import cancelling_channel, to_mono
+from src.audio.decoders import open_recording, read_format
+from src.audio.recording import Recording
+from src.audio.unusable import UnusableAudio
+from src.audio.usable import SILENT, check_not_wild, check_usable, finite, is_silent
 
-AUDIO_SUFFIXES = (".wav", ".flac", ".mp3", ".ogg")
+__all__ = [
+    "AUDIO_SUFFIXES",
+    "SILENT",
+    "SPEECH_RATE",
+    "AudioHeader",
+    "UnusableAudio",
+    "check_usable",
+    "count_samples",
+    "is_silent",
+    "load_stretch",
+    "load_waveform",
+    "read_header",
+    "save_waveform",
+]
+
+AUDIO_SUFFIXES = (
+    ".wav", ".flac", ".mp3", ".ogg",
+    ".aac", ".aif", ".aiff", ".amr", ".au", ".caf", ".m4a", ".oga", ".opus", ".rf64", ".snd", ".w64", ".wma",
+    ".3gp", ".mkv", ".mov", ".mp4", ".webm",
+)  # fmt: skip
+"""Of recordings and of films, whose sound is a recording too; in small letters."""
 SPEECH_RATE = 16_000
-SILENT = "silent (no sample above -80 dBFS)"
-SILENCE_PEAK = 1e-4  # -80 dB below full scale: three steps of a 16-bit recording
 MARGIN_SECONDS = 0.25
 """What is resampled on either side of a stretch and thrown away; the filter of the resampler is far shorter."""
 
 
 @dataclass(frozen=True)
 class AudioHeader:
-    """What a file says about itself before any sample is decoded."""
+    """What is known of a recording before its samples are used."""
 
     duration: float
     """In seconds."""
@@ -36,11 +63,11 @@ class AudioHeader:
     """In hertz."""
     channels: int
     encoding: str
-    """Container and coding as libsndfile names them, such as `WAV PCM_16`."""
+    """Container and coding, such as `WAV PCM_16`."""
 
 
 def read_header(path: Path) -> AudioHeader:
-    """Read duration, rate, channels and encoding without decoding the sound.
+    """Read duration, rate, channels and encoding; most recordings need not be decoded for it.
 
     Raises
     ------
@@ -55,7 +82,7 @@ def read_header(path: Path) -> AudioHeader:
 
 
 def count_samples(path: Path, rate: int = SPEECH_RATE) -> int:
-    """Return how many samples a recording has at a rate, from its header; the raised errors are `read_header`'s."""
+    """Return how many samples a recording has at a rate; the errors are those of `read_header`."""
     _check_exists(path)
     found = read_format(path)
     return found.n_frames * rate // found.rate
@@ -67,7 +94,7 @@ def load_waveform(path: Path, rate: int = SPEECH_RATE) -> np.ndarray:
     Parameters
     ----------
     path : Path
-        WAV, FLAC, MP3 or OGG, of any rate and number of channels.
+        A recording of any rate and number of channels, or a film with sound.
     rate : int
         The rate wanted, in hertz.
 
@@ -81,10 +108,12 @@ def load_waveform(path: Path, rate: int = SPEECH_RATE) -> np.ndarray:
     FileNotFoundError
         When there is no such file.
     UnusableAudio
-        When it is unreadable, empty, not finite or silent.
+        When it is unreadable, cut off, damaged, empty, not finite, silent, or silent but for a few wild samples.
     """
     _check_exists(path)
-    waveform, own_rate = _read_mono(path)
+    recording = open_recording(path)
+    samples, own_rate = recording.read(), recording.rate
+    waveform = to_mono(samples, cancelling_channel([samples]) if recording.channels > 1 else None)
     check_usable(waveform)
     if own_rate != rate:
         waveform = soxr.resample(waveform, own_rate, rate)
@@ -96,7 +125,9 @@ def load_stretch(path: Path, start: int, stop: int, rate: int = SPEECH_RATE) -> 
     """Decode a stretch of a long recording as `load_waveform` does, reading little more than the stretch.
 
     A stretch may be silent where the recording is not, so silence is no error here; and it is brought within full scale
-    by itself.
+    by itself. Where a recording cannot be sought, or not exactly (GSM, MP3, M4A, films), it is decoded from its
+    beginning up to the end of the stretch. The first stretch of several channels needs one pass over all of them, which
+    tells whether they cancel each other.
 
     Parameters
     ----------
@@ -117,17 +148,18 @@ def load_stretch(path: Path, start: int, stop: int, rate: int = SPEECH_RATE) -> 
         As `load_waveform`.
     """
     _check_exists(path)
-    own_rate = read_format(path).rate
+    recording = open_recording(path)
+    own_rate, channel = recording.rate, _channel_of(path, recording)
     if own_rate == rate:
-        return _within_full_scale(_finite(_read_mono(path, start, stop)[0]))
+        return _within_full_scale(_sound(to_mono(recording.read(start, stop), channel)))
     # a period holds a whole number of samples at either rate, so that both grids meet where the margins begin and end
     period = rate // gcd(rate, own_rate)
     own_period = own_rate // gcd(rate, own_rate)
     margin = int(MARGIN_SECONDS * rate) // period + 1
     first, last = max(0, start // period - margin), -(-stop // period) + margin
-    waveform = _finite(_read_mono(path, first * own_period, last * own_period)[0])
+    waveform = _sound(to_mono(recording.read(first * own_period, last * own_period), channel))
     resampled = soxr.resample(waveform, own_rate, rate)
-    return _within_full_scale(_finite(resampled[start - first * period : stop - first * period]))
+    return _within_full_scale(finite(resampled[start - first * period : stop - first * period]))
 
 
 def save_waveform(path: Path, waveform: np.ndarray, rate: int = SPEECH_RATE) -> None:
@@ -149,46 +181,29 @@ def save_waveform(path: Path, waveform: np.ndarray, rate: int = SPEECH_RATE) -> 
         raise OSError(f"{path.parent} cannot be written ({error}); is the disk full?") from error
 
 
-def check_usable(waveform: np.ndarray) -> None:
-    """Raise `UnusableAudio` for a waveform that is empty, not finite or silent.
-
-    Silent means that no sample is further than 80 dB below full scale from the mean: a constant offset is silence.
-
-    >>> check_usable(np.zeros(100))
-    Traceback (most recent call last):
-    src.audio.decoders.UnusableAudio: silent (no sample above -80 dBFS)
-    """
-    _finite(waveform)
-    if is_silent(waveform):
-        raise UnusableAudio(SILENT)
-
-
-def is_silent(waveform: np.ndarray) -> bool:
-    """Tell whether no sample is further than 80 dB below full scale from the mean."""
-    return float(np.abs(waveform - waveform.mean()).max()) < SILENCE_PEAK
-
-
 def _check_exists(path: Path) -> None:
     if not path.is_file():
         raise FileNotFoundError(f"There is no recording {path}.")
 
 
-def _read_mono(path: Path, start: int = 0, stop: int | None = None) -> tuple[np.ndarray, int]:
-    """Decode frames and average their channels: float64 of shape (n,), and the rate."""
-    samples, rate = read_frames(path, start, stop)
-    with np.errstate(invalid="ignore"):  # infinities of both signs; the check finds what becomes of them
-        return samples.mean(axis=1, dtype=np.float64), rate
+def _sound(stretch: np.ndarray) -> np.ndarray:
+    """Check a stretch before it is resampled or scaled."""
+    check_not_wild(finite(stretch), is_stretch=True)
+    return stretch
+
+
+def _channel_of(path: Path, recording: Recording) -> int | None:
+    """Return what `cancelling_channel` says of a whole recording, so that all its stretches are mixed in one way."""
+    if recording.channels == 1:
+        return None
+    state = path.stat()
+    return _channel_of_state(path, state.st_mtime_ns, state.st_size)
+
+
+@lru_cache(maxsize=64)
+def _channel_of_state(path: Path, _changed: int, _size: int) -> int | None:
+    return cancelling_channel(open_recording(path).blocks())
 
 
 def _within_full_scale(waveform: np.ndarray) -> np.ndarray:
     return (waveform / max(np.abs(waveform).max(), 1.0)).astype(np.float32)
-
-
-def _finite(waveform: np.ndarray) -> np.ndarray:
-    """Return a waveform that holds samples, all of them numbers."""
-    if waveform.size == 0:
-        raise UnusableAudio(EMPTY)
-    n_bad = int(np.count_nonzero(~np.isfinite(waveform)))
-    if n_bad:
-        raise UnusableAudio(f"not finite ({n_bad} of {waveform.size} samples are NaN or infinite)")
-    return waveform

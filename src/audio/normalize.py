@@ -1,36 +1,41 @@
 """Level: how loud a waveform is, and bringing it to a wanted loudness.
 
-Spoofs are often louder than the genuine speech they imitate; a detector that hears only this is worth nothing.
+Spoofs are often louder than the bona fide speech they imitate; a detector that hears only this is worth nothing.
 Peak normalisation brings the largest sample to full scale; RMS normalisation brings the root mean square to a target,
 and stops at the gain where the largest sample would pass full scale.
+
+A constant offset, such as a cheap sound card adds, is no sound: no level counts it, and normalisation takes it away.
 """
 
 from collections.abc import Callable
 
 import numpy as np
 
+ROUNDING = 1e-7
+"""What may be left of a constant of float32, as a share of it, when its mean is taken away."""
+
 
 def rms(waveform: np.ndarray) -> float:
-    """Return the root mean square of a waveform of shape (n,).
+    """Return the root mean square of a waveform of shape (n,) about its mean.
 
-    >>> rms(np.array([0.3, -0.3, 0.3, -0.3]))
+    >>> round(rms(np.array([0.3, -0.3, 0.3, -0.3]) + 0.2), 6)
     0.3
     """
-    return float(np.sqrt(np.mean(np.square(waveform, dtype=np.float64))))
+    return float(np.std(waveform, dtype=np.float64))
 
 
 def normalize_peak(waveform: np.ndarray) -> np.ndarray:
-    """Scale a waveform so that its largest sample is 1; silence stays as it is.
+    """Take the mean away and scale a waveform so that its largest sample is 1; silence becomes zeros.
 
-    >>> normalize_peak(np.array([0.1, -0.5], dtype=np.float32))
-    array([ 0.2, -1. ], dtype=float32)
+    >>> normalize_peak(np.array([0.1, -0.5, 0.1, 0.1], dtype=np.float32) + 1)
+    array([ 0.33333334, -1.        ,  0.33333334,  0.33333334], dtype=float32)
     """
-    peak = np.abs(waveform).max(initial=0.0)
-    return (waveform / peak).astype(np.float32) if peak > 0 else waveform.astype(np.float32)
+    sound, peak = _sound_and_peak(waveform)
+    return (sound / peak).astype(np.float32)
 
 
 def normalize_rms(waveform: np.ndarray, target_rms: float = 0.1) -> np.ndarray:
-    """Scale a waveform to a root mean square of `target_rms`, or as near as full scale allows.
+    """Take the mean away and scale to a root mean square of `target_rms`, or as near as full scale allows.
 
     >>> round(rms(normalize_rms(np.array([0.3, -0.3]), target_rms=0.1)), 6)
     0.1
@@ -38,12 +43,20 @@ def normalize_rms(waveform: np.ndarray, target_rms: float = 0.1) -> np.ndarray:
     np.float32(1.0)
     """
     if not 0 < target_rms <= 1:
-        raise ValueError(f"--target-rms must lie in (0, 1], not {target_rms:g}; 0.1 is -20 dBFS.")
-    level = rms(waveform)
-    if level == 0:
-        return waveform.astype(np.float32)
-    gain = min(target_rms / level, 1 / np.abs(waveform).max())
-    return np.clip(waveform * gain, -1, 1).astype(np.float32)
+        raise ValueError(f"`target_rms` must lie in (0, 1], not {target_rms:g}; 0.1 is -20 dBFS.")
+    sound, peak = _sound_and_peak(waveform)
+    level = rms(sound)
+    gain = min(target_rms / level, 1 / peak) if level else 1.0
+    return np.clip(sound * gain, -1, 1).astype(np.float32)
+
+
+def _sound_and_peak(waveform: np.ndarray) -> tuple[np.ndarray, float]:
+    """Return a waveform without its offset, and its largest sample; silence has the peak 1."""
+    sound = waveform - (waveform.mean(dtype=np.float64) if waveform.size else 0.0)
+    peak = float(np.abs(sound).max(initial=0.0))
+    if peak <= ROUNDING * np.abs(waveform).max(initial=0.0):
+        return np.zeros(waveform.shape), 1.0
+    return sound, peak
 
 
 METHODS: dict[str, Callable[[np.ndarray, float], np.ndarray]] = {

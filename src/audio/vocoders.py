@@ -52,9 +52,9 @@ def copy_synthesis(waveform: np.ndarray, rate: int, *, vocoder: str = "griffinli
     ((8000,), dtype('float32'), 0.354)
     """
     if vocoder not in VOCODERS:
-        raise ValueError(f"vocoder {vocoder!r} is not known; give one of: {', '.join(sorted(VOCODERS))}")
+        raise ValueError(f"Unknown vocoder '{vocoder}'; allowed: {', '.join(sorted(VOCODERS))}.")
     if waveform.ndim != 1:
-        raise ValueError(f"waveform has shape {waveform.shape}; give one channel, shape (n,)")
+        raise ValueError(f"`waveform` must be one channel of shape (n,), not {waveform.shape}.")
     if not np.any(waveform):
         return np.zeros(len(waveform), dtype=np.float32)
     copy = VOCODERS[vocoder](waveform, rate, seed).astype(np.float64)

@@ -1,16 +1,20 @@
 """Backbones turn waveforms into frames: self-supervised speech models and spectral features, behind one contract.
 
 A backbone is one file and one row of the table below; the row names a function
-`load(model, device, precision, layers)`.
+`load(model, device, precision, layers)`. Its file may also offer `identify(name, model, device, precision, layers)`,
+which says what a store of this backbone says of itself without loading the model (see `identify_backbone`).
 """
+
+import importlib
+from typing import Any
 
 from src.backbones.contract import Backbone
 from src.utils.registry import lookup
 
 BACKBONES = {
-    "wav2vec2": "src.backbones.self_supervised:load_wav2vec2",
-    "hubert": "src.backbones.self_supervised:load_hubert",
-    "wavlm": "src.backbones.self_supervised:load_wavlm",
+    "wav2vec2": "src.backbones.families:load_wav2vec2",
+    "hubert": "src.backbones.families:load_hubert",
+    "wavlm": "src.backbones.families:load_wavlm",
     "lfcc": "src.backbones.lfcc:load_lfcc",
 }
 """Name of a backbone -> "module:function"."""
@@ -19,7 +23,7 @@ CPU_ONLY = ("lfcc",)
 
 
 def load_backbone(
-    name: str, model: str = "", *, device: str = "auto", precision: str = "auto", layers: str = ""
+    name: str, model: str | None = None, *, device: str = "auto", precision: str = "auto", layers: str | None = None
 ) -> Backbone:
     """Load a backbone.
 
@@ -27,14 +31,14 @@ def load_backbone(
     ----------
     name : str
         A row of BACKBONES.
-    model : str
-        Hub id or local folder; empty for the backbone's default.
+    model : str, optional
+        Hub id or local folder; None for the backbone's default.
     device : str
         "auto" (CUDA where there is one), "cpu", "cuda" or "cuda:1".
     precision : str
         "auto" (bf16 where the hardware computes in it), "fp32", "tf32" or "bf16".
-    layers : str
-        Hidden layers to keep, such as "0-6" or "0,3,6"; none above the highest (or 1) is computed. Empty for all.
+    layers : str, optional
+        Hidden layers to keep, such as "0-6" or "0,3,6"; none above the highest (or 1) is computed. None for all.
 
     Raises
     ------
@@ -43,3 +47,28 @@ def load_backbone(
     """
     backbone: Backbone = lookup(BACKBONES, name, "backbone")(model, device, precision, layers)
     return backbone
+
+
+def identify_backbone(
+    name: str, model: str | None = None, *, device: str = "auto", precision: str = "auto", layers: str | None = None
+) -> dict[str, Any] | None:
+    """Return what `load_backbone(...).identity()` would hold, as far as it is known without loading the model.
+
+    Parameters
+    ----------
+    name, model, device, precision, layers
+        As for `load_backbone`.
+
+    Returns
+    -------
+    dict or None
+        Some of the identity's entries, "digest" among them; None when nothing can be said before the model is loaded.
+
+    Raises
+    ------
+    ValueError
+        When what is asked for cannot be.
+    """
+    lookup(BACKBONES, name, "backbone")
+    known = getattr(importlib.import_module(BACKBONES[name].split(":")[0]), "identify", None)
+    return known(name, model, device, precision, layers) if known else None

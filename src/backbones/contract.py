@@ -25,7 +25,7 @@ class Backbone(Protocol):
     min_samples: int
     """Shorter waveforms give no frame."""
     batch_seconds: float
-    """Seconds of audio, padding included, that go through it at once without want of memory."""
+    """Seconds of audio, padding included, that go through it at once and fit into memory."""
 
     def identity(self) -> dict[str, Any]:
         """Return what decides the numbers: model, digest, precision, normalisation, rate, layers, dimension."""
@@ -40,8 +40,8 @@ class Backbone(Protocol):
         """Return the statistics of b waveforms of any lengths."""
 
 
-def parse_layers(text: str, n_layers: int) -> tuple[int, ...]:
-    """Turn what `--layers` says into the layers to keep, ascending; nothing said keeps all.
+def parse_layers(text: str | None, n_layers: int) -> tuple[int, ...]:
+    """Turn a list of layers in words into the layers to keep, ascending; None keeps all.
 
     >>> parse_layers("0-2,6", 13)
     (0, 1, 2, 6)
@@ -52,11 +52,11 @@ def parse_layers(text: str, n_layers: int) -> tuple[int, ...]:
         When it is no list of layers, or one is not there.
     """
     chosen: set[int] = set()
-    for part in text.split(",") if text.strip() else [f"0-{n_layers - 1}"]:
+    for part in text.split(",") if text and text.strip() else [f"0-{n_layers - 1}"]:
         found = re.fullmatch(r"\s*([0-9]+)\s*(?:-\s*([0-9]+)\s*)?", part)
         first, last = (int(found[1]), int(found[2] or found[1])) if found else (1, 0)
         if first > last:
-            raise ValueError(f"--layers must be a range or a list such as 0-6 or 0,3,6, not '{text}'.")
+            raise ValueError(f"`layers` must be a range or a list such as 0-6 or 0,3,6, not '{text}'.")
         if last >= n_layers:
             raise ValueError(f"There is no layer {last}: this model has the layers 0 to {n_layers - 1}.")
         chosen.update(range(first, last + 1))

@@ -62,16 +62,21 @@ class Lfcc:
         return pooled, [len(frames) for frames in features]
 
 
-def load_lfcc(model: str, device: str, precision: str, layers: str) -> Lfcc:
+def load_lfcc(model: str | None, device: str, precision: str, layers: str | None) -> Lfcc:
     """Make the features; they know no models and run on the CPU."""
     if model:
-        raise ValueError(f"lfcc has no models to choose from; leave out --model={model}.")
+        raise ValueError(f"lfcc has no models to choose from; leave out `model={model}`.")
     if precision not in ("auto", "fp32"):
-        raise ValueError(f"lfcc knows no precision '{precision}'; leave out --precision.")
+        raise ValueError(f"lfcc knows no precision '{precision}'; leave out `precision`.")
     if device not in ("auto", "cpu"):
-        raise ValueError(f"lfcc runs on the CPU; leave out --device={device}.")
+        raise ValueError(f"lfcc runs on the CPU; leave out `device={device}`.")
     parse_layers(layers, n_layers=1)
     return Lfcc()
+
+
+def identify(name: str, model: str | None, device: str, precision: str, layers: str | None) -> dict[str, Any]:
+    """Return what the features say of themselves; see `identify_backbone`."""
+    return load_lfcc(model, device, precision, layers).identity()
 
 
 def lfcc(waveform: np.ndarray) -> np.ndarray:

@@ -9,7 +9,6 @@ import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,15 +16,9 @@ import torch
 
 from src.backbones.contract import Statistics, parse_layers
 from src.backbones.padding import ValidGroupNorm, count_frames, pool_frames, samples_of_one_frame
-from src.backbones.pretrained import load_pretrained
+from src.backbones.pretrained import displayed_name, load_pretrained
 from src.utils.devices import DTYPES, choose_device, choose_precision, free_memory, keep_freed_memory, use_tf32
 
-FAMILIES = {
-    "wav2vec2": "facebook/wav2vec2-base",
-    "hubert": "facebook/hubert-large-ls960-ft",
-    "wavlm": "microsoft/wavlm-base",
-}
-"""Family (transformers' model_type) -> the model taken when none is named."""
 NORMALISATION_EPSILON = 1e-7
 MOST_SECONDS = {"cpu": 16, "cuda": 512}
 """Beyond these a batch gains nothing: larger arrays fall out of a CPU's caches, and a GPU is busy."""
@@ -36,7 +29,9 @@ COPIES_OF_FIRST_CONVOLUTION = 8
 class SelfSupervisedBackbone:
     """A frozen speech model; layer 0 enters the transformer, its last layer leaves it."""
 
-    def __init__(self, family: str, name: str, *, device: torch.device, precision: str, layers: str = "") -> None:
+    def __init__(
+        self, family: str, name: str, *, device: torch.device, precision: str, layers: str | None = None
+    ) -> None:
         pretrained = load_pretrained(family, name)
         config, self.model = pretrained.config, pretrained.model
         self.family, self.name, self._digest = family, name, pretrained.digest
@@ -60,7 +55,7 @@ class SelfSupervisedBackbone:
         """Return what decides the numbers."""
         return {
             "backbone": self.family,
-            "model": Path(self.name).name if Path(self.name).is_dir() else self.name,
+            "model": displayed_name(self.name),
             "digest": self._digest,
             "precision": self.precision,
             "normalisation": "zero mean, unit variance" if self.normalise else "none",
@@ -176,17 +171,9 @@ def _valid(samples: Sequence[int], batch: torch.Tensor) -> torch.Tensor:
     return torch.arange(batch.shape[1], device=batch.device) < lengths[:, None]
 
 
-def _load(family: str, model: str, device: str, precision: str, layers: str) -> SelfSupervisedBackbone:
+def load_family(family: str, name: str, *, device: str, precision: str, layers: str | None) -> SelfSupervisedBackbone:
+    """Load a model of a family onto a device; `load_backbone` says what the options mean and what is raised."""
     chosen = choose_device(device)
     return SelfSupervisedBackbone(
-        family,
-        model or FAMILIES[family],
-        device=chosen,
-        precision=choose_precision(precision, chosen),
-        layers=layers,
+        family, name, device=chosen, precision=choose_precision(precision, chosen), layers=layers
     )
-
-
-load_wav2vec2 = partial(_load, "wav2vec2")
-load_hubert = partial(_load, "hubert")
-load_wavlm = partial(_load, "wavlm")

@@ -1,10 +1,11 @@
 """The AUDIOS layout: genuine speech and spoofs side by side, one folder a person.
 
-    <corpus>/real_voices/<Name>_<F|M>NNN/*.{wav,flac,mp3,ogg}
+    <corpus>/real_voices/<Name>_<F|M>NNN/*.wav, *.flac, ...
     <corpus>/fake_voices/<Name>_<F|M>NNN_Fake/*
-    <corpus>/SOURCES.csv        optional: columns file, system: what made each spoof
+    <corpus>/SOURCES.csv        optional: columns file, system: what made each spoof (`sources.py`)
 
-The person's gender and id are part of the folder's name. Hidden files and files of other kinds are passed over.
+The person's gender and id are part of the folder's name. Whatever else lies there is passed over and told
+(`passed_over.py`); hidden files and folders are passed over silently.
 """
 
 import re
@@ -14,45 +15,47 @@ from pathlib import Path
 import pandas as pd
 
 from src.audio.io import AUDIO_SUFFIXES
+from src.corpora import Listing
+from src.corpora.passed_over import is_hidden, is_recording, is_system_folder, notes_on_folders, notes_on_the_rest
+from src.corpora.sources import read_sources
 from src.utils.dataset import FILE_COLUMNS
 from src.utils.labels import BONAFIDE, LABEL_NAMES, SPOOF
+from src.utils.people import composed
 
 REAL_FOLDER, FAKE_FOLDER = "real_voices", "fake_voices"
-SOURCES_TABLE = "SOURCES.csv"
+SIDES = {REAL_FOLDER: ("", BONAFIDE), FAKE_FOLDER: ("_Fake", SPOOF)}
+"""Folder of a side -> what its people's folders end in, and the label of its clips."""
 PERSON = re.compile(r"(?P<speaker>.+)_(?P<id>(?P<gender>[FM])\d+)")
 
 
-def read_layout(dataset: Path) -> pd.DataFrame:
-    """List the clips of a corpus laid out the AUDIOS way.
-
-    Returns
-    -------
-    pd.DataFrame
-        Columns file, speaker, id, gender, label, system; sorted by file, genuine speech first.
+def read_layout(dataset: Path) -> Listing:
+    """List the clips of a corpus laid out the AUDIOS way, sorted by file, genuine speech first.
 
     Raises
     ------
     FileNotFoundError
         When one of the two voice folders is missing.
     ValueError
-        When a person's folder is not named as it should be, or there is no clip.
+        When a person's folder is not named as it should be, SOURCES.csv cannot be read, or there is no clip.
     """
-    rows = [*_clips(dataset, REAL_FOLDER, "", BONAFIDE), *_clips(dataset, FAKE_FOLDER, "_Fake", SPOOF)]
+    rows = [row for side in SIDES for row in _clips(dataset, side)]
+    passed_over = [*notes_on_the_rest(dataset, tuple(SIDES)), *notes_on_folders(dataset, _person_folders(dataset))]
     if not rows:
         raise ValueError(
-            f"{dataset} holds no recording ({', '.join(AUDIO_SUFFIXES)}) in {REAL_FOLDER}/ or {FAKE_FOLDER}/."
+            f"{dataset} holds no recording ({', '.join(AUDIO_SUFFIXES)}) in a person's folder in {REAL_FOLDER}/ or "
+            f"{FAKE_FOLDER}/. {' '.join(passed_over)}".strip()
         )
-    table = pd.DataFrame(rows, columns=FILE_COLUMNS[:-1])
-    systems = _systems(dataset)
-    is_spoof = table["label"] == LABEL_NAMES[SPOOF]
-    table["system"] = [
-        systems.get(file, "") if spoof else "" for file, spoof in zip(table["file"], is_spoof, strict=True)
+    files = pd.DataFrame(rows, columns=FILE_COLUMNS[:-1])
+    systems, notes = read_sources(dataset, files["file"].tolist())
+    is_spoof = files["label"] == LABEL_NAMES[SPOOF]
+    files["system"] = [
+        systems.get(file, "") if spoof else "" for file, spoof in zip(files["file"], is_spoof, strict=True)
     ]
-    return table
+    return Listing(files, (*passed_over, *notes))
 
 
 def person_folders(dataset: Path, side: str, suffix: str = "") -> list[tuple[Path, re.Match[str]]]:
-    """Return the folders of the people of one side, with the parts of their names.
+    """Return the folders of the people of one side, with the parts of their names in composed Unicode form.
 
     Raises
     ------
@@ -68,8 +71,11 @@ def person_folders(dataset: Path, side: str, suffix: str = "") -> list[tuple[Pat
             "as DatasetPreparation.md says."
         )
     found = []
-    for person in sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith(".")):
-        match = PERSON.fullmatch(person.name.removesuffix(suffix)) if person.name.endswith(suffix) else None
+    for person in sorted(path for path in folder.iterdir() if path.is_dir()):
+        if is_hidden(person) or is_system_folder(person):
+            continue
+        name = composed(person.name)
+        match = PERSON.fullmatch(name.removesuffix(suffix)) if name.endswith(suffix) else None
         if match is None:
             raise ValueError(f"{person} should be named <Name>_<F|M>NNN{suffix}, as in Maria_F003{suffix}.")
         found.append((person, match))
@@ -77,32 +83,16 @@ def person_folders(dataset: Path, side: str, suffix: str = "") -> list[tuple[Pat
 
 
 def recordings_in(folder: Path) -> list[Path]:
-    """Return the recordings that lie in a folder, sorted by name."""
-    return sorted(
-        path
-        for path in folder.iterdir()
-        if path.suffix.lower() in AUDIO_SUFFIXES and not path.name.startswith(".") and not path.is_dir()
-    )
+    """Return the recordings that lie in a folder, links to missing ones included, sorted by name."""
+    return sorted(path for path in folder.iterdir() if is_recording(path))
 
 
-def _clips(dataset: Path, side: str, suffix: str, label: int) -> Iterator[tuple[str, str, str, str, str]]:
+def _clips(dataset: Path, side: str) -> Iterator[tuple[str, str, str, str, str]]:
+    suffix, label = SIDES[side]
     for folder, person in person_folders(dataset, side, suffix):
         for path in recordings_in(folder):
-            yield (
-                f"{side}/{folder.name}/{path.name}",
-                person["speaker"],
-                person["id"],
-                person["gender"],
-                LABEL_NAMES[label],
-            )
+            yield f"{side}/{folder.name}/{path.name}", person[0], person["id"], person["gender"], LABEL_NAMES[label]
 
 
-def _systems(dataset: Path) -> dict[str, str]:
-    path = dataset / SOURCES_TABLE
-    if not path.is_file():
-        return {}
-    table = pd.read_csv(path, dtype=str, keep_default_na=False)
-    missing = {"file", "system"} - set(table.columns)
-    if missing:
-        raise ValueError(f"{path} needs the columns file and system; it has {', '.join(table.columns)}.")
-    return dict(zip(table["file"], table["system"], strict=True))
+def _person_folders(dataset: Path) -> list[Path]:
+    return [folder for side, (suffix, _) in SIDES.items() for folder, _ in person_folders(dataset, side, suffix)]

@@ -71,7 +71,7 @@ def clone_repository(url: str, folder: Path) -> None:
         When there is no git.
     """
     command = ["git", "clone", "--quiet", "--depth=1", "--", url, str(folder)]
-    # Without a prompt, a repository that has gone asks for no password for ever.
+    # Without a prompt, a repository that does not exist any more does not wait for a password.
     environment = {**os.environ, "GIT_TERMINAL_PROMPT": "0"}
     try:
         done = subprocess.run(

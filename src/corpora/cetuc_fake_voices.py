@@ -131,7 +131,7 @@ def prepare(
     ConnectionError
         When a download fails.
     FileNotFoundError
-        When an address has gone, git is missing, or not one clip was found.
+        When an address does not exist any more, git is missing, or not one clip was found.
     ValueError
         When `output` is a file, or an archive is damaged or not safe.
     """

@@ -22,6 +22,7 @@ from src.audio.io import AUDIO_SUFFIXES
 from src.corpora.audios import FAKE_FOLDER, REAL_FOLDER
 from src.utils.archives import ARCHIVE_SUFFIXES, extract_archive, is_archive
 from src.utils.files import read_json, write_json
+from src.utils.people import composed
 
 logger = logging.getLogger(__name__)
 
@@ -153,7 +154,7 @@ class _Layout:
             name, known = self.spoof_names.get(voice.id, fallback), fallback
             folder = f"{side}/{name}_{voice.id}"
         # Within a side one id under two names is two people, of whom one has a wrong id: they must not be mixed.
-        if voice.name and known not in (voice.name, UNNAMED):
+        if voice.name and composed(known) not in (composed(voice.name), UNNAMED):
             return folder, [f"{voice.shown}: left out, {voice.id} is {known} already"]
         remarks = []
         (self.corpus / folder).mkdir(parents=True, exist_ok=True)

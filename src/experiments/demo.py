@@ -1,7 +1,7 @@
 """A small corpus that the project makes itself, so that the whole chain can be seen working without any download.
 
-Voices come from a source-filter synthesiser, spoofs are Griffin-Lim copies of them. Both are machine-made: what a
-classifier reaches here says that the chain works and nothing about deepfakes.
+Its voices are a buzz through a few resonances (`src/audio/voices.py`), its spoofs Griffin-Lim copies of them. Both are
+machine-made: what a classifier reaches here shows that the chain works and says nothing about deepfakes.
 """
 
 from collections.abc import Iterator
@@ -15,8 +15,8 @@ from src.audio.voices import draw_voice, speak
 from src.corpora.audios import REAL_FOLDER
 from src.experiments.corpus.splits import SplitShares
 from src.experiments.corpus.transforms import add_noise_to_dataset, create_spoofs
-from src.experiments.extraction.projections import draw_embeddings
-from src.experiments.pipeline import Step, run_pipeline
+from src.experiments.extraction.projections import Drawing, draw_embeddings
+from src.experiments.pipeline import Chain, Step, run_pipeline
 from src.utils.dataset import FILES_TABLE, read_files, write_tables
 from src.utils.files import atomic_path, remove_leftovers
 from src.utils.labels import SPOOF, parse_label
@@ -25,7 +25,7 @@ from src.utils.parallel import map_clips
 N_PEOPLE = 24
 CLIPS_PER_PERSON = 5
 SECONDS = (2.0, 3.0)
-SNR = 30
+SNR = 36
 """In dB: clean copies would be told apart without a single error."""
 N_TRIALS = 12
 
@@ -53,11 +53,9 @@ def run_demo(root: Path, *, seed: int = 7) -> Iterator[str]:
     make_demo_corpus(dataset, seed=seed)
     yield str(Step("CreateSpoofs, AddNoise", f"{N_PEOPLE} made-up voices, copied, noise at {SNR} dB", dataset))
     shares = SplitShares(pretext=0, train=0.5, val=0.25)
-    for step in run_pipeline(
-        dataset, root=root, backbone="lfcc", classifier="svm", trials=N_TRIALS, shares=shares, seed=seed
-    ):
+    for step in run_pipeline(dataset, Chain("lfcc", "svm", trials=N_TRIALS, shares=shares, seed=seed), root=root):
         yield str(step)
-    for picture in draw_embeddings(dataset, "lfcc", root=root, methods=("umap",), seed=seed):
+    for picture in draw_embeddings(dataset, "lfcc", Drawing(seed=seed), root=root, methods=("umap",)):
         yield str(Step("VisualizeEmbeddingsUMAP", "a picture of the training clips", picture))
     yield (
         "With recordings of your own: lay them out as DatasetPreparation.md says in datasets/release, then run\n"

@@ -44,11 +44,6 @@ def compute_cllr(y_true: npt.ArrayLike, y_scores: npt.ArrayLike) -> float:
     float
         At least 0; 1 for scores that say nothing.
 
-    Raises
-    ------
-    ValueError
-        When labels or scores break the conventions, see `checks.check_scores`.
-
     Examples
     --------
     >>> compute_cllr([1, 1, 0], [0.0, 0.0, 0.0])
@@ -94,15 +89,8 @@ def fit_calibration(y_true: npt.ArrayLike, y_scores: npt.ArrayLike) -> Calibrati
 
     Parameters
     ----------
-    y_true : array-like, shape (n,)
-        Labels: 1 bona fide, 0 spoof.
-    y_scores : array-like, shape (n,)
-        Scores, higher = more bona fide.
-
-    Raises
-    ------
-    ValueError
-        When labels or scores break the conventions, see `checks.check_scores`.
+    y_true, y_scores : array-like, shape (n,)
+        Labels (1 bona fide, 0 spoof) and scores (higher = more bona fide); see `checks.check_scores` for its errors.
 
     Examples
     --------

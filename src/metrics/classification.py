@@ -22,10 +22,8 @@ def confusion_matrix(y_true: npt.ArrayLike, y_scores: npt.ArrayLike, threshold: 
 
     Parameters
     ----------
-    y_true : array-like, shape (n,)
-        Labels: 1 bona fide, 0 spoof.
-    y_scores : array-like, shape (n,)
-        Scores, higher = more bona fide.
+    y_true, y_scores : array-like, shape (n,)
+        Labels (1 bona fide, 0 spoof) and scores (higher = more bona fide); see `checks.check_scores` for its errors.
     threshold : float
         A trial is called bona fide where score >= threshold.
 

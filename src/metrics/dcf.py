@@ -33,10 +33,8 @@ def compute_min_dcf(
 
     Parameters
     ----------
-    y_true : array-like, shape (n,)
-        Labels: 1 bona fide, 0 spoof.
-    y_scores : array-like, shape (n,)
-        Scores, higher = more bona fide.
+    y_true, y_scores : array-like, shape (n,)
+        Labels (1 bona fide, 0 spoof) and scores (higher = more bona fide); see `checks.check_scores` for its errors.
     p_spoof : float
         Prior probability of a spoof, in (0, 1).
     c_miss, c_fa : float

@@ -32,10 +32,8 @@ def detection_error_curve(y_true: npt.ArrayLike, y_scores: npt.ArrayLike) -> tup
 
     Parameters
     ----------
-    y_true : array-like, shape (n,)
-        Labels: 1 bona fide, 0 spoof.
-    y_scores : array-like, shape (n,)
-        Scores, higher = more bona fide.
+    y_true, y_scores : array-like, shape (n,)
+        Labels (1 bona fide, 0 spoof) and scores (higher = more bona fide); see `checks.check_scores` for its errors.
 
     Returns
     -------
@@ -45,11 +43,6 @@ def detection_error_curve(y_true: npt.ArrayLike, y_scores: npt.ArrayLike) -> tup
         Share of spoofs accepted (P_fa), falling from 1 to 0.
     thresholds : np.ndarray, shape (n + 1,)
         The lowest score less 0.001, then the sorted scores; point i rejects the i lowest trials.
-
-    Raises
-    ------
-    ValueError
-        When labels or scores break the conventions, see `checks.check_scores`.
 
     Examples
     --------
@@ -96,14 +89,10 @@ def operating_threshold(y_true: npt.ArrayLike, y_scores: npt.ArrayLike) -> float
 
 
 def compute_eer(y_true: npt.ArrayLike, y_scores: npt.ArrayLike) -> tuple[float, float]:
-    """Compute the equal error rate and the score it is reached at.
+    """Compute the equal error rate of labels (n,) and scores (n,), and the score it is reached at.
 
-    Parameters
-    ----------
-    y_true : array-like, shape (n,)
-        Labels: 1 bona fide, 0 spoof.
-    y_scores : array-like, shape (n,)
-        Scores, higher = more bona fide.
+    Label 1 is bona fide and 0 spoof, a higher score is more bona fide; a ValueError of `checks.check_scores` says what
+    is wrong with other input.
 
     Returns
     -------
@@ -111,11 +100,6 @@ def compute_eer(y_true: npt.ArrayLike, y_scores: npt.ArrayLike) -> tuple[float, 
         In [0, 1]; 0 is perfect, 0.5 is chance.
     threshold : float
         The score of the last trial rejected at that point.
-
-    Raises
-    ------
-    ValueError
-        When labels or scores break the conventions, see `checks.check_scores`.
 
     Warns
     -----
@@ -129,17 +113,52 @@ def compute_eer(y_true: npt.ArrayLike, y_scores: npt.ArrayLike) -> tuple[float, 
     """
     curve = detection_error_curve(y_true, y_scores)
     eer, threshold = equal_error_point(*curve)
-    n_distinct = 1 + np.count_nonzero(np.diff(curve[2][1:]))
-    if n_distinct < 3:
-        warnings.warn(
-            f"There are only {n_distinct} distinct score(s), so the EER of {100 * eer:.2f} % means nothing: "
-            "give scores, not decisions.",
-            stacklevel=2,
-        )
-    elif eer > 0.5:
-        warnings.warn(
-            f"The EER is {100 * eer:.2f} %, above 50 %: the score probably runs the other way "
-            "(higher must mean more bona fide).",
-            stacklevel=2,
-        )
+    if said := _doubt_of(eer, curve[2]):
+        warnings.warn(said, stacklevel=2)
     return eer, threshold
+
+
+def eer_of(y_true: npt.ArrayLike, y_scores: npt.ArrayLike) -> float:
+    """Return the EER alone, without a warning.
+
+    >>> eer_of([1, 1, 1, 0, 0, 0], [0.9, 0.8, 0.3, 0.4, 0.2, 0.1])
+    0.3333333333333333
+    """
+    return equal_error_point(*detection_error_curve(y_true, y_scores))[0]
+
+
+def eer_threshold_of(y_true: npt.ArrayLike, y_scores: npt.ArrayLike) -> float:
+    """Return the score at which the EER is reached, without a warning.
+
+    >>> eer_threshold_of([1, 1, 1, 0, 0, 0], [0.9, 0.8, 0.3, 0.4, 0.2, 0.1])
+    0.3
+    """
+    return equal_error_point(*detection_error_curve(y_true, y_scores))[1]
+
+
+def doubt(y_true: npt.ArrayLike, y_scores: npt.ArrayLike) -> str:
+    """Say in one sentence why the EER of these scores should be doubted; empty where there is no reason to.
+
+    There is one where fewer than three scores are distinct, or else where the EER is above 50 %. Whoever shows an EER
+    to a person passes this on; a study of many trials, or a part of a test, may well be worse than chance.
+
+    >>> doubt([0, 0, 1, 1], [3.0, 4.0, 1.0, 2.0])
+    'The EER is 100.00 %, above 50 %: the score probably runs the other way (higher must mean more bona fide).'
+    """
+    curve = detection_error_curve(y_true, y_scores)
+    return _doubt_of(equal_error_point(*curve)[0], curve[2])
+
+
+def _doubt_of(eer: float, thresholds: FloatArray) -> str:
+    n_distinct = 1 + np.count_nonzero(np.diff(thresholds[1:]))
+    if n_distinct < 3:
+        return (
+            f"There are only {n_distinct} distinct score(s), so the EER of {100 * eer:.2f} % means nothing: "
+            "give scores, not decisions."
+        )
+    if eer > 0.5:
+        return (
+            f"The EER is {100 * eer:.2f} %, above 50 %: the score probably runs the other way "
+            "(higher must mean more bona fide)."
+        )
+    return ""

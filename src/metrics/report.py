@@ -11,51 +11,21 @@ from collections.abc import Mapping
 import numpy as np
 import numpy.typing as npt
 
-from src.metrics.calibration import compute_cllr
 from src.metrics.checks import check_scores
 from src.metrics.classification import decision_metrics
-from src.metrics.dcf import compute_act_dcf, compute_min_dcf
-from src.metrics.eer import compute_eer
-from src.metrics.roc import compute_auc
-from src.metrics.tandem import AsvScores, asv_error_rates, min_tdcf_2019, min_tdcf_2021
-
-_RATE, _NUMBER, _COUNT = "{:.2%}", "{:.4f}", "{:.0f}"
-_ROWS = {
-    "eer": ("EER", _RATE),
-    "eer_threshold": ("EER threshold", _NUMBER),
-    "auc": ("AUC", _NUMBER),
-    "min_dcf": ("min DCF", _NUMBER),
-    "act_dcf": ("act DCF", _NUMBER),
-    "cllr": ("Cllr (bits)", _NUMBER),
-    "asv_eer": ("ASV EER", _RATE),
-    "min_tdcf_2019": ("min t-DCF (2019)", _NUMBER),
-    "min_tdcf_2021": ("min t-DCF (2021)", _NUMBER),
-    "threshold": ("Decision threshold", _NUMBER),
-    "accuracy": ("Accuracy", _RATE),
-    "balanced_accuracy": ("Balanced accuracy", _RATE),
-    "precision": ("Precision", _RATE),
-    "recall": ("Recall", _RATE),
-    "f1": ("F1", _RATE),
-    "true_bonafide": ("Bona fide accepted", _COUNT),
-    "false_spoof": ("Bona fide rejected", _COUNT),
-    "false_bonafide": ("Spoofs accepted", _COUNT),
-    "true_spoof": ("Spoofs rejected", _COUNT),
-    "n_bonafide": ("Bona fide trials", _COUNT),
-    "n_spoof": ("Spoof trials", _COUNT),
-}
+from src.metrics.table import METRICS, shown_in, written, written_bounds
+from src.metrics.tandem import AsvScores, tandem_metrics
 
 
 def evaluate(
     y_true: npt.ArrayLike, y_scores: npt.ArrayLike, threshold: float | None = None, *, asv: AsvScores | None = None
 ) -> dict[str, float]:
-    """Compute every metric of the room that the input allows.
+    """Compute every metric of `table.METRICS` that the input allows; nothing is warned of, see `eer.doubt`.
 
     Parameters
     ----------
-    y_true : array-like, shape (n,)
-        Labels: 1 bona fide, 0 spoof.
-    y_scores : array-like, shape (n,)
-        Scores, higher = more bona fide.
+    y_true, y_scores : array-like, shape (n,)
+        Labels (1 bona fide, 0 spoof) and scores (higher = more bona fide); see `checks.check_scores` for its errors.
     threshold : float, optional
         Decide bona fide where score >= threshold; comes from validation data. Without it there are no decisions.
     asv : AsvScores, optional
@@ -64,19 +34,9 @@ def evaluate(
     Returns
     -------
     dict of str to float
-        Always `eer, eer_threshold, auc, min_dcf, act_dcf, cllr, n_bonafide, n_spoof`; with `asv` also `asv_eer,
-        min_tdcf_2019, min_tdcf_2021`; with a threshold also `threshold` and the keys of
-        `classification.decision_metrics`. Rates are in [0, 1]; counts are ints.
-
-    Raises
-    ------
-    ValueError
-        When labels or scores break the conventions, see `checks.check_scores`.
-
-    Warns
-    -----
-    UserWarning
-        Once, as `eer.compute_eer`.
+        Always what the table computes from labels and scores (`eer, eer_threshold, auc, min_dcf, act_dcf, cllr`) and
+        `n_bonafide, n_spoof`; with `asv` also the keys of `tandem.tandem_metrics`; with a threshold also `threshold`
+        and the keys of `classification.decision_metrics`. Rates are in [0, 1]; counts are ints.
 
     Examples
     --------
@@ -85,19 +45,9 @@ def evaluate(
     (0.3333, 0.8889, 1, 3)
     """
     labels, scores = check_scores(y_true, y_scores)
-    eer, eer_threshold = compute_eer(labels, scores)
-    report = {
-        "eer": eer,
-        "eer_threshold": eer_threshold,
-        "auc": compute_auc(labels, scores),
-        "min_dcf": compute_min_dcf(labels, scores),
-        "act_dcf": compute_act_dcf(labels, scores),
-        "cllr": compute_cllr(labels, scores),
-    }
+    report = {key: row.compute(labels, scores) for key, row in METRICS.items() if row.compute}
     if asv is not None:
-        report["asv_eer"] = asv_error_rates(asv).eer
-        report["min_tdcf_2019"] = min_tdcf_2019(labels, scores, asv)
-        report["min_tdcf_2021"] = min_tdcf_2021(labels, scores, asv)
+        report |= tandem_metrics(labels, scores, asv)
     if threshold is not None:
         report["threshold"] = float(threshold)
         report |= decision_metrics(labels, scores, threshold)
@@ -123,7 +73,7 @@ def format_table(report: Mapping[str, float], bounds: Mapping[str, tuple[float, 
     Raises
     ------
     ValueError
-        When the report holds a key that `evaluate` does not make.
+        When the report holds a key that `table.METRICS` does not know.
 
     Examples
     --------
@@ -131,21 +81,19 @@ def format_table(report: Mapping[str, float], bounds: Mapping[str, tuple[float, 
     score: higher = more bona fide
     EER                     5.23 %   3.00 to 8.12 %
     min DCF                 0.1000
-    Spoof trials                40
+    Spoof clips                 40
     """
-    unknown = [key for key in report if key not in _ROWS]
+    unknown = [key for key in report if key not in METRICS]
     if unknown:
-        raise ValueError(f"The report has no metric named {unknown[0]!r}; known are {', '.join(_ROWS)}.")
+        raise ValueError(f"The report has no metric named {unknown[0]!r}; known are {', '.join(METRICS)}.")
     header = "score: higher = more bona fide"
-    known = [key for key in _ROWS if key in report]
-    values = {key: _ROWS[key][1].format(report[key]).replace("%", " %") for key in known}
-    width = max([len(header), *(len(_ROWS[key][0]) + 2 + len(values[key]) for key in known)])
+    rows = [row for row in shown_in("report") if row.key in report]
+    values = {row.key: written(report[row.key], row.unit) for row in rows}
+    width = max([len(header), *(len(row.title) + 2 + len(values[row.key]) for row in rows)])
     lines = [header]
-    for key in known:
-        title, form = _ROWS[key]
-        line = title + values[key].rjust(width - len(title))
-        if bounds and key in bounds:
-            low, high = (form.format(bound).replace("%", " %") for bound in bounds[key])
-            line += f"   {low.removesuffix(' %')} to {high}"
+    for row in rows:
+        line = row.title + values[row.key].rjust(width - len(row.title))
+        if bounds and row.key in bounds:
+            line += f"   {written_bounds(*bounds[row.key], row.unit)}"
         lines.append(line)
     return "\n".join(lines)

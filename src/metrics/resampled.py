@@ -40,7 +40,7 @@ def resample_metrics(
     --------
     >>> from src.metrics.bootstrap import Trials
     >>> trials = Trials(np.array([1, 0, 1, 0]), np.array(["ann", "ann", "bob", "bob"]))
-    >>> drawn = trials.draw(np.random.default_rng(7), 2)
+    >>> drawn = trials.draw(n_resamplings=2)
     >>> resample_metrics([2.0, -1.0, 0.5, 1.0], drawn)["auc"].tolist()
     [0.75, 1.0]
     """
@@ -58,7 +58,7 @@ def resample_eer(scores: npt.ArrayLike, resamplings: Resamplings) -> FloatArray:
 
     >>> from src.metrics.bootstrap import Trials
     >>> trials = Trials(np.array([1, 0, 1, 0]), np.array(["ann", "ann", "bob", "bob"]))
-    >>> resample_eer([2.0, -1.0, 0.5, 1.0], trials.draw(np.random.default_rng(7), 2)).tolist()
+    >>> resample_eer([2.0, -1.0, 0.5, 1.0], trials.draw(n_resamplings=2)).tolist()
     [0.5, 0.0]
     """
     labels, values = check_scores(resamplings.labels, scores)

@@ -16,12 +16,8 @@ from src.metrics.eer import detection_error_curve
 def roc_curve(y_true: npt.ArrayLike, y_scores: npt.ArrayLike) -> tuple[FloatArray, FloatArray, FloatArray]:
     """Return false and true positive rates for every threshold, from rejecting all trials to accepting all.
 
-    Parameters
-    ----------
-    y_true : array-like, shape (n,)
-        Labels: 1 bona fide, 0 spoof.
-    y_scores : array-like, shape (n,)
-        Scores, higher = more bona fide.
+    The trials are labels (n,), 1 for bona fide and 0 for spoof, and scores (n,), higher for bona fide; a ValueError of
+    `checks.check_scores` says what is wrong with others.
 
     Returns
     -------
@@ -31,11 +27,6 @@ def roc_curve(y_true: npt.ArrayLike, y_scores: npt.ArrayLike) -> tuple[FloatArra
         Share of bona fide trials with score >= threshold, rising from 0 to 1.
     thresholds : np.ndarray, shape (k + 1,)
         Infinity, then the distinct scores, falling.
-
-    Raises
-    ------
-    ValueError
-        When labels or scores break the conventions, see `checks.check_scores`.
 
     Examples
     --------
@@ -53,7 +44,9 @@ def roc_curve(y_true: npt.ArrayLike, y_scores: npt.ArrayLike) -> tuple[FloatArra
 
 
 def compute_auc(y_true: npt.ArrayLike, y_scores: npt.ArrayLike) -> float:
-    """Compute the area under the ROC curve: 1 is perfect, 0.5 is chance.
+    """Compute the area under the ROC curve of labels (n,) and scores (n,): 1 is perfect, 0.5 is chance.
+
+    Label 1 is bona fide and 0 spoof, a higher score is more bona fide; `checks.check_scores` refuses anything else.
 
     Examples
     --------

@@ -203,6 +203,20 @@ def min_tdcf_2021(
     return float(lowest / (cost_of_asv + min(weight_miss, weight_fa)))
 
 
+def tandem_metrics(y_true: npt.ArrayLike, y_scores: npt.ArrayLike, asv: AsvScores) -> dict[str, float]:
+    """Compute the metrics of a report that need a speaker verification system, with the costs of the challenges.
+
+    >>> asv = AsvScores(target=[3, 4, 5], nontarget=[0, 1, 2], spoof=[1, 4])
+    >>> list(tandem_metrics([1, 1, 0, 0], [2.0, -1.0, 0.0, -2.0], asv))
+    ['asv_eer', 'min_tdcf_2019', 'min_tdcf_2021']
+    """
+    return {
+        "asv_eer": asv_error_rates(asv).eer,
+        "min_tdcf_2019": min_tdcf_2019(y_true, y_scores, asv),
+        "min_tdcf_2021": min_tdcf_2021(y_true, y_scores, asv),
+    }
+
+
 def _check_priors(p_target: float, p_nontarget: float, p_spoof: float) -> None:
     check_positive(p_target=p_target, p_nontarget=p_nontarget, p_spoof=p_spoof)
     total = p_target + p_nontarget + p_spoof

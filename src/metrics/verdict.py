@@ -5,15 +5,15 @@ where too little was measured (a single person). Every part of the trials is res
 """
 
 import math
-import warnings
 from collections.abc import Mapping
 from typing import TypedDict
 
 import numpy as np
 
-from src.metrics.bootstrap import N_RESAMPLINGS, Interval, Trials, interval
+from src.metrics.bootstrap import INTERVAL_SEED, N_RESAMPLINGS, Interval, Trials, interval
 from src.metrics.report import evaluate
 from src.metrics.resampled import resample_metrics
+from src.metrics.table import shown_in
 
 
 class Metric(TypedDict):
@@ -26,11 +26,15 @@ class Metric(TypedDict):
 
 DURATION_EDGES = (0.0, 1.0, 2.0, 4.0, 8.0, 16.0)
 """In s; the last band has no end."""
-METRICS_OF_PARTS = ("eer", "min_dcf", "act_dcf", "cllr", "accuracy", "n_bonafide", "n_spoof")
 
 
 def evaluate_with_intervals(
-    trials: Trials, scores: np.ndarray, threshold: float, *, seed: int, n_resamplings: int = N_RESAMPLINGS
+    trials: Trials,
+    scores: np.ndarray,
+    threshold: float,
+    *,
+    seed: int = INTERVAL_SEED,
+    n_resamplings: int = N_RESAMPLINGS,
 ) -> dict[str, Metric]:
     """Compute every metric of `report.evaluate`, with 95 % intervals over people (and spoof systems).
 
@@ -42,21 +46,16 @@ def evaluate_with_intervals(
     threshold : float
         Of the decisions; from validation data.
     seed : int
-        Of the resampling.
-
-    Raises
-    ------
-    ValueError
-        When labels or scores break the conventions, see `checks.check_scores`.
+        Of the resampling; that of a run has no part in it.
 
     Examples
     --------
     >>> trials = Trials(np.array([1, 0, 1, 0]), np.array(["ann", "ann", "bob", "bob"]))
-    >>> evaluate_with_intervals(trials, np.array([2.0, -1.0, 0.5, 1.0]), 0.0, seed=7)["eer"]
+    >>> evaluate_with_intervals(trials, np.array([2.0, -1.0, 0.5, 1.0]), 0.0)["eer"]
     {'value': 0.5, 'low': 0.0, 'high': 1.0}
     """
     report = evaluate(trials.labels, scores, threshold)
-    drawn = resample_metrics(scores, trials.draw(np.random.default_rng(seed), n_resamplings), threshold)
+    drawn = resample_metrics(scores, trials.draw(seed, n_resamplings), threshold)
     n_people = trials.n_people
     bounds = {name: interval(values, n_people) for name, values in drawn.items()}
     return {name: as_metric(value, bounds.get(name)) for name, value in report.items()}
@@ -74,9 +73,14 @@ def as_metric(value: float, bounds: Interval | None = None) -> Metric:
 
 
 def break_down(
-    trials: Trials, scores: np.ndarray, threshold: float, parts: Mapping[str, np.ndarray], *, seed: int
+    trials: Trials,
+    scores: np.ndarray,
+    threshold: float,
+    parts: Mapping[str, np.ndarray],
+    *,
+    seed: int = INTERVAL_SEED,
 ) -> dict[str, dict[str, Metric]]:
-    """Compute the metrics of parts of the trials.
+    """Compute the metrics of parts of the trials: those that `table.METRICS` shows in breakdowns.
 
     Parameters
     ----------
@@ -90,10 +94,8 @@ def break_down(
         part, part_scores = trials.only(wanted), scores[wanted]
         n_bonafide, n_spoof = int((part.labels == 1).sum()), int((part.labels == 0).sum())
         if n_bonafide and n_spoof:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore", UserWarning)  # a part may well be worse than chance
-                metrics = evaluate_with_intervals(part, part_scores, threshold, seed=seed)
-            found[name] = {metric: metrics[metric] for metric in METRICS_OF_PARTS}
+            metrics = evaluate_with_intervals(part, part_scores, threshold, seed=seed)
+            found[name] = {row.key: metrics[row.key] for row in shown_in("breakdowns") if row.key in metrics}
         elif n_bonafide or n_spoof:
             correct = ((part_scores >= threshold) == (part.labels == 1)).mean()
             counts = {"accuracy": float(correct), "n_bonafide": n_bonafide, "n_spoof": n_spoof}

@@ -125,11 +125,9 @@ def pipeline(
     seed: int = 7,
 ) -> None:
     """Run the whole chain on a corpus, skipping what is finished; ends with the best run tested."""
-    from src.experiments.pipeline import run_pipeline
+    from src.experiments.pipeline import Chain, run_pipeline
 
-    for step in run_pipeline(
-        dataset, root=ROOT, backbone=backbone, classifier=classifier, trials=trials or None, model=model, seed=seed
-    ):
+    for step in run_pipeline(dataset, Chain(backbone, classifier, trials or None, model or None, seed=seed), root=ROOT):
         print(step)
 
 

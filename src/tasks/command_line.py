@@ -3,10 +3,9 @@
 Fabric would turn what is typed for `seed: int = 7` into a number itself, and end in a traceback when it is none. So it
 is told that every flag is text, and the function's annotations decide: int, float, str, Path (taken from where the user
 stands), any of them `| None`; bool is a switch. A task that cannot do its work ends with one line on the error stream
-and exit code 2; `fab -d TASK` shows where it happened.
+(`errors.py` writes it); `fab -d TASK` shows where it happened.
 """
 
-import errno
 import functools
 import inspect
 import logging
@@ -20,13 +19,15 @@ from typing import Any, get_args
 from fabric import task
 from invoke.exceptions import Exit
 
+from src.tasks.errors import ending, with_flags
 from src.utils.paths import absolute
 
-BAD_INPUT = 2
 STOPPED = 130  # as shells say it of Ctrl-C
+GREATEST_SEED = 2**32 - 1
+"""What every library that draws numbers takes."""
 FLAGS = {
     "dataset": "folder of the corpus (default datasets/release)",
-    "seed": "whole number from which all randomness follows (default 7)",
+    "seed": "whole number, 0 to 4294967295, from which all randomness follows (default 7)",
     "jobs": "processes; 0 = all cores (default)",
     "backbone": "wav2vec2, hubert, wavlm or lfcc",
     "classifier": "mlp, svm, rf or lr",
@@ -43,12 +44,14 @@ FLAGS = {
     "shard": "which part of the clips to do, from 0 (default 0)",
     "num_shards": "parts among which processes or machines share the clips (default 1)",
     "color_by": "label (default), gender, speaker or system",
-    "max_points": "of more clips than this, so many are drawn by lot (default 5000)",
+    "max_points": "of more clips than this, so many are drawn at random (default 5000)",
     "trials": "trials in all, those of earlier starts included; 0 = 100 for mlp, 30 for the others (default)",
     "study_number": "number of the study; -1 = none (default)",
     "output": "folder of the new corpus (default: beside the dataset, named after the step)",
 }
 """What a flag means wherever it occurs; a task may say it in its own words."""
+KNOWN_FLAGS = set(FLAGS)
+"""The flags of all tasks that were made, with underscores: errors name parameters, and these are typed with dashes."""
 
 
 def command(name: str, **help_texts: str) -> Callable[[Callable[..., None]], Any]:
@@ -66,21 +69,24 @@ def command(name: str, **help_texts: str) -> Callable[[Callable[..., None]], Any
         signature = inspect.signature(function)
         flags = {flag: about for flag, about in signature.parameters.items() if flag != "c"}
         texts = {flag: help_texts.get(flag) or FLAGS[flag] for flag in flags}
+        KNOWN_FLAGS.update(flags)
 
         @functools.wraps(function)
         def in_one_line(c: Any, **typed: Any) -> None:
             try:
                 given = {flag: _as_typed(flag, text, flags[flag].annotation) for flag, text in typed.items()}
-                if given.get("seed", 0) < 0:
-                    raise ValueError(f"--seed must be 0 or more, not {given['seed']}.")
+                _check_seed(given.get("seed"))
                 with warnings.catch_warnings():
-                    warnings.showwarning = lambda message, *_, **__: print(f"Note: {message}")
+                    warnings.showwarning = lambda message, *_, **__: print(_note(message))
                     function(c, **given)
-            except (ValueError, OSError) as error:
+            except Exit:
+                raise
+            except Exception as error:
                 logging.getLogger("audios").debug("%s", error, exc_info=True)
-                raise Exit(f"{name}: {one_line(error)}", code=BAD_INPUT) from None
+                line, code = ending(name, error, KNOWN_FLAGS)
+                raise Exit(line, code=code) from None
             except KeyboardInterrupt as stop:
-                how = str(stop) or "stopped; run the same command again to go on."
+                how = str(stop) or "stopped; run the same command again to resume."
                 raise Exit(f"{name}: {how}", code=STOPPED) from None
 
         in_one_line.__signature__ = signature.replace(  # type: ignore[attr-defined]
@@ -112,18 +118,13 @@ def _as_text(flag: inspect.Parameter) -> inspect.Parameter:
     return flag.replace(default="" if flag.default is None else str(flag.default))
 
 
-def one_line(error: Exception) -> str:
-    """Say in one line what went wrong; what the system says is put into words.
+def _check_seed(seed: int | None) -> None:
+    if seed is not None and not 0 <= seed <= GREATEST_SEED:
+        raise ValueError(f"`seed` must lie in 0 to {GREATEST_SEED}, not {seed}.")
 
-    >>> one_line(OSError(errno.ENOSPC, "No space left on device", "a.csv"))
-    'No space left on device: a.csv. Free some space and run the same command again; finished work is kept.'
-    """
-    if not isinstance(error, OSError) or error.strerror is None:
-        return " ".join(str(error).split()) or type(error).__name__
-    where = f": {error.filename}" if error.filename else ""
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return f"{error.strerror}{where}. Free some space and run the same command again; finished work is kept."
-    return f"{error.strerror}{where}."
+
+def _note(message: Warning | str) -> str:
+    return f"Note: {with_flags(str(message), KNOWN_FLAGS)}"
 
 
 def _as_typed(name: str, typed: str, wanted: Any) -> Any:
@@ -137,4 +138,4 @@ def _as_typed(name: str, typed: str, wanted: Any) -> Any:
         if typed:
             return absolute(typed)
     allowed = {int: "a whole number", float: "a number", Path: "a path"}[kinds[0]]
-    raise ValueError(f"--{name.replace('_', '-')} must be {allowed}, not '{typed}'.")
+    raise ValueError(f"`{name}` must be {allowed}, not '{typed}'.")

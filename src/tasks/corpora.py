@@ -22,7 +22,10 @@ def generate_dataset_csv(c: Connection, dataset: Path = RELEASE, layout: str = "
     """List the recordings of a corpus in files-metadata.csv and people-metadata.csv."""
     from src.experiments.corpus.catalogue import generate_tables
 
-    print(f"{generate_tables(dataset, layout)}. Next: fab AddDatasetDuration{on(dataset)}")
+    made = generate_tables(dataset, layout)
+    for note in made.notes:
+        print(f"Note: {note}")
+    print(f"{made}. Next: fab AddDatasetDuration{on(dataset)}")
 
 
 @command("AddDatasetDuration")
@@ -43,7 +46,7 @@ def add_dataset_amplitude(c: Connection, dataset: Path = RELEASE, jobs: int = 0)
 
 @command("DatasetInfo")
 def dataset_info(c: Connection, dataset: Path = RELEASE, jobs: int = 0) -> None:
-    """Say what a corpus holds, and what in it gives the class away without any listening."""
+    """Say what a corpus holds, and what in it gives the class away without any listening; changes nothing."""
     from src.experiments.corpus.inspection import inspect_dataset
 
     print(f"{inspect_dataset(dataset, jobs)}\nNext: fab SplitDataset{on(dataset)}")
@@ -122,7 +125,11 @@ def split_dataset(
 ) -> None:
     """Split a corpus by person, balanced by gender, into pretext and downstream splits."""
     from src.experiments.corpus import splits
+    from src.experiments.corpus.notes import people_notes
+    from src.utils.dataset import read_files
 
+    for note in people_notes(read_files(dataset)):
+        print(f"Note: {note}")
     made = splits.split_dataset(dataset, splits.SplitShares(pretext, pretext_train, train, val), seed=seed)
     print("\n".join(splits.describe(name, clips) for name, clips in made.items()))
     print(f"Written to {dataset / 'splits'}. Next: fab GenerateEmbeddings --backbone=lfcc{on(dataset)}")

@@ -23,18 +23,20 @@ def _generate_embeddings(
     shard: int = 0,
     num_shards: int = 1,
 ) -> None:
-    """Compute mean and deviation over time of every hidden layer for every clip; goes on where it stopped."""
-    from src.experiments.extraction.extract import Limits
-    from src.experiments.extraction.plan import Share
-    from src.experiments.extraction.requests import Request, extract_splits
+    """Compute mean and deviation over time of every hidden layer for every clip; resumes where it stopped."""
+    from src.experiments.corpus.splits import split_notes
+    from src.experiments.extraction.engines import extract_splits
+    from src.experiments.extraction.requests import Limits, Request, Share
 
     names = [name.strip() for name in splits.split(",")]
-    limits, share = Limits(batch_seconds, max_seconds), Share(((shard, num_shards),))
-    request = Request(dataset, names, backbone, model, device, precision, layers, limits, share)
+    limits, share = Limits(batch_seconds or None, max_seconds), Share(((shard, num_shards),))
+    request = Request(dataset, names, backbone, model or None, device, precision, layers or None, limits, share)
     finished = True
     for done in extract_splits(request, root=ROOT):
         print(done)
         finished &= done.n_clips is not None
+    for note in split_notes(dataset):
+        print(f"Note: {note}")
     if finished:
         print(f"Next: fab OptimizeHyperparameters --backbone={backbone} --classifier=svm{on(dataset)}")
 
@@ -76,19 +78,10 @@ def _with_methods(name: str, methods: tuple[str, ...], titles: str) -> Task:
         max_points: int = 5000,
         seed: int = 7,
     ) -> None:
-        from src.experiments.extraction.projections import draw_embeddings
+        from src.experiments.extraction.projections import Drawing, draw_embeddings
 
-        for picture in draw_embeddings(
-            dataset,
-            backbone,
-            root=ROOT,
-            methods=methods,
-            split=split,
-            layer=layer,
-            color_by=color_by,
-            max_points=max_points,
-            seed=seed,
-        ):
+        drawing = Drawing(split, layer, color_by, max_points, seed)
+        for picture in draw_embeddings(dataset, backbone, drawing, root=ROOT, methods=methods):
             print(f"Drawn: {picture}")
 
     draw.__doc__ = f"Draw a split's embeddings with {titles}."

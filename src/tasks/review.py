@@ -18,9 +18,12 @@ from src.utils.paths import ROOT
 def compare_runs(c: Connection, runs: str = "", output: Path | None = None) -> None:
     """Lay tested runs side by side, and say of each pair whether their difference is established."""
     from src.experiments.evaluation import comparison
-    from src.utils.files import write_json
+    from src.utils.files import check_output, write_json
+    from src.utils.paths import runs_folder
 
     found = comparison.compare_runs(runs, root=ROOT)
+    if output:
+        check_output(output, [file for run in found.runs for file in (runs_folder(ROOT) / run.name).iterdir()])
     print(found)
     if output:
         write_json(output, found.as_json())
@@ -97,11 +100,13 @@ def evaluate_scores(
 ) -> None:
     """Compute every metric of a score file; scores are higher for bona fide."""
     from src.metrics.report import format_table
-    from src.utils.files import write_json
+    from src.utils.files import check_output, write_json
     from src.utils.score_files import evaluate_score_files
 
     if scores is None:
-        raise ValueError("No score file given (--scores=FILE).")
+        raise ValueError("No score file given (`scores=FILE`).")
+    if output:
+        check_output(output, [path for path in (scores, key, asv_scores) if path])
     report = evaluate_score_files(scores, key, asv_scores)
     print(format_table(report))
     if output:

@@ -1,23 +1,29 @@
-"""The two tables of a corpus: `files-metadata.csv`, a row a clip, and `people-metadata.csv`, a row a person.
+"""The tables of a corpus: `files-metadata.csv`, a row a clip, and `people-metadata.csv`, a row a person.
 
-files   file, speaker, id, gender, label, system, then duration (s) and amplitude (peak, 0 to 1) as steps add them.
-        `file` is relative to the corpus folder, with `/`; label is `bona-fide` or `spoof`; system made the spoof.
-people  person, gender, id, spoof_count, bonafide_count, spoof_folder, bonafide_folder.
+files     file, speaker, id, gender, label, system, then duration (s) and amplitude (peak, 0 to 1) as steps add them.
+          `file` is relative to the corpus folder, with `/`; label is `bona-fide` or `spoof`; system made the spoof.
+people    person, gender, id, spoof_count, bonafide_count, spoof_folder, bonafide_folder.
+rejected  file, reason: the clips that cannot be used, in `rejected-files.csv`; no file where there are none.
 
-A person is a name and an id together (`Maria_F003`): two people may share either. Cells are read as the text that
-they are ("NA" can be somebody's name) and only the columns known to be numbers become numbers.
+A person is spelled `<Name>_<F|M>NNN` (`Maria_F003`) in all of them, whatever the table on disk says (`people.py`).
+Only the columns known to be numbers become numbers. Tables are changed through `edit_tables` alone, one process at a
+time, so that two steps at work on one corpus never lose each other's columns.
 """
 
-from collections.abc import Iterable, Mapping
+import errno
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
+from filelock import FileLock, Timeout
 
-from src.utils.files import atomic_path
-from src.utils.labels import LABEL_NAMES, SPOOF, parse_label
+from src.utils.csv_tables import read_csv, write_table
+from src.utils.labels import LABEL_NAMES, parse_label
+from src.utils.people import PEOPLE_COLUMNS, people_of, person_of, with_one_spelling
 
 FILE_COLUMNS = ["file", "speaker", "id", "gender", "label", "system"]
-PEOPLE_COLUMNS = ["person", "gender", "id", "spoof_count", "bonafide_count", "spoof_folder", "bonafide_folder"]
 NUMBER_COLUMNS = {"duration": float, "amplitude": float, "spoof_count": int, "bonafide_count": int}
 GENDERS = ("F", "M")
 LABELS = tuple(LABEL_NAMES.values())
@@ -25,13 +31,16 @@ LABELS = tuple(LABEL_NAMES.values())
 FILES_TABLE = "files-metadata.csv"
 PEOPLE_TABLE = "people-metadata.csv"
 REJECTED_TABLE = "rejected-files.csv"
+LOCK = ".tables.lock"
+LOCK_SECONDS = 600
+"""How long a step waits for another one to write its tables, which takes seconds."""
 
 
 def check_dataset(dataset: Path) -> None:
-    """Raise `FileNotFoundError` when the corpus folder is not there."""
+    """Raise `FileNotFoundError` when the corpus folder is missing."""
     if not dataset.is_dir():
         raise FileNotFoundError(
-            f"There is no folder {dataset}: give a corpus by --dataset=; DatasetPreparation.md says how to lay one out."
+            f"There is no folder {dataset}: give a corpus by `dataset`; DatasetPreparation.md says how to lay one out."
         )
 
 
@@ -43,7 +52,8 @@ def read_files(dataset: Path) -> pd.DataFrame:
     FileNotFoundError
         When folder or table is missing.
     ValueError
-        When a column is missing, a label or gender is unknown, a file is listed twice, or there are no rows.
+        When a column is missing, a path leads out of the corpus, a label or gender is unknown, a file is listed twice,
+        or there are no rows.
     """
     check_dataset(dataset)
     return read_file_rows(dataset / FILES_TABLE, maker="GenerateDatasetCSV")
@@ -51,21 +61,23 @@ def read_files(dataset: Path) -> pd.DataFrame:
 
 def read_file_rows(path: Path, maker: str) -> pd.DataFrame:
     """Read and check any table of clips; `maker` is the task that makes it."""
-    table = _read_csv(path, ["file", "speaker", "id", "gender", "label"], maker)
+    table = _read_table(path, ["file", "speaker", "id", "gender", "label"], maker)
     if "system" not in table:
         table.insert(5, "system", "")
-    for row, (label, gender) in enumerate(zip(table["label"], table["gender"], strict=True), start=2):
+    cells = (table[column].tolist() for column in ("file", "label", "gender"))
+    for row, (file, label, gender) in enumerate(zip(*cells, strict=True), start=2):
         try:
+            _check_path(file)
             parse_label(label)
         except ValueError as error:
             raise ValueError(f"{path}, row {row}: {error}") from None
         if gender not in GENDERS:
             raise ValueError(f"{path}, row {row}: unknown gender '{gender}'; allowed: {', '.join(GENDERS)}.")
-    table["label"] = [LABEL_NAMES[parse_label(label)] for label in table["label"]]
-    genders = table.groupby(["speaker", "id"])["gender"].nunique()
+    table["label"] = [LABEL_NAMES[parse_label(label)] for label in table["label"].tolist()]
+    table = with_one_spelling(table)
+    genders = table.groupby(person_of(table))["gender"].nunique()
     if (genders > 1).any():
-        speaker, identity = genders.index[genders > 1][0]
-        raise ValueError(f"{path}: {speaker}_{identity} is listed with two genders; mend the table.")
+        raise ValueError(f"{path}: {genders.index[genders > 1][0]} is listed with two genders; correct the table.")
     twice = table["file"].duplicated()
     if twice.any():
         row = int(twice.to_numpy().argmax())
@@ -76,71 +88,107 @@ def read_file_rows(path: Path, maker: str) -> pd.DataFrame:
 def read_people(dataset: Path) -> pd.DataFrame:
     """Read the people table of a corpus."""
     check_dataset(dataset)
-    return _read_csv(dataset / PEOPLE_TABLE, PEOPLE_COLUMNS, "GenerateDatasetCSV")
-
-
-def write_table(path: Path, table: pd.DataFrame) -> None:
-    """Write a table as CSV, whole or not at all."""
-    with atomic_path(path) as temporary:
-        table.to_csv(temporary, index=False, lineterminator="\n")
-
-
-def write_tables(dataset: Path, files: pd.DataFrame) -> pd.DataFrame:
-    """Write the files table and the people table that follows from it; return the people."""
-    people = people_of(files)
-    write_table(dataset / PEOPLE_TABLE, people)
-    write_table(dataset / FILES_TABLE, files)
-    return people
-
-
-def person_of(table: pd.DataFrame) -> pd.Series:
-    """Return the person of every row: name and id, `Maria_F003`."""
-    name = table["speaker"] if "speaker" in table else table["person"]
-    return name + "_" + table["id"]
-
-
-def people_of(files: pd.DataFrame) -> pd.DataFrame:
-    """Count the clips of every person.
-
-    >>> columns = ["file", "speaker", "id", "gender", "label", "system"]
-    >>> rows = [["real_voices/Ana_F001/1.wav", "Ana", "F001", "F", "bona-fide", ""]]
-    >>> list(people_of(pd.DataFrame(rows, columns=columns)).to_dict("records")[0].values())
-    ['Ana', 'F', 'F001', 0, 1, '', 'real_voices/Ana_F001']
-    """
-    rows = []
-    for (speaker, identity, gender), clips in files.groupby(["speaker", "id", "gender"], sort=True):
-        spoofs = clips["file"][clips["label"] == LABEL_NAMES[SPOOF]]
-        genuine = clips["file"][clips["label"] != LABEL_NAMES[SPOOF]]
-        rows.append([speaker, gender, identity, len(spoofs), len(genuine), _folder(spoofs), _folder(genuine)])
-    return pd.DataFrame(rows, columns=PEOPLE_COLUMNS)
-
-
-def reject(dataset: Path, reasons: Mapping[str, str]) -> None:
-    """Add clips to `rejected-files.csv`, by name and reason; a clip listed before gets the new reason."""
-    if not reasons:
-        return
-    merged = {**read_rejected(dataset), **reasons}
-    write_table(dataset / REJECTED_TABLE, pd.DataFrame(sorted(merged.items()), columns=["file", "reason"]))
+    return with_one_spelling(_read_table(dataset / PEOPLE_TABLE, PEOPLE_COLUMNS, "GenerateDatasetCSV"))
 
 
 def read_rejected(dataset: Path) -> dict[str, str]:
     """Return the clips that cannot be used, file -> reason; empty when none were found."""
-    path = dataset / REJECTED_TABLE
-    if not path.exists():
+    try:
+        table = _read_table(dataset / REJECTED_TABLE, ["file", "reason"], "GenerateDatasetCSV", may_be_empty=True)
+    except FileNotFoundError:
         return {}
-    table = _read_csv(path, ["file", "reason"], "GenerateDatasetCSV", may_be_empty=True)
     return dict(zip(table["file"], table["reason"], strict=True))
 
 
-def drop_rejected(dataset: Path, files: pd.DataFrame, reasons: Mapping[str, str]) -> pd.DataFrame:
-    """List clips as rejected and return the table without them.
+@dataclass(frozen=True)
+class TableEditor:
+    """The tables of a corpus, of which nobody else writes any meanwhile; `edit_tables` hands it out."""
+
+    dataset: Path
+
+    def reject(self, reasons: Mapping[str, str]) -> None:
+        """Add clips to the rejected ones, file -> reason; a clip listed before gets the new reason."""
+        if reasons:
+            self.set_rejected({**read_rejected(self.dataset), **reasons})
+
+    def set_rejected(self, reasons: Mapping[str, str]) -> None:
+        """Write the rejected clips, file -> reason, in place of those listed before."""
+        path = self.dataset / REJECTED_TABLE
+        if reasons:
+            write_table(path, pd.DataFrame(sorted(reasons.items()), columns=["file", "reason"]))
+        else:
+            path.unlink(missing_ok=True)
+
+    def write(self, files: pd.DataFrame) -> pd.DataFrame:
+        """Write the files table and the people table that follows from it; return the people."""
+        files = with_one_spelling(files)
+        people = people_of(files)
+        write_table(self.dataset / PEOPLE_TABLE, people)
+        write_table(self.dataset / FILES_TABLE, files)
+        return people
+
+
+@contextmanager
+def edit_tables(dataset: Path) -> Iterator[TableEditor]:
+    """Keep everybody else from changing the tables of a corpus while the block runs; read them inside the block.
+
+    The lock is the kernel's own (`flock`) on a hidden file in the corpus. In the corpus, because all users and machines
+    that share the corpus then meet at the same file, which everybody may open (mode 0666); the kernel's, because it
+    ends with the process that holds it, however that ends. The file is removed after use, and whoever waited for it
+    notices. On disks without `flock` the lock is a file that is there or not. Blocks must not be nested.
+
+    Raises
+    ------
+    FileNotFoundError
+        When the corpus folder is missing.
+    PermissionError
+        When the corpus folder cannot be written.
+    ValueError
+        When another process has been changing the tables for ten minutes.
+
+    >>> import tempfile
+    >>> row = ["real_voices/Ana_F001/1.wav", "Ana_F001", "F001", "F", "bona-fide", ""]
+    >>> with edit_tables(Path(tempfile.mkdtemp())) as tables:
+    ...     _ = tables.write(pd.DataFrame([row], columns=FILE_COLUMNS))
+    ...     read_people(tables.dataset)["person"].tolist()
+    ['Ana_F001']
+    """
+    check_dataset(dataset)
+    lock = _locked(dataset)
+    try:
+        yield TableEditor(dataset)
+    finally:
+        (dataset / LOCK).unlink(missing_ok=True)
+        lock.release()
+
+
+def check_editable(dataset: Path) -> None:
+    """Raise what `edit_tables` would, so that a long step learns at its beginning that it could not write its end."""
+    with edit_tables(dataset):
+        pass
+
+
+def write_tables(dataset: Path, files: pd.DataFrame) -> pd.DataFrame:
+    """Write the files table and the people table that follows from it; return the people."""
+    with edit_tables(dataset) as tables:
+        return tables.write(files)
+
+
+def reject(dataset: Path, reasons: Mapping[str, str]) -> None:
+    """Add clips to `rejected-files.csv`, by name and reason; a clip listed before gets the new reason."""
+    if reasons:
+        with edit_tables(dataset) as tables:
+            tables.reject(reasons)
+
+
+def without(files: pd.DataFrame, reasons: Mapping[str, str], dataset: Path) -> pd.DataFrame:
+    """Return a files table without the clips that cannot be used.
 
     Raises
     ------
     ValueError
         When no clip is left.
     """
-    reject(dataset, reasons)
     kept = files[~files["file"].isin(reasons.keys())].reset_index(drop=True)
     if kept.empty:
         file, reason = next(iter(reasons.items()))
@@ -148,18 +196,38 @@ def drop_rejected(dataset: Path, files: pd.DataFrame, reasons: Mapping[str, str]
     return kept
 
 
-def _folder(files: Iterable[str]) -> str:
-    first = next(iter(files), "")
-    return first.rpartition("/")[0]
+def _locked(dataset: Path) -> FileLock:
+    """Take the lock of a corpus's tables, or say in one line why it cannot be had."""
+    lock = FileLock(dataset / LOCK, timeout=LOCK_SECONDS, mode=0o666)
+    try:
+        lock.acquire()
+    except Timeout:
+        raise ValueError(
+            f"Another process has been changing the tables of {dataset} for {LOCK_SECONDS // 60} minutes: "
+            "wait for it to end, or end it, and run the same command again."
+        ) from None
+    except OSError as error:
+        if error.errno not in (errno.EACCES, errno.EPERM, errno.EROFS):
+            raise
+        raise PermissionError(
+            f"The tables of {dataset} cannot be changed: its folder cannot be written ({error.strerror}). "
+            "Ask its owner for permission to write, or work on a copy of your own."
+        ) from None
+    return lock
 
 
-def _read_csv(path: Path, required: list[str], maker: str, *, may_be_empty: bool = False) -> pd.DataFrame:
+def _check_path(file: str) -> None:
+    """Raise ValueError for a path that is not below the corpus folder."""
+    if file.startswith(("/", "\\\\")) or (file[1:3] in (":/", ":\\") and file[0].isalpha()):
+        raise ValueError(f"'{file}' is absolute; `file` is a path within the corpus folder, such as real_voices/....")
+    if ".." in file.split("/"):
+        raise ValueError(f"'{file}' leads upwards; `file` is a path within the corpus folder, without '..'.")
+
+
+def _read_table(path: Path, required: list[str], maker: str, *, may_be_empty: bool = False) -> pd.DataFrame:
     if not path.is_file():
         raise FileNotFoundError(f"There is no {path}: make it with fab {maker}.")
-    try:
-        table = pd.read_csv(path, dtype=str, keep_default_na=False)
-    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
-        raise ValueError(f"{path} cannot be read as a table ({str(error).strip()}); run fab {maker} again.") from None
+    table = read_csv(path, f"run fab {maker} again")
     missing = [column for column in required if column not in table]
     if missing:
         raise ValueError(

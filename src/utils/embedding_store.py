@@ -7,10 +7,7 @@ store, each its own share of the clips, taking turns by a lock. A store belongs 
 anything else is refused, never mixed in. Clips that left the split keep their rows, unused until they come back.
 """
 
-import csv
-import io
-import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import astuple, dataclass
 from pathlib import Path
 from typing import Any
@@ -20,21 +17,25 @@ import pandas as pd
 from filelock import FileLock, Timeout
 
 from src.utils.dataset import FILE_COLUMNS, write_table
-from src.utils.embedding_checks import damaged_rows, row_checksums
-from src.utils.embeddings import (
-    INDEX,
-    JOURNAL,
-    LEFT_OUT,
-    META,
-    UTF8,
-    describe_layers,
-    layer_file,
-    read_journal,
-    read_left_out,
-    whole_batches,
-)
+from src.utils.embedding_checks import row_checksums
+from src.utils.embeddings import INDEX, JOURNAL, META, layer_file, read_journal
 from src.utils.files import fingerprint, read_json, read_record, text_digest, write_json
+from src.utils.people import first_names
+from src.utils.store_rows import (
+    append_left_out,
+    append_lines,
+    as_lines,
+    cut_off,
+    left_out_clips,
+    read_new_rows,
+    read_rows,
+    require_same_kind,
+    to_disk,
+    waiting_clips,
+)
 
+SUMMARY = ("clips", "corpus_digest", "split_digest")
+"""What a finished store says of its clips, beside what made it."""
 SHARING = "sharing.json"
 """How the clips are shared out, while several processes write a store."""
 
@@ -107,22 +108,14 @@ class EmbeddingStore:
         ValueError
             When a recording is no longer the one its row was computed from.
         """
-        changed = [file for file, now in fingerprints.items() if self._known.get(file, now) != now]
-        if changed:
-            raise ValueError(
-                f"{len(changed)} recordings changed since {self.folder} was made (first: {changed[0]}): "
-                "delete that folder to compute them anew, or give the changed corpus a name of its own."
-            )
-        left_out = self.left_out(fingerprints)
-        waiting = [file for file in fingerprints if file not in self._known and file not in left_out]
+        waiting = waiting_clips(self.folder, self._known, fingerprints)
         if waiting:
             (self.folder / INDEX).unlink(missing_ok=True)
         return waiting
 
     def left_out(self, fingerprints: Mapping[str, str]) -> dict[str, str]:
         """Return the clips that cannot be used, file -> reason; a recording that changed since has another chance."""
-        found = read_left_out(self.folder)
-        return {file: reason for file, then, reason in found.itertuples(index=False) if fingerprints.get(file) == then}
+        return left_out_clips(self.folder, fingerprints)
 
     def agree_on_batch_seconds(self, wanted: float) -> float:
         """Return the size of batch by which the clips are shared out: that of the first process that asked."""
@@ -154,16 +147,14 @@ class EmbeddingStore:
             for layer, path in enumerate(self._paths):
                 with path.open("ab") as file:
                     file.write(values[:, layer].tobytes())
-            _append_lines(self.folder / JOURNAL, lines)
+            append_lines(self.folder / JOURNAL, lines)
             self._take_up()
 
     def leave_out(self, reasons: Mapping[str, str], fingerprints: Mapping[str, str]) -> None:
         """Note clips that cannot be used, file -> reason."""
         if reasons:
             with self._turn:
-                _end_line(self.folder / LEFT_OUT)
-                lines = [(file, fingerprints[file], reason) for file, reason in reasons.items()]
-                _append_lines(self.folder / LEFT_OUT, lines)
+                append_left_out(self.folder, reasons, fingerprints)
 
     def finish(self, clips: pd.DataFrame, fingerprints: Mapping[str, str]) -> int | None:
         """Write the index of the split's clips that have a row, once every clip has one or is left out.
@@ -200,7 +191,7 @@ class EmbeddingStore:
             for name in (INDEX, SHARING):
                 (self.folder / name).unlink(missing_ok=True)
             for path in (*self._paths, self.folder / JOURNAL):
-                _to_disk(path)
+                to_disk(path)
             write_json(self.folder / META, meta)
             write_table(self.folder / INDEX, index)
             return len(index)
@@ -215,64 +206,42 @@ class EmbeddingStore:
                 )
             write_json(path, self.identity)
             return
-        found = read_record(path)
-        for key, value in self.identity.items():
-            if found.get(key) != value:
-                one, other = (
-                    describe_layers(each) if key == "layers" and isinstance(each, list) else repr(each)
-                    for each in (found.get(key), value)
-                )
-                raise ValueError(
-                    f"{self.folder} holds embeddings of another kind: {key} is {one} there, "
-                    f"{other} now. Delete that folder to make it anew."
-                )
+        require_same_kind(self.folder, read_record(path), self.identity)
 
     def _recover(self) -> dict[str, str]:
-        """Cut off what a kill left, and return the fingerprints of the clips whose rows are sound.
-
-        The rows of an unfinished store are compared with their checksums, in case the machine itself went down.
-        """
+        """Cut off what a kill left, and return the fingerprints of the clips whose rows are sound."""
         self._paths[0].parent.mkdir(exist_ok=True)
         for path in (*self._paths, self.folder / JOURNAL):
             if not path.is_file():
                 path.touch()
-        journal = read_journal(self.folder)
-        n_rows = min(len(journal), *(path.stat().st_size // self._row_bytes for path in self._paths))
-        while n_rows and journal["following"][n_rows - 1] != "0":
-            n_rows -= 1
-        if n_rows < len(journal):
+        rows = read_rows(self.folder, self.identity["layers"], self._row_bytes)
+        if rows.torn:
             (self.folder / INDEX).unlink(missing_ok=True)
-        lines = journal.iloc[:n_rows].to_csv(index=False, header=False, lineterminator="\n").encode(**UTF8)
-        _cut(self.folder / JOURNAL, len(lines))
-        self._journal_bytes, self._n_rows = len(lines), n_rows
+        self._journal_bytes, self._n_rows = rows.n_bytes, rows.n_rows
+        cut_off(self.folder / JOURNAL, self._journal_bytes)
         self._cut_layers()
-        sound = np.ones(n_rows, dtype=bool)
-        if not (self.folder / INDEX).is_file():
-            sound[damaged_rows(self.folder, self.identity["layers"], journal.iloc[:n_rows], self._row_bytes)] = False
-        latest = ~journal["file"][:n_rows].duplicated(keep="last").to_numpy()
-        known = journal.iloc[:n_rows][latest & sound]
-        return dict(zip(known["file"], known["fingerprint"], strict=True))
+        return rows.fingerprints
 
     def _take_up(self) -> None:
         """Read what was written to the journal since, by whichever process, and cut off what a dead one left."""
-        path = self.folder / JOURNAL
-        with path.open("rb") as file:
-            file.seek(self._journal_bytes)
-            new = whole_batches(file.read())
-        self._journal_bytes += len(new.to_csv(index=False, header=False, lineterminator="\n").encode(**UTF8))
+        new = read_new_rows(self.folder, self._journal_bytes)
+        self._journal_bytes += len(as_lines(new))
         self._n_rows += len(new)
         self._known.update(zip(new["file"], new["fingerprint"], strict=True))
-        _cut(path, self._journal_bytes)
+        cut_off(self.folder / JOURNAL, self._journal_bytes)
         self._cut_layers()
 
     def _cut_layers(self) -> None:
         for path in self._paths:
-            _cut(path, self._n_rows * self._row_bytes)
+            cut_off(path, self._n_rows * self._row_bytes)
 
 
 def split_digest(clips: pd.DataFrame) -> str:
-    """Return a digest of a split's rows: files, people, genders, labels and systems, in order."""
-    return text_digest(clips[["file", "speaker", "id", "gender", "label", "system"]].to_csv(index=False))
+    """Return a digest of a split's rows: files, people, genders, labels and systems, in order.
+
+    People are spelled as the first edition spelled them, so that the digests of stores and runs of that time hold.
+    """
+    return text_digest(clips.assign(speaker=first_names(clips))[FILE_COLUMNS].to_csv(index=False))
 
 
 def changed_recordings(dataset: Path, folder: Path) -> list[str]:
@@ -282,28 +251,3 @@ def changed_recordings(dataset: Path, folder: Path) -> list[str]:
     used = journal[[file in indexed and (dataset / file).is_file() for file in journal["file"]]]
     now = [fingerprint(dataset / file) for file in used["file"]]
     return used["file"][used["fingerprint"] != now].tolist()
-
-
-def _append_lines(path: Path, rows: Iterable[Sequence[Any]]) -> None:
-    text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows(rows)
-    with path.open("ab") as file:
-        file.write(text.getvalue().encode(**UTF8))
-
-
-def _end_line(path: Path) -> None:
-    """Cut off a line without an end."""
-    content = path.read_bytes() if path.is_file() else b""
-    if content and not content.endswith(b"\n"):
-        _cut(path, content.rfind(b"\n") + 1)
-
-
-def _cut(path: Path, size: int) -> None:
-    if path.stat().st_size > size:
-        with path.open("r+b") as file:
-            file.truncate(size)
-
-
-def _to_disk(path: Path) -> None:
-    with path.open("rb") as file:
-        os.fsync(file.fileno())

@@ -1,14 +1,16 @@
 """Writing so that a reader never meets half a file: into a temporary neighbour, then one rename.
 
 `os.replace` is atomic within a folder, so whoever opens the name sees the old content or the new, whatever
-happens in between: a kill, a full disk, an exception. The temporary name ends in `.part` and is removed on failure.
+happens in between: a kill, a full disk, an exception. The temporary name ends in `.part` and is removed on failure;
+errors name the file that was to be written.
 """
 
+import errno
 import hashlib
 import json
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -27,17 +29,40 @@ def atomic_path(path: Path) -> Iterator[Path]:
     >>> (folder / "a.txt").read_text(), len(list(folder.iterdir()))
     ('whole', 1)
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    start = path.stem[:40]  # the temporary name is longer, and a name of the greatest length must fit as well
-    handle, name = tempfile.mkstemp(prefix=f".{start}-", suffix=f".part{path.suffix}", dir=path.parent)
-    os.close(handle)
-    temporary = Path(name)
+    if path.is_dir():
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+    temporary = _temporary_neighbour(path)
     try:
         yield temporary
         temporary.chmod(0o666 & ~_umask())
         temporary.replace(path)
+    except Exception as error:
+        _name_in(error, temporary, path)
+        raise
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def check_output(output: Path, inputs: Iterable[Path]) -> None:
+    """Refuse to write a result over what it comes from, or over a folder.
+
+    Parameters
+    ----------
+    output : Path
+        Where the result is to be written; named as the parameter `output`.
+    inputs : iterable of Path
+        The files that are read. Links count as the file that they lead to.
+
+    Raises
+    ------
+    ValueError
+        When the output is one of them, or a folder.
+    """
+    if output.is_dir():
+        raise ValueError(f"`output` must be a file, and {output} is a folder; name a file in it, such as results.json.")
+    for path in inputs:
+        if output.exists() and path.exists() and output.samefile(path):
+            raise ValueError(f"`output` is {output}, which is read and must not be overwritten; name another file.")
 
 
 def remove_leftovers(folder: Path) -> None:
@@ -111,6 +136,29 @@ def fingerprint(path: Path) -> str:
 def text_digest(text: str) -> str:
     """Return the SHA-256 of a text, in hexadecimal."""
     return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()
+
+
+def _temporary_neighbour(path: Path) -> Path:
+    """Create an empty file beside `path`, whose name is longer: one of the greatest length must fit as well."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(prefix=f".{path.stem[:40]}-", suffix=f".part{path.suffix}", dir=path.parent)
+    except FileExistsError as error:  # mkdir, of a file in the way
+        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), error.filename) from None
+    except OSError as error:
+        error.filename = error.filename if ".part" not in str(error.filename) else str(path)
+        raise
+    os.close(handle)
+    return Path(name)
+
+
+def _name_in(error: Exception, temporary: Path, path: Path) -> None:
+    """Have an error name the file that was to be written, wherever it names the temporary one."""
+    if isinstance(error, OSError) and error.filename is not None and temporary.name in str(error.filename):
+        error.filename = str(path)
+        if error.filename2 is not None:
+            del error.filename2
+    error.args = tuple(arg.replace(temporary.name, path.name) if isinstance(arg, str) else arg for arg in error.args)
 
 
 def _umask() -> int:

@@ -1,11 +1,12 @@
 """Official score and key files in, labels and scores out, so that any detector's score file can be evaluated.
 
-`score_formats` says which files are understood. Here scores and key are laid over each other, and they must fit: every
+`score_formats` says which files are understood. Here scores and key are joined, and they must fit: every
 trial that counts has one score, every score is of a trial in the key, and a score file that carries labels agrees with
 the key. A pair that fits almost is mostly a wrong pair, and an error rate over whatever happened to match would not
 show it.
 """
 
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from src.metrics.checks import check_scores
+from src.metrics.eer import doubt
 from src.metrics.report import evaluate
 from src.utils.labels import BONAFIDE
 from src.utils.score_formats import read_asv_scores, read_key_table, read_score_table
@@ -106,7 +108,7 @@ def evaluate_score_files(
     Warns
     -----
     UserWarning
-        As `src.metrics.eer.compute_eer`.
+        Where the EER should be doubted, see `src.metrics.eer.doubt`.
 
     Examples
     --------
@@ -118,6 +120,8 @@ def evaluate_score_files(
     """
     trials = read_score_files(scores_path, key_path)
     asv = None if asv_scores_path is None else read_asv_scores(asv_scores_path)
+    if said := doubt(trials.y_true, trials.y_scores):
+        warnings.warn(said, stacklevel=2)
     return evaluate(trials.y_true, trials.y_scores, asv=asv)
 
 

@@ -4,3 +4,7 @@ Every function returns a `matplotlib.figure.Figure` built without pyplot: nothin
 picture can be drawn on a machine without a screen and from several threads; the caller saves it. Bona fide is blue and
 spoof vermilion in every picture; rates stand in percent.
 """
+
+from src.visualize.places import give_matplotlib_a_place
+
+give_matplotlib_a_place()

@@ -31,15 +31,6 @@ def agreement_figure(
     names : two strings
         Of the detectors; the first runs along the x-axis.
 
-    Returns
-    -------
-    matplotlib.figure.Figure
-
-    Raises
-    ------
-    ValueError
-        When labels or scores break the conventions, see `src.metrics.checks.check_scores`.
-
     Examples
     --------
     >>> figure = agreement_figure([1, 0, 0], ([2.0, -1.0, 1.0], [1.0, -2.0, -1.0]), (0.0, 0.0), ("run0", "run1"))

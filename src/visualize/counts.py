@@ -32,10 +32,6 @@ def counts_figure(bars: Sequence[str], parts: Mapping[str, npt.ArrayLike], *, xl
     xlabel : str
         What is counted.
 
-    Returns
-    -------
-    matplotlib.figure.Figure
-
     Raises
     ------
     ValueError

@@ -100,21 +100,8 @@ def loss_figure(train_losses: npt.ArrayLike, val_losses: npt.ArrayLike, val_eers
 def roc_figure(y_true: npt.ArrayLike, y_scores: npt.ArrayLike) -> Figure:
     """Draw the receiver operating characteristic: bona fide accepted against spoof accepted.
 
-    Parameters
-    ----------
-    y_true : array-like, shape (n,)
-        Labels: 1 bona fide, 0 spoof.
-    y_scores : array-like, shape (n,)
-        Scores, higher = more bona fide.
-
-    Returns
-    -------
-    matplotlib.figure.Figure
-
-    Raises
-    ------
-    ValueError
-        When labels or scores break the conventions, see `src.metrics.checks.check_scores`.
+    Labels and scores have shape (n,): 1 is bona fide and 0 spoof, and a higher score is more bona fide. Others are
+    refused with a ValueError.
 
     Examples
     --------
@@ -140,22 +127,13 @@ def roc_figure(y_true: npt.ArrayLike, y_scores: npt.ArrayLike) -> Figure:
 def det_figure(y_true: npt.ArrayLike, y_scores: npt.ArrayLike) -> Figure:
     """Draw the detection error trade-off on normal-deviate axes: bona fide rejected against spoof accepted.
 
-    Parameters
-    ----------
-    y_true : array-like, shape (n,)
-        Labels: 1 bona fide, 0 spoof.
-    y_scores : array-like, shape (n,)
-        Scores, higher = more bona fide.
+    A ValueError refuses labels (n,) that are not 1 for bona fide and 0 for spoof, or scores (n,) that are not finite;
+    higher scores are more bona fide.
 
     Returns
     -------
     matplotlib.figure.Figure
         The data of its lines are normal deviates, the ticks say percent.
-
-    Raises
-    ------
-    ValueError
-        When labels or scores break the conventions, see `src.metrics.checks.check_scores`.
 
     Examples
     --------

@@ -18,10 +18,8 @@ def score_histogram(y_true: npt.ArrayLike, y_scores: npt.ArrayLike, threshold: f
 
     Parameters
     ----------
-    y_true : array-like, shape (n,)
-        Labels: 1 bona fide, 0 spoof.
-    y_scores : array-like, shape (n,)
-        Scores, higher = more bona fide.
+    y_true, y_scores : array-like, shape (n,)
+        Labels (1 bona fide, 0 spoof) and scores (higher = more bona fide), as `src.metrics.checks` has them.
     threshold : float
         A clip counts as bona fide where score >= threshold. It comes from validation data.
 
@@ -69,10 +67,6 @@ def confusion_figure(matrix: npt.ArrayLike, names: list[str]) -> Figure:
         Counts; row: the true class, column: the decision.
     names : list of str
         The k classes, in the order of the rows.
-
-    Returns
-    -------
-    matplotlib.figure.Figure
 
     Raises
     ------

@@ -33,10 +33,6 @@ def distributions_figure(
     one_scale : bool
         Whether all panels have one x-axis and one set of bins, as before and after should.
 
-    Returns
-    -------
-    matplotlib.figure.Figure
-
     Raises
     ------
     ValueError

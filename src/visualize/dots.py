@@ -37,10 +37,6 @@ def dots_figure(
     references : mapping of str to float, optional
         Name -> a rate that everything is held against, drawn as a line.
 
-    Returns
-    -------
-    matplotlib.figure.Figure
-
     Raises
     ------
     ValueError

@@ -20,10 +20,6 @@ def layer_figure(layers: npt.ArrayLike, eers: npt.ArrayLike, lows: npt.ArrayLike
     lows, highs : array-like, shape (n,)
         Bounds of the EERs; NaN where there are none.
 
-    Returns
-    -------
-    matplotlib.figure.Figure
-
     Raises
     ------
     ValueError

@@ -58,10 +58,6 @@ def scatter_figure(points: np.ndarray, groups: np.ndarray, *, title: str, legend
     legend_title : str
         What the groups are: "label", "gender", "speaker", ...
 
-    Returns
-    -------
-    matplotlib.figure.Figure
-
     Raises
     ------
     ValueError

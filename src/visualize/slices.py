@@ -1,63 +1,66 @@
-"""Slices of a study: its value by one hyperparameter at a time, as Optuna draws them.
+"""Slices of a study: its value by one hyperparameter at a time, a point for each finished trial."""
 
-Optuna draws with pyplot, which keeps every figure and one style for the whole process. Both are put back as they were.
-"""
-
-import sys
-import warnings
 from typing import TYPE_CHECKING
 
-from matplotlib import rc_context
+import numpy as np
+from matplotlib import colormaps
 from matplotlib.figure import Figure
 
-from src.visualize.style import GREY
+from src.visualize.style import new_figure
 
 if TYPE_CHECKING:
     import optuna
 
 SIZE = (4.8, 3.6)  # inches
+_LIGHTEST = 0.3  # of the colours from 0 to 1: the first trial still stands out from the paper
 
 
-def slice_figure(study: "optuna.Study", parameter: str, *, value_name: str = "validation EER") -> Figure:
-    """Draw the value of every finished trial against one hyperparameter.
+def slice_figure(study: "optuna.Study", parameter: str) -> Figure:
+    """Draw the validation EER of every finished trial against one hyperparameter.
 
     Parameters
     ----------
     study : optuna.Study
-        With one objective, and a finished trial that has the hyperparameter.
+        Its value is the validation EER, in [0, 1].
     parameter : str
-    value_name : str
-        What the value is, for its axis.
+        A hyperparameter that some finished trial has. Its axis is logarithmic where it was searched so.
 
     Returns
     -------
     matplotlib.figure.Figure
         Later trials are darker.
 
+    Raises
+    ------
+    ValueError
+        When no finished trial has the hyperparameter.
+
     Examples
     --------
     >>> import optuna
     >>> optuna.logging.set_verbosity(optuna.logging.WARNING)
     >>> study = optuna.create_study()
-    >>> study.optimize(lambda trial: trial.suggest_float("C", 0.1, 1.0), n_trials=2)
-    >>> slice_figure(study, "C").axes[0].get_ylabel()
-    'validation EER'
+    >>> study.optimize(lambda trial: trial.suggest_float("C", 0.1, 1.0, log=True), n_trials=2)
+    >>> axes = slice_figure(study, "C").axes[0]
+    >>> axes.get_xlabel(), axes.get_ylabel(), axes.get_xscale()
+    ('C', 'validation EER (%)', 'log')
     """
-    import matplotlib as mpl
-
-    if "matplotlib.pyplot" not in sys.modules:
-        mpl.use("agg")  # nobody has chosen a backend: take the one that needs no screen
-    from matplotlib import pyplot
-    from optuna.visualization.matplotlib import plot_slice
-
-    with rc_context(), warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # it is marked experimental; a hyperparameter of one value has a flat axis
-        plot_slice(study, [parameter], target_name=value_name)
-        figure = pyplot.gcf()
-        pyplot.close(figure)
-    axes = figure.axes[0]
-    axes.set(title="", facecolor="white")
-    axes.spines[:].set_color(GREY)
-    figure.set_size_inches(*SIZE)
-    figure.set_layout_engine("tight")  # constrained cannot hold the colour bar that is there
+    trials = [trial for trial in study.get_trials(deepcopy=False) if trial.state.name == "COMPLETE"]
+    trials = [trial for trial in trials if parameter in trial.params]
+    if not trials:
+        raise ValueError(f"No finished trial has the hyperparameter {parameter!r}.")
+    eers = [100 * trial.value for trial in trials if trial.value is not None]
+    values = [trial.params[parameter] for trial in trials]
+    figure, axes = new_figure(SIZE)
+    if not all(isinstance(value, int | float) and not isinstance(value, bool) for value in values):
+        names = sorted(set(map(str, values)))
+        axes.set_xticks(range(len(names)), names, parse_math=False)
+        axes.set_xlim(-0.5, len(names) - 0.5)
+        values = [names.index(str(value)) for value in values]
+    elif getattr(trials[-1].distributions[parameter], "log", False):
+        axes.set_xscale("log")
+    colors = colormaps["Blues"](np.linspace(_LIGHTEST, 1, len(trials)))
+    axes.scatter(values, eers, c=colors, s=36, linewidths=0)
+    axes.set_xlabel(parameter, parse_math=False)
+    axes.set(ylabel="validation EER (%)")
     return figure

@@ -24,10 +24,6 @@ def history_figure(trial_numbers: npt.ArrayLike, values: npt.ArrayLike) -> Figur
     values : array-like, shape (n,)
         Their validation EERs, in [0, 1].
 
-    Returns
-    -------
-    matplotlib.figure.Figure
-
     Raises
     ------
     ValueError

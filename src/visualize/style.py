@@ -8,12 +8,15 @@ are never read as formulas: a `$` in a name is a `$`.
 """
 
 import textwrap
+import unicodedata
 from typing import Literal
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
+
+from src.visualize.fonts import LegibleFigure, legible
 
 # (red, green, blue) as hexadecimal, Okabe and Ito's names.
 BLUE, VERMILION, GREEN, ORANGE = "#0072B2", "#D55E00", "#009E73", "#E69F00"
@@ -42,7 +45,7 @@ def new_figure(size: tuple[float, float] = FIGURE_SIZE) -> tuple[Figure, Axes]:
     >>> figure.axes == [axes]
     True
     """
-    figure = Figure(figsize=size, layout=ConstrainedLayoutEngine(w_pad=_MARGIN, h_pad=_MARGIN))
+    figure = LegibleFigure(figsize=size, layout=ConstrainedLayoutEngine(w_pad=_MARGIN, h_pad=_MARGIN))
     return figure, figure.add_subplot()
 
 
@@ -57,7 +60,7 @@ def new_panels(
     >>> panels.shape
     (2, 3)
     """
-    figure = Figure(figsize=size, layout=ConstrainedLayoutEngine(w_pad=_MARGIN, h_pad=_MARGIN))
+    figure = LegibleFigure(figsize=size, layout=ConstrainedLayoutEngine(w_pad=_MARGIN, h_pad=_MARGIN))
     return figure, figure.subplots(n_rows, n_columns, sharex=sharex, sharey=sharey, squeeze=False)
 
 
@@ -69,9 +72,15 @@ def add_title(figure: Figure, title: str) -> None:
     >>> figure.get_suptitle().count(chr(10))
     1
     """
-    width = int(figure.get_figwidth() * _CHARACTERS_PER_INCH)
-    lines = [textwrap.fill(line, width) for line in title.strip().splitlines()]
+    width = figure.get_figwidth() * _CHARACTERS_PER_INCH
+    lines = [textwrap.fill(line, int(width / _breadth(line))) for line in legible(title.strip()).splitlines()]
     figure.suptitle("\n".join(lines), fontsize=_TITLE_POINTS, parse_math=False)
+
+
+def _breadth(line: str) -> float:
+    """Return the mean breadth of the letters of a line, where Latin letters have 1 and Chinese ones 2."""
+    n_broad = sum(unicodedata.east_asian_width(letter) in "WF" for letter in line)
+    return 1 + n_broad / max(len(line), 1)
 
 
 def ring(axes: Axes, x: float, y: float, label: str) -> None:

@@ -21,18 +21,14 @@ def tsne_projection(vectors: np.ndarray, *, seed: int) -> np.ndarray:
     Parameters
     ----------
     vectors : np.ndarray, shape (n, d)
-        One embedding a row; n >= 4. Columns are standardised first.
+        One embedding a row, with n >= 4 and d >= 2; `standardize` scales the columns and refuses others.
     seed : int
-        Same vectors, same seed, same machine: same bytes.
+        The same vectors and seed give the same bytes on the same machine.
 
     Returns
     -------
     np.ndarray, shape (n, 2), float32
-
-    Raises
-    ------
-    ValueError
-        When there are fewer than 4 vectors or 2 dimensions, a value is NaN or infinite, or all vectors are equal.
+        Where each clip lies in the plane.
 
     Examples
     --------

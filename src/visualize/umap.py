@@ -13,6 +13,7 @@ import warnings
 
 import numpy as np
 
+from src.visualize.places import give_numba_a_place
 from src.visualize.standardize import standardize
 
 N_NEIGHBORS = 15
@@ -39,6 +40,7 @@ def umap_projection(vectors: np.ndarray, *, seed: int) -> np.ndarray:
         When there are fewer than 4 vectors or 2 dimensions, a value is NaN or infinite, or all vectors are equal.
     """
     scaled = standardize(vectors).astype(np.float32)
+    give_numba_a_place("umap", "pynndescent")
     with warnings.catch_warnings():
         # The package warns at import that TensorFlow, of which we use nothing, is absent.
         warnings.simplefilter("ignore", ImportWarning)

@@ -28,10 +28,6 @@ def waveforms_figure(waveforms: Mapping[str, np.ndarray], rate: int) -> Figure:
     rate : int
         Sample rate of all of them, in Hz.
 
-    Returns
-    -------
-    matplotlib.figure.Figure
-
     Raises
     ------
     ValueError

@@ -78,3 +78,29 @@ def test_a_waveform_of_zeros_or_of_one_frame_is_kept_whole(n: int) -> None:
 def test_speech_that_begins_late_gives_itself_away() -> None:
     assert leading_silence(between_silences(7, 0), RATE) == 0.07
     assert leading_silence(trim_silence(between_silences(7, 3), RATE), RATE) == 0
+
+
+@settings(deadline=None)
+@given(frames_of_silence, frames_of_silence, st.integers(0, 159), st.floats(-0.5, 0.5))
+def test_an_offset_hides_no_silence(before: int, after: int, odd: int, offset: float) -> None:  # fault 08
+    waveform = np.concatenate([between_silences(before, after), np.zeros(odd)])
+    for moved in (waveform + offset, (waveform + offset).astype(np.float32)):
+        assert speech_span(moved, RATE) == speech_span(waveform, RATE)
+        assert leading_silence(moved, RATE) == before / 100
+        assert trim_silence(moved, RATE).size == 3200
+
+
+def test_zeros_beside_an_offset_are_silence_as_well() -> None:
+    sound = between_silences(3, 3) + 0.1
+    padded = np.concatenate([np.zeros(1600), sound, np.zeros(1600)])
+    assert speech_span(padded, RATE) == (1600 + 480, 1600 + 480 + 3200)
+
+
+def test_silence_in_8_bits_whose_zero_lies_at_127_is_found() -> None:
+    codes = np.round(between_silences(50, 10) * 128) + 127
+    assert leading_silence((codes - 128) / 128, RATE) == 0.5
+
+
+@pytest.mark.parametrize("value", [0.4, -1 / 128, 1.0])
+def test_a_constant_is_kept_whole_as_silence_is(value: float) -> None:
+    assert speech_span(np.full(1000, value, np.float32), RATE) == (0, 1000)

@@ -11,7 +11,7 @@ from src.audio.normalize import METHODS, normalize_peak, normalize_rms, rms
 
 samples = st.floats(-1, 1, width=32, allow_subnormal=False)
 waveforms = arrays(np.float32, st.integers(1, 200), elements=samples)
-sounding = waveforms.filter(lambda waveform: np.abs(waveform).max() > 1e-6)
+sounding = waveforms.filter(lambda waveform: np.ptp(waveform) > max(1e-6, 0.1 * np.abs(waveform).max()))
 gains = st.floats(1e-3, 1)
 
 
@@ -26,9 +26,10 @@ def speech_like(seed: int = 0, seconds: float = 2.0) -> np.ndarray:
 @given(sounding)
 def test_peak_normalisation_brings_the_largest_sample_to_full_scale_and_only_scales(waveform: np.ndarray) -> None:
     loud = normalize_peak(waveform)
+    sound = waveform - waveform.mean(dtype=float)
     assert loud.dtype == np.float32
     assert np.abs(loud).max() == 1
-    np.testing.assert_allclose(loud * np.abs(waveform).max(), waveform, atol=1e-7)
+    np.testing.assert_allclose(loud * np.abs(sound).max(), sound, atol=1e-7)
 
 
 @settings(deadline=None)
@@ -44,7 +45,7 @@ def test_rms_normalisation_reaches_its_target_or_full_scale_first(waveform: np.n
     made = normalize_rms(waveform, target)
     assert made.dtype == np.float32
     assert np.abs(made).max() <= 1
-    crest = np.abs(waveform).max() / rms(waveform)
+    crest = np.abs(waveform - waveform.mean(dtype=float)).max() / rms(waveform)
     if target * crest <= 1:
         assert rms(made) == pytest.approx(target, rel=1e-5)
     else:
@@ -52,16 +53,44 @@ def test_rms_normalisation_reaches_its_target_or_full_scale_first(waveform: np.n
         assert rms(made) == pytest.approx(1 / crest, rel=1e-5)
 
 
+@pytest.mark.parametrize("value", [0.0, 0.4, -1 / 128])
 @pytest.mark.parametrize("method", METHODS)
-def test_silence_stays_silence(method: str) -> None:
-    made = METHODS[method](np.zeros(100), 0.1)
+def test_silence_stays_silence(method: str, value: float) -> None:
+    made = METHODS[method](np.full(1000, value, np.float32), 0.1)
     assert made.dtype == np.float32
     assert not made.any()
 
 
+OFFSETS = (0.02, -0.3, -1 / 128)  # a cheap sound card, a broken one, 8 bits whose zero lies at 127
+
+
+@pytest.mark.parametrize("offset", OFFSETS)
+@pytest.mark.parametrize("method", METHODS)
+def test_normalising_is_deaf_to_an_offset_and_takes_it_away(method: str, offset: float) -> None:  # fault 08
+    clean = 0.5 * normalize_peak(speech_like())
+    made = METHODS[method](clean + offset, 0.1)
+    np.testing.assert_allclose(made, METHODS[method](clean, 0.1), atol=1e-5)
+    assert abs(made.mean(dtype=float)) < 1e-6
+
+
+@pytest.mark.parametrize("offset", OFFSETS)
+def test_an_offset_is_no_level(offset: float) -> None:
+    clean = speech_like().astype(float)
+    assert rms(clean + offset) == pytest.approx(rms(clean))
+    assert rms(clean.astype(np.float32) + np.float32(offset)) == pytest.approx(rms(clean), rel=1e-4)
+
+
+@pytest.mark.parametrize("offset", OFFSETS)
+def test_an_offset_makes_no_noise_louder(offset: float) -> None:
+    clean = speech_like().astype(float) / 4
+    noise = add_noise(clean, 10, np.random.default_rng(1)).astype(float) - clean
+    beside_offset = add_noise(clean + offset, 10, np.random.default_rng(1)).astype(float) - clean - offset
+    np.testing.assert_allclose(beside_offset, noise, atol=1e-6)
+
+
 @pytest.mark.parametrize("target", [0, -0.1, 1.01, float("nan")])
 def test_a_target_beyond_full_scale_is_refused(target: float) -> None:
-    with pytest.raises(ValueError, match=r"--target-rms must lie in \(0, 1\], not"):
+    with pytest.raises(ValueError, match=rf"`target_rms` must lie in \(0, 1\], not {target:g}"):
         normalize_rms(np.ones(4), target)
 
 
@@ -105,5 +134,5 @@ def test_the_generator_alone_decides_the_noise() -> None:
 
 @pytest.mark.parametrize("snr", [np.nan, np.inf, -np.inf])
 def test_a_ratio_that_is_no_number_is_refused(snr: float) -> None:
-    with pytest.raises(ValueError, match="--snr must be a finite number of decibels, not"):
+    with pytest.raises(ValueError, match=f"`snr` .* not {snr}"):
         add_noise(np.ones(4), snr, np.random.default_rng(0))

@@ -95,7 +95,7 @@ def test_the_original_is_left_alone() -> None:
 
 
 def test_wrong_arguments_are_named() -> None:
-    with pytest.raises(ValueError, match="vocoder 'hifigan' is not known; give one of: griffinlim"):
+    with pytest.raises(ValueError, match="'hifigan'; allowed: griffinlim"):
         copy_synthesis(np.zeros(16), 16000, vocoder="hifigan")
-    with pytest.raises(ValueError, match=r"shape \(16, 2\); give one channel"):
+    with pytest.raises(ValueError, match=r"not \(16, 2\)"):
         copy_synthesis(np.zeros((16, 2)), 16000)

@@ -33,6 +33,14 @@ def put(name: str, content: bytes) -> Change:
     return change
 
 
+def both(*changes: Change) -> Change:
+    def change(folder: Path) -> None:
+        for each in changes:
+            each(folder)
+
+    return change
+
+
 def cut(name: str, size: int) -> Change:
     return lambda folder: (folder / name).write_bytes((folder / name).read_bytes()[:size])
 
@@ -78,8 +86,12 @@ CANNOT_LOAD = "The model .*m cannot be loaded .* is damaged or of another kind; 
 DO_NOT_FIT = "The weights of .*m do not fit its config.json .*; fetch the model again"
 GIT_LFS = b"version https://git-lfs.github.com/spec/v1\noid sha256:abc\nsize 380267417\n"
 DAMAGED = {
-    "no config": (remove(CONFIG), "has no config.json; save the model there with save_pretrained"),
-    "no preprocessor": (remove(PREPROCESSING), "has no preprocessor_config.json; save the model there"),
+    "no config": (remove(CONFIG), r"has no config.json; save the model there: MODEL.save_pretrained\(FOLDER\)"),
+    "no preprocessor": (remove(PREPROCESSING), r"has neither preprocessor_config.json nor .*AutoFeatureExtractor"),
+    "processor without an extractor": (
+        both(remove(PREPROCESSING), put("processor_config.json", b'{"processor_class": "Wav2Vec2Processor"}')),
+        CANNOT_LOAD,
+    ),
     "no weights": (remove(WEIGHTS), r"has no weights \(\*.safetensors or pytorch_model\*.bin\)"),
     "empty weights": (put(WEIGHTS, b""), CANNOT_LOAD),
     "weights cut off": (cut(WEIGHTS, 5000), CANNOT_LOAD),
@@ -132,7 +144,7 @@ def test_the_mask_of_training_may_be_absent(base: Path, tmp_path: Path) -> None:
 )
 def test_the_other_family_is_refused(wanted: str, given: str, request: pytest.FixtureRequest) -> None:
     found = {"base": "wav2vec2", "large": "hubert", "wavlm": "wavlm"}[given]
-    line = f"{given} is of the family {found}, not {wanted}: choose another --backbone or --model"
+    line = f"{given} is of the family {found}, not {wanted}: choose another `backbone` or `model`"
     with pytest.raises(ValueError, match=line) as caught:
         load_backbone(wanted, str(request.getfixturevalue(given)))
     assert_one_sentence(caught.value)
@@ -158,7 +170,7 @@ def test_a_model_that_is_not_in_the_hubs_cache_while_offline(
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
     line = (
         f"The model {name or 'facebook/wav2vec2-base'} is not in the hub's cache and cannot be downloaded .*; "
-        "connect to the network, or give a folder that holds the model by --model=FOLDER"
+        "connect to the network, or name a folder that holds the model"
     )
     with pytest.raises(FileNotFoundError, match=line) as caught:
         load_backbone("wav2vec2", name)

@@ -11,8 +11,8 @@ from src.audio.io import load_waveform
 from src.backbones import load_backbone
 from src.experiments.corpus.catalogue import add_duration, generate_tables
 from src.experiments.corpus.splits import SplitShares, split_dataset
-from src.experiments.extraction.extract import Limits
-from src.experiments.extraction.requests import Request, extract_splits
+from src.experiments.extraction.engines import extract_splits
+from src.experiments.extraction.requests import Limits, Request
 from src.utils.dataset import read_rejected
 from src.utils.embeddings import load_embeddings
 

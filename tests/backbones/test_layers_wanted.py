@@ -42,7 +42,7 @@ def test_what_a_store_says_of_its_layers_can_be_asked_for_again(layers: set[int]
     ["x", "6-2", "-1", "0-", "-", ",", "0,", ",0", "1,,2", "0-3-6", "1.5", "0;3", "0..6", "all", "²", "٣", "1e1"],
 )
 def test_what_is_no_list_of_layers_is_refused(text: str) -> None:
-    with pytest.raises(ValueError, match="--layers must be a range or a list such as 0-6 or 0,3,6, not ") as caught:
+    with pytest.raises(ValueError, match="`layers` must be a range or a list such as 0-6 or 0,3,6, not ") as caught:
         parse_layers(text, 13)
     assert f"'{text}'" in str(caught.value)
     assert len(str(caught.value).splitlines()) == 1
@@ -50,7 +50,7 @@ def test_what_is_no_list_of_layers_is_refused(text: str) -> None:
 
 def test_numbers_apart_are_not_one_number() -> None:
     """Whoever forgets the commas of "1 2" must not get layer 12."""
-    with pytest.raises(ValueError, match="--layers must be a range or a list"):
+    with pytest.raises(ValueError, match="`layers` must be a range or a list"):
         parse_layers("1 2", 13)
 
 
@@ -63,7 +63,7 @@ def test_a_layer_that_is_not_there_is_refused_with_those_there_are(text: str, ab
 
 
 @pytest.mark.parametrize(
-    ("layers", "line"), [("25", "no layer 25: .* the layers 0 to 24"), ("6-2", "--layers must be")]
+    ("layers", "line"), [("25", "no layer 25: .* the layers 0 to 24"), ("6-2", "`layers` must be")]
 )
 def test_a_model_refuses_layers_that_it_has_not(large: Path, layers: str, line: str) -> None:
     with pytest.raises(ValueError, match=line):

@@ -176,9 +176,9 @@ def test_settings_that_lfcc_has(options: dict[str, str]) -> None:
 @pytest.mark.parametrize(
     ("options", "line"),
     [
-        ({"model": "facebook/x"}, "lfcc has no models to choose from; leave out --model=facebook/x"),
-        ({"precision": "bf16"}, "lfcc knows no precision 'bf16'; leave out --precision"),
-        ({"device": "cuda"}, "lfcc runs on the CPU; leave out --device=cuda"),
+        ({"model": "facebook/x"}, "lfcc has no models to choose from; leave out `model=facebook/x`"),
+        ({"precision": "bf16"}, "lfcc knows no precision 'bf16'; leave out `precision`"),
+        ({"device": "cuda"}, "lfcc runs on the CPU; leave out `device=cuda`"),
         ({"layers": "1"}, "There is no layer 1: this model has the layers 0 to 0"),
     ],
 )

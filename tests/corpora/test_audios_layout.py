@@ -1,6 +1,7 @@
 """The folders say who speaks and what is spoofed; what they do not say as they should is named."""
 
 from pathlib import Path
+from unicodedata import normalize
 
 import pytest
 
@@ -26,13 +27,13 @@ def test_the_table_says_what_the_folders_say(tmp_path: Path) -> None:
         "real_voices/Ana_F001/F001-0002.mp3",
         "real_voices/Ana_F001/F001-0001.ogg",
     )
-    table = read_layout(tmp_path)
+    table = read_layout(tmp_path).files
     assert list(table.columns) == FILE_COLUMNS
     assert table.to_numpy().tolist() == [
-        ["real_voices/Ana_F001/F001-0001.ogg", "Ana", "F001", "F", "bona-fide", ""],
-        ["real_voices/Ana_F001/F001-0002.mp3", "Ana", "F001", "F", "bona-fide", ""],
-        ["real_voices/Rui_M002/M002-0001.flac", "Rui", "M002", "M", "bona-fide", ""],
-        ["fake_voices/Ana_F001_Fake/0_fake.wav", "Ana", "F001", "F", "spoof", ""],
+        ["real_voices/Ana_F001/F001-0001.ogg", "Ana_F001", "F001", "F", "bona-fide", ""],
+        ["real_voices/Ana_F001/F001-0002.mp3", "Ana_F001", "F001", "F", "bona-fide", ""],
+        ["real_voices/Rui_M002/M002-0001.flac", "Rui_M002", "M002", "M", "bona-fide", ""],
+        ["fake_voices/Ana_F001_Fake/0_fake.wav", "Ana_F001", "F001", "F", "spoof", ""],
     ]
 
 
@@ -51,8 +52,10 @@ def test_the_table_says_what_the_folders_say(tmp_path: Path) -> None:
 )
 def test_names_of_every_kind_are_read(folder: str, speaker: str, identity: str, tmp_path: Path) -> None:
     touch(tmp_path, f"real_voices/{folder}/1.wav", f"fake_voices/{folder}_Fake/1.wav")
-    table = read_layout(tmp_path)
-    assert table[["speaker", "id", "gender"]].to_numpy().tolist() == [[speaker, identity, identity[0]]] * 2
+    table = read_layout(tmp_path).files
+    assert (
+        table[["speaker", "id", "gender"]].to_numpy().tolist() == [[f"{speaker}_{identity}", identity, identity[0]]] * 2
+    )
     assert table["label"].tolist() == ["bona-fide", "spoof"]
 
 
@@ -88,7 +91,7 @@ def test_what_is_no_recording_is_passed_over(tmp_path: Path) -> None:
         "real_voices/README.md",
         "README.md",
     )
-    assert [Path(file).name for file in read_layout(tmp_path)["file"]] == ["1.wav", "2.WAV", "3.Flac"]
+    assert [Path(file).name for file in read_layout(tmp_path).files["file"]] == ["1.wav", "2.WAV", "3.Flac"]
 
 
 def test_a_link_to_a_recording_that_is_gone_is_not_passed_over(tmp_path: Path) -> None:
@@ -109,12 +112,27 @@ def test_a_missing_side_is_named(side: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("files", [(), ("real_voices/Ana_F001/notes.txt",)])
 def test_a_corpus_without_recordings_is_an_error(files: tuple[str, ...], tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match=r"holds no recording \(\.wav, \.flac, \.mp3, \.ogg\) in real_voices/ or"):
+    with pytest.raises(
+        ValueError, match=r"holds no recording \(\.wav, \.flac, .*\) in a person's folder in real_voices/ or"
+    ):
         read_layout(touch(tmp_path, *files))
 
 
 def test_one_side_may_be_empty(tmp_path: Path) -> None:
-    assert read_layout(touch(tmp_path, "real_voices/Ana_F001/1.wav"))["label"].tolist() == ["bona-fide"]
+    assert read_layout(touch(tmp_path, "real_voices/Ana_F001/1.wav")).files["label"].tolist() == ["bona-fide"]
+
+
+@pytest.mark.parametrize(("genuine", "spoof"), [("NFC", "NFD"), ("NFD", "NFC"), ("NFD", "NFD")])
+def test_names_in_two_unicode_forms_are_one_person(genuine: str, spoof: str, tmp_path: Path) -> None:
+    """Fault 02, docs/faults.md: the paths stay as the disk has them, the person is spelled in one way."""
+    real, fake = (normalize(form, "João_M001") for form in (genuine, spoof))
+    touch(tmp_path, f"real_voices/{real}/1.wav", f"fake_voices/{fake}_Fake/1.wav")
+    (tmp_path / "SOURCES.csv").write_text(f"file,system\nfake_voices/{normalize('NFC', fake)}_Fake/1.wav,xtts\n")
+    listing = read_layout(tmp_path)
+    assert listing.files["file"].tolist() == [f"real_voices/{real}/1.wav", f"fake_voices/{fake}_Fake/1.wav"]
+    assert set(listing.files["speaker"]) == {normalize("NFC", "João_M001")}
+    assert listing.files["system"].tolist() == ["", "xtts"]
+    assert listing.notes == ()
 
 
 def test_sources_name_the_system_of_spoofs_alone(tmp_path: Path) -> None:
@@ -126,7 +144,7 @@ def test_sources_name_the_system_of_spoofs_alone(tmp_path: Path) -> None:
         "1.0,real_voices/Ana_F001/1.wav,LibriSpeech\n"
         "1.0,fake_voices/gone.wav,xtts\n"
     )
-    assert read_layout(tmp_path)["system"].tolist() == ["", "NA", ""]
+    assert read_layout(tmp_path).files["system"].tolist() == ["", "NA", ""]
 
 
 def test_sources_without_their_columns_are_named(tmp_path: Path) -> None:

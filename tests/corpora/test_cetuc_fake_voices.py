@@ -125,7 +125,7 @@ def test_every_clip_goes_to_its_person(tmp_path: Path) -> None:
     assert check.remarks == (
         "downloads/alcaim16k-DVD4de4/extras: 1 clips left out, no speaker id such as F028 in the folder's name",
     )
-    table = read_layout(tmp_path)
+    table = read_layout(tmp_path).files
     assert len(table) == check.clips
     assert set(table.loc[table["label"] == "spoof", "speaker"]) <= set(
         table.loc[table["label"] == "bona-fide", "speaker"]

@@ -12,10 +12,10 @@ import pytest
 
 from src.experiments import demo, pipeline
 from src.experiments.corpus.splits import SplitShares, read_split, split_dataset
-from src.experiments.extraction.plan import Batch
+from src.experiments.extraction.batches import Batch
 from src.experiments.extraction.projections import PROJECTIONS
 from src.experiments.extraction.readers import Sound, read_ahead
-from src.experiments.pipeline import Step, run_pipeline
+from src.experiments.pipeline import Chain, Step, run_pipeline
 from src.utils.files import read_json
 
 pytestmark = pytest.mark.filterwarnings("ignore:The EER is", "ignore:There are only")
@@ -36,7 +36,7 @@ ACTS = [
     "add_duration",
     "add_amplitude",
     "split_dataset",
-    "extract",
+    "extract_splits",
     "optimize_hyperparameters",
     "evaluate_run",
 ]
@@ -56,7 +56,7 @@ def _in_this_process(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureReq
 def chain(dataset: Path, root: Path, **options: Any) -> Iterator[Step]:
     """Run the pipeline with a study of three trials; what it leaves goes below `root`."""
     settings = {"backbone": "lfcc", "classifier": "svm", "trials": 3, "shares": SHARES, **options}
-    return run_pipeline(dataset, root=root, **settings)
+    return run_pipeline(dataset, Chain(**settings), root=root)
 
 
 def verdict(root: Path) -> dict[str, Any]:
@@ -163,7 +163,9 @@ def test_a_chain_interrupted_within_every_step_ends_the_same(
         work = getattr(pipeline, act)
 
         def interrupted(*arguments: Any, work: Callable = work, **options: Any) -> None:
-            work(*arguments, **options)
+            done = work(*arguments, **options)
+            if isinstance(done, Iterator):
+                list(done)
             raise KeyboardInterrupt
 
         with monkeypatch.context() as patch:

@@ -7,7 +7,7 @@ import pytest
 from src.metrics.calibration import compute_cllr
 from src.metrics.classification import decision_metrics
 from src.metrics.dcf import compute_act_dcf, compute_min_dcf
-from src.metrics.eer import compute_eer
+from src.metrics.eer import compute_eer, doubt
 from src.metrics.report import evaluate, format_table
 from src.metrics.roc import compute_auc
 from src.metrics.tandem import AsvScores, min_tdcf_2019, min_tdcf_2021
@@ -51,13 +51,15 @@ def test_report_survives_json(trials):
     assert json.loads(json.dumps(report, allow_nan=False)) == report
 
 
-@pytest.mark.parametrize("y_scores", [[0.0, 0.0, 0.0, 0.0], [1.0, 2.0, 3.0, 4.0]])
-def test_a_doubtful_eer_is_warned_of_once(y_scores):
+@pytest.mark.parametrize(("y_scores", "said"), [([0.0, 0.0, 0.0, 0.0], "only 1 distinct"), ([1, 2, 3, 4], "100.00 %")])
+def test_a_doubtful_eer_is_computed_without_a_warning_and_doubted_where_one_asks(y_scores, said):
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        evaluate([1, 1, 0, 0], y_scores, 0.0, asv=ASV)
-    assert len(caught) == 1
-    assert "The EER is" in str(caught[0].message) or "distinct" in str(caught[0].message)
+        report = evaluate([1, 1, 0, 0], y_scores, 0.0, asv=ASV)
+        assert said in doubt([1, 1, 0, 0], y_scores)
+    assert caught == []
+    assert report["eer"] == 1.0
+    assert doubt([1, 0, 1, 0], [3.0, 2.0, 1.0, 0.0]) == ""
 
 
 def test_table_is_aligned_and_says_the_direction(trials):
@@ -75,15 +77,16 @@ def test_table_gives_rates_in_percent_and_names_the_year_of_the_tdcf():
         "EER                    12.35 %",
         "min t-DCF (2019)        0.5000",
         "min t-DCF (2021)        0.2500",
-        "Spoof trials            589212",
+        "Spoof clips             589212",
     ]
 
 
 def test_table_stays_aligned_for_wide_numbers():
-    rows = format_table({"eer": 0.5, "eer_threshold": -123456789.0, "n_spoof": 3}).split("\n")[1:]
-    assert [len(row) for row in rows] == [30, 30, 30]
-    assert "-123456789.0000" in rows[1]
-    assert [len(row) for row in format_table({"eer": 0.5, "eer_threshold": 1e20}).split("\n")[1:]] == [41, 41]
+    report = {"eer": 0.5, "eer_threshold": -1234567.0, "n_spoof": 10**12, "false_bonafide": 10**20}
+    rows = format_table(report, {"eer": (0.25, 0.75)}).split("\n")[1:]
+    assert [len(row.split("   25")[0]) for row in rows] == [30, 30, 30, 30]
+    assert [row.split()[-1] for row in rows] == ["%", "-1234567.0000", "1000000000000", "1e+20"]
+    assert format_table({"eer_threshold": -123456789.0}).endswith(" -1.235e+08")
 
 
 def test_table_refuses_what_it_does_not_know():

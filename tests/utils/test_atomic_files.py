@@ -7,11 +7,23 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
+import safetensors.numpy
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from src.utils.files import atomic_path, file_digest, read_json, remove_leftovers, text_digest, write_json, write_text
+from src.audio.io import save_waveform
+from src.utils.files import (
+    atomic_path,
+    check_output,
+    file_digest,
+    read_json,
+    remove_leftovers,
+    text_digest,
+    write_json,
+    write_text,
+)
 
 texts = st.text(st.characters(exclude_categories=["Cs"]))
 json_values = st.recursive(
@@ -96,6 +108,72 @@ def test_a_name_of_the_greatest_length_can_be_written(letter: str, tmp_path: Pat
     place = tmp_path / (letter * (250 // len(letter.encode())) + ".csv")
     write_text(place, "whole")
     assert place.read_text() == "whole"
+
+
+@pytest.mark.parametrize(
+    "write",
+    [
+        lambda temporary: temporary.with_name("missing").joinpath(temporary.name).write_text(""),
+        lambda temporary: open(f"{temporary}/below"),  # noqa: PTH123, SIM115
+        lambda temporary: temporary.rename(temporary / "below"),
+        lambda temporary: np.save(temporary.with_suffix("") / temporary.name, np.ones(3)),
+        lambda temporary: save_waveform(temporary / temporary.name, np.zeros(8)),
+        lambda temporary: safetensors.numpy.save_file({}, temporary / "below"),
+        lambda temporary: (_ for _ in ()).throw(ValueError(f"cannot write {temporary}")),
+    ],
+)
+def test_no_error_names_the_temporary_file(write: Callable[[Path], object], tmp_path: Path) -> None:
+    """Fault 17, docs/faults.md."""
+    with pytest.raises(Exception) as caught, atomic_path(tmp_path / "scores.csv") as temporary:
+        write(temporary)
+    assert ".part" not in str(caught.value)
+    assert ".part" not in str(getattr(caught.value, "filename", ""))
+
+
+@pytest.mark.parametrize(
+    ("place", "error", "named"),
+    [
+        ("folder", IsADirectoryError, "folder"),
+        ("file/below.csv", NotADirectoryError, "file"),
+        ("file/deep/below.csv", NotADirectoryError, "file"),
+        ("a" * 400 + ".csv", OSError, "a" * 400 + ".csv"),
+    ],
+)
+def test_a_place_that_cannot_be_written_is_named(place: str, error: type[OSError], named: str, tmp_path: Path) -> None:
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "file").touch()
+    with pytest.raises(error) as caught:
+        write_text(tmp_path / place, "new")
+    assert str(caught.value.filename).startswith(str(tmp_path / named))
+    assert ".part" not in str(caught.value)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "folder"]
+
+
+@pytest.mark.parametrize("kind", ["itself", "link", "hard link", "another spelling"])
+def test_an_output_is_never_an_input(kind: str, tmp_path: Path) -> None:
+    scores, output = tmp_path / "scores.txt", tmp_path / "output.json"
+    scores.write_text("scores")
+    check_output(output, [scores])
+    check_output(output, [tmp_path / "missing"])
+    output.write_text("an older one")
+    check_output(output, [scores])
+    output.unlink()
+    if kind == "itself":
+        output = scores
+    elif kind == "link":
+        output.symlink_to(scores)
+    elif kind == "hard link":
+        output.hardlink_to(scores)
+    else:
+        (tmp_path / "deep").mkdir()
+        output = tmp_path / "deep" / ".." / "scores.txt"
+    with pytest.raises(ValueError, match=str(output)):
+        check_output(output, [tmp_path / "other", scores])
+
+
+def test_an_output_is_no_folder(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=f"{tmp_path} is a folder"):
+        check_output(tmp_path, [])
 
 
 def test_leftovers_are_the_temporary_files_alone(tmp_path: Path) -> None:

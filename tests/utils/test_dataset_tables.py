@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
+from unicodedata import normalize
 
 import pandas as pd
 import pytest
@@ -15,7 +16,6 @@ from src.utils.dataset import (
     GENDERS,
     PEOPLE_TABLE,
     REJECTED_TABLE,
-    drop_rejected,
     people_of,
     person_of,
     read_file_rows,
@@ -23,6 +23,7 @@ from src.utils.dataset import (
     read_people,
     read_rejected,
     reject,
+    without,
     write_table,
     write_tables,
 )
@@ -32,7 +33,7 @@ AWKWARD = [
     "007", "1e5", "TRUE", "'", "a;b\tc", "語", "-inf", "#", "=1+1",
 ]  # fmt: skip
 HEADER = "file,speaker,id,gender,label,system"
-GOOD = "real_voices/Ana_F001/{}.wav,Ana,F001,F,bona-fide,"
+GOOD = "real_voices/Ana_F001/{}.wav,Ana_F001,F001,F,bona-fide,"
 
 cells = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\r\n\0"), max_size=12)
 words = st.sampled_from(["Ana", "Rui"])
@@ -48,7 +49,8 @@ def rows_of(clips: list[tuple[str, str, str, str]]) -> pd.DataFrame:
     for place, (name, gender, number, label) in enumerate(clips):
         identity = gender + number
         side = "real_voices/{}_{}" if label == "bona-fide" else "fake_voices/{}_{}_Fake"
-        rows.append([f"{side.format(name, identity)}/{place}.wav", name, identity, gender, label, ""])
+        file = f"{side.format(name, identity)}/{place}.wav"
+        rows.append([file, f"{name}_{identity}", identity, gender, label, ""])
     return pd.DataFrame(rows, columns=FILE_COLUMNS)
 
 
@@ -64,22 +66,25 @@ def contents(folder: Path) -> dict[str, bytes]:
 @pytest.mark.parametrize("word", AWKWARD)
 def test_awkward_names_come_back_as_they_went(word: str, tmp_path: Path) -> None:
     folder = f"real_voices/{word.replace('/', '-')}_F001"
-    rows = [[f"{folder}/{word.replace('/', '-')}.wav", word, "F001", "F", "bona-fide", word]]
+    rows = [[f"{folder}/{word.replace('/', '-')}.wav", f"{word}_F001", "F001", "F", "bona-fide", word]]
     files = pd.DataFrame(rows, columns=FILE_COLUMNS)
     write_tables(tmp_path, files)
     assert read_files(tmp_path).to_numpy().tolist() == rows
-    assert read_people(tmp_path).to_numpy().tolist() == [[word, "F", "F001", 0, 1, "", folder]]
+    assert read_people(tmp_path).to_numpy().tolist() == [[f"{word}_F001", "F", "F001", 0, 1, "", folder]]
     reject(tmp_path, {word: word})
     assert read_rejected(tmp_path) == {word: word}
 
 
 @settings(deadline=None)
-@given(st.lists(st.tuples(cells, cells, cells, cells), min_size=1, unique_by=lambda row: row[0]))
+@given(st.lists(st.tuples(cells, cells, cells, cells), min_size=1, unique_by=lambda row: row[0].replace("/", "-")))
 def test_any_text_comes_back_as_it_went(
     tmp_path_factory: pytest.TempPathFactory, rows: list[tuple[str, str, str, str]]
 ) -> None:
     dataset = tmp_path_factory.getbasetemp()
-    table = [[file, speaker, identity, "M", "spoof", system] for file, speaker, identity, system in rows]
+    table = [
+        [f"a/{file.replace('/', '-')}.wav", normalize("NFC", f"{speaker}_{identity}"), identity, "M", "spoof", system]
+        for file, speaker, identity, system in rows
+    ]
     write_table(dataset / FILES_TABLE, pd.DataFrame(table, columns=FILE_COLUMNS))
     assert read_files(dataset).to_numpy().tolist() == table
 
@@ -139,6 +144,44 @@ def test_what_is_wrong_with_a_table_is_said_in_one_line(lines: list[str], words:
     assert len(str(error.value).splitlines()) == 1
 
 
+@pytest.mark.parametrize(
+    "file",
+    [
+        "/raw/real_voices/Ana_F001/1.wav",
+        "//server/raw/1.wav",
+        "../raw/1.wav",
+        "..",
+        "real_voices/../../raw/1.wav",
+        "real_voices/Ana_F001/..",
+        "C:/raw/1.wav",
+        "c:\\raw\\1.wav",
+        "\\\\server\\raw\\1.wav",
+    ],
+)
+@pytest.mark.parametrize("maker", ["GenerateDatasetCSV", "SplitDataset", "GenerateEmbeddings"])
+def test_a_path_that_leads_out_of_the_corpus_is_refused(file: str, maker: str, tmp_path: Path) -> None:
+    """Fault 04, docs/faults.md: a derived corpus was written into the raw one. Every task reads through this door."""
+    write_lines(tmp_path, HEADER, GOOD.format(1), f"{file},Ana_F001,F001,F,spoof,")
+    with pytest.raises(ValueError, match=r"row 3: .*`file` is a path within the corpus folder") as error:
+        read_file_rows(tmp_path / FILES_TABLE, maker)
+    assert f"'{file}'" in str(error.value)
+    assert len(str(error.value).splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    "file", ["real_voices/A..B_F001/..1.wav", "real_voices/Ana_F001/...wav", "a:b/1.wav", "./1.wav"]
+)
+def test_dots_and_colons_in_names_lead_nowhere(file: str, tmp_path: Path) -> None:
+    write_lines(tmp_path, HEADER, f"{file},Ana_F001,F001,F,spoof,")
+    assert read_files(tmp_path)["file"].tolist() == [file]
+
+
+def test_rows_that_are_all_longer_than_the_header_are_no_table(tmp_path: Path) -> None:
+    write_lines(tmp_path, HEADER, GOOD.format(1) + ",x", GOOD.format(2) + ",y")
+    with pytest.raises(ValueError, match="cannot be read as a table"):
+        read_files(tmp_path)
+
+
 def test_bytes_that_are_no_text_are_said_to_be_no_table(tmp_path: Path) -> None:
     (tmp_path / FILES_TABLE).write_bytes(HEADER.encode() + b"\nreal_voices/caf\xe9,Ana,F001,F,spoof,\n")
     with pytest.raises(ValueError, match="cannot be read as a table"):
@@ -164,7 +207,7 @@ def test_a_table_without_systems_gets_empty_ones(tmp_path: Path) -> None:
     write_lines(tmp_path, "file,speaker,id,gender,label,duration", "a.wav,Ana,F001,F,fake,1.5")
     table = read_files(tmp_path)
     assert list(table.columns) == [*FILE_COLUMNS, "duration"]
-    assert table.iloc[0].tolist() == ["a.wav", "Ana", "F001", "F", "spoof", "", 1.5]
+    assert table.iloc[0].tolist() == ["a.wav", "Ana_F001", "F001", "F", "spoof", "", 1.5]
 
 
 @settings(deadline=None)
@@ -174,7 +217,7 @@ def test_people_are_counted_as_a_loop_counts_them(clips: list[tuple[str, str, st
     expected = Counter(clips)
     people = people_of(files)
     counted = {
-        (row.person, row.gender, row.id[1:]): (row.bonafide_count, row.spoof_count)
+        (row.person.removesuffix(f"_{row.id}"), row.gender, row.id[1:]): (row.bonafide_count, row.spoof_count)
         for row in people.itertuples(index=False)
     }
     assert counted == {
@@ -183,8 +226,8 @@ def test_people_are_counted_as_a_loop_counts_them(clips: list[tuple[str, str, st
     assert len(people) == len(counted)
     assert set(person_of(people)) == set(person_of(files))
     for row in people.itertuples(index=False):
-        assert row.bonafide_folder == (f"real_voices/{row.person}_{row.id}" if row.bonafide_count else "")
-        assert row.spoof_folder == (f"fake_voices/{row.person}_{row.id}_Fake" if row.spoof_count else "")
+        assert row.bonafide_folder == (f"real_voices/{row.person}" if row.bonafide_count else "")
+        assert row.spoof_folder == (f"fake_voices/{row.person}_Fake" if row.spoof_count else "")
 
 
 def test_people_who_share_a_name_or_an_id_stay_apart() -> None:
@@ -213,15 +256,15 @@ def test_rejections_gather_and_the_newest_reason_counts(tmp_path: Path) -> None:
     )
 
 
-def test_dropping_leaves_the_others_and_refuses_to_leave_none(tmp_path: Path) -> None:
+def test_leaving_clips_out_leaves_the_others_and_refuses_to_leave_none(tmp_path: Path) -> None:
     files = rows_of([("Ana", "F", "001", "spoof")] * 3)
     names = files["file"].tolist()
-    kept = drop_rejected(tmp_path, files, {names[1]: "silent"})
+    kept = without(files, {names[1]: "silent"}, tmp_path)
     assert kept["file"].tolist() == [names[0], names[2]]
     assert kept.index.tolist() == [0, 1]
     with pytest.raises(ValueError, match=r"^None of the 2 clips of .* can be used \(.*/0\.wav: empty\)\.$"):
-        drop_rejected(tmp_path, kept, {names[0]: "empty", names[2]: "silent"})
-    assert read_rejected(tmp_path) == {names[0]: "empty", names[1]: "silent", names[2]: "silent"}
+        without(kept, {names[0]: "empty", names[2]: "silent"}, tmp_path)
+    assert contents(tmp_path) == {}
 
 
 @pytest.mark.parametrize("n_written", [0, 1])

@@ -243,7 +243,7 @@ with EmbeddingStore(Path(folder), {IDENTITY!r}, share) as store:
     sys.stdin.readline()
     for file in files:
         if file == deadly:
-            embedding_store._append_lines = half
+            embedding_store.append_lines = half
         store.append([Row(file, f"{{crc32(file.encode()):x}}", len(file))], np.stack([draw(file)]))
 """
 

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from src.visualize.slices import slice_figure
 from src.visualize.study import history_figure, importance_figure
 
 
@@ -91,3 +92,24 @@ def test_no_importance_at_all_is_drawn():
 def test_importance_says_what_is_wrong(names, shares, message):
     with pytest.raises(ValueError, match=message):
         importance_figure(names, shares)
+
+
+def test_a_slice_shows_every_finished_trial_of_numbers_and_of_names() -> None:
+    import optuna
+
+    study = optuna.create_study()
+    for number, kernel in enumerate(("rbf", "linear", "rbf")):
+        parameters = {"C": 10.0**number, "kernel": kernel}
+        distributions = {
+            "C": optuna.distributions.FloatDistribution(0.1, 1000, log=True),
+            "kernel": optuna.distributions.CategoricalDistribution(["rbf", "linear"]),
+        }
+        study.add_trial(optuna.trial.create_trial(params=parameters, distributions=distributions, value=number / 10))
+    study.add_trial(optuna.trial.create_trial(state=optuna.trial.TrialState.FAIL))
+    numbers, names = (slice_figure(study, parameter).axes[0] for parameter in ("C", "kernel"))
+    assert numbers.collections[0].get_offsets().tolist() == [[1.0, 0.0], [10.0, 10.0], [100.0, 20.0]]
+    assert numbers.get_xscale() == "log"
+    assert names.collections[0].get_offsets().tolist() == [[1.0, 0.0], [0.0, 10.0], [1.0, 20.0]]
+    assert [label.get_text() for label in names.get_xticklabels()] == ["linear", "rbf"]
+    with pytest.raises(ValueError, match="No finished trial has the hyperparameter 'gamma'"):
+        slice_figure(study, "gamma")

@@ -4,29 +4,34 @@ Every step may be repeated. A clip that cannot be used leaves the table for `rej
 making the table anew gives every clip another chance.
 """
 
-import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from filelock import FileLock
+import pandas as pd
 
 from src.audio.io import UnusableAudio, load_waveform, read_header
-from src.corpora import LAYOUTS
+from src.corpora import LAYOUTS, Listing
+from src.experiments.corpus.notes import duplicate_notes, people_notes
+from src.experiments.corpus.splits import split_notes
 from src.utils.dataset import (
     FILES_TABLE,
     REJECTED_TABLE,
+    TableEditor,
     check_dataset,
-    drop_rejected,
+    check_editable,
+    edit_tables,
     read_files,
-    write_tables,
+    without,
 )
-from src.utils.files import text_digest
 from src.utils.parallel import map_clips
 from src.utils.registry import lookup
+
+NO_FILE = "not a file (a broken link?)"
+"""Why a recording that is listed and missing cannot be used."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +43,8 @@ class Catalogue:
     n_people: int
     n_rejected: int
     """Clips that this step left out."""
+    notes: tuple[str, ...] = ()
+    """What a user should know of the corpus, a sentence each: what was passed over, what looks like a slip."""
 
     def __str__(self) -> str:
         left_out = f"; {self.n_rejected} left out, see {REJECTED_TABLE}" if self.n_rejected else ""
@@ -51,13 +58,15 @@ def generate_tables(dataset: Path, layout: str = "audios") -> Catalogue:
     """
     read_layout = lookup(LAYOUTS, layout, "layout")
     check_dataset(dataset)
-    files = read_layout(dataset)
-    (dataset / REJECTED_TABLE).unlink(missing_ok=True)
-    reasons = {file: reason for file in files["file"] if (reason := _unusable_name_or_size(dataset, file))}
-    files = drop_rejected(dataset, files, {_printable(file): reason for file, reason in reasons.items()})
-    files = files[~files["file"].isin(reasons.keys())].reset_index(drop=True)
-    people = write_tables(dataset, files)
-    return Catalogue(dataset, len(files), len(people), len(reasons))
+    listing: Listing = read_layout(dataset)
+    listed = listing.files
+    reasons = {file: reason for file in listed["file"] if (reason := _unusable_name_or_size(dataset, file))}
+    with edit_tables(dataset) as tables:
+        tables.set_rejected({printable(file): reason for file, reason in reasons.items()})
+        files = without(listed, reasons, dataset)
+        people = tables.write(files)
+    notes = (*listing.notes, *people_notes(files), *duplicate_notes(dataset, files), *split_notes(dataset))
+    return Catalogue(dataset, len(files), len(people), len(reasons), notes)
 
 
 def add_duration(dataset: Path, jobs: int = 0) -> Catalogue:
@@ -79,24 +88,36 @@ def usable_or_reason(function: Callable[[Path], Any], path: Path) -> tuple[Any, 
 
 
 def _add_column(dataset: Path, column: str, measure: Callable[[Path], float], jobs: int) -> Catalogue:
-    paths = [dataset / file for file in read_files(dataset)["file"]]
-    measured = map_clips(partial(usable_or_reason, measure), paths, jobs=jobs, description=column)
-    found = {path: value for path, (value, reason) in zip(paths, measured, strict=True) if not reason}
-    reasons = {
-        path.relative_to(dataset).as_posix(): reason
-        for path, (_, reason) in zip(paths, measured, strict=True)
-        if reason
-    }
-    with FileLock(_lock_of(dataset)):  # two steps at once must not lose each other's column
-        kept = drop_rejected(dataset, read_files(dataset), reasons)
-        kept[column] = [found[dataset / file] for file in kept["file"]]
-        people = write_tables(dataset, kept)
-    return Catalogue(dataset, len(kept), len(people), len(reasons))
+    check_editable(dataset)
+    values: dict[str, float] = {}
+    reasons: dict[str, str] = {}
+    while True:
+        waiting = [file for file in read_files(dataset)["file"] if file not in values and file not in reasons]
+        outcomes = map_clips(
+            partial(usable_or_reason, measure), [dataset / file for file in waiting], jobs=jobs, description=column
+        )
+        for file, (value, reason) in zip(waiting, outcomes, strict=True):
+            if reason:
+                reasons[file] = reason
+            else:
+                values[file] = value
+        with edit_tables(dataset) as tables:
+            files = read_files(dataset)
+            if not set(files["file"]) <= values.keys() | reasons.keys():
+                continue  # another step listed more clips meanwhile
+            return _with_column(tables, files, column, values, reasons)
 
 
-def _lock_of(dataset: Path) -> Path:
-    """Return a lock file for the corpus's tables, outside the corpus."""
-    return Path(tempfile.gettempdir()) / f"audios-{text_digest(str(dataset.resolve()))[:16]}.lock"
+def _with_column(
+    tables: TableEditor, files: pd.DataFrame, column: str, values: Mapping[str, float], reasons: Mapping[str, str]
+) -> Catalogue:
+    """Write the files table with a column more, without the clips that could not be measured."""
+    found = {file: reasons[file] for file in files["file"] if file in reasons}
+    tables.reject(found)
+    kept = without(files, found, tables.dataset)
+    kept[column] = [values[file] for file in kept["file"]]
+    people = tables.write(kept)
+    return Catalogue(tables.dataset, len(kept), len(people), len(found))
 
 
 def _duration(path: Path) -> float:
@@ -108,12 +129,13 @@ def _amplitude(path: Path) -> float:
 
 
 def _unusable_name_or_size(dataset: Path, file: str) -> str:
-    if _printable(file) != file or "\n" in file or "\r" in file:
+    if printable(file) != file or "\n" in file or "\r" in file:
         return "its name holds characters that a table cannot (bytes that are not UTF-8, a line break)"
     if not (dataset / file).is_file():
-        return "not a file (a broken link?)"
+        return NO_FILE
     return "" if (dataset / file).stat().st_size else "empty (no bytes)"
 
 
-def _printable(file: str) -> str:
+def printable(file: str) -> str:
+    """Return a file's name in characters that a table can hold."""
     return file.encode("utf-8", "backslashreplace").decode().replace("\n", "\\n").replace("\r", "\\r")

@@ -19,8 +19,10 @@ from src.audio.framing import leading_silence
 from src.audio.io import SPEECH_RATE, load_waveform, read_header
 from src.audio.normalize import rms
 from src.experiments.corpus.catalogue import usable_or_reason
+from src.experiments.corpus.notes import people_notes, source_notes
+from src.experiments.corpus.splits import split_notes
 from src.metrics.eer import detection_error_curve, equal_error_point
-from src.utils.dataset import REJECTED_TABLE, drop_rejected, person_of, read_files, read_rejected, write_tables
+from src.utils.dataset import person_of, read_files, read_rejected, without
 from src.utils.labels import LABEL_NAMES, SPOOF, parse_label
 from src.utils.parallel import map_clips
 
@@ -28,6 +30,7 @@ TELLING_EER = 0.40
 """A cue counts as telling when its EER is below this and chance alone would hardly do it."""
 CHANCE = 1e-3
 ENOUGH_CLIPS = 20
+N_REJECTED_SHOWN = 5
 ADVICE = {
     "duration": "cut or choose clips of like length",
     "peak level": "fab NormalizeDataset --method=peak evens it out",
@@ -67,12 +70,19 @@ class Inspection:
     """The same for each system that made spoofs; no row where none is known."""
     cues: list[Cue]
     """Of every property and, of single systems, those that are telling where all systems together are not."""
-    n_rejected: int
+    rejected: dict[str, str]
+    """The clips that cannot be used, file -> reason: those of `rejected-files.csv` and those found now."""
     clips: pd.DataFrame
-    """The table of files with what was measured on each."""
+    """The usable rows of the files table with what was measured on each."""
+    notes: tuple[str, ...] = ()
+    """What looks like a slip: people, splits and systems; a sentence each."""
+
+    @property
+    def n_rejected(self) -> int:
+        """How many clips cannot be used."""
+        return len(self.rejected)
 
     def __str__(self) -> str:
-        rejected = [f"{self.n_rejected} clips cannot be used, see {REJECTED_TABLE}."] if self.n_rejected else []
         remarks = [f"Warning: {cue.warning}" for cue in self.cues if cue.telling]
         if self.table.groupby("label")["clips"].sum().min() < ENOUGH_CLIPS:
             remarks.append(
@@ -81,11 +91,24 @@ class Inspection:
         elif not remarks:
             remarks.append("None of these properties alone tells the classes apart.")
         tables = [table.to_string(index=False) for table in (self.table, self.systems) if len(table)]
-        return "\n".join([self.totals, *tables, *rejected, *remarks])
+        notes = [f"Note: {note}" for note in self.notes]
+        return "\n".join([self.totals, *tables, *self._rejected_lines(), *notes, *remarks])
+
+    def _rejected_lines(self) -> list[str]:
+        """Name the clips that cannot be used, the first of them with their reasons."""
+        if not self.rejected:
+            return []
+        shown = [f"  {file}: {reason}" for file, reason in list(self.rejected.items())[:N_REJECTED_SHOWN]]
+        more = self.n_rejected - len(shown)
+        return [
+            f"{self.n_rejected} {'clip' if self.n_rejected == 1 else 'clips'} cannot be used:",
+            *shown,
+            *([f"  and {more} more"] if more else []),
+        ]
 
 
 def inspect_dataset(dataset: Path, jobs: int = 0) -> Inspection:
-    """Measure every clip of a corpus.
+    """Measure every clip of a corpus, which is only read: its tables stay as they are.
 
     Raises
     ------
@@ -96,15 +119,18 @@ def inspect_dataset(dataset: Path, jobs: int = 0) -> Inspection:
     paths = [dataset / file for file in files["file"]]
     measured = map_clips(partial(usable_or_reason, _measure), paths, jobs=jobs, description="clips")
     reasons = {file: reason for file, (_, reason) in zip(files["file"], measured, strict=True) if reason}
-    usable = drop_rejected(dataset, files, reasons)
-    if reasons:
-        write_tables(dataset, usable)
+    usable = without(files, reasons, dataset)
     clips = pd.concat([usable, pd.DataFrame([values for values, reason in measured if not reason])], axis=1)
     clips = clips.loc[:, ~clips.columns.duplicated(keep="last")]
     totals = f"{len(clips)} clips, {clips['duration'].sum() / 3600:.2f} h, {person_of(clips).nunique()} people"
-    cues = [*find_cues(clips), *find_system_cues(clips)]
     return Inspection(
-        totals, _summary(clips, ["label", "gender"]), summarise_systems(clips), cues, len(read_rejected(dataset)), clips
+        totals,
+        _summary(clips, ["label", "gender"]),
+        summarise_systems(clips),
+        cues=[*find_cues(clips), *find_system_cues(clips)],
+        rejected={**read_rejected(dataset), **reasons},
+        clips=clips,
+        notes=(*people_notes(files), *source_notes(dataset, files), *split_notes(dataset)),
     )
 
 
@@ -168,7 +194,7 @@ def _judge(name: str, labels: np.ndarray, values: np.ndarray, *, chance: float, 
 
 
 def _eer_between_ties(labels: np.ndarray, values: np.ndarray) -> float:
-    """Compute the EER of values that often coincide, ties broken by lot."""
+    """Compute the EER of values that often coincide, ties broken at random."""
     order = np.random.default_rng(0).permutation(len(values))
     ranks = np.empty(len(values))
     ranks[order] = np.argsort(np.argsort(values[order], kind="stable"), kind="stable")

@@ -1,13 +1,10 @@
 """A new corpus from an old one: normalised, noisy, or with spoofs of its genuine speech.
 
 The old corpus is only read. Every clip of the new one is a mono 16-bit FLAC at 16 kHz, whatever it was before, so that
-neither file format nor sample rate can give the class away. A step that was killed goes on where it stopped: clips that
-are there are kept, `recipe.json` tells what they were made of and with (another recipe for the same folder, or
-recordings that changed since, are refused) and the tables are written last.
+neither file format nor sample rate can give the class away. A step that was killed resumes where it stopped
+(`derivation.py`), and the tables are written last.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -18,46 +15,14 @@ import pandas as pd
 
 from src.audio.augment import add_noise
 from src.audio.framing import trim_silence
-from src.audio.io import SPEECH_RATE, load_waveform, save_waveform
+from src.audio.io import SPEECH_RATE
 from src.audio.normalize import METHODS
-from src.corpora.audios import FAKE_FOLDER, REAL_FOLDER, SOURCES_TABLE, person_folders, recordings_in
-from src.experiments.corpus.catalogue import add_amplitude, add_duration, generate_tables, usable_or_reason
-from src.utils.dataset import (
-    REJECTED_TABLE,
-    check_dataset,
-    drop_rejected,
-    read_files,
-    reject,
-    write_table,
-    write_tables,
-)
-from src.utils.files import atomic_path, fingerprint, read_json, remove_leftovers, text_digest, write_json
-from src.utils.parallel import map_clips
-
-Transform = Callable[[np.ndarray, int], np.ndarray]
-"""A waveform of shape (n,) at 16 kHz and the clip's own seed -> a waveform."""
-
-
-@dataclass(frozen=True)
-class Derived:
-    """A corpus that was made from another."""
-
-    folder: Path
-    n_clips: int
-    n_rejected: int
-
-    def __str__(self) -> str:
-        left_out = f"; {self.n_rejected} left out, see {REJECTED_TABLE}" if self.n_rejected else ""
-        return f"{self.n_clips} clips in {self.folder}{left_out}"
-
-
-@dataclass(frozen=True)
-class _Job:
-    """One clip to be read, changed and written."""
-
-    source: Path
-    target: Path
-    seed: int
+from src.corpora.audios import FAKE_FOLDER, REAL_FOLDER, person_folders, recordings_in
+from src.corpora.sources import SOURCES_TABLE
+from src.experiments.corpus.catalogue import add_amplitude, add_duration, generate_tables, printable
+from src.experiments.corpus.derivation import Derivation, Derived, Job, Transform, left_out_before
+from src.utils.csv_tables import write_table
+from src.utils.dataset import check_dataset, edit_tables, read_files, reject, without
 
 
 def normalize_dataset(
@@ -101,22 +66,46 @@ def create_spoofs(dataset: Path, output: Path | None = None, *, vocoder: str = "
         raise ValueError(f"Unknown vocoder '{vocoder}'; allowed: {', '.join(VOCODERS)}.")
     check_dataset(dataset)
     target = output or _beside(dataset, "spoofed")
-    genuine, spoofed, sources = [], [], []
+    genuine, spoofed = _copies(dataset, target, seed)
+    if not any(job.source.is_file() for job in genuine):
+        raise ValueError(f"{dataset / REAL_FOLDER} holds no recording to copy.")
+    derivation = Derivation(
+        dataset, target, {"step": "CreateSpoofs", "vocoder": vocoder, "seed": seed}, [*genuine, *spoofed]
+    )
+    derivation.start()
+    reasons = derivation.run(genuine, _unchanged, "genuine")
+    reasons |= derivation.run(spoofed, partial(_copied, vocoder=vocoder), "spoofs")
+    derivation.finish()
+    made = [job.target.relative_to(target).as_posix() for job in spoofed if job.target.exists()]
+    if not made:
+        file, reason = next(iter(reasons.items()))
+        raise ValueError(f"None of the {len(genuine)} clips of {dataset / REAL_FOLDER} can be used ({file}: {reason}).")
+    write_table(target / SOURCES_TABLE, pd.DataFrame({"file": made, "system": vocoder}))
+    n_clips = generate_tables(target).n_clips
+    reject(target, reasons)
+    return Derived(target, n_clips, len(reasons))
+
+
+def _copies(dataset: Path, target: Path, seed: int) -> tuple[list[Job], list[Job]]:
+    """Return what becomes of every genuine recording: a clip in the new format, and a spoof.
+
+    Spoofs are numbered in the order of their recordings. Recordings that an earlier run left out keep their numbers,
+    whether they are mended since or removed.
+    """
+    genuine, spoofed = [], []
+    left_out = left_out_before(target)
     for folder, _ in person_folders(dataset, REAL_FOLDER):
-        for number, path in enumerate(recordings_in(folder)):
+        paths = recordings_in(folder)
+        names = {Path(file).name for file in left_out if Path(file).parent == folder.relative_to(dataset)}
+        removed = [folder / name for name in names - {printable(path.name) for path in paths}]
+        for number, path in enumerate(sorted([*paths, *removed])):
+            if path in removed:
+                continue
             file = f"{REAL_FOLDER}/{folder.name}/{path.name}"
             spoof = f"{FAKE_FOLDER}/{folder.name}_Fake/{number}_fake.flac"
-            genuine.append(_Job(path, target / _as_flac(file), 0))
-            spoofed.append(_Job(path, target / spoof, _clip_seed(file, seed)))
-            sources.append({"file": spoof, "system": vocoder})
-    if not genuine:
-        raise ValueError(f"{dataset / REAL_FOLDER} holds no recording to copy.")
-    _start(dataset, target, {"step": "CreateSpoofs", "vocoder": vocoder, "seed": seed}, genuine)
-    reasons = _run(genuine, _unchanged, "genuine") | _run(spoofed, partial(_copied, vocoder=vocoder), "spoofs")
-    write_table(target / SOURCES_TABLE, pd.DataFrame(sources))
-    made = generate_tables(target)
-    reject(target, {path.relative_to(target).as_posix(): reason for path, reason in reasons.items()})
-    return Derived(target, made.n_clips, len(reasons))
+            genuine.append(Job(path, target / _as_flac(file), 0))
+            spoofed.append(Job(path, target / spoof, _clip_seed(file, seed)))
+    return genuine, spoofed
 
 
 def _derive(dataset: Path, output: Path, transform: Transform, recipe: dict[str, Any], *, seed: int) -> Derived:
@@ -125,65 +114,22 @@ def _derive(dataset: Path, output: Path, transform: Transform, recipe: dict[str,
     made = files.assign(file=[_as_flac(file) for file in files["file"]])
     measured = [column for column in ("duration", "amplitude") if column in made]
     jobs = [
-        _Job(dataset / source, output / target, _clip_seed(source, seed))
+        Job(dataset / source, output / target, _clip_seed(source, seed))
         for source, target in zip(files["file"], made["file"], strict=True)
     ]
-    _start(dataset, output, recipe, jobs)
-    reasons = _run(jobs, transform, recipe["step"])
-    rejected = {path.relative_to(output).as_posix(): reason for path, reason in reasons.items()}
-    made = drop_rejected(output, made.drop(columns=measured), rejected)
-    if made["system"].any():
-        write_table(output / SOURCES_TABLE, made.loc[made["system"] != "", ["file", "system"]])
-    write_tables(output, made)
+    derivation = Derivation(dataset, output, recipe, jobs)
+    derivation.start()
+    reasons = derivation.run(jobs, transform, recipe["step"])
+    derivation.finish()
+    with edit_tables(output) as tables:
+        tables.set_rejected(reasons)
+        made = without(made.drop(columns=measured), reasons, dataset)
+        if made["system"].any():
+            write_table(output / SOURCES_TABLE, made.loc[made["system"] != "", ["file", "system"]])
+        tables.write(made)
     for column in measured:  # what was known of the old clips is measured anew on the new ones
         {"duration": add_duration, "amplitude": add_amplitude}[column](output)
     return Derived(output, len(made), len(reasons))
-
-
-def _start(dataset: Path, output: Path, recipe: dict[str, Any], jobs: list[_Job]) -> None:
-    """Refuse what would touch the old corpus or mix two recipes; note the recipe in the output folder."""
-    if output.resolve() == dataset.resolve() or dataset.resolve() in output.resolve().parents:
-        raise ValueError(f"--output must lie outside {dataset}, which is only read.")
-    targets = pd.Series([job.target for job in jobs])
-    if targets.duplicated().any():
-        twin = targets[targets.duplicated()].iloc[0]
-        raise ValueError(
-            f"Two recordings would both become {twin}: rename one of them, they differ in their suffix only."
-        )
-    recipe = {
-        **recipe,
-        "source": dataset.name,
-        "source_files": text_digest(
-            "\n".join(sorted(f"{job.source.relative_to(dataset).as_posix()} {_state(job.source)}" for job in jobs))
-        ),
-    }
-    note = output / "recipe.json"
-    if note.is_file():
-        if read_json(note) != recipe:
-            raise ValueError(
-                f"{output} was made from other clips or with other settings (see its {note.name}); "
-                "choose another --output or delete it."
-            )
-        remove_leftovers(output)
-        return
-    if output.exists() and any(output.iterdir()):
-        raise ValueError(f"{output} is not empty and was not made by this step; choose another --output.")
-    write_json(note, recipe)
-
-
-def _run(jobs: list[_Job], transform: Transform, description: str) -> dict[Path, str]:
-    """Write the clips that are not there yet; return those that cannot be made, target -> reason."""
-    waiting = [job for job in jobs if not job.target.exists()]
-    outcomes = map_clips(partial(_write_clip, transform), waiting, description=description)
-    return {job.target: reason for job, reason in zip(waiting, outcomes, strict=True) if reason}
-
-
-def _write_clip(transform: Transform, job: _Job) -> str:
-    waveform, reason = usable_or_reason(load_waveform, job.source)
-    if not reason:
-        with atomic_path(job.target) as temporary:
-            save_waveform(temporary, transform(waveform, job.seed))
-    return reason
 
 
 def _normalized(waveform: np.ndarray, _seed: int, *, method: str, target_rms: float, trim: bool) -> np.ndarray:
@@ -202,10 +148,6 @@ def _copied(waveform: np.ndarray, seed: int, *, vocoder: str) -> np.ndarray:
 
 def _unchanged(waveform: np.ndarray, _seed: int) -> np.ndarray:
     return waveform
-
-
-def _state(recording: Path) -> str:
-    return fingerprint(recording) if recording.is_file() else "missing"
 
 
 def _clip_seed(file: str, seed: int) -> int:

@@ -20,11 +20,9 @@ from src.experiments.runs.folders import find_run
 from src.experiments.runs.names import RunName
 from src.metrics.bootstrap import Interval, Trials, interval
 from src.metrics.resampled import resample_eer
+from src.metrics.table import METRICS, shown_in, written, written_bounds
 from src.utils.files import read_record
 from src.utils.labels import parse_label
-
-SEED = 7
-SHOWN = ("eer", "min_dcf", "act_dcf", "cllr")
 
 
 @dataclass(frozen=True)
@@ -182,7 +180,7 @@ def _difference(first: TestedRun, second: TestedRun) -> Difference:
     clips = first.scores
     labels = np.array([parse_label(label) for label in clips["label"]])
     trials = Trials(labels, clips["speaker"].to_numpy(str), clips["system"].to_numpy(str))
-    drawn = trials.draw(np.random.default_rng(SEED))
+    drawn = trials.draw()
     of_first, of_second = (resample_eer(run.scores["score"].to_numpy(float), drawn) for run in (first, second))
     difference = first.metrics["eer"]["value"] - second.metrics["eer"]["value"]
     bounds = interval(of_first - of_second, trials.n_people)
@@ -190,21 +188,21 @@ def _difference(first: TestedRun, second: TestedRun) -> Difference:
 
 
 def _shown(run: TestedRun) -> dict[str, Any]:
-    return {metric: run.metrics[metric] for metric in SHOWN if metric in run.metrics}
+    return {metric.key: run.metrics[metric.key] for metric in shown_in("comparison") if metric.key in run.metrics}
 
 
 def _table(runs: list[TestedRun]) -> str:
     """Lay the runs out, the lowest EER first."""
     context_keys = ("corpus", "backbone", "layer", "pooling", "classifier")
-    titles = ["run", *context_keys, "EER %", "95 %", "min DCF", "act DCF", "Cllr"]
+    others = [metric for metric in shown_in("comparison") if metric.key != "eer"]
+    titles = ["run", *context_keys, METRICS["eer"].title, "95 %", *(metric.title for metric in others)]
     rows = []
     for run in sorted(runs, key=lambda run: run.metrics["eer"]["value"]):
-        about = run.hyperparameters
         eer = run.metrics["eer"]
-        bounds = "" if eer.get("low") is None else f"{100 * eer['low']:.2f} to {100 * eer['high']:.2f}"
-        context = [str(about[key]) for key in context_keys]
-        others = [f"{run.metrics[name]['value']:.4f}" if name in run.metrics else "" for name in SHOWN[1:]]
-        rows.append([run.name, *context, f"{100 * eer['value']:.2f}", bounds, *others])
+        bounds = "" if eer.get("low") is None else written_bounds(eer["low"], eer["high"], "rate")
+        context = [str(run.hyperparameters[key]) for key in context_keys]
+        values = [written(run.metrics[row.key]["value"], row.unit) if row.key in run.metrics else "" for row in others]
+        rows.append([run.name, *context, written(eer["value"], "rate"), bounds, *values])
     widths = [max(len(row[column]) for row in [titles, *rows]) for column in range(len(titles))]
     lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in [titles, *rows]]
     return "\n".join(line.rstrip() for line in lines)

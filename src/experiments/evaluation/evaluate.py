@@ -9,6 +9,7 @@ The results of the usual test (the run's corpus, downstream_test, all genders) l
 any other test in a folder of their own inside it.
 """
 
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +27,7 @@ from src.experiments.runs.provenance import describe_origin, now
 from src.experiments.training.trained import Trained, read_trained
 from src.metrics.bootstrap import CONFIDENCE, N_RESAMPLINGS, Trials
 from src.metrics.classification import confusion_matrix
+from src.metrics.eer import doubt
 from src.metrics.verdict import (
     Metric,
     break_down,
@@ -90,7 +92,9 @@ def evaluate_run(
     clips = read_held_out(trained, test, root)
     scores = trained.scores(clips.table)
     trials = Trials(clips.table.labels, clips.table.speakers, clips.table.systems)
-    metrics = evaluate_with_intervals(trials, scores, trained.threshold, seed=trained.recipe.seed)
+    metrics = evaluate_with_intervals(trials, scores, trained.threshold)
+    if said := doubt(trials.labels, scores):
+        warnings.warn(said, stacklevel=2)
     about = {
         "corpus": clips.dataset.name,
         "path": str(clips.dataset),
@@ -124,10 +128,7 @@ def _break_down(
         "system": parts_by_system(table.labels, table.systems),
         "duration": parts_by_duration(_durations(clips.dataset, table)),
     }
-    return {
-        what: break_down(trials, scores, trained.threshold, groups, seed=trained.recipe.seed)
-        for what, groups in parts.items()
-    }
+    return {what: break_down(trials, scores, trained.threshold, groups) for what, groups in parts.items()}
 
 
 def _how_judged(trained: Trained, trials: Trials) -> dict[str, Any]:

@@ -1,101 +1,37 @@
-"""From the clips of a split to its embedding store: survey, plan, read, compute, write.
+"""One split in one process: what the plan says is read, computed and written.
 
 Other processes read recordings ahead (`readers.py`), the model runs (`computer.py`), and a thread writes behind, so
-that neither waits for the other. Finished clips are skipped: a run that was killed goes on where it stopped. A clip
+that neither waits for the other. Finished clips are skipped: a run that was killed resumes where it stopped. A clip
 that cannot be used is listed in `rejected-files.csv` and left out of the index.
 """
 
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from functools import partial
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-import numpy as np
-
-from src.backbones import Backbone
-from src.experiments.corpus.splits import read_split
+from src.backbones.contract import Backbone
+from src.experiments.extraction.batches import Batch, gather_batches
 from src.experiments.extraction.computer import Computer
-from src.experiments.extraction.plan import ALL, Share, Unit, plan
-from src.experiments.extraction.readers import DECODER_DIED, Sound, length_or_reason, read_ahead, survey
+from src.experiments.extraction.plan import SplitPlan
+from src.experiments.extraction.readers import Sound, read_ahead
+from src.experiments.extraction.requests import Extraction, Request
 from src.experiments.extraction.writer import BatchWriter, Progress
-from src.utils.dataset import REJECTED_TABLE, reject
-from src.utils.embedding_store import EmbeddingStore
-from src.utils.files import fingerprint
-from src.utils.paths import embeddings_folder
-
-WINDOW_SECONDS = 30.0
+from src.utils.dataset import reject
+from src.utils.embedding_store import SUMMARY, EmbeddingStore
+from src.utils.embeddings import read_store_meta
 
 
-@dataclass(frozen=True)
-class Extraction:
-    """What was done for a split."""
-
-    folder: Path
-    n_clips: int | None
-    """In the finished store; None while other shares are missing."""
-    n_computed: int
-    """By this call; the others were there."""
-    n_rejected: int
-    seconds: float = 0.0
-    """That it took."""
-    waited: float = 0.0
-    """Seconds of these in which the model waited for recordings."""
-
-    def __str__(self) -> str:
-        left_out = f"; {self.n_rejected} clips left out, see {REJECTED_TABLE}" if self.n_rejected else ""
-        if self.n_clips is None:
-            return (
-                f"{self.n_computed} clips computed into {self.folder}; it is whole once every other shard is written "
-                "(and this one again, where clips were added meanwhile)"
-            )
-        return f"{self.n_clips} clips in {self.folder}, {self.n_computed} of them computed now{left_out}"
-
-
-@dataclass(frozen=True)
-class Limits:
-    """How much goes through the model at once."""
-
-    batch_seconds: float = 0.0
-    """Seconds of sound of a batch, padding included; 0 = what the backbone is comfortable with."""
-    window_seconds: float = WINDOW_SECONDS
-    """Longer clips go through in windows."""
-
-    def __post_init__(self) -> None:
-        if not 0 <= self.batch_seconds < np.inf:
-            raise ValueError(f"--batch-seconds must be 0 (automatic) or more, not {self.batch_seconds:g}.")
-        if not 1 <= self.window_seconds < np.inf:
-            raise ValueError(f"--max-seconds must be 1 or more, not {self.window_seconds:g}.")
-
-
-COMFORTABLE = Limits()
-
-
-def extract(
-    dataset: Path,
-    split: str,
-    backbone: Backbone,
-    name: str,
-    *,
-    root: Path,
-    limits: Limits = COMFORTABLE,
-    share: Share = ALL,
-) -> Extraction:
-    """Compute the statistics of every hidden layer for every clip of a split.
+def extract(part: SplitPlan, backbone: Backbone, request: Request) -> Extraction:
+    """Compute the statistics of every layer that a backbone keeps, for every clip of a split that waits.
 
     Parameters
     ----------
-    dataset : Path
-    split : str
+    part : SplitPlan
+        The split, surveyed.
     backbone : Backbone
-    name : str
-        The backbone's name, which names the store's folder.
-    root : Path
-        Embeddings go to `<root>/embeddings/<corpus>/<name>/<split>`.
-    limits : Limits
-        How much goes through the model at once.
-    share : Share
-        Which part of the clips; the store is finished by whichever share is the last.
+        Loaded for the request.
+    request : Request
+        Its limits and its share; the store is finished by whichever share is the last.
 
     Raises
     ------
@@ -105,65 +41,66 @@ def extract(
         When the system ends a process that reads recordings.
     """
     started = time.perf_counter()
-    clips = read_split(dataset, split)
-    _check_recordings(dataset, clips["file"])
-    files = clips["file"].tolist()
-    fingerprints = survey(fingerprint, dataset, files)
-    identity = {**backbone.identity(), "max_seconds": limits.window_seconds}
-    with EmbeddingStore(embeddings_folder(root, dataset, name, split), identity, share.name) as store:
-        waiting = store.waiting(fingerprints)
-        lengths, reasons = _measure(dataset, waiting if share.is_all else files, backbone)
-        store.leave_out({file: reasons[file] for file in waiting if file in reasons}, fingerprints)
-        units = _units_to_do(store, lengths, waiting, backbone, limits, share)
-        batches = [batch for unit in units for batch in unit]
-        files_to_do = {piece.file for batch in batches for piece in batch}
-        seconds_to_do = sum(lengths[file] for file in files_to_do) / backbone.rate
-        progress = Progress(f"{name}, {split}", len(files_to_do), seconds_to_do)
-        computer, waited = Computer(backbone), 0.0
-        with BatchWriter(store, fingerprints, progress, backbone.rate) as writer:
-            for sounds, seconds in _timed(
-                read_ahead(dataset, batches, rate=backbone.rate, min_samples=backbone.min_samples)
-            ):
-                waited += seconds
-                usable = [sound.waveform for sound in sounds if not sound.reason]
-                writer.write(sounds, computer.begin(usable) if usable else None)
-        n_clips = store.finish(clips, fingerprints)
-        left_out = store.left_out(fingerprints)
+    identity = {**backbone.identity(), "max_seconds": request.limits.window_seconds}
+    samples, reasons = part.samples(backbone.rate, backbone.min_samples)
+    with EmbeddingStore(part.folder, identity, request.share.name) as store:
+        waiting = store.waiting(part.fingerprints)
+        store.leave_out({file: reasons[file] for file in waiting if file in reasons}, part.fingerprints)
+        to_do = {file: samples[file] for file in waiting if file in samples}
+        batches = _batches_of_share(store, samples, to_do, backbone, request)
+        seconds = {piece.file: samples[piece.file] / backbone.rate for batch in batches for piece in batch}
+        progress = Progress(f"{request.backbone}, {part.split}", len(seconds), sum(seconds.values()))
+        with BatchWriter(store, part.fingerprints, progress, backbone.rate) as writer:
+            waited = _compute(request.dataset, batches, backbone, writer)
+        n_clips, left_out = _finish(store, part, request.dataset)
+    return Extraction(store.folder, n_clips, writer.n_written, left_out, time.perf_counter() - started, waited)
+
+
+def finish_without_model(part: SplitPlan, request: Request) -> Extraction:
+    """Bring the index of a split up to date, all clips of which were computed before; the store says of which model."""
+    meta = read_store_meta(part.folder)
+    identity = {key: value for key, value in meta.items() if key not in SUMMARY}
+    with EmbeddingStore(part.folder, identity, request.share.name) as store:
+        n_clips, left_out = _finish(store, part, request.dataset)
+    return Extraction(part.folder, n_clips, 0, left_out)
+
+
+def _compute(dataset: Path, batches: Sequence[Batch], backbone: Backbone, writer: BatchWriter) -> float:
+    """Let batches through a backbone; return the seconds in which it waited for recordings."""
+    computer, waited = Computer(backbone), 0.0
+    ahead = read_ahead(dataset, batches, rate=backbone.rate, min_samples=backbone.min_samples)
+    for sounds, seconds in _timed(ahead):
+        waited += seconds
+        usable = [sound.waveform for sound in sounds if not sound.reason]
+        writer.write(sounds, computer.begin(usable) if usable else None)
+    return waited
+
+
+def _finish(store: EmbeddingStore, part: SplitPlan, dataset: Path) -> tuple[int | None, int]:
+    """Write the index where every clip is done; return how many it has, and how many clips are left out."""
+    n_clips = store.finish(part.clips, part.fingerprints)
+    left_out = store.left_out(part.fingerprints)
     if n_clips is not None:
         reject(dataset, left_out)
     if n_clips == 0:
         file, reason = next(iter(left_out.items()))
-        raise ValueError(f"None of the {len(clips)} clips of {split} can be used ({file}: {reason}).")
-    return Extraction(store.folder, n_clips, writer.n_written, len(left_out), time.perf_counter() - started, waited)
+        raise ValueError(f"None of the {len(part.clips)} clips of {part.split} can be used ({file}: {reason}).")
+    return n_clips, len(left_out)
 
 
-def _measure(dataset: Path, files: Sequence[str], backbone: Backbone) -> tuple[dict[str, int], dict[str, str]]:
-    """Return the samples of the clips that have a readable header, and why the others cannot be used."""
-    measure = partial(length_or_reason, backbone.rate, backbone.min_samples)
-    found = survey(measure, dataset, files)
-    lengths = {file: n_samples for file, (n_samples, reason) in found.items() if not reason}
-    reasons = {file: reason for file, (_, reason) in found.items() if reason}
-    return lengths, {**{file: f"{DECODER_DIED})" for file in files if file not in found}, **reasons}
-
-
-def _units_to_do(
-    store: EmbeddingStore,
-    lengths: Mapping[str, int],
-    waiting: Sequence[str],
-    backbone: Backbone,
-    limits: Limits,
-    share: Share,
-) -> list[Unit]:
-    """Plan what waits of a share; shares are cut from a plan of all clips that every process makes alike."""
-    batch_seconds = limits.batch_seconds or backbone.batch_seconds
-    window_samples = limits.window_seconds * backbone.rate
-    left = dict(lengths)
-    if not share.is_all:
+def _batches_of_share(
+    store: EmbeddingStore, samples: dict[str, int], to_do: dict[str, int], backbone: Backbone, request: Request
+) -> list[Batch]:
+    """Return the batches of a share; shares are cut from a row of batches that every process makes alike."""
+    batch_seconds = request.limits.batch_seconds or backbone.batch_seconds
+    window_samples = request.limits.window_seconds * backbone.rate
+    if not request.share.is_all:
         agreed = store.agree_on_batch_seconds(batch_seconds)
-        mine = share.of(plan(lengths, batch_samples=agreed * backbone.rate, window_samples=window_samples))
-        files = {piece.file for unit in mine for batch in unit for piece in batch} & set(waiting)
-        left = {file: n_samples for file, n_samples in lengths.items() if file in files}
-    return plan(left, batch_samples=batch_seconds * backbone.rate, window_samples=window_samples)
+        units = gather_batches(samples, batch_samples=agreed * backbone.rate, window_samples=window_samples)
+        mine = {piece.file for unit in request.share.of(units) for batch in unit for piece in batch}
+        to_do = {file: count for file, count in samples.items() if file in mine and file in to_do}
+    units = gather_batches(to_do, batch_samples=batch_seconds * backbone.rate, window_samples=window_samples)
+    return [batch for unit in units for batch in unit]
 
 
 def _timed(items: Iterator[list[Sound]]) -> Iterator[tuple[list[Sound], float]]:
@@ -174,12 +111,3 @@ def _timed(items: Iterator[list[Sound]]) -> Iterator[tuple[list[Sound], float]]:
         if item is None:
             return
         yield item, time.perf_counter() - asked
-
-
-def _check_recordings(dataset: Path, files: Iterable[str]) -> None:
-    missing = [file for file in files if not (dataset / file).is_file()]
-    if missing:
-        raise FileNotFoundError(
-            f"{len(missing)} recordings of {dataset} are gone (first: {missing[0]}): put them back, "
-            "or run fab GenerateDatasetCSV and fab SplitDataset again."
-        )

@@ -1,107 +1,166 @@
-"""Which clips go through the model together, and which process takes which of them.
+"""What there is to do: a corpus is surveyed once, before any model is loaded, and the plan is handed to every engine.
 
-Clips of like length share a batch, so that little of it is padding. A clip longer than a window goes through in windows
-of equal length. The plan is such that what is left of it after some batches were done falls into the same batches
-again: a run that was killed computes what an undisturbed run computes, to the last bit.
+The survey looks at each recording of the splits (its fingerprint, many at a time) and into the stores that are there.
+Headers are read of the clips that wait to be computed, each once, in several processes. The plan is small and can be
+pickled: paths, fingerprints and lengths travel to other processes and machines, never sound.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from functools import cached_property, partial
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from src.backbones import BACKBONES, identify_backbone
+from src.backbones.clips import why_too_short
+from src.experiments.corpus.splits import read_split
+from src.experiments.extraction.readers import Length, read_lengths
+from src.experiments.extraction.requests import Request
+from src.utils.dataset import check_dataset
+from src.utils.embeddings import META, read_store_meta
+from src.utils.files import fingerprint, read_record
+from src.utils.paths import claim_embeddings, embeddings_folder
+from src.utils.registry import lookup
+from src.utils.store_rows import read_rows, require_same_kind, waiting_clips
+
+THREADS = 16
 
 
 @dataclass(frozen=True)
-class Piece:
-    """A clip, or a window of a long one."""
+class SplitPlan:
+    """The work on one split."""
 
-    file: str
-    start: int = 0
-    """In samples."""
-    stop: int = 0
-    """In samples; 0 = the end of the clip."""
-    window: int = 0
-    n_windows: int = 1
+    folder: Path
+    """Of its store."""
+    split: str
+    clips: pd.DataFrame
+    """Its rows of the files table."""
+    fingerprints: Mapping[str, str]
+    """File -> fingerprint of its recording."""
+    waiting: tuple[str, ...]
+    """Files that have no row in the store and were not found to be unusable."""
+    lengths: Mapping[str, Length] = field(default_factory=dict)
+    """File -> length, of those that wait; where others share the work, of every clip of a split in which some wait."""
 
-
-Batch = tuple[Piece, ...]
-Unit = tuple[Batch, ...]
-"""What belongs together: a batch of whole clips, or all the windows of a long clip."""
+    def samples(self, rate: int, min_samples: int) -> tuple[dict[str, int], dict[str, str]]:
+        """Return the samples at a rate of the clips that can be used, and why the others cannot, file by file."""
+        samples = {file: length.samples(rate) for file, length in self.lengths.items() if not length.reason}
+        reasons = {file: length.reason for file, length in self.lengths.items() if length.reason}
+        short = {file: why_too_short(count, rate, min_samples) for file, count in samples.items()}
+        usable = {file: count for file, count in samples.items() if not short[file]}
+        return usable, {**reasons, **{file: reason for file, reason in short.items() if reason}}
 
 
 @dataclass(frozen=True)
-class Share:
-    """A part of the work, such as the second of three; or a part of a part, for the GPUs of one of three machines."""
+class Plan:
+    """The work on all splits of a request."""
 
-    parts: tuple[tuple[int, int], ...] = ()
-    """Number (from 0) and count, from the coarsest to the finest; empty for all of the work."""
+    request: Request
+    splits: tuple[SplitPlan, ...]
+    is_known_kind: bool
+    """Whether the stores are known to be of the kind asked for, without loading the model."""
 
-    def __post_init__(self) -> None:
-        for number, count in self.parts:
-            if count < 1:
-                raise ValueError(f"--num-shards must be 1 or more, not {count}.")
-            if not 0 <= number < count:
-                raise ValueError(f"--shard must lie in 0 to {count - 1} for --num-shards={count}, not {number}.")
-
-    @property
-    def name(self) -> str:
-        """Return a name that can stand in a file's."""
-        return "-".join(f"{number}-of-{count}" for number, count in self.parts if count > 1) or "all"
+    @cached_property
+    def n_waiting(self) -> int:
+        """Return how many clips wait to be computed."""
+        return sum(len(split.waiting) for split in self.splits)
 
     @property
-    def is_all(self) -> bool:
-        """Tell whether there is nobody to share with."""
-        return self.name == "all"
+    def needs_model(self) -> bool:
+        """Tell whether something is to be computed, or whether only the model can say that nothing is."""
+        return self.n_waiting > 0 or not self.is_known_kind
 
-    def of(self, units: Sequence[Unit]) -> list[Unit]:
-        """Return the units that this share is to do."""
-        units = list(units)
-        for number, count in self.parts:
-            units = units[number::count]
-        return units
+    def part(self, number: int, count: int, device: str) -> "Plan":
+        """Return the plan of one of `count` workers that share the work, on a device."""
+        return replace(self, request=replace(self.request, device=device, share=self.request.share.part(number, count)))
 
 
-ALL = Share()
-
-
-def plan(lengths: Mapping[str, int], *, batch_samples: float, window_samples: float) -> list[Unit]:
-    """Gather clips into batches, the shortest first.
-
-    A batch takes clips as long as its padded size stays within `batch_samples`. Because lengths ascend, taking whole
-    batches out of the plan leaves the boundaries of the others where they were.
+def make_plan(request: Request, *, root: Path) -> Plan:
+    """Survey the splits of a request and their stores.
 
     Parameters
     ----------
-    lengths : mapping of str to int
-        Clip -> its samples.
-    batch_samples : float
-        Samples of a batch, padding included; one clip may exceed it.
-    window_samples : float
-        Longer clips are cut into windows of equal length.
+    request : Request
+    root : Path
+        Embeddings lie in `<root>/embeddings`.
+
+    Raises
+    ------
+    FileNotFoundError
+        When the corpus, a split or a recording is missing.
+    ValueError
+        When a name is unknown, or a store holds embeddings of another kind or of other recordings.
+    ChildProcessError
+        When the system ends a process that reads recordings.
     """
-    ascending = sorted(lengths.items(), key=lambda clip: clip[1])
-    short = [Piece(file) for file, n_samples in ascending if n_samples <= window_samples]
-    units: list[Unit] = [(batch,) for batch in _gather(short, [lengths[piece.file] for piece in short], batch_samples)]
-    for file, n_samples in ascending[len(short) :]:
-        windows = cut(file, n_samples, window_samples)
-        units.append(tuple(_gather(windows, [piece.stop - piece.start for piece in windows], batch_samples)))
-    return units
+    check_dataset(request.dataset)
+    clips = {split: read_split(request.dataset, split) for split in request.splits}
+    lookup(BACKBONES, request.backbone, "backbone")
+    folders = {split: embeddings_folder(root, request.dataset, request.backbone, split) for split in clips}
+    known = identify_backbone(
+        request.backbone, request.model, device=request.device, precision=request.precision, layers=request.layers
+    )
+    wanted = {**(known or {}), "max_seconds": request.limits.window_seconds}
+    kinds_fit = [_is_of_kind(folder, wanted) for folder in folders.values()]
+    prints = take_fingerprints(request.dataset, [file for table in clips.values() for file in table["file"]])
+    parts = []
+    for split, table in clips.items():
+        of_split = {file: prints[file] for file in table["file"]}
+        waiting = tuple(_waiting(folders[split], of_split))
+        parts.append(SplitPlan(folders[split], split, table, of_split, waiting))
+    claim_embeddings(root, request.dataset)
+    return Plan(request, _measured(parts, request), is_known_kind=known is not None and all(kinds_fit))
 
 
-def cut(file: str, n_samples: int, window_samples: float) -> list[Piece]:
-    """Cut a long clip into the fewest windows of at most `window_samples`, equal to within a sample.
+def take_fingerprints(dataset: Path, files: Sequence[str]) -> dict[str, str]:
+    """Return file -> fingerprint of its recording, many read at a time.
 
-    >>> [(piece.start, piece.stop) for piece in cut("long.wav", 10, 4)]
-    [(0, 3), (3, 6), (6, 10)]
+    Raises
+    ------
+    FileNotFoundError
+        When recordings are missing; the line counts them and names the first.
     """
-    count = int(-(-n_samples // window_samples))
-    edges = [n_samples * edge // count for edge in range(count + 1)]
-    return [Piece(file, edges[number], edges[number + 1], number, count) for number in range(count)]
+    with ThreadPoolExecutor(THREADS) as threads:
+        found = dict(zip(files, threads.map(partial(_fingerprint_if_there, dataset), files), strict=True))
+    missing = [file for file, taken in found.items() if not taken]
+    if missing:
+        raise FileNotFoundError(
+            f"{len(missing)} recordings that the splits of {dataset} list are missing (first: {missing[0]}): "
+            "put them back, or run fab GenerateDatasetCSV and fab SplitDataset again."
+        )
+    return found
 
 
-def _gather(pieces: Sequence[Piece], lengths: Sequence[int], batch_samples: float) -> list[Batch]:
-    """Cut a sequence of pieces of ascending length into batches."""
-    batches: list[list[Piece]] = []
-    for piece, length in zip(pieces, lengths, strict=True):
-        if not batches or (len(batches[-1]) + 1) * length > batch_samples:
-            batches.append([])
-        batches[-1].append(piece)
-    return [tuple(batch) for batch in batches]
+def _measured(parts: Sequence[SplitPlan], request: Request) -> tuple[SplitPlan, ...]:
+    """Return the work with the lengths of its clips, every header read once."""
+    needed = [part.waiting if request.share.is_all or not part.waiting else tuple(part.fingerprints) for part in parts]
+    lengths = read_lengths(request.dataset, sorted({file for files in needed for file in files}))
+    return tuple(
+        replace(part, lengths={file: lengths[file] for file in files})
+        for part, files in zip(parts, needed, strict=True)
+    )
+
+
+def _fingerprint_if_there(dataset: Path, file: str) -> str:
+    path = dataset / file
+    return fingerprint(path) if path.is_file() else ""
+
+
+def _is_of_kind(folder: Path, wanted: Mapping[str, Any]) -> bool:
+    """Tell whether there is a store, and raise ValueError when it is of another kind than is wanted."""
+    if not (folder / META).is_file():
+        return False
+    require_same_kind(folder, read_record(folder / META), wanted)
+    return True
+
+
+def _waiting(folder: Path, fingerprints: Mapping[str, str]) -> list[str]:
+    """Return the clips that wait to be computed into a store."""
+    if not (folder / META).is_file():
+        return list(fingerprints)
+    meta = read_store_meta(folder)
+    rows = read_rows(folder, meta["layers"], 2 * meta["dimension"] * 4)
+    return waiting_clips(folder, rows.fingerprints, fingerprints)

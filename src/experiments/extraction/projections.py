@@ -5,6 +5,7 @@ apart, not how well a classifier tells them apart.
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -31,50 +32,66 @@ COLORS: dict[str, Callable[[EmbeddingTable], np.ndarray]] = {
 """What clips can be coloured by -> the group of each clip, shape (n,)."""
 
 
+@dataclass(frozen=True)
+class Drawing:
+    """Which embeddings of a backbone are drawn, and how."""
+
+    split: str = "downstream_train"
+    layer: int = -1
+    """Hidden layer, or counted from the last of those that there are."""
+    color_by: str = "label"
+    """A row of COLORS."""
+    max_points: int = 5000
+    """Of more clips than this, so many are drawn at random."""
+    seed: int = 7
+
+    def __post_init__(self) -> None:
+        if self.color_by not in COLORS:
+            raise ValueError(f"Unknown `color_by` '{self.color_by}'; allowed: {', '.join(COLORS)}.")
+        if self.max_points < 1:
+            raise ValueError(f"`max_points` must be 1 or more, not {self.max_points}.")
+
+
 def draw_embeddings(
     dataset: Path,
     backbone: str,
+    drawing: Drawing | None = None,
     *,
     root: Path,
     methods: tuple[str, ...] = ("umap", "tsne"),
-    split: str = "downstream_train",
-    layer: int = -1,
-    color_by: str = "label",
-    max_points: int = 5000,
-    seed: int = 7,
 ) -> list[Path]:
     """Draw one picture for each projection method; return where they are.
 
     Parameters
     ----------
-    dataset, backbone, split, layer
-        Which embeddings.
+    dataset : Path
+    backbone : str
+    drawing : Drawing, optional
     root : Path
         Holds `embeddings/`.
     methods : tuple of str
         Rows of PROJECTIONS.
-    color_by : str
-        "label", "gender", "speaker" or "system".
-    max_points : int
-        Of more clips than this, so many are drawn by lot.
-    seed : int
+
+    Raises
+    ------
+    ValueError, FileNotFoundError
+        When a method is unknown, or the embeddings are missing or those of another split.
     """
     from src.visualize.scatter import scatter_figure
 
-    if color_by not in COLORS:
-        raise ValueError(f"Unknown --color-by '{color_by}'; allowed: {', '.join(COLORS)}.")
-    if max_points < 1:
-        raise ValueError(f"--max-points must be 1 or more, not {max_points}.")
+    drawing = drawing or Drawing()
+    split, layer, color_by = drawing.split, drawing.layer, drawing.color_by
     opened = Embeddings(backbone, layer).open(dataset, root)
     table, number = opened.read(split), resolve_layer(layer, opened.origin(split)["layers"])
     chosen = np.arange(len(table))
-    if len(table) > max_points:
-        chosen = np.sort(np.random.default_rng(seed).choice(len(table), max_points, replace=False))
+    if len(table) > drawing.max_points:
+        rng = np.random.default_rng(drawing.seed)
+        chosen = np.sort(rng.choice(len(table), drawing.max_points, replace=False))
     groups = COLORS[color_by](table)[chosen]
     of_clips = f"{len(chosen)} clips" if len(chosen) == len(table) else f"{len(chosen)} of {len(table)} clips"
     paths = []
     for method in methods:
-        points = lookup(PROJECTIONS, method, "projection")(table.vectors[chosen], seed=seed)
+        points = lookup(PROJECTIONS, method, "projection")(table.vectors[chosen], seed=drawing.seed)
         title = f"{TITLES[method]}: {dataset.name}, {split}, {backbone} layer {number}, {of_clips}"
         figure = scatter_figure(points, groups, title=title, legend_title=color_by)
         folder = embeddings_folder(root, dataset, backbone, split) / "pictures"

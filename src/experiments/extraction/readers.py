@@ -19,8 +19,9 @@ import loky
 import numpy as np
 from loky.process_executor import TerminatedWorkerError
 
-from src.audio.io import UnusableAudio, count_samples, is_silent, load_stretch, load_waveform
-from src.experiments.extraction.plan import Batch, Piece
+from src.audio.io import UnusableAudio, is_silent, load_stretch, load_waveform, read_header
+from src.backbones.clips import why_too_short
+from src.experiments.extraction.batches import Batch, Piece
 from src.utils.parallel import end_with, signal_of
 
 T = TypeVar("T")
@@ -108,13 +109,30 @@ def survey(function: Callable[[Path], T], dataset: Path, files: Sequence[str]) -
     return found
 
 
-def length_or_reason(rate: int, min_samples: int, path: Path) -> tuple[int, str]:
-    """Return a recording's samples at a rate, and why it cannot be used, if it cannot."""
-    try:
-        n_samples = count_samples(path, rate)
-    except UnusableAudio as error:
-        return 0, str(error)
-    return n_samples, _too_short(n_samples, rate, min_samples)
+@dataclass(frozen=True)
+class Length:
+    """How long a recording is by its header, or why it cannot be used."""
+
+    n_frames: int = 0
+    """Samples of each channel at the recording's own rate."""
+    rate: int = 1
+    """In hertz."""
+    reason: str = ""
+
+    @property
+    def seconds(self) -> float:
+        """Return its duration."""
+        return self.n_frames / self.rate
+
+    def samples(self, rate: int) -> int:
+        """Return how many samples it has at another rate."""
+        return self.n_frames * rate // self.rate
+
+
+def read_lengths(dataset: Path, files: Sequence[str]) -> dict[str, Length]:
+    """Read the header of each of these recordings once, in parallel; the raised errors are `survey`'s."""
+    found = survey(_read_length, dataset, files) if files else {}
+    return {file: found.get(file, Length(reason=f"{DECODER_DIED})")) for file in files}
 
 
 def n_readers() -> int:
@@ -132,6 +150,14 @@ def _apply(function: Callable[[Path], T], dataset: Path, files: Sequence[str]) -
     return [function(dataset / file) for file in files]
 
 
+def _read_length(path: Path) -> Length:
+    try:
+        header = read_header(path)
+    except UnusableAudio as error:
+        return Length(reason=str(error))
+    return Length(round(header.duration * header.rate), header.rate)
+
+
 def _read_batch(dataset: Path, rate: int, min_samples: int, batch: Batch) -> list[Sound]:
     return [_read_piece(dataset, rate, min_samples, piece) for piece in batch]
 
@@ -142,14 +168,8 @@ def _read_piece(dataset: Path, rate: int, min_samples: int, piece: Piece) -> Sou
         waveform = load_stretch(path, piece.start, piece.stop, rate) if piece.stop else load_waveform(path, rate)
     except UnusableAudio as error:
         return _without_sound(piece, str(error))
-    too_short = _too_short(len(waveform), rate, min_samples)
+    too_short = why_too_short(len(waveform), rate, min_samples)
     return _without_sound(piece, too_short) if too_short else Sound(piece, waveform, silent=is_silent(waveform))
-
-
-def _too_short(n_samples: int, rate: int, min_samples: int) -> str:
-    if n_samples >= min_samples:
-        return ""
-    return f"too short ({n_samples} samples at {rate} Hz; a frame needs {min_samples})"
 
 
 def _without_sound(piece: Piece, reason: str) -> Sound:
@@ -168,6 +188,6 @@ def _read_alone(read: Callable[[Batch], list[Sound]], piece: Piece) -> Sound:
 def _refuse_if_ended_by_the_system(death: TerminatedWorkerError) -> None:
     if signal_of(death) in ENDED_BY_THE_SYSTEM:
         raise ChildProcessError(
-            f"The system ended a process that reads recordings ({signal_of(death)}), perhaps for want of memory: "
+            f"The system ended a process that reads recordings ({signal_of(death)}), possibly out of memory: "
             "run the same command again; finished work is kept."
         ) from None

@@ -1,28 +1,68 @@
-"""What `fab GenerateEmbeddings` asks for, done on one device or shared among all GPUs of the machine."""
+"""What is asked of an extraction, and what came of it: records that travel to other processes and machines."""
 
-from collections.abc import Iterator, Sequence
-from concurrent.futures import FIRST_EXCEPTION, Future, wait
-from dataclasses import dataclass, replace
-from functools import partial
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
-import loky
-from loky.process_executor import TerminatedWorkerError
+import numpy as np
 
-from src.audio.io import SPEECH_RATE
-from src.backbones import CPU_ONLY, load_backbone
-from src.experiments.corpus.splits import read_split
-from src.experiments.extraction.extract import COMFORTABLE, Extraction, Limits, extract
-from src.experiments.extraction.plan import ALL, Share
-from src.experiments.extraction.readers import length_or_reason, survey
-from src.experiments.extraction.writer import Progress
-from src.utils.dataset import check_dataset
-from src.utils.devices import all_devices
-from src.utils.embeddings import read_journal
-from src.utils.parallel import signal_of
-from src.utils.paths import embeddings_folder
+from src.backbones.clips import WINDOW_SECONDS
+from src.utils.dataset import REJECTED_TABLE
 
-POLL_SECONDS = 5.0
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How much goes through the model at once."""
+
+    batch_seconds: float | None = None
+    """Seconds of sound of a batch, padding included; None = what the backbone is comfortable with."""
+    window_seconds: float = WINDOW_SECONDS
+    """Longer clips go through in windows."""
+
+    def __post_init__(self) -> None:
+        if self.batch_seconds is not None and not 0 < self.batch_seconds < np.inf:
+            raise ValueError(f"`batch_seconds` must be above 0 (left out: automatic), not {self.batch_seconds:g}.")
+        if not 1 <= self.window_seconds < np.inf:
+            raise ValueError(f"`max_seconds` must be 1 or more, not {self.window_seconds:g}.")
+
+
+@dataclass(frozen=True)
+class Share:
+    """A part of the work, such as the second of three; or a part of a part, for the GPUs of one of three machines."""
+
+    parts: tuple[tuple[int, int], ...] = ()
+    """Number (from 0) and count, from the coarsest to the finest; empty for all of the work."""
+
+    def __post_init__(self) -> None:
+        for number, count in self.parts:
+            if count < 1:
+                raise ValueError(f"`num_shards` must be 1 or more, not {count}.")
+            if not 0 <= number < count:
+                raise ValueError(f"`shard` must lie in 0 to {count - 1} for `num_shards={count}`, not {number}.")
+
+    @property
+    def name(self) -> str:
+        """Return a name that can stand in a file's."""
+        return "-".join(f"{number}-of-{count}" for number, count in self.parts if count > 1) or "all"
+
+    @property
+    def is_all(self) -> bool:
+        """Tell whether there is nobody to share with."""
+        return self.name == "all"
+
+    def part(self, number: int, count: int) -> "Share":
+        """Return one of `count` equal parts of this share."""
+        return Share((*self.parts, (number, count)))
+
+    def of(self, items: Sequence[T]) -> list[T]:
+        """Return those of all items that this share is to do."""
+        items = list(items)
+        for number, count in self.parts:
+            items = items[number::count]
+        return items
 
 
 @dataclass(frozen=True)
@@ -32,99 +72,36 @@ class Request:
     dataset: Path
     splits: Sequence[str]
     backbone: str
-    model: str = ""
+    model: str | None = None
+    """Hub id or local folder; None = the backbone's default."""
     device: str = "auto"
     precision: str = "auto"
-    layers: str = ""
-    limits: Limits = COMFORTABLE
-    share: Share = ALL
+    layers: str | None = None
+    """Such as "0-6" or "0,3,6"; None = all."""
+    limits: Limits = Limits()
+    share: Share = Share()
 
 
-def extract_splits(request: Request, *, root: Path) -> Iterator[Extraction]:
-    """Load a backbone and extract one split after another; bad names are refused before the model is loaded.
+@dataclass(frozen=True)
+class Extraction:
+    """What was done for a split."""
 
-    Where the machine has several GPUs and the request names none, they share the work, a process each.
-    """
-    check_dataset(request.dataset)
-    for split in request.splits:
-        read_split(request.dataset, split)
-    devices = all_devices(request.device)
-    if len(devices) > 1 and request.backbone not in CPU_ONLY:
-        yield from extract_on_devices(request, devices, root=root)
-        return
-    backbone = load_backbone(
-        request.backbone, request.model, device=request.device, precision=request.precision, layers=request.layers
-    )
-    for split in request.splits:
-        yield extract(
-            request.dataset, split, backbone, request.backbone, root=root, limits=request.limits, share=request.share
-        )
+    folder: Path
+    n_clips: int | None
+    """In the finished store; None while other shares are missing."""
+    n_computed: int
+    """By this call; the others were there."""
+    n_rejected: int
+    seconds: float = 0.0
+    """That it took."""
+    waited: float = 0.0
+    """Seconds of these in which the model waited for recordings."""
 
-
-def extract_on_devices(request: Request, devices: Sequence[str], *, root: Path) -> list[Extraction]:
-    """Let every device compute its part of the request's share, in a process of its own, behind one bar."""
-    parts = [
-        replace(request, device=device, share=Share((*request.share.parts, (number, len(devices)))))
-        for number, device in enumerate(devices)
-    ]
-    readers_each = max(1, loky.cpu_count() // len(devices))
-    environment = {"TQDM_DISABLE": "1", "LOKY_MAX_CPU_COUNT": str(readers_each)}
-    with loky.ProcessPoolExecutor(max_workers=len(devices), env=environment) as processes:
-        running = [processes.submit(_extract_all, part, root) for part in parts]
-        try:
-            _follow(running, request, root)
-            done = [future.result() for future in running]
-        except BaseException as error:
-            processes.shutdown(kill_workers=True)
-            if not isinstance(error, TerminatedWorkerError):
-                raise
-            raise ChildProcessError(
-                f"One of the {len(devices)} extracting processes died ({signal_of(error)}): "
-                "run the same command again; finished work is kept."
-            ) from None
-    return [_sum_up(of_split) for of_split in zip(*done, strict=True)]
-
-
-def _extract_all(request: Request, root: Path) -> list[Extraction]:
-    return list(extract_splits(request, root=root))
-
-
-def _follow(running: Sequence[Future[list[Extraction]]], request: Request, root: Path) -> None:
-    """Show how far the processes are, as their journals tell, until all have ended; raise what one has raised."""
-    files = {split: read_split(request.dataset, split)["file"].tolist() for split in request.splits}
-    measure = partial(length_or_reason, SPEECH_RATE, 0)
-    seconds = {
-        (split, file): n_samples / SPEECH_RATE
-        for split in request.splits
-        for file, (n_samples, _) in survey(measure, request.dataset, files[split]).items()
-    }
-    progress = Progress(f"{request.backbone}, {len(running)} devices", len(seconds), sum(seconds.values()))
-    seen: set[tuple[str, str]] = set()
-    try:
-        while any(not future.done() for future in running):
-            wait(running, timeout=POLL_SECONDS, return_when=FIRST_EXCEPTION)
-            for future in running:
-                if future.done():
-                    future.result()
-            written = {
-                (split, file)
-                for split in request.splits
-                for file in read_journal(embeddings_folder(root, request.dataset, request.backbone, split))["file"]
-            }
-            new = (written & seconds.keys()) - seen
-            progress.advance(len(new), sum(seconds[clip] for clip in new))
-            seen |= new
-    finally:
-        progress.close()
-
-
-def _sum_up(parts: Sequence[Extraction]) -> Extraction:
-    """Return what several processes did for one split."""
-    return replace(
-        parts[0],
-        n_clips=max((part.n_clips for part in parts if part.n_clips is not None), default=None),
-        n_computed=sum(part.n_computed for part in parts),
-        n_rejected=max(part.n_rejected for part in parts),
-        seconds=max(part.seconds for part in parts),
-        waited=max(part.waited for part in parts),
-    )
+    def __str__(self) -> str:
+        left_out = f"; {self.n_rejected} clips left out, see {REJECTED_TABLE}" if self.n_rejected else ""
+        if self.n_clips is None:
+            return (
+                f"{self.n_computed} clips computed into {self.folder}; it is whole once every other shard is written "
+                "(and this one again, where clips were added meanwhile)"
+            )
+        return f"{self.n_clips} clips in {self.folder}, {self.n_computed} of them computed now{left_out}"

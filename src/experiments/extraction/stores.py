@@ -94,7 +94,7 @@ def _problems(folder: Path, meta: dict, journal: pd.DataFrame) -> Iterator[str]:
     for layer in meta["layers"]:
         path = layer_file(folder, layer)
         if not path.is_file() or path.stat().st_size < len(journal) * row_bytes:
-            yield f"{path} is gone or cut off"
+            yield f"{path} is missing or truncated"
             return
     damaged = damaged_rows(folder, meta["layers"], journal, row_bytes)
     if damaged:

@@ -11,8 +11,8 @@ import numpy as np
 from tqdm import tqdm
 
 from src.audio.io import SILENT
+from src.backbones.clips import NOT_FINITE, Windows
 from src.backbones.contract import Statistics
-from src.experiments.extraction.computer import Windows
 from src.experiments.extraction.readers import Sound
 from src.utils.embedding_store import EmbeddingStore, Row
 
@@ -141,4 +141,4 @@ def _why_not(windows: Windows, pooled: np.ndarray) -> str:
     """Return why a clip cannot be used, if it cannot: one NaN would spoil every classifier."""
     if windows.silent:
         return SILENT
-    return "" if np.isfinite(pooled).all() else "its embedding is not finite"
+    return "" if np.isfinite(pooled).all() else NOT_FINITE

@@ -8,6 +8,8 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 from urllib.parse import quote
 
+import numpy as np
+
 from src.experiments.report.files import (
     as_number,
     exists,
@@ -77,7 +79,7 @@ def read_run(name: RunName, root: Path, best: int | None = None) -> Run:
         provenance=provenance,
         outcome=usual,
         other_outcomes=others,
-        pictures=read_pictures(folder, TRAINING_PICTURES, problems),
+        pictures=() if _has_one_epoch(folder) else read_pictures(folder, TRAINING_PICTURES, problems),
         next_command=next_command(name, inputs, corpus_of(inputs, provenance), finished=state == "finished"),
         problems=tuple(problems),
     )
@@ -94,6 +96,14 @@ def _has_weights(folder: Path, inputs: Mapping[str, Any]) -> bool:
     if not isinstance(classifier, str) or classifier not in CLASSIFIERS:
         return True
     return any(exists(folder / name) for name in classifier_class(classifier).files)
+
+
+def _has_one_epoch(run: Path) -> bool:
+    """Tell whether a run was trained for one epoch, or in one go: a curve of one point shows nothing."""
+    try:
+        return len(np.atleast_1d(np.load(run / "val_eers.npy", allow_pickle=False))) == 1
+    except (OSError, ValueError, EOFError):
+        return False
 
 
 def _outcomes(run: Path, root: Path) -> tuple[Outcome | None, tuple[Outcome, ...]]:

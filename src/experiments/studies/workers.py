@@ -8,7 +8,6 @@ and keeps the embeddings that it read for its next trials.
 import os
 import shutil
 import signal
-import warnings
 from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, wait
 from dataclasses import dataclass
@@ -74,9 +73,7 @@ def train_job(job: Job) -> Outcome:
     data = _read(recipe.input, recipe.dataset, job.root)
     shutil.rmtree(job.folder, ignore_errors=True)  # of a trial that was killed
     job.folder.mkdir()
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)  # one of many trials may well be worse than chance
-        run = train_run(recipe, data, job.folder, watch=_pruning(job.trial, recipe.config))
+    run = train_run(recipe, data, job.folder, watch=_pruning(job.trial, recipe.config))
     return Outcome(job.trial, run.hyperparameters, run.metrics)
 
 

@@ -116,7 +116,7 @@ def _judge(recipe: Recipe, data: TrainingData) -> dict[str, float]:
     model.fit(data.train, data.val)
     scores = model.scores(data.val.inputs)
     trials = Trials(data.val.labels, data.val.speakers, data.val.systems)
-    drawn = resample_eer(scores, trials.draw(np.random.default_rng(recipe.seed)))
+    drawn = resample_eer(scores, trials.draw())
     bounds = interval(drawn, trials.n_people)
     return {
         "eer": equal_error_point(*detection_error_curve(data.val.labels, scores))[0],

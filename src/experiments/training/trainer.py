@@ -5,6 +5,7 @@ reported validation EER is computed from the scores of the very weights that wer
 a folder without it did not finish.
 """
 
+import warnings
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -28,7 +29,7 @@ from src.experiments.runs.names import RUN, RunName
 from src.experiments.runs.provenance import describe_origin, now
 from src.experiments.training.recipe import Recipe
 from src.metrics.calibration import fit_calibration
-from src.metrics.eer import operating_threshold
+from src.metrics.eer import doubt, operating_threshold
 from src.metrics.report import evaluate
 from src.models import classifier_class
 from src.models.contract import Classifier, History, Watch, keep_going
@@ -48,6 +49,9 @@ class Run:
     history: History
     metrics: dict[str, Any]
     hyperparameters: dict[str, Any]
+
+    doubt: str = ""
+    """Why its validation EER should be doubted; empty where there is no reason to."""
 
     @property
     def name(self) -> RunName:
@@ -77,6 +81,8 @@ def train_model(recipe: Recipe, *, root: Path) -> Run:
     data = read_training_data(opened)
     run = train_run(recipe, data, new_numbered_folder(runs_folder(root), RUN))
     draw_losses(run.folder)
+    if run.doubt:
+        warnings.warn(run.doubt, stacklevel=2)
     return run
 
 
@@ -111,14 +117,16 @@ def train_run(recipe: Recipe, data: TrainingData, folder: Path, *, watch: Watch 
     write_json(folder / CALIBRATION, asdict(calibration))
     metrics = validate(calibration.apply(scores), history, data.val) | ({"pruned": True} if any(orders) else {})
     write_json(folder / METRICS, metrics)
-    return Run(folder, model, history, metrics, hyperparameters)
+    return Run(folder, model, history, metrics, hyperparameters, doubt(data.val.labels, scores))
 
 
 def draw_losses(folder: Path) -> None:
-    """Draw the curves of a finished run."""
+    """Draw the curves of a finished run; one epoch, or a fit in one go, has none."""
     from src.visualize.curves import loss_figure
 
-    save_figure(folder / LOSS_PLOT, loss_figure(*(read_array(folder / f"{name}.npy") for name in CURVES)))
+    curves = [read_array(folder / f"{name}.npy") for name in CURVES]
+    if len(curves[0]) > 1:
+        save_figure(folder / LOSS_PLOT, loss_figure(*curves))
 
 
 def validate(scores: np.ndarray, history: History, val: ClipTable) -> dict[str, Any]:

@@ -4,8 +4,9 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from src.metrics.table import written
 from src.visualize.pages.records import Estimate
-from src.visualize.pages.words import interval, written
+from src.visualize.pages.words import interval
 
 BAR_WIDTH, BAR_EDGE = 96, 5  # units of the drawing; the edge is room for a point at either end
 _ENDS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.7, 1.0)
@@ -64,16 +65,16 @@ def text(value: str, **options: str | bool) -> Cell:
     return Cell(value, value, **options)  # type: ignore[arg-type]
 
 
-def number(value: float | None, kind: str) -> Cell:
-    """Return a cell with a number that is written as its kind asks for; empty without a number.
+def number(value: float | None, unit: str) -> Cell:
+    """Return a cell with a number that is written as its unit asks for; empty without a number.
 
     >>> number(0.05, "rate"), number(None, "rate").sort
     (Cell(text='5.00 %', sort=0.05, href='', note='', bar=None, audio='', verbatim=False), '')
     """
-    return Cell() if value is None else Cell(written(value, kind), value)
+    return Cell() if value is None else Cell(written(value, unit), value)
 
 
-def estimated(estimate: Estimate | None, kind: str, end: float = 0.0) -> Cell:
+def estimated(estimate: Estimate | None, unit: str, end: float = 0.0) -> Cell:
     """Return a cell with an estimate, its interval below and, where the axis has an end, a bar from 0 to that end.
 
     >>> cell = estimated(Estimate(0.1, 0.05, 0.2), "rate", end=0.2)
@@ -83,7 +84,7 @@ def estimated(estimate: Estimate | None, kind: str, end: float = 0.0) -> Cell:
     if estimate is None:
         return Cell()
     bar = drawn(estimate, end) if end else None
-    return Cell(written(estimate.value, kind), estimate.value, note=interval(estimate, kind), bar=bar)
+    return Cell(written(estimate.value, unit), estimate.value, note=interval(estimate, unit), bar=bar)
 
 
 def drawn(estimate: Estimate, end: float) -> Bar:

@@ -1,24 +1,11 @@
 """The tables that list runs: the leaderboard, the studies, the trials of one, what did not come to its end."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
+from src.metrics.table import shown_in
 from src.visualize.pages.cells import Cell, Column, Table, axis_end, estimated, number, text
 from src.visualize.pages.records import Estimate, LayerComparison, Review, Run, Study
-from src.visualize.pages.words import counted, plain
-
-_LEADERBOARD = (
-    Column("run"),
-    Column("corpus"),
-    Column("backbone"),
-    Column("layer", True),
-    Column("pooling"),
-    Column("classifier"),
-    Column("validation EER", True, sorted=True),
-    Column("test EER", True),
-    Column("min DCF", True),
-    Column("Cllr", True),
-    Column("when", True),
-)
+from src.visualize.pages.words import counted, plain, which_is_better
 
 
 def leading_runs(review: Review) -> list[Run]:
@@ -40,30 +27,43 @@ def leaderboard(review: Review) -> Table:
     """Return a row for every run that `leading_runs` names."""
     runs = leading_runs(review)
     end = axis_end(_test_eer(run) for run in runs)
+    columns = _leaderboard_columns(end)
     about = (
-        "Sorted by validation EER, which is what chooses; the test then says how good the choice was. EER, min DCF and "
-        "Cllr: lower is better. EERs of different corpora say nothing about each other. "
+        "Sorted by validation EER, which is what chooses; the test then says how good the choice was. "
+        f"{which_is_better(shown_in('leaderboard'))}. EERs of different corpora say nothing about each other. "
         f"The bars run from 0 to {100 * end:g} %."
     )
-    rows = tuple(tuple(_leaderboard_row(run, end)) for run in runs)
-    return Table("Leaderboard", _LEADERBOARD, rows, sortable=True, about=about)
+    rows = tuple(tuple(cell(run) for _, cell in columns) for run in runs)
+    return Table("Leaderboard", tuple(column for column, _ in columns), rows, sortable=True, about=about)
 
 
-def _leaderboard_row(run: Run, end: float) -> Iterator[Cell]:
-    inputs = run.hyperparameters
-    yield Cell(run.name, run.name, run.url, note="best of its study" if run.is_best else "")
-    for key in ("corpus", "backbone"):
-        value = plain(inputs.get(key, ""))
-        model = plain(inputs.get("model", "")) if key == "backbone" else ""
-        yield Cell(value, f"{value} {model}".strip(), note=model)
-    yield _as_it_is(inputs.get("layer", ""))
-    yield text(plain(inputs.get("pooling", "")))
-    yield text(plain(inputs.get("classifier", "")))
-    yield estimated(run.validation.get("eer"), "rate")
-    yield estimated(_test_eer(run), "rate", end)
-    for key in ("min_dcf", "cllr"):
-        yield estimated(run.outcome.metrics.get(key) if run.outcome else None, "number")
-    yield Cell(run.ended[:10], run.ended, note=run.ended[11:16])
+def _leaderboard_columns(end: float) -> list[tuple[Column, Callable[[Run], Cell]]]:
+    """Return every column of the leaderboard with what makes its cells; `end` is that of the axis of test EERs."""
+    return [
+        (Column("run"), lambda run: Cell(run.name, run.name, run.url, note="best of its study" if run.is_best else "")),
+        (Column("corpus"), lambda run: text(_input(run, "corpus"))),
+        (Column("backbone"), _backbone),
+        (Column("layer", True), lambda run: _as_it_is(run.hyperparameters.get("layer", ""))),
+        (Column("pooling"), lambda run: text(_input(run, "pooling"))),
+        (Column("classifier"), lambda run: text(_input(run, "classifier"))),
+        (Column("validation EER", True, sorted=True), lambda run: estimated(run.validation.get("eer"), "rate")),
+        (Column("test EER", True), lambda run: estimated(_test_eer(run), "rate", end)),
+        *(
+            (Column(row.title, True), lambda run, row=row: estimated(_tested(run, row.key), row.unit))
+            for row in shown_in("leaderboard")
+            if row.key != "eer"
+        ),
+        (Column("when", True), lambda run: Cell(run.ended[:10], run.ended, note=run.ended[11:16])),
+    ]
+
+
+def _backbone(run: Run) -> Cell:
+    backbone, model = _input(run, "backbone"), _input(run, "model")
+    return Cell(backbone, f"{backbone} {model}".strip(), note=model)
+
+
+def _input(run: Run, key: str) -> str:
+    return plain(run.hyperparameters.get(key, ""))
 
 
 def studies_table(studies: Iterable[Study]) -> Table:
@@ -163,7 +163,11 @@ def _as_it_is(value: object) -> Cell:
 
 
 def _test_eer(run: Run) -> Estimate | None:
-    return run.outcome.metrics.get("eer") if run.outcome else None
+    return _tested(run, "eer")
+
+
+def _tested(run: Run, key: str) -> Estimate | None:
+    return run.outcome.metrics.get(key) if run.outcome else None
 
 
 def _validation_first(run: Run) -> tuple[float, str]:

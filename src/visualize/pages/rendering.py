@@ -6,6 +6,7 @@ and asks for nothing from anywhere: it names the digests of the one script and t
 
 import base64
 import hashlib
+import re
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from src.visualize.pages.pictures import data_url, described
 from src.visualize.pages.records import Picture, Review, Run, Study
 
 TEMPLATES = Path(__file__).parent / "templates"
+_MEETING_PARTS = re.compile(r"(?<=[\w][/_])(?=\w)|(?<=[\w][+])(?=[^\W\d])")
 
 
 def index_page(review: Review) -> str:
@@ -55,7 +57,7 @@ def study_page(study: Study, slices: tuple[Picture, ...] = (), made_from: str = 
     ----------
     study : Study
     slices : tuple of Picture
-        How the value hangs from each hyperparameter.
+        How the value depends on each hyperparameter.
     made_from : str
         A digest that the page carries, so that it can be known without drawing the slices again.
 
@@ -85,8 +87,18 @@ def _environment() -> Environment:
     environment.globals |= {"script_digest": _digest(script), "words": words, "tables": run_tables}
     environment.globals |= {"lists": list_tables, "axis_end": axis_end, "drawn": drawn}
     environment.globals |= {"data_url": data_url, "described": described}
-    environment.filters["sort_key"] = sort_key
+    environment.filters |= {"sort_key": sort_key, "breakable": breakable}
     return environment
+
+
+def breakable(text: str) -> Markup:
+    """Let a name break across lines where its parts meet, without a letter that a copy of it would have.
+
+    >>> breakable("svm_study0/run3, mean+std, 1e+20")
+    Markup('svm_<wbr>study0/<wbr>run3, mean+<wbr>std, 1e+20')
+    """
+    parts = _MEETING_PARTS.split(words.readable(text))
+    return Markup("<wbr>").join(parts)
 
 
 def _readable(value: Any) -> Any:

@@ -3,11 +3,11 @@
 from collections.abc import Mapping
 from typing import Any
 
+from src.metrics.table import shown_in, written
 from src.visualize.pages.cells import Cell, Column, Table, axis_end, estimated, number, text
 from src.visualize.pages.records import Clip, Metrics, Outcome, Run
-from src.visualize.pages.words import METRICS, confidence, counted, in_order, interval, metric, plain, written
+from src.visualize.pages.words import confidence, counted, in_order, interval, metric, plain
 
-_GROUP_METRICS = ("min_dcf", "act_dcf", "cllr", "accuracy", "n_bonafide", "n_spoof")
 _WHAT_GROUPS_ARE = {
     "gender": "The clips of each gender alone.",
     "system": "Each system's spoofs against all bona fide clips: which machine deceives the detector most.",
@@ -36,10 +36,10 @@ def metrics_table(run: Run, outcome: Outcome | None) -> Table | None:
         row = [Cell(about.title, href=f"#{about.term}" if about.term else "")]
         if tested:
             estimate = tested.get(name)
-            row += [number(estimate.value if estimate else None, about.kind)]
-            row += [Cell(interval(estimate, about.kind) if estimate else "")]
+            row += [number(estimate.value if estimate else None, about.unit)]
+            row += [Cell(interval(estimate, about.unit) if estimate else "")]
         if validated:
-            row.append(number(validated[name].value if name in validated else None, about.kind))
+            row.append(number(validated[name].value if name in validated else None, about.unit))
         rows.append((*row, Cell(about.better)))
     return Table("Every metric", tuple(columns), tuple(rows))
 
@@ -50,14 +50,14 @@ def breakdown_tables(outcome: Outcome) -> list[Table]:
 
 
 def _breakdown_table(what: str, groups: Mapping[str, Metrics]) -> Table:
-    eers = [group.get("eer") for group in groups.values()]
-    end = axis_end(eers)
-    shown = [name for name in _GROUP_METRICS if any(name in group for group in groups.values())]
-    columns = [Column(what), Column("EER", True), *(Column(METRICS[name].title, True) for name in shown)]
+    end = axis_end(group.get("eer") for group in groups.values())
+    found = {key for group in groups.values() for key in group}
+    shown = [row for row in shown_in("breakdowns") if row.key in found or row.key == "eer"]
+    columns = [Column(what), *(Column(row.title, True) for row in shown)]
     rows = []
-    for (name, group), eer in zip(groups.items(), eers, strict=True):
-        values = [estimated(group.get(key), METRICS[key].kind) for key in shown]
-        rows.append((text(name), estimated(eer, "rate", end), *values))
+    for name, group in groups.items():
+        values = [estimated(group.get(row.key), row.unit, end if row.key == "eer" else 0.0) for row in shown]
+        rows.append((text(name), *values))
     about = f"{_WHAT_GROUPS_ARE.get(what, '')} The bars run from 0 to {100 * end:g} %; lower is better."
     return Table(f"By {what}", tuple(columns), tuple(rows), sortable=len(rows) > 1, about=about.strip())
 

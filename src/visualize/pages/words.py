@@ -1,58 +1,45 @@
-"""Words and signs of the pages: what a metric is called, how its values are written, what a verdict says."""
+"""Words and signs of the pages: how metrics are looked up and estimates written, what a verdict says."""
 
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
 from typing import Any
 
+from src.metrics.table import METRICS, Metric, shown_in, written_bounds
 from src.visualize.pages.records import Estimate, Metrics, Outcome
 
 UNREADABLE = "\ufffd"
 _NO_TEXT = re.compile("[\ud800-\udfff\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ufffe\uffff]")
 
 
-@dataclass(frozen=True)
-class Metric:
-    """A metric's title, how it is written (`rate`, `number` or `count`), which direction is better, if any."""
-
-    title: str
-    kind: str
-    better: str = ""
-    term: str = ""
-    """Of the glossary that explains it."""
-
-
-METRICS = {
-    "eer": Metric("EER", "rate", "lower", "eer"),
-    "min_dcf": Metric("min DCF", "number", "lower", "min-dcf"),
-    "act_dcf": Metric("act DCF", "number", "lower", "act-dcf"),
-    "cllr": Metric("Cllr, bits", "number", "lower", "cllr"),
-    "auc": Metric("AUC", "number", "higher", "auc"),
-    "accuracy": Metric("Accuracy", "rate", "higher", "threshold"),
-    "balanced_accuracy": Metric("Balanced accuracy", "rate", "higher", "threshold"),
-    "precision": Metric("Precision", "rate", "higher", "threshold"),
-    "recall": Metric("Recall", "rate", "higher", "threshold"),
-    "f1": Metric("F1", "rate", "higher", "threshold"),
-    "threshold": Metric("Decision threshold", "number", "", "threshold"),
-    "eer_threshold": Metric("EER threshold", "number"),
-    "n_bonafide": Metric("Bona fide clips", "count"),
-    "n_spoof": Metric("Spoof clips", "count"),
-    "true_bonafide": Metric("Bona fide accepted", "count", "higher"),
-    "false_spoof": Metric("Bona fide rejected", "count", "lower"),
-    "true_spoof": Metric("Spoofs rejected", "count", "higher"),
-    "false_bonafide": Metric("Spoofs accepted", "count", "lower"),
-    "best_epoch": Metric("Epoch of the saved weights", "count"),
-}
-"""In the order in which pages show them; a metric that is not here is shown under its own name, last."""
-
-
-def metric(name: str) -> Metric:
-    """Return what is known of a metric.
+def metric(key: str) -> Metric:
+    """Return what is known of a metric; one that the table does not know is a number under its own name.
 
     >>> metric("eer").better, metric("own_metric").title
     ('lower', 'own_metric')
     """
-    return METRICS.get(name, Metric(name, "number"))
+    return METRICS.get(key, Metric(key, key))
+
+
+def glossary() -> list[Metric]:
+    """Return the metrics of pages that have an entry in the glossary, in the order in which they are shown.
+
+    >>> [entry.title for entry in glossary()][:2]
+    ['EER', 'min DCF']
+    """
+    return [entry for entry in shown_in("page") if entry.glossary]
+
+
+def which_is_better(metrics: Iterable[Metric]) -> str:
+    """Say of metrics which direction is better, those of one direction together.
+
+    >>> which_is_better([METRICS["eer"], METRICS["cllr"], METRICS["auc"], METRICS["n_spoof"]])
+    'EER, Cllr (bits): lower is better; AUC: higher is better'
+    """
+    found: dict[str, list[str]] = {}
+    for entry in metrics:
+        if entry.better:
+            found.setdefault(entry.better, []).append(entry.title)
+    return "; ".join(f"{', '.join(titles)}: {better} is better" for better, titles in found.items())
 
 
 def readable(text: str) -> str:
@@ -81,18 +68,7 @@ def plain(value: Any) -> str:
     return f"{value:.6g}" if isinstance(value, float) else str(value)
 
 
-def written(value: float, kind: str) -> str:
-    """Write a value as its kind asks for.
-
-    >>> written(0.0321, "rate"), written(0.0321, "number"), written(12.0, "count")
-    ('3.21 %', '0.0321', '12')
-    """
-    if abs(value) >= 1e7:
-        return f"{value:.4g}"
-    return {"rate": f"{100 * value:.2f} %", "number": f"{value:.4f}", "count": f"{value:.0f}"}[kind]
-
-
-def interval(estimate: Estimate, kind: str) -> str:
+def interval(estimate: Estimate, unit: str) -> str:
     """Write the bounds of an estimate, the unit once; empty where it has none.
 
     >>> interval(Estimate(0.032, 0.019, 0.05), "rate")
@@ -100,7 +76,7 @@ def interval(estimate: Estimate, kind: str) -> str:
     """
     if estimate.low is None or estimate.high is None:
         return ""
-    return f"{written(estimate.low, kind).removesuffix(' %')} to {written(estimate.high, kind)}"
+    return written_bounds(estimate.low, estimate.high, unit)
 
 
 def rough(rate: float) -> str:
@@ -172,12 +148,12 @@ def made_of(inputs: Mapping[str, Any]) -> str:
 
 
 def in_order(names: Metrics) -> list[str]:
-    """Return the names of metrics in the order of `METRICS`, the unknown ones last.
+    """Return the names of metrics in the order of the table, the unknown ones last; without those of other places.
 
     >>> in_order({"own": Estimate(1), "auc": Estimate(1), "eer": Estimate(0)})
     ['eer', 'auc', 'own']
     """
-    known = [name for name in METRICS if name in names]
+    known = [entry.key for entry in shown_in("page") if entry.key in names]
     return known + [name for name in names if name not in METRICS]
 
 

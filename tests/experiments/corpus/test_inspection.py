@@ -15,7 +15,7 @@ from scipy.stats import norm
 from src.experiments.corpus.catalogue import add_duration, generate_tables
 from src.experiments.corpus.inspection import Inspection, find_cues, find_system_cues, inspect_dataset
 from src.experiments.corpus.transforms import normalize_dataset
-from src.utils.dataset import read_rejected
+from src.utils.dataset import read_files, read_rejected
 
 RATE = 16_000
 N_PEOPLE, N_CLIPS = 4, 6
@@ -326,10 +326,15 @@ def test_columns_that_were_measured_before_change_nothing(tmp_path: Path) -> Non
     assert str(inspect_dataset(dataset, jobs=1)) == str(before)
 
 
-def test_clips_that_cannot_be_used_are_counted_and_listed(known: Path, inspection: Inspection) -> None:
+def test_clips_that_cannot_be_used_are_named_and_nothing_is_written(known: Path, inspection: Inspection) -> None:
+    """Fault 07, docs/faults.md: what reads must not write."""
+    assert inspection.rejected == {"real_voices/Rui_M001/mute.flac": "silent (no sample above -80 dBFS)"}
     assert inspection.n_rejected == 1
-    assert "1 clips cannot be used, see rejected-files.csv." in str(inspection)
-    assert read_rejected(known) == {"real_voices/Rui_M001/mute.flac": "silent (no sample above -80 dBFS)"}
+    lines = str(inspection).splitlines()
+    assert "1 clip cannot be used:" in lines
+    assert "  real_voices/Rui_M001/mute.flac: silent (no sample above -80 dBFS)" in lines
+    assert read_rejected(known) == {}
+    assert len(read_files(known)) == 7, "the clip stays in the table until a step that writes leaves it out"
 
 
 def test_so_few_clips_are_not_warned_about_whatever_their_cues(inspection: Inspection) -> None:

@@ -19,7 +19,16 @@ from src.experiments.corpus.splits import (
     split_dataset,
     split_table,
 )
-from src.utils.dataset import FILE_COLUMNS, PEOPLE_COLUMNS, PEOPLE_TABLE, person_of, write_table, write_tables
+from src.utils.dataset import (
+    FILE_COLUMNS,
+    PEOPLE_COLUMNS,
+    PEOPLE_TABLE,
+    person_of,
+    read_people,
+    write_table,
+    write_tables,
+)
+from src.utils.people import first_names
 
 THREE = SplitShares(pretext=0, train=0.5, val=0.25)
 Person = tuple[str, str, int, int]
@@ -122,6 +131,18 @@ def test_the_clips_of_a_person_stay_together(shares: SplitShares, corpus: Path) 
     assert before.items() <= contents(corpus).items(), "the tables are only read"
 
 
+def test_the_tables_of_a_split_join_with_those_of_the_corpus(corpus: Path) -> None:
+    made = split_dataset(corpus, THREE, seed=7)
+    everybody = set(read_people(corpus)["person"])
+    seen = []
+    for split in made:
+        by_people = pd.read_csv(corpus / "splits" / "by_people" / f"people-{split}.csv")
+        by_file = pd.read_csv(split_table(corpus, split))
+        assert set(by_people["person"]) == set(by_file["speaker"]) <= everybody
+        seen += by_people["person"].tolist()
+    assert sorted(seen) == sorted(everybody)
+
+
 def test_people_who_share_a_name_or_an_id_are_dealt_on_their_own(tmp_path: Path) -> None:
     people = [(name, identity, 1, 1) for name in ("Ana", "Eva", "Ida") for identity in ("F001", "F002", "M001")]
     made = split_dataset(write_people(tmp_path, people), THREE, seed=7)
@@ -129,7 +150,7 @@ def test_people_who_share_a_name_or_an_id_are_dealt_on_their_own(tmp_path: Path)
         assert clips.groupby("file").ngroups == 2 * person_of(clips).nunique()
     assert sum(person_of(clips).nunique() for clips in made.values()) == 9
     assert any(
-        set(one["speaker"]) & set(other["speaker"]) and set(one["id"]) & set(other["id"])
+        set(first_names(one)) & set(first_names(other)) and set(one["id"]) & set(other["id"])
         for one in made.values()
         for other in made.values()
         if one is not other
@@ -223,7 +244,7 @@ def test_too_few_people_are_an_error_of_one_line_that_leaves_the_old_splits(tmp_
     split_dataset(few, THREE, seed=7)
     old = contents(few)
     with pytest.raises(
-        ValueError, match=r"^3 people with spoofs cannot fill the 5 splits .*; --pretext=0 asks for three"
+        ValueError, match=r"^3 people with spoofs cannot fill the 5 splits .*; fab SplitDataset --pretext=0 asks for"
     ):
         split_dataset(few, SplitShares(), seed=7)
     assert contents(few) == old
@@ -234,9 +255,29 @@ def test_too_few_people_are_an_error_of_one_line_that_leaves_the_old_splits(tmp_
 
 def test_a_split_that_would_lack_a_class_is_refused(tmp_path: Path) -> None:
     dataset = write_people(tmp_path, [("A", "F001", 2, 1), ("B", "M001", 0, 1), ("C", "F002", 0, 1)])
-    with pytest.raises(ValueError, match=r"^downstream_\w+ would hold no bona-fide clip: its people have none\. Try"):
+    with pytest.raises(ValueError, match=r"^downstream_\w+ would hold no bona-fide clip: only 1 person has both "):
         split_dataset(dataset, THREE, seed=7)
     assert not (dataset / "splits").exists()
+
+
+def advice(dataset: Path) -> str:
+    with pytest.raises(ValueError, match="would hold no") as error:
+        split_dataset(dataset, THREE, seed=7)
+    assert len(str(error.value).splitlines()) == 1
+    return str(error.value)
+
+
+def test_another_seed_is_advised_only_where_one_can_help(tmp_path: Path) -> None:
+    """Fault 20, docs/faults.md: nobody had both classes, and the advice was another seed."""
+    strangers = [(f"P{n}", f"F{n:03d}", 2, 0) for n in range(8)] + [(f"T{n}", f"F9{n:02d}", 0, 2) for n in range(8)]
+    nobody = advice(write_people(tmp_path / "strangers", strangers))
+    assert "nobody has both" in nobody
+    assert "2 of the 3 splits" in nobody, "people without spoofs give the test its genuine speech"
+    assert "`seed`" not in nobody
+    two = [(f"P{n}", f"F{n:03d}", 2 * (n < 2), 2) for n in range(8)]
+    assert "2 people have both" in advice(write_people(tmp_path / "two", two))
+    enough = [(f"P{n}", f"F{n:03d}", 2 * (n < 3), 2) for n in range(12)]
+    assert "Try another `seed`" in advice(write_people(tmp_path / "enough", enough))
 
 
 @pytest.mark.parametrize(("n_genuine", "n_spoofs", "label"), [(2, 0, "bona-fide"), (0, 2, "spoof")])
@@ -267,16 +308,16 @@ def test_a_person_of_two_genders_is_refused(corpus: Path) -> None:
 @pytest.mark.parametrize(
     ("shares", "words"),
     [
-        ({"pretext": 1.0}, r"--pretext must lie in \[0, 1\), not 1: some people must stay"),
-        ({"pretext": -0.1}, "--pretext must lie in"),
-        ({"pretext": float("nan")}, "--pretext must lie in"),
-        ({"pretext_train": 0.0}, r"--pretext-train must lie in \(0, 1\], not 0"),
-        ({"pretext_train": 1.1}, "--pretext-train must lie in"),
-        ({"train": 0.0}, "--train and --val must be above 0 and leave some for the test, not 0 and 0.2"),
-        ({"val": 0.0}, "--train and --val must be above 0"),
+        ({"pretext": 1.0}, r"`pretext` must lie in \[0, 1\), not 1: some people must stay"),
+        ({"pretext": -0.1}, "`pretext` must lie in"),
+        ({"pretext": float("nan")}, "`pretext` must lie in"),
+        ({"pretext_train": 0.0}, r"`pretext_train` must lie in \(0, 1\], not 0"),
+        ({"pretext_train": 1.1}, "`pretext_train` must lie in"),
+        ({"train": 0.0}, "`train` and `val` must be above 0 and leave some for the test, not 0 and 0.2"),
+        ({"val": 0.0}, "`train` and `val` must be above 0"),
         ({"train": 0.8, "val": 0.2}, "leave some for the test, not 0.8 and 0.2"),
         ({"train": 0.7, "val": 0.1 + 0.2 - 1e-15}, "leave some for the test"),  # what rounding leaves is nobody
-        ({"train": float("nan")}, "--train and --val must"),
+        ({"train": float("nan")}, "`train` and `val` must"),
     ],
 )
 def test_shares_that_cannot_be_are_refused(shares: dict[str, float], words: str) -> None:

@@ -18,7 +18,7 @@ from src.experiments.training.trained import read_trained
 from src.experiments.training.trainer import train_model
 from src.metrics.calibration import fit_calibration
 from src.metrics.report import evaluate
-from src.metrics.verdict import METRICS_OF_PARTS
+from src.metrics.table import shown_in
 from src.utils.files import read_json, write_json
 from src.utils.labels import parse_label
 
@@ -50,13 +50,16 @@ def measure(table: pd.DataFrame) -> pd.DataFrame:
     return table.assign(duration=clip_numbers(table).map(SECONDS))
 
 
+PARTS = tuple(metric.key for metric in shown_in("breakdowns"))
+
+
 def put_to_test(root: Path, gender: str | None = None) -> dict[str, Any]:
     """Test run 0 and return its results as they were written."""
     verdict = evaluate_run(RUN, HeldOut(root / "datasets" / "corpus", gender=gender), root=root)
     return {**read_json(verdict.folder / "test_results.json"), "folder": verdict.folder}
 
 
-def metrics_in(results: dict[str, Any], names: tuple[str, ...] = METRICS_OF_PARTS) -> dict[str, Any]:
+def metrics_in(results: dict[str, Any], names: tuple[str, ...] = PARTS) -> dict[str, Any]:
     return {name: results[name] for name in names}
 
 

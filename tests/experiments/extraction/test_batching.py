@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from src.experiments.extraction.plan import ALL, Batch, Piece, Share, Unit, cut, plan
+from src.experiments.extraction.batches import Batch, Piece, Unit, cut, gather_batches
+from src.experiments.extraction.requests import Share
 
 LENGTHS = st.lists(st.integers(1, 60)).map(lambda lengths: {f"{place}.wav": n for place, n in enumerate(lengths)})
 BATCH = st.integers(1, 200) | st.floats(0.5, 200)
@@ -31,7 +32,7 @@ def shares(counts: list[int]) -> list[Share]:
 @settings(deadline=None)
 @given(LENGTHS, BATCH, WINDOW)
 def test_every_clip_stands_in_the_plan_once(lengths: dict[str, int], batch: float, window: int) -> None:
-    units = plan(lengths, batch_samples=batch, window_samples=window)
+    units = gather_batches(lengths, batch_samples=batch, window_samples=window)
     seen = [{piece.file for each in unit for piece in each} for unit in units]
     assert sorted(chain.from_iterable(seen)) == sorted(lengths), "a unit's clips are in no other"
     pieces = [piece for each in batches_of(units) for piece in each]
@@ -44,7 +45,7 @@ def test_every_clip_stands_in_the_plan_once(lengths: dict[str, int], batch: floa
 @settings(deadline=None)
 @given(LENGTHS, BATCH, WINDOW)
 def test_batches_are_as_full_as_their_padded_size_allows(lengths: dict[str, int], batch: float, window: int) -> None:
-    units = plan(lengths, batch_samples=batch, window_samples=window)
+    units = gather_batches(lengths, batch_samples=batch, window_samples=window)
     short = [unit for unit in units if not unit[0][0].stop]
     assert units[: len(short)] == short, "long clips come last"
     assert all(len(unit) == 1 for unit in short)
@@ -65,26 +66,26 @@ def test_what_is_left_of_a_plan_falls_into_the_same_batches(
     lengths: dict[str, int], batch: float, window: int, data: st.DataObject
 ) -> None:
     """A run that was killed computes the clips in the company in which an undisturbed run computes them."""
-    units = plan(lengths, batch_samples=batch, window_samples=window)
+    units = gather_batches(lengths, batch_samples=batch, window_samples=window)
     left = [unit for unit in units if data.draw(st.booleans())]
     files = {piece.file for each in batches_of(left) for piece in each}
     waiting = {file: n_samples for file, n_samples in lengths.items() if file in files}
-    assert plan(waiting, batch_samples=batch, window_samples=window) == left
+    assert gather_batches(waiting, batch_samples=batch, window_samples=window) == left
 
 
 def test_a_plan_of_known_clips() -> None:
     lengths = {"d": 40, "a": 10, "long": 100, "b": 10, "c": 11}
-    assert plan(lengths, batch_samples=33, window_samples=40) == [
+    assert gather_batches(lengths, batch_samples=33, window_samples=40) == [
         ((Piece("a"), Piece("b"), Piece("c")),),
         ((Piece("d"),),),
         ((Piece("long", 0, 33, 0, 3),), (Piece("long", 33, 66, 1, 3),), (Piece("long", 66, 100, 2, 3),)),
     ]
-    *_, windows = plan(lengths, batch_samples=68, window_samples=40)
+    *_, windows = gather_batches(lengths, batch_samples=68, window_samples=40)
     assert [len(batch) for batch in windows] == [2, 1], "windows of one clip share batches, with nobody else"
 
 
 def test_nothing_to_plan() -> None:
-    assert plan({}, batch_samples=10, window_samples=10) == []
+    assert gather_batches({}, batch_samples=10, window_samples=10) == []
 
 
 @settings(deadline=None)
@@ -105,7 +106,7 @@ def test_a_clip_is_cut_into_the_fewest_equal_windows(n_samples: int, window: int
 @settings(deadline=None)
 @given(LENGTHS, COUNTS)
 def test_shares_part_the_plan_among_them(lengths: dict[str, int], counts: list[int]) -> None:
-    units = plan(lengths, batch_samples=60, window_samples=40)
+    units = gather_batches(lengths, batch_samples=60, window_samples=40)
     parts = [share.of(units) for share in shares(counts)]
     assert sorted(chain.from_iterable(parts), key=units.index) == units
     for part in parts:
@@ -124,16 +125,16 @@ def test_shares_of_the_same_work_differ_in_name(counts: list[int]) -> None:
 
 def test_shares_are_named_from_the_coarsest_part_to_the_finest() -> None:
     assert Share(((1, 3), (0, 2))).name == "1-of-3-0-of-2"
-    assert (ALL.name, Share(((0, 1),)).name, Share(((0, 1), (2, 4))).name) == ("all", "all", "2-of-4")
+    assert (Share().name, Share(((0, 1),)).name, Share(((0, 1), (2, 4))).name) == ("all", "all", "2-of-4")
 
 
 @pytest.mark.parametrize(
     ("part", "line"),
     [
-        ((3, 3), "--shard must lie in 0 to 2 for --num-shards=3, not 3."),
-        ((-1, 3), "--shard must lie in 0 to 2 for --num-shards=3, not -1."),
-        ((0, 0), "--num-shards must be 1 or more, not 0."),
-        ((0, -2), "--num-shards must be 1 or more, not -2."),
+        ((3, 3), "`shard` must lie in 0 to 2 for `num_shards=3`, not 3."),
+        ((-1, 3), "`shard` must lie in 0 to 2 for `num_shards=3`, not -1."),
+        ((0, 0), "`num_shards` must be 1 or more, not 0."),
+        ((0, -2), "`num_shards` must be 1 or more, not -2."),
     ],
 )
 def test_a_share_that_cannot_be_is_refused(part: tuple[int, int], line: str) -> None:

@@ -6,10 +6,9 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from hypothesis.extra.numpy import arrays
 
 from src.backbones.contract import Statistics
-from src.experiments.extraction.computer import Computer, Windows, pool_windows
+from src.experiments.extraction.computer import Computer
 
 OUT_OF_MEMORY = [
     torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 MiB."),
@@ -56,7 +55,7 @@ def assert_in_order(made: Statistics, lengths: Sequence[int]) -> None:
 def released(monkeypatch: pytest.MonkeyPatch) -> list[object]:
     """Return a list to which every release of memory adds the error that was being handled then."""
     seen: list[object] = []
-    monkeypatch.setattr("src.experiments.extraction.computer.release_memory", lambda: seen.append(sys.exc_info()[1]))
+    monkeypatch.setattr("src.utils.devices.release_memory", lambda: seen.append(sys.exc_info()[1]))
     return seen
 
 
@@ -87,7 +86,7 @@ def test_halves_keep_the_order_of_the_clips(lengths: list[int], capacity: int) -
     backbone = Small(capacity, error=MemoryError())
     computer = Computer(backbone)  # type: ignore[arg-type]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("src.experiments.extraction.computer.release_memory", lambda: None)
+        patch.setattr("src.utils.devices.release_memory", lambda: None)
         for _ in range(2):
             assert_in_order(computer.begin(clips(*lengths))(), lengths)
 
@@ -96,7 +95,8 @@ def test_halves_keep_the_order_of_the_clips(lengths: list[int], capacity: int) -
 def test_a_single_clip_that_is_too_large_ends_in_one_line(error: Exception, released: list[object]) -> None:
     backbone = Small(capacity=20, error=error)
     line = (
-        "2.5 seconds of sound are too much for the memory: take shorter windows (--max-seconds), or --precision=bf16."
+        "2.5 seconds of sound do not fit into memory at once: take a lower `max_seconds` (1 or more), "
+        "or `precision=bf16`."
     )
     with pytest.raises(ValueError) as caught:
         Computer(backbone).begin(clips(10, 25))  # type: ignore[arg-type]
@@ -115,52 +115,3 @@ def test_other_errors_pass_through(error: Exception, released: list[object]) -> 
         computer.begin(clips(10, 10, 10))
     assert caught.value is error
     assert (backbone.tried, released, computer.max_samples) == ([3], [], np.inf)
-
-
-FRAMES = st.lists(st.integers(1, 7), min_size=1, max_size=5).flatmap(
-    lambda counts: st.tuples(
-        *(arrays(np.float64, (2, count, 3), elements=st.floats(-1, 1, width=32)) for count in counts)
-    )
-)
-
-
-def statistics_of(frames: np.ndarray) -> np.ndarray:
-    """Return mean and deviation of frames of shape (layers, t, d): shape (layers, 2, d)."""
-    return np.stack([frames.mean(axis=1), frames.std(axis=1)], axis=1)
-
-
-@settings(deadline=None)
-@given(FRAMES)
-def test_windows_pooled_are_the_statistics_of_all_their_frames(windows: tuple[np.ndarray, ...]) -> None:
-    each = np.stack([statistics_of(frames) for frames in windows]).astype(np.float32)
-    pooled, n_frames = pool_windows(each, [frames.shape[1] for frames in windows])
-    together = np.concatenate(windows, axis=1)
-    assert n_frames == together.shape[1]
-    assert (pooled.dtype, pooled.shape) == (np.float32, (2, 2, 3))
-    np.testing.assert_allclose(pooled, statistics_of(together), rtol=1e-6, atol=1e-6)
-
-
-def test_windows_of_unlike_length_count_by_their_frames() -> None:
-    """By hand: the frames 0, 0, 0 and 4."""
-    pooled, n_frames = pool_windows(np.array([[[[0.0], [0.0]]], [[[4.0], [0.0]]]], dtype=np.float32), [3, 1])
-    assert n_frames == 4
-    np.testing.assert_allclose(pooled, [[[1.0], [np.sqrt(3)]]], rtol=1e-7)
-
-
-def test_a_clip_of_one_window_is_left_as_it_is() -> None:
-    statistics = np.random.default_rng(0).standard_normal((1, 2, 2, 3)).astype(np.float32)
-    pooled, n_frames = pool_windows(statistics, [9])
-    np.testing.assert_array_equal(pooled, statistics[0])
-    assert n_frames == 9
-
-
-@pytest.mark.parametrize(("silent", "whole"), [((True, True), True), ((True, False), False), ((False, True), False)])
-def test_windows_are_gathered_until_the_last(silent: tuple[bool, bool], whole: bool) -> None:
-    """A clip is silent where all of its windows are."""
-    statistics = np.arange(8, dtype=np.float32).reshape(2, 1, 2, 2)
-    windows = Windows(2)
-    assert [windows.add(*each) for each in zip(statistics, (5, 3), silent, strict=True)] == [False, True]
-    assert windows.silent == whole
-    expected, _ = pool_windows(statistics, [5, 3])
-    np.testing.assert_array_equal(windows.pooled()[0], expected)
-    assert windows.pooled()[1] == 8

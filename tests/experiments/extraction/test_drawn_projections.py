@@ -4,7 +4,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from src.experiments.extraction.projections import draw_embeddings
+from src.experiments.extraction.projections import Drawing, draw_embeddings
 from src.utils.embeddings import load_embeddings
 from src.utils.paths import embeddings_folder
 
@@ -37,8 +37,9 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> dict[str, list[Any]]:
     return seen
 
 
-def draw(root: Path, **options: Any) -> list[Path]:
-    return draw_embeddings(root / "datasets" / "corpus", "lfcc", root=root, split=SPLIT, **options)
+def draw(root: Path, methods: tuple[str, ...] = ("umap", "tsne"), **options: Any) -> list[Path]:
+    drawing = Drawing(split=SPLIT, **options)
+    return draw_embeddings(root / "datasets" / "corpus", "lfcc", drawing, root=root, methods=methods)
 
 
 def folder(root: Path) -> Path:
@@ -84,7 +85,7 @@ def test_clips_are_coloured_by_what_is_asked_for(project: Path, calls: dict[str,
     assert options["legend_title"] == color_by
 
 
-def test_of_many_clips_some_are_drawn_by_lot(project: Path, calls: dict[str, list[Any]]) -> None:
+def test_of_many_clips_some_are_drawn_at_random(project: Path, calls: dict[str, list[Any]]) -> None:
     table = load_embeddings(folder(project))
     for seed in (1, 1, 2):
         draw(project, methods=("umap",), max_points=10, seed=seed, color_by="speaker")
@@ -100,9 +101,9 @@ def test_of_many_clips_some_are_drawn_by_lot(project: Path, calls: dict[str, lis
 @pytest.mark.parametrize(
     ("options", "line"),
     [
-        ({"color_by": "mood"}, "Unknown --color-by 'mood'; allowed: label, gender, speaker, system"),
-        ({"color_by": ""}, "Unknown --color-by ''"),
-        ({"max_points": 0}, "--max-points must be 1 or more, not 0"),
+        ({"color_by": "mood"}, "Unknown `color_by` 'mood'; allowed: label, gender, speaker, system"),
+        ({"color_by": ""}, "Unknown `color_by` ''"),
+        ({"max_points": 0}, "`max_points` must be 1 or more, not 0"),
         ({"layer": 1}, r"There is no layer 1; these embeddings have 0 \(-1 is the last of them\)"),
         ({"methods": ("pca",)}, "Unknown projection 'pca'; allowed: umap, tsne"),
     ],

@@ -12,14 +12,15 @@ from src.audio.io import load_waveform
 from src.backbones.lfcc import Lfcc, lfcc
 from src.experiments.corpus.catalogue import add_duration, generate_tables
 from src.experiments.corpus.splits import SplitShares, read_split, split_dataset
-from src.experiments.extraction import readers, requests
-from src.experiments.extraction.extract import Extraction, Limits, extract
-from src.experiments.extraction.plan import Batch, Piece
+from src.experiments.extraction import engines, readers
+from src.experiments.extraction.batches import Batch, Piece
+from src.experiments.extraction.engines import extract_splits
 from src.experiments.extraction.readers import Sound
-from src.experiments.extraction.requests import Request, extract_splits
-from src.utils.dataset import read_rejected
+from src.experiments.extraction.requests import Extraction, Limits, Request
+from src.utils.dataset import person_of, read_rejected
 from src.utils.embeddings import load_embeddings
 from src.utils.paths import embeddings_folder
+from tests.experiments.extraction.one_split import extract_one
 
 SPLIT = "downstream_train"
 SHARES = SplitShares(pretext=0, train=0.5, val=0.25)
@@ -59,8 +60,8 @@ def dataset(make_corpus: Callable[..., Path]) -> Path:
     return dataset
 
 
-def run(dataset: Path, backbone: Lfcc, *, root: Path, batch_seconds: float = 0) -> Extraction:
-    return extract(dataset, SPLIT, backbone, "lfcc", root=root, limits=Limits(batch_seconds))
+def run(dataset: Path, backbone: Lfcc, *, root: Path, batch_seconds: float | None = None) -> Extraction:
+    return extract_one(dataset, SPLIT, backbone, root=root, limits=Limits(batch_seconds))
 
 
 def store(root: Path) -> Path:
@@ -74,15 +75,15 @@ def assert_each_clip_computed_alone(dataset: Path, folder: Path, left_out: Seque
     table = load_embeddings(folder, pooling="mean+std")
     assert table.files.tolist() == clips["file"].tolist()
     assert table.labels.tolist() == (clips["label"] == "bona-fide").astype(int).tolist()
-    assert table.speakers.tolist() == (clips["speaker"] + "_" + clips["id"]).tolist()
+    assert table.speakers.tolist() == person_of(clips).tolist()
     for file, vector in zip(table.files, table.vectors, strict=True):
         frames = lfcc(load_waveform(dataset / file))
         expected = np.concatenate([frames.mean(axis=0), frames.std(axis=0)]).astype(np.float32)
         np.testing.assert_array_equal(vector, expected, err_msg=file)
 
 
-@pytest.mark.parametrize("batch_seconds", [0, 0.001, 1.4])
-def test_a_batch_gives_what_each_clip_gives_alone(dataset: Path, tmp_path: Path, batch_seconds: float) -> None:
+@pytest.mark.parametrize("batch_seconds", [None, 0.001, 1.4])
+def test_a_batch_gives_what_each_clip_gives_alone(dataset: Path, tmp_path: Path, batch_seconds: float | None) -> None:
     """Fault 7: one clip at a time."""
     spy = Spy()
     made = run(dataset, spy, root=tmp_path, batch_seconds=batch_seconds)
@@ -92,7 +93,7 @@ def test_a_batch_gives_what_each_clip_gives_alone(dataset: Path, tmp_path: Path,
     assert_each_clip_computed_alone(dataset, made.folder)
     for batch in spy.batches:
         assert len(batch) == 1 or len(batch) * max(batch) <= (batch_seconds or 60) * 16_000
-    assert (len(spy.batches) == 1) == (batch_seconds == 0)
+    assert (len(spy.batches) == 1) == (batch_seconds is None)
 
 
 def test_clips_of_like_length_meet_in_a_batch(dataset: Path, tmp_path: Path) -> None:
@@ -195,7 +196,7 @@ def test_embeddings_of_another_kind_are_refused(
     spy = Spy(**change)
     line = f"holds embeddings of another kind: {difference}. Delete that folder to make it anew"
     with pytest.raises(ValueError, match=line) as caught:
-        extract(dataset, SPLIT, spy, "lfcc", root=tmp_path, limits=Limits(0, window_seconds))
+        extract_one(dataset, SPLIT, spy, root=tmp_path, limits=Limits(None, window_seconds))
     assert "\n" not in str(caught.value)
     assert spy.n_clips == 0
     assert run(dataset, Spy(), root=tmp_path).n_computed == 0
@@ -247,10 +248,10 @@ def test_a_split_of_which_no_clip_can_be_used_is_an_error(dataset: Path, tmp_pat
     assert len(read_rejected(dataset)) == n_clips
 
 
-def test_recordings_that_are_gone_stop_the_step(dataset: Path, tmp_path: Path) -> None:
+def test_recordings_that_are_missing_stop_the_step(dataset: Path, tmp_path: Path) -> None:
     first = read_split(dataset, SPLIT)["file"][0]
     (dataset / first).unlink()
-    with pytest.raises(FileNotFoundError, match=f"1 recordings of .* are gone .first: {first}.*GenerateDatasetCSV"):
+    with pytest.raises(FileNotFoundError, match=f"1 recordings .* are missing .first: {first}.*GenerateDatasetCSV"):
         run(dataset, Spy(), root=tmp_path)
 
 
@@ -260,7 +261,7 @@ def test_bad_names_are_refused_before_the_model_is_loaded(
     def loaded(*_: Any, **__: Any) -> None:
         raise AssertionError("the model was loaded")
 
-    monkeypatch.setattr(requests, "load_backbone", loaded)
+    monkeypatch.setattr(engines, "load_backbone", loaded)
     with pytest.raises(ValueError, match="Unknown split 'exam'"):
         list(extract_splits(Request(dataset, [SPLIT, "exam"], "lfcc"), root=tmp_path))
     with pytest.raises(FileNotFoundError, match=r"was not made .*run fab SplitDataset"):
@@ -272,14 +273,15 @@ def test_bad_names_are_refused_before_the_model_is_loaded(
 @pytest.mark.parametrize(
     ("limits", "line"),
     [
-        ((-1, 30), "--batch-seconds must be 0 (automatic) or more, not -1."),
-        ((np.inf, 30), "--batch-seconds must be 0 (automatic) or more, not inf."),
-        ((np.nan, 30), "--batch-seconds must be 0 (automatic) or more, not nan."),
-        ((0, 0.5), "--max-seconds must be 1 or more, not 0.5."),
-        ((0, np.inf), "--max-seconds must be 1 or more, not inf."),
+        ((-1, 30), "`batch_seconds` must be above 0 (left out: automatic), not -1."),
+        ((0, 30), "`batch_seconds` must be above 0 (left out: automatic), not 0."),
+        ((np.inf, 30), "`batch_seconds` must be above 0 (left out: automatic), not inf."),
+        ((np.nan, 30), "`batch_seconds` must be above 0 (left out: automatic), not nan."),
+        ((None, 0.5), "`max_seconds` must be 1 or more, not 0.5."),
+        ((None, np.inf), "`max_seconds` must be 1 or more, not inf."),
     ],
 )
-def test_limits_that_cannot_be_are_refused(limits: tuple[float, float], line: str) -> None:
+def test_limits_that_cannot_be_are_refused(limits: tuple[float | None, float], line: str) -> None:
     with pytest.raises(ValueError) as caught:
         Limits(*limits)
     assert str(caught.value) == line

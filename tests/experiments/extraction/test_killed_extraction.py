@@ -16,11 +16,11 @@ from src.backbones.contract import Statistics
 from src.backbones.lfcc import Lfcc
 from src.experiments.corpus.catalogue import generate_tables
 from src.experiments.corpus.splits import SplitShares, read_split, split_dataset
-from src.experiments.extraction.extract import Limits, extract
-from src.experiments.extraction.plan import Share
+from src.experiments.extraction.requests import Limits, Share
 from src.experiments.extraction.writer import BATCHES_BEHIND
 from src.utils.embeddings import layer_file, load_embeddings, read_journal
 from src.utils.paths import embeddings_folder
+from tests.experiments.extraction.one_split import extract_one
 
 SPLIT = "downstream_train"
 REPOSITORY = Path(__file__).resolve().parents[3]
@@ -31,13 +31,13 @@ EXTRACT_AND_HANG = f"""
 import sys, threading, time
 from pathlib import Path
 from src.backbones import lfcc
-from src.experiments.extraction.plan import Share
-from src.experiments.extraction.extract import Limits, extract
+from src.experiments.extraction.requests import Limits, Share
 from src.utils import embedding_store
 from src.utils.embeddings import read_journal
+from tests.experiments.extraction.one_split import extract_one
 
 dataset, root, moment, share = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3], Share(((0, int(sys.argv[4])),))
-append_lines = embedding_store._append_lines
+append_lines = embedding_store.append_lines
 n_written = 0
 
 def hang():
@@ -63,9 +63,9 @@ class Hanging(lfcc.Lfcc):
             hang()
         return super().statistics(waveforms)
 
-embedding_store._append_lines = append_and_hang
+embedding_store.append_lines = append_and_hang
 limits = Limits({CLIPS_OF_A_BATCH} * 0.5)
-extract(dataset, "{SPLIT}", Hanging(), "lfcc", root=root, limits=limits, share=share)
+extract_one(dataset, "{SPLIT}", Hanging(), root=root, limits=limits, share=share)
 """
 
 
@@ -90,7 +90,7 @@ def test_a_killed_extraction_is_taken_up_by_the_next(prepared: Path, tmp_path: P
     undisturbed = embeddings_folder(prepared, dataset, "lfcc", SPLIT)
     with hanging_extraction(dataset, tmp_path, moment):
         with pytest.raises(ValueError, match=r"Another process is writing .*; wait for it to end"):
-            extract(dataset, SPLIT, Lfcc(), "lfcc", root=tmp_path)
+            extract_one(dataset, SPLIT, Lfcc(), root=tmp_path)
         with pytest.raises(FileNotFoundError, match="are not finished: go on with fab GenerateEmbeddings"):
             load_embeddings(embeddings_folder(tmp_path, dataset, "lfcc", SPLIT))
     folder = embeddings_folder(tmp_path, dataset, "lfcc", SPLIT)
@@ -99,7 +99,7 @@ def test_a_killed_extraction_is_taken_up_by_the_next(prepared: Path, tmp_path: P
     assert layer_file(folder, 0).stat().st_size == n_batches * CLIPS_OF_A_BATCH * 2 * 120 * 4
     torn = {"computing": 0, "writing": 0, "tearing": CLIPS_OF_A_BATCH - 1}[moment]
     assert len((folder / "journal.csv").read_text().splitlines()) == BEFORE * CLIPS_OF_A_BATCH + torn
-    made = extract(dataset, SPLIT, Lfcc(), "lfcc", root=tmp_path)
+    made = extract_one(dataset, SPLIT, Lfcc(), root=tmp_path)
     assert made.n_computed == made.n_clips - BEFORE * CLIPS_OF_A_BATCH
     assert_same(folder, undisturbed)
 
@@ -123,7 +123,7 @@ def test_what_a_killed_share_left_is_cut_off_by_another_that_goes_on(
     made = []
     for number, backbone in [(1, Killing()), (0, Lfcc())]:
         share = Share(((number, 2),))
-        made.append(extract(dataset, SPLIT, backbone, "lfcc", root=tmp_path, limits=limits, share=share))
+        made.append(extract_one(dataset, SPLIT, backbone, root=tmp_path, limits=limits, share=share))
     n_written = BEFORE * CLIPS_OF_A_BATCH
     assert [each.n_clips for each in made] == [None, n_written + sum(each.n_computed for each in made)]
     assert_same(made[1].folder, embeddings_folder(prepared, dataset, "lfcc", SPLIT))
@@ -153,9 +153,10 @@ from pathlib import Path
 import numpy as np
 from src.backbones import lfcc
 from src.experiments.extraction import readers
-from src.experiments.extraction.extract import Limits, extract
+from src.experiments.extraction.requests import Limits
 from src.utils.embeddings import read_journal
 from src.utils.paths import embeddings_folder
+from tests.experiments.extraction.one_split import extract_one
 
 readers.n_readers = lambda: 1  # each start is sooner off
 dataset, root, log, n_kills = Path(sys.argv[1]), Path(sys.argv[2]), Path(sys.argv[3]), int(sys.argv[4])
@@ -185,7 +186,7 @@ delays = [random.uniform(0, {MOST_SECONDS}) for _ in range(n_kills)]
 for delay in [*delays, None]:
     n_computed, n_before = len(log.read_text().splitlines()), n_written()
     if not (child := os.fork()):
-        extract(dataset, "{SPLIT}", Slow(delay), "lfcc", root=root, limits=Limits({BATCH_SECONDS}))
+        extract_one(dataset, "{SPLIT}", Slow(delay), root=root, limits=Limits({BATCH_SECONDS}))
         os._exit(0)
     _, status = os.waitpid(child, 0)
     print(json.dumps([status, len(log.read_text().splitlines()) - n_computed, n_written() - n_before]))

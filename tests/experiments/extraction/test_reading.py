@@ -13,8 +13,8 @@ from loky.process_executor import TerminatedWorkerError
 
 from src.audio.io import SILENT, load_waveform
 from src.experiments.extraction import readers
-from src.experiments.extraction.plan import Batch, Piece, cut
-from src.experiments.extraction.readers import Sound, length_or_reason, n_readers, read_ahead, survey
+from src.experiments.extraction.batches import Batch, Piece, cut
+from src.experiments.extraction.readers import Length, Sound, n_readers, read_ahead, read_lengths, survey
 from src.utils.parallel import signal_of
 
 RATE = 16_000
@@ -135,7 +135,7 @@ def test_a_reader_ended_by_the_system_stops_the_reading_and_the_next_start_works
     with pytest.raises(ChildProcessError) as caught:
         list(read(deadly(folder, how, "07.flac"), batches))
     assert str(caught.value) == (
-        f"The system ended a process that reads recordings ({how.name}), perhaps for want of memory: "
+        f"The system ended a process that reads recordings ({how.name}), possibly out of memory: "
         "run the same command again; finished work is kept."
     )
     assert caught.value.__suppress_context__
@@ -196,19 +196,31 @@ def test_the_system_is_not_taken_for_a_decoder(folder: Path, how: str) -> None:
 
 def test_an_error_in_a_survey_is_told_as_it_is(folder: Path) -> None:
     with pytest.raises(FileNotFoundError, match=r"There is no recording .*gone\.flac"):
-        survey(lambda path: length_or_reason(RATE, 1, path), folder, ["00.flac", "gone.flac"])
+        read_lengths(folder, ["00.flac", "gone.flac"])
 
 
 def test_lengths_come_from_the_header(folder: Path) -> None:
-    assert length_or_reason(RATE, 320, folder / "07.flac") == (407, "")
-    assert length_or_reason(RATE, 407, folder / "07.flac") == (407, "")
-    too_short = "too short (407 samples at 16000 Hz; a frame needs 408)"
-    assert length_or_reason(RATE, 408, folder / "07.flac") == (407, too_short)
-    assert length_or_reason(8000, 1, folder / "07.flac") == (203, "")
-    (folder / "07.flac").write_bytes(b"this is no sound")
-    n_samples, reason = length_or_reason(RATE, 320, folder / "07.flac")
-    assert n_samples == 0
-    assert reason.startswith("unreadable")
+    (folder / "08.flac").write_bytes(b"this is no sound")
+    found = read_lengths(folder, ["07.flac", "08.flac"])
+    assert found["07.flac"] == Length(407, RATE)
+    assert (found["07.flac"].samples(RATE), found["07.flac"].samples(8000)) == (407, 203)
+    assert found["07.flac"].seconds == 407 / RATE
+    assert (found["08.flac"].n_frames, found["08.flac"].reason[:10]) == (0, "unreadable")
+    assert read_lengths(folder, []) == {}
+
+
+def test_a_recording_that_kills_its_reader_has_a_reason_in_place_of_a_length(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def deadly(path: Path) -> Length:
+        if path.name == "03.flac":
+            os.kill(os.getpid(), signal.SIGSEGV)
+        return Length(1, 1)
+
+    monkeypatch.setattr(readers, "_read_length", deadly)
+    found = read_lengths(folder, ["02.flac", "03.flac", "04.flac"])
+    assert found["02.flac"] == found["04.flac"] == Length(1, 1)
+    assert found["03.flac"].reason.startswith("unreadable (the decoder died of it")
 
 
 @pytest.mark.parametrize(

@@ -15,19 +15,21 @@ import pytest
 import soundfile
 
 from src.audio.io import SILENT, load_waveform
+from src.backbones.clips import pool_windows
 from src.backbones.contract import Statistics
 from src.backbones.lfcc import Lfcc, lfcc
 from src.experiments.corpus.catalogue import generate_tables
 from src.experiments.corpus.splits import SplitShares, read_split, split_dataset
-from src.experiments.extraction import requests
-from src.experiments.extraction.computer import pool_windows
-from src.experiments.extraction.extract import Extraction, Limits, extract
-from src.experiments.extraction.plan import ALL, Share
-from src.experiments.extraction.requests import Request, extract_on_devices
+from src.experiments.extraction import engines
+from src.experiments.extraction.engines import on_devices
+from src.experiments.extraction.plan import make_plan
+from src.experiments.extraction.requests import Extraction, Limits, Request, Share
 from src.utils.dataset import read_rejected
 from src.utils.embeddings import load_embeddings, read_journal
+from tests.experiments.extraction.one_split import extract_one
 
 SPLIT = "downstream_train"
+ALL = Share()
 SHARES = SplitShares(pretext=0, train=0.5, val=0.25)
 THIRDS = [Share(((number, 3),)) for number in range(3)]
 LIMITS = Limits(batch_seconds=1.5)
@@ -91,7 +93,7 @@ def alone(dataset: Path, tmp_path_factory: pytest.TempPathFactory) -> Extraction
 def run(
     dataset: Path, root: Path, share: Share = ALL, *, limits: Limits = LIMITS, backbone: Lfcc | None = None
 ) -> Extraction:
-    return extract(dataset, SPLIT, backbone or Mixing(), "lfcc", root=root, limits=limits, share=share)
+    return extract_one(dataset, SPLIT, backbone or Mixing(), root=root, limits=limits, share=share)
 
 
 def assert_same(made: Path, expected: Path) -> None:
@@ -211,9 +213,9 @@ def test_long_clips_go_through_in_windows_and_their_statistics_are_pooled(datase
 def test_devices_share_the_work_in_processes_of_their_own(dataset: Path, tmp_path: Path) -> None:
     splits = ["downstream_val", SPLIT]
     request = Request(dataset, splits, "lfcc", limits=LIMITS)
-    made = extract_on_devices(request, ["cpu", "cpu"], root=tmp_path)
+    made = on_devices(make_plan(request, root=tmp_path), ["cpu", "cpu"])
     for each, split in zip(made, splits, strict=True):
-        single = extract(dataset, split, Lfcc(), "lfcc", root=tmp_path / "single", limits=LIMITS)
+        single = extract_one(dataset, split, Lfcc(), root=tmp_path / "single", limits=LIMITS)
         assert (each.n_clips, each.n_computed, each.n_rejected) == (
             single.n_clips, single.n_computed, single.n_rejected,
         )  # fmt: skip
@@ -222,23 +224,23 @@ def test_devices_share_the_work_in_processes_of_their_own(dataset: Path, tmp_pat
 
 def test_a_part_of_the_work_is_shared_among_devices(dataset: Path, tmp_path: Path) -> None:
     request = Request(dataset, [SPLIT], "lfcc", limits=LIMITS, share=THIRDS[1])
-    (made,) = extract_on_devices(request, ["cpu", "cpu"], root=tmp_path)
+    (made,) = on_devices(make_plan(request, root=tmp_path), ["cpu", "cpu"])
     assert (made.n_clips, made.n_computed) == (None, run(dataset, tmp_path / "single", THIRDS[1]).n_computed)
 
 
 def test_what_a_device_refuses_is_told_in_one_line(dataset: Path, tmp_path: Path) -> None:
-    request = Request(dataset, [SPLIT], "lfcc", precision="bf16", limits=LIMITS)
-    with pytest.raises(ValueError, match="lfcc knows no precision 'bf16'; leave out --precision") as caught:
-        extract_on_devices(request, ["cpu", "cpu"], root=tmp_path)
+    plan = make_plan(Request(dataset, [SPLIT], "lfcc", limits=LIMITS), root=tmp_path)
+    with pytest.raises(ValueError, match="lfcc runs on the CPU; leave out `device=cuda:1`") as caught:
+        on_devices(plan, ["cpu", "cuda:1"])
     assert "\n" not in str(caught.value)
 
 
 def test_a_device_whose_process_dies_ends_in_one_line(
     dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(requests, "_extract_all", lambda *_: os.kill(os.getpid(), signal.SIGKILL))
+    monkeypatch.setattr(engines, "_run_part", lambda _: os.kill(os.getpid(), signal.SIGKILL))
     with pytest.raises(ChildProcessError, match=r"One of the 2 extracting processes died \(SIGKILL\)") as caught:
-        extract_on_devices(Request(dataset, [SPLIT], "lfcc"), ["cpu", "cpu"], root=tmp_path)
+        on_devices(make_plan(Request(dataset, [SPLIT], "lfcc"), root=tmp_path), ["cpu", "cpu"])
     assert "\n" not in str(caught.value)
 
 
@@ -247,6 +249,6 @@ def test_shares_that_would_batch_differently_leave_no_clip_to_nobody(dataset: Pa
     for number, batch_seconds in enumerate((2.0, 4.0)):
         share = Share(((number, 2),))
         limits = Limits(batch_seconds=batch_seconds)
-        made = extract(dataset, SPLIT, Lfcc(), "lfcc", root=tmp_path, limits=limits, share=share)
+        made = extract_one(dataset, SPLIT, Lfcc(), root=tmp_path, limits=limits, share=share)
     assert (made.n_clips, made.n_rejected) == (len(read_split(dataset, SPLIT)) - 1, 1)
     assert not (made.folder / "sharing.json").exists()

@@ -132,7 +132,7 @@ def test_a_layer_that_is_gone_or_cut_off(folder: Path, tmp_path: Path, layer: in
     if size is not None:
         path.write_bytes(content[:size])
     report = only(tmp_path)
-    assert report.problem == f"{path} is gone or cut off"
+    assert report.problem == f"{path} is missing or truncated"
     assert report.n_bytes == 3 * 5 * ROW_BYTES + (size or 0)
     assert state(report, tmp_path) == "damaged"
 
@@ -189,7 +189,7 @@ def test_the_worst_is_told_first(folder: Path, tmp_path: Path) -> None:
     layer_file(folder, 1).write_bytes(bytes(5 * ROW_BYTES))
     assert only(tmp_path).problem.startswith("5 of 5 rows are not what was written")
     layer_file(folder, 2).unlink()
-    assert only(tmp_path).problem == f"{layer_file(folder, 2)} is gone or cut off"
+    assert only(tmp_path).problem == f"{layer_file(folder, 2)} is missing or truncated"
 
 
 def test_what_is_said_of_a_damaged_store_mends_it(folder: Path, tmp_path: Path) -> None:

@@ -10,9 +10,9 @@ import pandas as pd
 import pytest
 
 from src.audio.io import SILENT
+from src.backbones.clips import pool_windows
 from src.backbones.contract import Statistics
-from src.experiments.extraction.computer import pool_windows
-from src.experiments.extraction.plan import Piece, cut
+from src.experiments.extraction.batches import Piece, cut
 from src.experiments.extraction.readers import Sound
 from src.experiments.extraction.writer import BATCHES_BEHIND, BatchWriter, Progress
 from src.utils.embedding_store import EmbeddingStore

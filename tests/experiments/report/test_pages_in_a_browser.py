@@ -185,6 +185,25 @@ def test_no_page_scrolls_sideways(visit: Visit, index: Path, page: str, width: i
     assert visit.page.evaluate("document.documentElement.scrollWidth") == width
 
 
+def test_the_leaderboard_shows_every_column_on_a_common_screen(
+    visit: Visit, tmp_path: Path, write_run: Callable[..., Path]
+) -> None:
+    long = {"classifier": "logistic_regression", "corpus": "speech-mini-normalized", "layer": 24, "pooling": "mean+std"}
+    model = {"backbone": "wav2vec2", "model": "facebook/wav2vec2-large-xlsr-53-portuguese"}
+    for name in ("run0", "logistic_regression_study12/run10"):
+        write_run(tmp_path / "runs" / name, eer=0.35, **long, **model)
+    report_runs(tmp_path)
+    visit.page.set_viewport_size({"width": 1200, "height": 900})
+    visit.open(tmp_path / "runs" / "index.html")
+    board = visit.page.locator(".scroll").first
+    heads = board.get_by_role("columnheader")
+    assert (heads.first.inner_text(), heads.last.inner_text()) == ("run", "when")
+    assert board.evaluate("(box) => box.scrollWidth - box.clientWidth") == 0
+    assert heads.last.evaluate("(head) => head.getBoundingClientRect().right") <= 1200
+    name = board.get_by_role("link", name="logistic_regression_study12/run10", exact=True)
+    assert name.inner_text().replace("\n", "") == "logistic_regression_study12/run10"  # read and copied in one piece
+
+
 @pytest.mark.parametrize("page", ["index.html", "run3/report.html", "svm_study0/report.html"])
 def test_paper_holds_everything_and_no_control(visit: Visit, index: Path, page: str) -> None:
     visit.page.set_viewport_size({"width": 690, "height": 980})  # A4 without its margins

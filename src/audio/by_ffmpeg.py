@@ -1,0 +1,114 @@
+"""The second decoder, FFmpeg through PyAV: M4A, AAC, AMR, WMA, the sound of video files, FLAC that libsndfile refuses.
+
+It decodes from the beginning up to the place wanted. What cannot be decoded, and a gap between two frames, is an error
+here, though FFmpeg would go on. The length is counted by decoding, since headers of these containers differ from what
+is decoded (an encoder fills up its last frame); a FLAC says its own. That costs about one second for ten minutes of
+sound or more, as much as decoding it.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from src.audio.recording import Format, stretch_of
+from src.audio.unusable import UnusableAudio, cut_off
+
+CONTAINERS = "flac,ogg,mov,matroska,webm,aac,amr,asf,wav,w64,aiff,au,caf"
+"""FFmpeg's names of those that are tried: no playlists, which would open other files, and no guesses at raw bytes."""
+STRICT = {"err_detect": "crccheck+explode"}
+"""For FLAC, each frame of which carries a checksum."""
+LARGEST_GAP = 0.1
+"""In seconds; containers of films note time to the millisecond, and start the sound a little late. A FLAC has none."""
+NO_SOUND = "holds no sound (a video without a sound track?)"
+
+
+class FfmpegRecording:
+    """A recording that is decoded from its beginning, every time that some of it is read.
+
+    Parameters
+    ----------
+    path : Path
+    refusal : str
+        What libsndfile said of it: the reason, should FFmpeg make nothing of it either.
+
+    Raises
+    ------
+    UnusableAudio
+        When it cannot be opened or holds no sound.
+    """
+
+    def __init__(self, path: Path, refusal: str) -> None:
+        import av
+
+        self._path, self._refusal = path, refusal
+        with self._opened() as (container, stream):
+            kind, codec = container.format.name.split(",")[0].upper(), stream.codec_context.name.upper()
+            self._encoding = f"{kind if kind == codec else f'{kind} {codec}'} (by FFmpeg)"
+            self._is_flac = kind == "FLAC"
+            seconds = float(stream.duration * stream.time_base) if self._is_flac and stream.duration else 0.0
+            try:
+                frame = next(container.decode(stream), None)
+            except av.FFmpegError:
+                frame = None
+            if frame is None:
+                raise UnusableAudio(refusal)
+            self.rate, self.channels = frame.sample_rate, len(frame.layout.channels)  # a header may tell half the rate
+        self._promised = round(seconds * self.rate)
+
+    @cached_property
+    def format(self) -> Format:
+        """Length, rate, channels and encoding; all of it is decoded, unless it is a FLAC that says its length."""
+        n_frames = self._promised or sum(len(block) for block in self.blocks())
+        return Format(n_frames, self.rate, self.channels, self._encoding)
+
+    def read(self, start: int = 0, stop: int | None = None) -> np.ndarray:
+        """Return frames `start` to `stop` (None = the end), float32 of shape (n, channels)."""
+        samples, position = stretch_of(self.blocks(), self.channels, start, stop)
+        if position < (self._promised if stop is None else min(stop, self._promised)):
+            raise cut_off(position, self._promised, "samples can be decoded")
+        return samples
+
+    def blocks(self) -> Iterator[np.ndarray]:
+        """Yield samples in blocks of shape (n, channels), float32; a gap between two blocks is an error."""
+        import av
+
+        to_float, position, begin = av.AudioResampler(format="fltp"), 0, None
+        with self._opened() as (container, stream):
+            try:
+                for frame in container.decode(stream):
+                    if frame.time is not None:
+                        begin = (0.0 if self._is_flac else frame.time) if begin is None else begin
+                        self._check_gap(frame.time - begin, position)
+                    for converted in to_float.resample(frame):
+                        position += converted.samples
+                        yield converted.to_ndarray().T
+            except av.FFmpegError:
+                after = f"cut off or damaged (it cannot be decoded after {position / self.rate:.2f} s)"
+                raise UnusableAudio(after if position else self._refusal) from None
+
+    def _check_gap(self, seconds: float, position: int) -> None:
+        """Refuse a frame that should begin at other `seconds` than those that have been decoded before it."""
+        gap = seconds - position / self.rate
+        if round(gap * self.rate) if self._is_flac else gap > LARGEST_GAP:
+            raise UnusableAudio(f"cut off or damaged (samples are missing after {position / self.rate:.2f} s)")
+
+    @contextmanager
+    def _opened(self) -> Iterator[tuple[Any, Any]]:
+        """Open the file and its first sound track."""
+        import av
+
+        try:
+            container = av.open(str(self._path), options={"format_whitelist": CONTAINERS})
+        except av.FFmpegError:
+            raise UnusableAudio(self._refusal) from None
+        with container:
+            if not container.streams.audio:
+                raise UnusableAudio(NO_SOUND)
+            stream = container.streams.audio[0]
+            if stream.codec_context.name == "flac":
+                stream.codec_context.options = STRICT
+            yield container, stream

@@ -1,0 +1,122 @@
+"""The first decoder, libsndfile: WAV and its kin, FLAC, Ogg, and MP3; it finds most places in a recording at once.
+
+Some codings cannot be sought (GSM 6.10, G.721): they are decoded from their beginning, in blocks. In MPEG audio of a
+variable bit rate libsndfile lands near the place wanted rather than on it, and `soundfile` seeks after every block that
+it reads; so that is read in one piece.
+"""
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import soundfile
+
+from src.audio.recording import Format, stretch_of
+from src.audio.slices import Part
+from src.audio.unusable import EMPTY, UnusableAudio, cut_off
+
+UNKNOWN_LENGTH = 2**63 - 1  # what libsndfile says of a FLAC that was written into a pipe
+BLOCK = 2**16
+MPEG = "MPEG_LAYER"
+
+
+class RefusedByLibsndfile(UnusableAudio):
+    """libsndfile cannot read it; another decoder may."""
+
+
+class LibsndfileRecording:
+    """One recording, or several of one rate that were joined by their bytes.
+
+    Parameters
+    ----------
+    parts : sequence of Part
+    n_frames : int or None
+        Its length, where that is known better than by its header.
+
+    Raises
+    ------
+    RefusedByLibsndfile
+        When it cannot be opened or does not know its length.
+    UnusableAudio
+        When the parts differ in rate or channels.
+    """
+
+    def __init__(self, parts: Sequence[Part], n_frames: int | None = None) -> None:
+        self._parts = parts
+        formats = [_format(part) for part in parts]
+        self.rate, self.channels = formats[0].rate, formats[0].channels
+        if any((part.rate, part.channels) != (self.rate, self.channels) for part in formats):
+            raise UnusableAudio("joined of parts that differ in rate or channels")
+        self.promised = sum(part.n_frames for part in formats)
+        """Frames of all parts as their headers have them."""
+        self._lengths = [part.n_frames for part in formats] if n_frames is None else [n_frames]
+        self.format = Format(sum(self._lengths), self.rate, self.channels, formats[0].encoding)
+
+    def blocks(self) -> Iterator[np.ndarray]:
+        """Yield all of it in blocks of shape (n, channels), float32."""
+        for part in self._parts:
+            with _opened(part) as file:
+                yield from _blocks(file)
+
+    def read(self, start: int = 0, stop: int | None = None) -> np.ndarray:
+        """Return frames `start` to `stop` (None = the end), float32 of shape (n, channels)."""
+        stretches, begin = [], 0
+        for part, length in zip(self._parts, self._lengths, strict=True):
+            end = begin + length
+            first, last = max(start, begin), end if stop is None else min(stop, end)
+            if first < last:
+                stretches.append(_read(part, first - begin, last - begin, length))
+            begin = end
+        if len(stretches) == 1:
+            return stretches[0]
+        return np.concatenate([np.empty((0, self.channels), np.float32), *stretches])
+
+
+def _format(part: Part) -> Format:
+    """Return what the header of one part says."""
+    try:
+        with _opened(part) as file:
+            n_frames, encoding = file.frames, f"{file.format} {file.subtype}"
+            if file.format == "RAW":  # what libsndfile makes of anything that is called .au or .snd
+                raise RefusedByLibsndfile("unreadable (Format not recognised)")
+            if n_frames <= 0:
+                raise UnusableAudio(EMPTY)
+            if n_frames >= UNKNOWN_LENGTH:
+                raise RefusedByLibsndfile("unreadable (its header does not say how long it is; write it anew)")
+            return Format(n_frames, file.samplerate, file.channels, encoding)
+    except (soundfile.LibsndfileError, RuntimeError) as error:
+        raise RefusedByLibsndfile(reason_of(error)) from None
+
+
+def _read(part: Part, start: int, stop: int, length: int) -> np.ndarray:
+    try:
+        with _opened(part) as file:
+            if file.subtype.startswith(MPEG):
+                samples = file.read(stop, dtype="float32", always_2d=True)[start:]
+            elif file.seekable():
+                if start:
+                    file.seek(start)
+                samples = file.read(stop - start, dtype="float32", always_2d=True)
+            else:
+                samples, _ = stretch_of(_blocks(file), file.channels, start, stop)
+    except (soundfile.LibsndfileError, RuntimeError) as error:
+        raise RefusedByLibsndfile(reason_of(error)) from None
+    if len(samples) < stop - start:
+        raise cut_off(start + len(samples), length, "samples can be decoded")
+    return samples
+
+
+def _blocks(file: soundfile.SoundFile) -> Iterator[np.ndarray]:
+    while len(block := file.read(BLOCK, dtype="float32", always_2d=True)):
+        yield block
+
+
+def _opened(part: Part) -> soundfile.SoundFile:
+    return soundfile.SoundFile(part.path if part.is_whole_file else part.open())
+
+
+def reason_of(error: Exception) -> str:
+    """Shorten libsndfile's words to the part that says what is wrong."""
+    if "File does not exist" in str(error):  # it does, that was checked: so much for an MP3 of a few bytes
+        return "unreadable (too little of it is there)"
+    words = str(error).rsplit(": ", 1)[-1].strip().rstrip(".") or "cut off or damaged"
+    return f"unreadable ({words})"

@@ -1,0 +1,79 @@
+"""What every decoder offers: rate, channels and encoding at once, the length when asked for, and any stretch of sound.
+
+A stretch is given in frames: one sample of every channel. Decoders that cannot seek, or whose seeking is not exact,
+yield blocks from the beginning, and `stretch_of` keeps what was asked for.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Format:
+    """What a recording is before any sample of it is used."""
+
+    n_frames: int
+    """Samples of each channel."""
+    rate: int
+    """In hertz."""
+    channels: int
+    encoding: str
+    """Container and coding, such as `WAV PCM_16`."""
+
+
+class Recording(Protocol):
+    """A recording that a decoder has opened; all methods raise `UnusableAudio` when it turns out to be damaged."""
+
+    @property
+    def format(self) -> Format:
+        """Length, rate, channels and encoding; may decode the recording to learn its length."""
+
+    @property
+    def rate(self) -> int:
+        """In hertz, known without decoding."""
+
+    @property
+    def channels(self) -> int:
+        """How many there are, known without decoding."""
+
+    def blocks(self) -> Iterator[np.ndarray]:
+        """Yield all of it in blocks of shape (n, channels), float32."""
+
+    def read(self, start: int = 0, stop: int | None = None) -> np.ndarray:
+        """Return frames `start` to `stop` (None = the end), float32 of shape (n, channels)."""
+
+
+def stretch_of(
+    blocks: Iterable[np.ndarray], channels: int, start: int = 0, stop: int | None = None
+) -> tuple[np.ndarray, int]:
+    """Keep frames `start` to `stop` of blocks that follow one another, and stop asking for blocks after that.
+
+    Parameters
+    ----------
+    blocks : iterable of np.ndarray, shape (n, channels)
+    channels : int
+    start : int
+    stop : int or None
+        None = to the end.
+
+    Returns
+    -------
+    stretch : np.ndarray, shape (at most stop - start, channels)
+        float32.
+    position : int
+        Frames that have been asked for: at least `stop`, or all that there are.
+
+    >>> stretch_of([np.zeros((3, 1)), np.ones((3, 1))], 1, start=2, stop=4)[0].ravel()
+    array([0., 1.], dtype=float32)
+    """
+    kept, position = [np.empty((0, channels), np.float32)], 0
+    for block in blocks:
+        first, position = position, position + len(block)
+        if position > start:
+            kept.append(block[max(0, start - first) : None if stop is None else max(0, stop - first)])
+        if stop is not None and position >= stop:
+            break
+    return np.concatenate(kept, axis=0, dtype=np.float32), position

@@ -1,0 +1,95 @@
+"""Who goes to which split: people dealt out by gender, every split with its share.
+
+People are dealt out so that every split has the corpus's share of women and men: each gender is shuffled, the two rows
+are merged evenly into one, and the splits are cut from it one after another. A person's genuine and spoofed clips stay
+together. People without spoofs go to the downstream test: there they cost nothing, elsewhere they would tell a
+classifier that their voice is genuine.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+SPLITS = ("pretext_train", "pretext_val", "downstream_train", "downstream_val", "downstream_test")
+
+
+@dataclass(frozen=True)
+class SplitShares:
+    """How the people who have spoofs are shared out."""
+
+    pretext: float = 0.6
+    """Share of the people for the pretext task; 0 = no pretext splits."""
+    pretext_train: float = 0.8
+    """Share of those for its training, the rest for its validation."""
+    train: float = 0.7
+    """Share of the remaining people for training."""
+    val: float = 0.2
+    """Share of the remaining people for validation; what is left is the test."""
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.pretext < 1:
+            raise ValueError(
+                f"`pretext` must lie in [0, 1), not {self.pretext:g}: some people must stay for the classifiers."
+            )
+        if not 0 < self.pretext_train <= 1:
+            raise ValueError(f"`pretext_train` must lie in (0, 1], not {self.pretext_train:g}.")
+        if not (self.train > 0 and self.val > 0 and self.train + self.val < 1 - 1e-9):
+            raise ValueError(
+                f"`train` and `val` must be above 0 and leave some for the test, not {self.train:g} and {self.val:g}."
+            )
+
+    def of_people(self) -> dict[str, float]:
+        """Return the share of all people with spoofs that each split is asked to hold."""
+        downstream = 1 - self.pretext
+        shares = (
+            self.pretext * self.pretext_train,
+            self.pretext * (1 - self.pretext_train),
+            downstream * self.train,
+            downstream * self.val,
+            downstream * (1 - self.train - self.val),
+        )
+        return dict(zip(SPLITS, shares, strict=True))
+
+
+def deal_people(people: pd.DataFrame, shares: SplitShares, rng: np.random.Generator) -> dict[str, pd.DataFrame]:
+    """Deal the rows of a people table out to the splits that `shares` asks for.
+
+    Every split asked for gets somebody; its share of each gender follows the corpus.
+    """
+    spoofed = people[people["spoof_count"] > 0]
+    asked = {split: share for split, share in shares.of_people().items() if share > 1e-9}
+    counts = _whole_numbers(asked, len(spoofed))
+    row = _merged_evenly(spoofed, rng)
+    dealt, start = {}, 0
+    for split, count in counts.items():
+        dealt[split] = spoofed.loc[row[start : start + count]].sort_index()
+        start += count
+    without = people[people["spoof_count"] == 0]
+    dealt["downstream_test"] = pd.concat([dealt["downstream_test"], without]).sort_index()
+    return dealt
+
+
+def _whole_numbers(shares: dict[str, float], n_people: int) -> dict[str, int]:
+    """Turn shares into numbers of people that add up to `n_people`, at least one each (largest remainders)."""
+    if n_people < len(shares):
+        raise ValueError(
+            f"{n_people} people with spoofs cannot fill the {len(shares)} splits asked for ({', '.join(shares)})"
+            + ("; fab SplitDataset --pretext=0 asks for three." if "pretext_train" in shares else ".")
+        )
+    wanted = {split: share * n_people for split, share in shares.items()}
+    counts = {split: max(1, int(share + 1e-9)) for split, share in wanted.items()}
+    while (missing := n_people - sum(counts.values())) != 0:
+        step = 1 if missing > 0 else -1
+        movable = counts if missing > 0 else {split: count for split, count in counts.items() if count > 1}
+        nearest = max(movable, key=lambda split: step * (wanted[split] - counts[split]))
+        counts[nearest] += step
+    return counts
+
+
+def _merged_evenly(people: pd.DataFrame, rng: np.random.Generator) -> np.ndarray:
+    """Return the rows of `people` in random order, women and men spread evenly over it."""
+    places = pd.Series(0.0, index=people.index)
+    for _, rows in people.groupby("gender", sort=True):
+        places[rng.permutation(rows.index)] = (np.arange(len(rows)) + rng.uniform()) / len(rows)
+    return places.sort_values(kind="stable").index.to_numpy()

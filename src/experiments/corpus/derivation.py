@@ -1,0 +1,143 @@
+"""How a corpus is made from another: which recording becomes which clip, what is noted, what is left out.
+
+A step that was killed resumes where it stopped. Clips that are there are kept; `recipe.json` says of which recordings
+and with which settings they were made, and another recipe for the same folder, or recordings that changed since, are
+refused. Recordings that cannot be used are left out by name and noted as well: once they are mended or removed, the
+same command makes what is missing.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from src.audio.io import load_waveform, save_waveform
+from src.experiments.corpus.catalogue import NO_FILE, printable, usable_or_reason
+from src.utils.dataset import REJECTED_TABLE
+from src.utils.files import atomic_path, fingerprint, read_json, remove_leftovers, text_digest, write_json
+from src.utils.parallel import map_clips
+
+Transform = Callable[[np.ndarray, int], np.ndarray]
+"""A waveform of shape (n,) at 16 kHz and the clip's own seed -> a waveform."""
+RECIPE, LEFT_OUT = "recipe.json", "left_out"
+
+
+@dataclass(frozen=True)
+class Derived:
+    """A corpus that was made from another."""
+
+    folder: Path
+    n_clips: int
+    n_rejected: int
+
+    def __str__(self) -> str:
+        left_out = f"; {self.n_rejected} left out, see {REJECTED_TABLE}" if self.n_rejected else ""
+        return f"{self.n_clips} clips in {self.folder}{left_out}"
+
+
+@dataclass(frozen=True)
+class Job:
+    """One recording to be read and changed, and the clip to be written."""
+
+    source: Path
+    target: Path
+    seed: int
+
+
+@dataclass(frozen=True)
+class Derivation:
+    """What is to be made of which recordings, in which folder."""
+
+    dataset: Path
+    """The old corpus, which is only read."""
+    output: Path
+    recipe: dict[str, Any]
+    """Name of the step and its settings."""
+    jobs: Sequence[Job]
+    """All that is to be made; several jobs may read one recording."""
+
+    def start(self) -> None:
+        """Refuse what would touch the old corpus or mix two recipes; note the recipe in the output folder."""
+        if self.output.resolve() == self.dataset.resolve() or self.dataset.resolve() in self.output.resolve().parents:
+            raise ValueError(f"`output` must lie outside {self.dataset}, which is only read.")
+        self._check_targets()
+        left_out = left_out_before(self.output)
+        if (self.output / RECIPE).is_file():
+            self._check_recipe(left_out)
+            remove_leftovers(self.output)
+            for job in self.jobs:
+                if self._name(job.source) in left_out:
+                    job.target.unlink(missing_ok=True)
+            return
+        if self.output.exists() and any(self.output.iterdir()):
+            raise ValueError(f"{self.output} is not empty and was not made by this step; choose another `output`.")
+        missing = {self._name(job.source) for job in self.jobs if not job.source.is_file()}
+        write_json(self.output / RECIPE, self._note(missing))
+
+    def run(self, jobs: Sequence[Job], transform: Transform, description: str) -> dict[str, str]:
+        """Write the clips that are not there yet; return those that cannot be made, file in the output -> reason."""
+        waiting = [job for job in jobs if not job.target.exists()]
+        outcomes = map_clips(partial(_write_clip, transform), waiting, description=description)
+        return {
+            printable(job.target.relative_to(self.output).as_posix()): reason
+            for job, reason in zip(waiting, outcomes, strict=True)
+            if reason
+        }
+
+    def finish(self) -> None:
+        """Note which recordings could not be used, now that all others have their clips; removed ones stay noted."""
+        unusable = {self._name(job.source) for job in self.jobs if not job.target.exists()}
+        removed = left_out_before(self.output) - {self._name(job.source) for job in self.jobs}
+        note = self._note(unusable | removed)
+        if note != read_json(self.output / RECIPE):
+            write_json(self.output / RECIPE, note)
+
+    def _check_targets(self) -> None:
+        targets = pd.Series([job.target for job in self.jobs])
+        if targets.duplicated().any():
+            twin = targets[targets.duplicated()].iloc[0]
+            raise ValueError(
+                f"Two recordings would both become {twin}: rename one of them, they differ in their suffix only."
+            )
+
+    def _check_recipe(self, left_out: set[str]) -> None:
+        if read_json(self.output / RECIPE) != self._note(left_out):
+            raise ValueError(
+                f"{self.output} was made from other clips or with other settings (see its {RECIPE}); "
+                "choose another `output` or delete it."
+            )
+
+    def _note(self, left_out: set[str]) -> dict[str, Any]:
+        """Return the recipe with a digest of the recordings that are used, and the names of the others."""
+        used = {job.source: self._name(job.source) for job in self.jobs}
+        states = sorted(f"{name} {_state(path)}" for path, name in used.items() if name not in left_out)
+        note = {**self.recipe, "source": self.dataset.name, "source_files": text_digest("\n".join(states))}
+        return {**note, LEFT_OUT: sorted(left_out)} if left_out else note
+
+    def _name(self, source: Path) -> str:
+        return printable(source.relative_to(self.dataset).as_posix())
+
+
+def left_out_before(output: Path) -> set[str]:
+    """Return the recordings, relative to the old corpus, that an earlier run of the same step had to leave out."""
+    note = read_json(output / RECIPE) if (output / RECIPE).is_file() else {}
+    return set(note.get(LEFT_OUT, ()))
+
+
+def _write_clip(transform: Transform, job: Job) -> str:
+    """Make one clip; return why its recording cannot be used, or nothing."""
+    if not job.source.is_file():
+        return NO_FILE
+    waveform, reason = usable_or_reason(load_waveform, job.source)
+    if not reason:
+        with atomic_path(job.target) as temporary:
+            save_waveform(temporary, transform(waveform, job.seed))
+    return reason
+
+
+def _state(recording: Path) -> str:
+    return fingerprint(recording) if recording.is_file() else "missing"

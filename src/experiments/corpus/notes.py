@@ -1,0 +1,135 @@
+"""What looks like a slip in a corpus and is no error: people who may be one person, clips that are listed twice.
+
+Such a corpus can be used, and what was learned from it may be worth nothing: one person under two names stands in
+training and in the test. So it is told, in sentences that name the first case.
+"""
+
+import re
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+
+import pandas as pd
+
+from src.corpora.sources import SOURCES_TABLE, read_sources
+from src.utils.dataset import FILES_TABLE
+from src.utils.files import file_digest, fingerprint
+from src.utils.labels import BONAFIDE, LABEL_NAMES, SPOOF
+from src.utils.people import person_of
+
+N_SHOWN = 5
+N_READERS = 16
+"""Threads that read recordings: disks answer several at once."""
+
+
+def people_notes(files: pd.DataFrame) -> list[str]:
+    """Say who may be one person under two spellings, and who has spoofs and no bona fide clip.
+
+    Parameters
+    ----------
+    files : pd.DataFrame
+        A files table.
+
+    >>> rows = {"speaker": ["Ana_F002", "Ana_F02"], "id": ["F002", "F02"], "label": ["bona-fide", "spoof"]}
+    >>> for note in people_notes(pd.DataFrame(rows)):
+    ...     print(note)
+    1 group of people may be one person each, spelled in several ways (Ana_F002 = Ana_F02): rename their folders if so.
+    1 person has spoofs and no bona fide clip (Ana_F02): is the genuine speech listed under another name?
+    """
+    people = person_of(files)
+    alike = defaultdict(set)
+    for person, identity in set(zip(people, files["id"], strict=True)):
+        alike[_loose_spelling(person, identity)].add(person)
+    groups = sorted(" = ".join(sorted(names)) for names in alike.values() if len(names) > 1)
+    only_spoofs = sorted(set(people) - set(people[files["label"] == LABEL_NAMES[BONAFIDE]]))
+    notes = []
+    if groups:
+        notes.append(
+            f"{_counted(groups, 'group of people', 'groups of people')} may be one person each, spelled in several "
+            f"ways ({_shown(groups)}): rename their folders if so."
+        )
+    if only_spoofs:
+        notes.append(
+            f"{_counted(only_spoofs, 'person has', 'people have')} spoofs and no bona fide clip "
+            f"({_shown(only_spoofs)}): is the genuine speech listed under another name?"
+        )
+    return notes
+
+
+def duplicate_notes(dataset: Path, files: pd.DataFrame) -> list[str]:
+    """Say which recordings are listed twice, under two people or in two classes.
+
+    Only recordings of equal size are read, first their beginning and end, then, where these agree, as a whole.
+
+    Parameters
+    ----------
+    dataset : Path
+    files : pd.DataFrame
+        Its files table. Recordings that may not be read are left aside: the steps that open them will tell.
+    """
+    owners = dict(zip(files["file"], zip(person_of(files), files["label"], strict=True), strict=True))
+    groups = [files["file"].tolist()]
+    with ThreadPoolExecutor(N_READERS) as readers:
+        for key in (_size, fingerprint, file_digest):
+            listed = [file for group in groups for file in group]
+            found = readers.map(partial(_key_or_path, key), [dataset / file for file in listed])
+            keys = dict(zip(listed, found, strict=True))
+            parts = [part for group in groups for part in _parted(group, keys)]
+            groups = [part for part in parts if len({owners[file] for file in part}) > 1]
+    if not groups:
+        return []
+    count = _counted(groups, "recording is", "recordings are")
+    first = " and ".join(groups[0][:2])
+    return [f"{count} listed more than once, under several people or in both classes (first: {first})."]
+
+
+def source_notes(dataset: Path, files: pd.DataFrame) -> list[str]:
+    """Say which systems of SOURCES.csv the files table does not hold, because one was written after the other."""
+    try:
+        systems, notes = read_sources(dataset, files["file"])
+    except ValueError as error:
+        return [str(error)]
+    held = dict(zip(files["file"], files["system"], strict=True))
+    spoofs = set(files["file"][files["label"] == LABEL_NAMES[SPOOF]])
+    late = [file for file, system in systems.items() if file in spoofs and held[file] != system]
+    if late:
+        notes.append(
+            f"{SOURCES_TABLE} gives {_counted(late, 'spoof', 'spoofs')} another system than {FILES_TABLE} "
+            f"(first: {late[0]}): run fab GenerateDatasetCSV again."
+        )
+    return notes
+
+
+def _loose_spelling(person: str, identity: str) -> tuple[str, str]:
+    """Return what two spellings of one person have in common: case and leading zeros of the id are left aside."""
+    return person.removesuffix(identity).casefold(), re.sub(r"^(\D*)0+(?=\d)", r"\1", identity.casefold())
+
+
+def _parted(files: Iterable[str], keys: Mapping[str, int | str]) -> list[list[str]]:
+    """Part files into groups of equal keys."""
+    groups: dict[int | str, list[str]] = defaultdict(list)
+    for file in files:
+        groups[keys[file]].append(file)
+    return list(groups.values())
+
+
+def _key_or_path(key: Callable[[Path], int | str], path: Path) -> int | str:
+    """Return a recording's key, or its path, which no other has, when it cannot be read."""
+    try:
+        return key(path)
+    except OSError:
+        return str(path)
+
+
+def _size(path: Path) -> int:
+    return path.stat().st_size
+
+
+def _counted(things: Sequence[object], one: str, many: str) -> str:
+    return f"{len(things)} {one if len(things) == 1 else many}"
+
+
+def _shown(names: Sequence[str]) -> str:
+    return ", ".join(names[:N_SHOWN]) + (", ..." if len(names) > N_SHOWN else "")

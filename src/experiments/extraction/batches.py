@@ -1,0 +1,74 @@
+"""Which clips go through the model together.
+
+Clips of like length share a batch, so that little of it is padding. A clip longer than a window goes through in windows
+of equal length. What is left after some batches were done falls into the same batches again: a run
+that was killed computes what an undisturbed run computes, to the last bit.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from src.backbones.clips import window_edges
+
+
+@dataclass(frozen=True)
+class Piece:
+    """A clip, or a window of a long one."""
+
+    file: str
+    start: int = 0
+    """In samples."""
+    stop: int = 0
+    """In samples; 0 = the end of the clip."""
+    window: int = 0
+    n_windows: int = 1
+
+
+Batch = tuple[Piece, ...]
+Unit = tuple[Batch, ...]
+"""What belongs together: a batch of whole clips, or all the windows of a long clip."""
+
+
+def gather_batches(lengths: Mapping[str, int], *, batch_samples: float, window_samples: float) -> list[Unit]:
+    """Gather clips into batches, the shortest first.
+
+    A batch takes clips as long as its padded size stays within `batch_samples`. Because lengths ascend, taking whole
+    batches out leaves the boundaries of the others where they were.
+
+    Parameters
+    ----------
+    lengths : mapping of str to int
+        Clip -> its samples.
+    batch_samples : float
+        Samples of a batch, padding included; one clip may exceed it.
+    window_samples : float
+        Longer clips are cut into windows of equal length.
+    """
+    ascending = sorted(lengths.items(), key=lambda clip: clip[1])
+    short = [Piece(file) for file, n_samples in ascending if n_samples <= window_samples]
+    units: list[Unit] = [(batch,) for batch in _gather(short, [lengths[piece.file] for piece in short], batch_samples)]
+    for file, n_samples in ascending[len(short) :]:
+        windows = cut(file, n_samples, window_samples)
+        units.append(tuple(_gather(windows, [piece.stop - piece.start for piece in windows], batch_samples)))
+    return units
+
+
+def cut(file: str, n_samples: int, window_samples: float) -> list[Piece]:
+    """Cut a long clip into the fewest windows of at most `window_samples`, equal to within a sample.
+
+    >>> [(piece.start, piece.stop) for piece in cut("long.wav", 10, 4)]
+    [(0, 3), (3, 6), (6, 10)]
+    """
+    edges = window_edges(n_samples, window_samples)
+    count = len(edges) - 1
+    return [Piece(file, edges[number], edges[number + 1], number, count) for number in range(count)]
+
+
+def _gather(pieces: Sequence[Piece], lengths: Sequence[int], batch_samples: float) -> list[Batch]:
+    """Cut a sequence of pieces of ascending length into batches."""
+    batches: list[list[Piece]] = []
+    for piece, length in zip(pieces, lengths, strict=True):
+        if not batches or (len(batches[-1]) + 1) * length > batch_samples:
+            batches.append([])
+        batches[-1].append(piece)
+    return [tuple(batch) for batch in batches]

@@ -1,0 +1,40 @@
+"""CSV tables as they lie on disk: read as the text that they are, and written whole or not at all.
+
+Cells are read as the text that they are ("NA" can be somebody's name), in UTF-8.
+"""
+
+import warnings
+from pathlib import Path
+
+import pandas as pd
+
+from src.utils.files import atomic_path
+
+
+def read_csv(path: Path, advice: str) -> pd.DataFrame:
+    """Read every cell of a table as text.
+
+    Parameters
+    ----------
+    path : Path
+    advice : str
+        What to do about a table that cannot be read; ends the error's line.
+
+    Raises
+    ------
+    ValueError
+        When the file is empty, not UTF-8, or has a row longer than its header; the line names the file.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", pd.errors.ParserWarning)  # every row is longer than the header
+            return pd.read_csv(path, dtype=str, keep_default_na=False, index_col=False)
+    except (pd.errors.ParserError, pd.errors.ParserWarning, pd.errors.EmptyDataError, UnicodeError) as error:
+        why = " ".join(str(error).split())
+        raise ValueError(f"{path} cannot be read as a table ({why}); {advice}.") from None
+
+
+def write_table(path: Path, table: pd.DataFrame) -> None:
+    """Write a table as CSV, whole or not at all."""
+    with atomic_path(path) as temporary:
+        table.to_csv(temporary, index=False, lineterminator="\n")
