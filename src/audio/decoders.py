@@ -35,8 +35,10 @@ def open_recording(path: Path) -> Recording:
     UnusableAudio
         When none does, or it is not all there.
     """
-    parts = chunks.parts_of(path) or ogg.parts_of(path)
-    if not parts and not check_whole(path) and (frames := mpeg.scan(path)):
+    with path.open("rb") as file:
+        is_flac = file.read(4) == HEAD_OF_FLAC[:4]
+    parts = [] if is_flac else chunks.parts_of(path) or ogg.parts_of(path)
+    if not parts and not is_flac and not check_whole(path) and (frames := mpeg.scan(path)):
         return _mpeg(path, frames)
     try:
         recording = LibsndfileRecording(parts or whole(path))
