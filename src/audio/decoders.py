@@ -129,6 +129,6 @@ def _mpeg(path: Path, frames: mpeg.Mpeg) -> Recording:
         from_beginning = LibsndfileRecording(whole(path), frames.n_frames)
     except RefusedByLibsndfile:
         return from_within
-    surplus = from_beginning.promised - frames.n_frames
-    is_right = not surplus or (surplus > 0 and not frames.chunks[0].promised)
+    surplus, (chunk,) = from_beginning.promised - frames.n_frames, frames.chunks
+    is_right = not surplus or (surplus > 0 and not (chunk.promised or chunk.delay))  # a guess that is too long is right
     return _Mp3(from_beginning, from_within) if is_right else from_within
