@@ -35,8 +35,10 @@ def open_recording(path: Path) -> Recording:
     UnusableAudio
         When none does, or it is not all there.
     """
-    parts = chunks.parts_of(path) or ogg.parts_of(path)
-    if not parts and not check_whole(path) and (frames := mpeg.scan(path)):
+    with path.open("rb") as file:
+        is_flac = file.read(4) == HEAD_OF_FLAC[:4]
+    parts = [] if is_flac else chunks.parts_of(path) or ogg.parts_of(path)
+    if not parts and not is_flac and not check_whole(path) and (frames := mpeg.scan(path)):
         return _mpeg(path, frames)
     try:
         recording = LibsndfileRecording(parts or whole(path))
@@ -127,6 +129,6 @@ def _mpeg(path: Path, frames: mpeg.Mpeg) -> Recording:
         from_beginning = LibsndfileRecording(whole(path), frames.n_frames)
     except RefusedByLibsndfile:
         return from_within
-    surplus = from_beginning.promised - frames.n_frames
-    is_right = not surplus or (surplus > 0 and not frames.chunks[0].promised)
+    surplus, (chunk,) = from_beginning.promised - frames.n_frames, frames.chunks
+    is_right = not surplus or (surplus > 0 and not (chunk.promised or chunk.delay))  # a guess that is too long is right
     return _Mp3(from_beginning, from_within) if is_right else from_within

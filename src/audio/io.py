@@ -9,7 +9,7 @@ cannot be used raises `UnusableAudio`, whose text is the reason alone, short eno
 
 Lengths are counted, not believed: what `read_header` and `count_samples` say is what decoding gives. For WAV, FLAC and
 their kin a few bytes are read; of MP3, Ogg, AAC and AMR the whole file is read but not decoded (some 2 ms for a minute
-of sound); of M4A, WMA, films and FLAC of unknown length all of it is decoded (some 0.1 s for a minute).
+of sound); of M4A, WMA, films and FLAC of unknown length all of it is decoded (0.03 to 0.3 s for a minute).
 """
 
 from dataclasses import dataclass
@@ -49,6 +49,8 @@ AUDIO_SUFFIXES = (
 )  # fmt: skip
 """Of recordings and of films, whose sound is a recording too; in small letters."""
 SPEECH_RATE = 16_000
+BLOCK = 2**16
+"""Frames that are mixed at once."""
 MARGIN_SECONDS = 0.25
 """What is resampled on either side of a stretch and thrown away; the filter of the resampler is far shorter."""
 
@@ -113,7 +115,8 @@ def load_waveform(path: Path, rate: int = SPEECH_RATE) -> np.ndarray:
     _check_exists(path)
     recording = open_recording(path)
     samples, own_rate = recording.read(), recording.rate
-    waveform = to_mono(samples, cancelling_channel([samples]) if recording.channels > 1 else None)
+    blocks = (samples[start : start + BLOCK] for start in range(0, len(samples), BLOCK))
+    waveform = to_mono(samples, cancelling_channel(blocks) if recording.channels > 1 else None)
     check_usable(waveform)
     if own_rate != rate:
         waveform = soxr.resample(waveform, own_rate, rate)

@@ -14,6 +14,7 @@ Source: the LAME tag, revision 1 (gabriel.mp3-tech.org/mp3infotag.html).
 import re
 from array import array
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 
 from src.audio.mpeg_header import Kind, read_header
@@ -64,7 +65,8 @@ class Mpeg:
 def scan(path: Path) -> Mpeg | None:
     """Follow the frames of a file from the first to the last; return None when it does not begin with any.
 
-    All of the file is read, but nothing is decoded: about 2 ms for a minute of sound.
+    All of the file is read, but nothing is decoded: some 3 ms for a minute of sound. The last files are remembered, for
+    those who read one stretch after another.
 
     Raises
     ------
@@ -72,30 +74,41 @@ def scan(path: Path) -> Mpeg | None:
         When bytes between two frames are no frame, the last one is not all there, fewer frames are there than a Xing
         frame promises, or files of unlike rates were joined.
     """
+    state = path.stat()
+    return _scan(path, state.st_mtime_ns, state.st_size)
+
+
+@lru_cache(maxsize=8)
+def _scan(path: Path, _changed: int, _size: int) -> Mpeg | None:
     with mapped(path) as content:
         begin = _behind_tags(content, 0)
         place = _first_frame(content, begin, LONGEST_FRAME) if content[begin : begin + 4] != b"fLaC" else -1
         header = read_header(content, place) if place >= 0 else None
         if header is None:
             return None
-        kind, chunks = header[1], [Chunk()]
-        while place < len(content):
-            header = read_header(content, place)
-            if header is None or place + header[0] > len(content):
-                behind = _behind_tags(content, place)
-                if behind == place:
-                    _check_end(content, place, chunks[-1])
-                    break
-                place = behind
-                continue
-            if header[1] != kind:
-                raise UnusableAudio(f"joined of unlike parts or damaged (byte {place} of {len(content)})")
-            if kind.layer == 3 and (new := _xing_chunk(content, place, kind)):
-                chunks.append(new)
-            else:
-                _add(chunks, place)
-            place += header[0]
-    return Mpeg(kind, [_checked(chunk) for chunk in chunks if chunk.frames or chunk.promised])
+        return Mpeg(header[1], [_checked(c) for c in _chunks(content, place, header[1]) if c.frames or c.promised])
+
+
+def _chunks(content: Content, place: int, kind: Kind) -> list[Chunk]:
+    """Follow the frames from the first one."""
+    chunks = [Chunk()]
+    while place < len(content):
+        header = read_header(content, place)
+        if header is None or place + header[0] > len(content):
+            behind = _behind_tags(content, place)
+            if behind == place:
+                _check_end(content, place, chunks[-1])
+                break
+            place = behind
+            continue
+        if header[1] is not kind:
+            raise UnusableAudio(f"joined of unlike parts or damaged (byte {place} of {len(content)})")
+        if kind.layer == 3 and (new := _xing_chunk(content, place, kind)):
+            chunks.append(new)
+        else:
+            _add(chunks, place)
+        place += header[0]
+    return chunks
 
 
 def _add(chunks: list[Chunk], place: int) -> None:
@@ -134,7 +147,7 @@ def _leads_on(content: Content, place: int) -> bool:
     kind = None
     for _ in range(ENOUGH):
         header = read_header(content, place)
-        if header is None or header[1] != (kind := kind or header[1]):
+        if header is None or header[1] is not (kind := kind or header[1]):
             return False
         place = _behind_tags(content, place + header[0])
         if place == len(content):
@@ -163,11 +176,13 @@ def _behind_tags(content: Content, place: int) -> int:
 
 def _xing_chunk(content: Content, place: int, kind: Kind) -> Chunk | None:
     """Read the Xing, Info or VBRI frame that begins at a place, if it is one: the beginning of a chunk."""
-    if content[place + 36 : place + 40] == b"VBRI":
-        return Chunk(promised=int.from_bytes(content[place + 50 : place + 54], "big"))
-    tag = place + 4 + kind.side_info
-    if content[tag : tag + 4] not in (b"Xing", b"Info"):
+    tag = 4 + kind.side_info
+    head = content[place : place + 54]
+    if head[36:40] == b"VBRI":
+        return Chunk(promised=int.from_bytes(head[50:54], "big"))
+    if head[tag : tag + 4] not in (b"Xing", b"Info"):
         return None
+    tag += place
     flags = content[tag + 7]
     promised = int.from_bytes(content[tag + 8 : tag + 12], "big") if flags & 1 else 0
     lame = tag + 8 + sum(size for bit, size in ((1, 4), (2, 4), (4, 100), (8, 4)) if flags & bit)

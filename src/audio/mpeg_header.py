@@ -4,7 +4,8 @@ Source: ISO/IEC 11172-3, 2.4.1.3 and 2.4.2.3, and 13818-3 for the lower rates. F
 long they are; nobody writes them, and they count as no frames.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from itertools import product
 
 from src.audio.slices import Content
 
@@ -38,27 +39,27 @@ class Kind:
         return (32 if self.channels == 2 else 17) if is_version_1 else (17 if self.channels == 2 else 9)
 
 
-def _table_of_headers() -> dict[int, tuple[int, Kind]]:
-    """Return, for the second and third byte of a header, the frame's length in bytes and what it is."""
+def _table_of_headers() -> dict[int, tuple[int, tuple[Kind, Kind]]]:
+    """Return, for the second and third byte of a header, the frame's length in bytes and what it is in stereo and mono.
+
+    Frames of one kind have one and the same object, so that kinds can be compared quickly.
+    """
     table = {}
-    for bits, rates in _RATES.items():
+    for (bits, rates), layer in product(_RATES.items(), (1, 2, 3)):
         version = 1 if bits == 0b11 else 2
-        for layer in (1, 2, 3):
-            samples = {1: 384, 2: 1152, 3: 1152 if version == 1 else 576}[layer]
-            slot = 4 if layer == 1 else 1
-            for rate_bits, rate in enumerate(rates):
-                for rate_index, kilobits in enumerate(_KILOBITS[version, layer], 1):
-                    for rest in range(8):  # protection, padding, private
-                        protection, padding, private = rest & 1, rest >> 1 & 1, rest >> 2
-                        second = 0xE0 | bits << 3 | (4 - layer) << 1 | protection
-                        third = rate_index << 4 | rate_bits << 2 | padding << 1 | private
-                        length = (samples * kilobits * 125 // slot // rate + padding) * slot
-                        table[second << 8 | third] = (length, Kind(layer, rate, samples, 2))
+        samples = {1: 384, 2: 1152, 3: 1152 if version == 1 else 576}[layer]
+        slot = 4 if layer == 1 else 1
+        for rate_bits, rate in enumerate(rates):
+            kinds = Kind(layer, rate, samples, 2), Kind(layer, rate, samples, 1)
+            for (index, kilobits), rest in product(enumerate(_KILOBITS[version, layer], 1), range(8)):
+                private, padding, protection = rest >> 2, rest >> 1 & 1, rest & 1
+                second = 0xE0 | bits << 3 | (4 - layer) << 1 | protection
+                third = index << 4 | rate_bits << 2 | padding << 1 | private
+                table[second << 8 | third] = (samples * kilobits * 125 // slot // rate + padding) * slot, kinds
     return table
 
 
 HEADERS = _table_of_headers()
-MONO = {kind: replace(kind, channels=1) for _, kind in HEADERS.values()}
 
 
 def read_header(content: Content, place: int) -> tuple[int, Kind] | None:
@@ -67,7 +68,8 @@ def read_header(content: Content, place: int) -> tuple[int, Kind] | None:
     >>> read_header(bytes([0xFF, 0xFB, 0x90, 0x00]), 0)
     (417, Kind(layer=3, rate=44100, samples=1152, channels=2))
     """
-    if place + 4 > len(content) or content[place] != SYNC:
+    head = content[place : place + 4]
+    if len(head) < 4 or head[0] != SYNC or not (found := HEADERS.get(head[1] << 8 | head[2])):
         return None
-    found = HEADERS.get(content[place + 1] << 8 | content[place + 2])
-    return (found[0], MONO[found[1]]) if found and content[place + 3] >> 6 == 3 else found
+    length, kinds = found
+    return length, kinds[head[3] >> 6 == 3]

@@ -35,7 +35,8 @@ def check_usable(waveform: np.ndarray) -> None:
 
 def is_silent(waveform: np.ndarray) -> bool:
     """Tell whether no sample is further than 80 dB below full scale from the mean."""
-    return float(np.abs(waveform - waveform.mean()).max()) < SILENCE_PEAK
+    mean = waveform.mean()
+    return float(max(waveform.max() - mean, mean - waveform.min())) < SILENCE_PEAK
 
 
 def check_not_wild(waveform: np.ndarray, *, is_stretch: bool = False) -> None:
@@ -53,10 +54,10 @@ def check_not_wild(waveform: np.ndarray, *, is_stretch: bool = False) -> None:
     Traceback (most recent call last):
     src.audio.unusable.UnusableAudio: 1 wild sample (up to 1e+09, where all others lie within 1; a torn write?)
     """
-    sizes = np.abs(waveform)
-    peak, n_few = float(sizes.max()), max(1, waveform.size // FEW)
+    peak, n_few = float(max(waveform.max(), -waveform.min())), max(1, waveform.size // FEW)
     if peak < WILD_FROM or waveform.size <= n_few:
         return
+    sizes = np.abs(waveform)
     usual = float(np.partition(sizes, -n_few - 1)[-n_few - 1])
     limit = WILD * usual if usual < 1 else usual / SILENCE_PEAK
     if peak < limit or (is_stretch and not SILENCE_PEAK < usual < 1):

@@ -1,7 +1,7 @@
-"""Whether files that FFmpeg decodes are all there: it plays what is left of a broken one without a word.
+"""Whether files that FFmpeg decodes are all there: it decodes what is left of a damaged one without an error.
 
 MP4 and its kin (M4A, MOV, 3GP), Matroska (MKV, WebM), WMA, raw AAC and AMR say, in boxes or frames, how many bytes
-follow. Nothing is decoded here; of MP4, Matroska and WMA a few bytes are read.
+follow. Nothing is decoded here; of MP4, Matroska and WMA a few bytes are read, of AAC and AMR all.
 
 Sources: ISO/IEC 14496-12, 4.2 (boxes); RFC 8794 (EBML) and RFC 9559 (Matroska); Microsoft, Advanced Systems Format 1.2,
 3.2; ISO/IEC 13818-7, 6.2 (ADTS); RFC 4867, 5 (AMR).

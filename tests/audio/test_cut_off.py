@@ -102,6 +102,15 @@ def test_a_hole_in_a_recording_is_noticed(name: str, filling: bytes, tmp_path: P
     assert_refused(path)
 
 
+@pytest.mark.parametrize("filling", [b"\xff", b"\0", b"\x55"])
+@pytest.mark.parametrize("name", ["clip.m4a", "alac.m4a", "clip.mp4", "clip.mkv", "clip.webm", "clip.wma"])
+def test_a_hole_in_a_film_is_noticed_when_it_is_decoded(name: str, filling: bytes, tmp_path: Path) -> None:
+    path = MAKERS[name](tmp_path / name, buzz(10))
+    with_bytes(path, {path.stat().st_size // 2: filling * 1500})
+    with pytest.raises(UnusableAudio, match=REASON):
+        load_waveform(path)
+
+
 @pytest.mark.parametrize("name", ["xing.mp3", "plain.mp3", "clip.ogg", "clip.opus", "clip.aac"])
 def test_bytes_that_were_left_out_are_noticed(name: str, tmp_path: Path) -> None:
     path = MAKERS[name](tmp_path / name, buzz(10))

@@ -137,6 +137,19 @@ def test_joined_aac_is_read_to_its_end(tmp_path: Path) -> None:
     assert_lengths_agree(path)
 
 
+@pytest.mark.parametrize(("rate", "n_channels"), [(24_000, 1), (16_000, 2)])
+def test_a_recording_that_changes_on_the_way_is_refused(rate: int, n_channels: int, tmp_path: Path) -> None:
+    other = np.stack([tone(rate)] * n_channels, axis=1)
+    parts = [
+        encode(tmp_path / "part0.aac", tone(RATE), "aac", container="adts"),
+        encode(tmp_path / "part1.aac", other, "aac", container="adts", rate=rate),
+    ]
+    path = joined(tmp_path / "clip.aac", parts)
+    for read in (read_header, load_waveform):
+        with pytest.raises(UnusableAudio, match=r"change|cut off or damaged"):
+            read(path)
+
+
 @pytest.mark.parametrize("suffix", [suffix for suffix in AUDIO_SUFFIXES if suffix != ".rf64"])
 def test_what_is_no_recording_is_refused_whatever_its_suffix(suffix: str, tmp_path: Path) -> None:
     playlist = f"#EXTM3U\n#EXT-X-TARGETDURATION:10\n#EXTINF:10,\n{tmp_path}/other.wav\n#EXT-X-ENDLIST\n"
