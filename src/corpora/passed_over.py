@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from src.audio.io import AUDIO_SUFFIXES
+from src.utils.csv_tables import printable
 
 SYSTEM_FOLDERS = ("__MACOSX", "@eaDir", "#recycle", "lost+found", "$RECYCLE.BIN", "System Volume Information")
 """What unzip programs, file servers and file systems leave behind; anything hidden is passed over as well."""
@@ -70,7 +71,7 @@ def notes_on_folders(dataset: Path, folders: Iterable[Path]) -> list[str]:
         n_clips = 0
         for path in _files_below(folder):
             if path.suffix.lower() not in AUDIO_SUFFIXES:
-                kinds[path.suffix.lower() or "no suffix"] += 1
+                kinds[printable(path.suffix.lower()) or "no suffix"] += 1
             elif path.parent == folder:
                 n_clips += 1
             else:
@@ -100,6 +101,6 @@ def _note(what: str, names: Sequence[str], *, shown: int = 1) -> list[str]:
     """Return one sentence that counts names and shows the first of them; none where there are none."""
     if not names:
         return []
-    first = ", ".join(names[:shown])
+    first = ", ".join(map(printable, names[:shown]))
     told = first if len(names) <= shown else f"{first}, ..."
     return [f"{what}: {len(names)} ({told})."]

@@ -38,3 +38,12 @@ def write_table(path: Path, table: pd.DataFrame) -> None:
     """Write a table as CSV, whole or not at all."""
     with atomic_path(path) as temporary:
         table.to_csv(temporary, index=False, lineterminator="\n")
+
+
+def printable(name: str) -> str:
+    """Return a file's name in characters that a table and a terminal can hold.
+
+    >>> printable("two\\nlines, caf\\udce9.wav")
+    'two\\\\nlines, caf\\\\udce9.wav'
+    """
+    return name.encode("utf-8", "backslashreplace").decode().replace("\n", "\\n").replace("\r", "\\r")

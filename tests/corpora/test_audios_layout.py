@@ -112,13 +112,9 @@ def test_a_missing_side_is_named(side: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("files", [(), ("real_voices/Ana_F001/notes.txt",)])
 def test_a_corpus_without_recordings_is_an_error(files: tuple[str, ...], tmp_path: Path) -> None:
-<<<<<<< HEAD
     with pytest.raises(
         ValueError, match=r"holds no recording \(\.wav, \.flac, .*\) in a person's folder in real_voices/ or"
     ):
-=======
-    with pytest.raises(ValueError, match=r"holds no recording \(\.wav, \.flac, \.mp3, \.ogg, .*\) in real_voices/ or"):
->>>>>>> audio
         read_layout(touch(tmp_path, *files))
 
 

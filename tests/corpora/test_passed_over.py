@@ -3,6 +3,7 @@
 Faults 18 and 20, docs/faults.md.
 """
 
+import os
 from pathlib import Path
 
 import pytest
@@ -55,6 +56,14 @@ def test_files_of_other_kinds_are_counted_by_suffix(tmp_path: Path) -> None:
     files = [f"real_voices/Ana_F001/{n}.XYZ" for n in range(3)]
     (note,) = notes(tmp_path, *files, "fake_voices/Ana_F001_Fake/1.txt", "fake_voices/Ana_F001_Fake/LICENSE")
     assert "5 (.xyz x 3, .txt x 1, no suffix x 1)" in note
+
+
+def test_names_that_no_terminal_can_show_are_told_in_other_letters(tmp_path: Path) -> None:
+    loose = os.fsdecode(b"real_voices/caf\xe9\n.wav")
+    (note,) = notes(tmp_path, loose)
+    assert note.isprintable()
+    assert note.encode()
+    assert r"real_voices/caf\udce9\n.wav" in note
 
 
 def test_people_without_a_clip_are_named(tmp_path: Path) -> None:

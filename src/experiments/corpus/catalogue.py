@@ -17,6 +17,7 @@ from src.audio.io import UnusableAudio, load_waveform, read_header
 from src.corpora import LAYOUTS, Listing
 from src.experiments.corpus.notes import duplicate_notes, people_notes
 from src.experiments.corpus.splits import split_notes
+from src.utils.csv_tables import printable
 from src.utils.dataset import (
     FILES_TABLE,
     REJECTED_TABLE,
@@ -134,8 +135,3 @@ def _unusable_name_or_size(dataset: Path, file: str) -> str:
     if not (dataset / file).is_file():
         return NO_FILE
     return "" if (dataset / file).stat().st_size else "empty (no bytes)"
-
-
-def printable(file: str) -> str:
-    """Return a file's name in characters that a table can hold."""
-    return file.encode("utf-8", "backslashreplace").decode().replace("\n", "\\n").replace("\r", "\\r")

@@ -16,7 +16,8 @@ import numpy as np
 import pandas as pd
 
 from src.audio.io import load_waveform, save_waveform
-from src.experiments.corpus.catalogue import NO_FILE, printable, usable_or_reason
+from src.experiments.corpus.catalogue import NO_FILE, usable_or_reason
+from src.utils.csv_tables import printable
 from src.utils.dataset import REJECTED_TABLE
 from src.utils.files import atomic_path, fingerprint, read_json, remove_leftovers, text_digest, write_json
 from src.utils.parallel import map_clips

@@ -98,11 +98,13 @@ def split_table(dataset: Path, split: str) -> Path:
 
 
 def split_notes(dataset: Path) -> list[str]:
-    """Say in how far the splits are behind the files table; nothing where they agree or the corpus was not split.
+    """Say in how far the splits are behind the files table; nothing where they agree or one of them was not made.
 
     Splits are made once and stay as they are, so that results can be compared: clips that were added since are left
-    aside, and systems that became known since are unknown in them.
+    aside, and systems that became known since are unknown in them. Clips that were rejected since are no difference.
     """
+    if not (dataset / FILES_TABLE).is_file():
+        return []
     try:
         splits = _splits_made(dataset)
     except ValueError as error:
@@ -112,22 +114,16 @@ def split_notes(dataset: Path) -> list[str]:
     files = read_files(dataset)
     removed = sorted(set(splits["file"]) - {*files["file"], *read_rejected(dataset)})
     unsplit = _unsplit(files, splits)
+    removed = sorted(set(splits["file"]) - set(files["file"]) - read_rejected(dataset).keys())
     both = files.merge(splits, on="file", suffixes=("", "_then"))
     renamed = both["file"][both["system"] != both["system_then"]].tolist()
-    again = "run fab SplitDataset again to take them in (this deals everybody out anew)"
-    notes = []
-    if unsplit:
-        notes.append(f"{len(unsplit)} of {len(files)} clips stand in no split (first: {unsplit[0]}); {again}.")
-    if removed:
-        notes.append(
-            f"{len(removed)} clips of the splits are no longer in {FILES_TABLE} (first: {removed[0]}); {again}."
-        )
-    if renamed:
-        notes.append(
-            f"The systems of {len(renamed)} clips are others than when the corpus was split (first: {renamed[0]}); "
-            f"{again}."
-        )
-    return notes
+    found = {
+        f"{len(unsplit)} of {len(files)} clips stand in no split": unsplit,
+        f"{len(removed)} clips of the splits are no longer in {FILES_TABLE}": removed,
+        f"The systems of {len(renamed)} clips are others than when the corpus was split": renamed,
+    }
+    again = "run fab SplitDataset again to split the corpus as it is now (this deals everybody out anew)"
+    return [f"{what} (first: {clips[0]}); {again}." for what, clips in found.items() if clips]
 
 
 def _splits_made(dataset: Path) -> pd.DataFrame:

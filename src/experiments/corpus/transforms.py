@@ -19,9 +19,9 @@ from src.audio.io import SPEECH_RATE
 from src.audio.normalize import METHODS
 from src.corpora.audios import FAKE_FOLDER, REAL_FOLDER, person_folders, recordings_in
 from src.corpora.sources import SOURCES_TABLE
-from src.experiments.corpus.catalogue import add_amplitude, add_duration, generate_tables, printable
+from src.experiments.corpus.catalogue import add_amplitude, add_duration, generate_tables
 from src.experiments.corpus.derivation import Derivation, Derived, Job, Transform, left_out_before
-from src.utils.csv_tables import write_table
+from src.utils.csv_tables import printable, write_table
 from src.utils.dataset import check_dataset, edit_tables, read_files, reject, without
 
 

@@ -379,13 +379,8 @@ def test_a_folder_without_genuine_speech_has_nothing_to_copy(corpus: Path) -> No
     ("step", "settings", "words"),
     [
         (normalize_dataset, {"method": "loud"}, "Unknown method 'loud'; allowed: peak, rms"),
-<<<<<<< HEAD
-        (normalize_dataset, {"method": "rms", "target_rms": 0.0}, r"target.rms`? must lie in \(0, 1\]"),
-        (add_noise_to_dataset, {"snr": float("nan")}, "snr`? must be a finite number"),
-=======
         (normalize_dataset, {"method": "rms", "target_rms": 0.0}, r"`target_rms` must lie in \(0, 1\], not 0"),
         (add_noise_to_dataset, {"snr": float("nan")}, "`snr` must be a finite number"),
->>>>>>> audio
         (create_spoofs, {"vocoder": "parrot"}, "Unknown vocoder 'parrot'; allowed: griffinlim"),
     ],
 )

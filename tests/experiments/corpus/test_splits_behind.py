@@ -12,7 +12,7 @@ from src.experiments.corpus.splits import (
     split_notes,
     split_table,
 )
-from src.utils.dataset import FILE_COLUMNS, FILES_TABLE, read_files, write_table, write_tables
+from src.utils.dataset import FILE_COLUMNS, FILES_TABLE, read_files, reject, write_table, write_tables
 from src.utils.embedding_store import split_digest
 from src.utils.files import text_digest
 
@@ -48,9 +48,19 @@ def test_clips_in_no_split_are_counted_and_told(corpus: Path) -> None:
     assert split_notes(corpus) == []
 
 
-def test_clips_that_left_the_table_are_missed_by_nobody(corpus: Path) -> None:
+def test_clips_that_left_the_table_are_told_unless_they_were_rejected(corpus: Path) -> None:
     split_dataset(corpus, THREE, seed=7)
-    write_tables(corpus, read_files(corpus).iloc[1:])
+    files = read_files(corpus)
+    write_tables(corpus, files.iloc[2:])
+    (note,) = split_notes(corpus)
+    assert note.startswith(f"2 clips of the splits are no longer in files-metadata.csv (first: {files['file'][1]}")
+    reject(corpus, dict.fromkeys(files["file"][:2], "silent"))
+    assert split_notes(corpus) == []
+
+
+def test_splits_without_a_table_are_behind_nothing(corpus: Path) -> None:
+    split_dataset(corpus, THREE, seed=7)
+    (corpus / FILES_TABLE).unlink()
     assert split_notes(corpus) == []
 
 
