@@ -84,6 +84,7 @@ def children_of(process: int) -> list[psutil.Process]:
     return [child for child in children if "resource_tracker" not in " ".join(child.cmdline())]
 
 
+@pytest.mark.slow
 def test_a_killed_worker_costs_no_trial(drawn: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     killed = []
 
@@ -120,6 +121,7 @@ def wait_for(condition: Callable[[], bool], seconds: float = 60) -> None:
         time.sleep(0.02)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("jobs", [1, 2])
 def test_a_study_killed_as_a_whole_ends_with_the_trials_asked_for(jobs: int, drawn: Path) -> None:
     arguments = (drawn, "svm", 40, jobs, "", -1)
@@ -373,6 +375,7 @@ def postgres() -> Iterator[str]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
+@pytest.mark.slow
 def test_two_processes_on_one_study_in_postgresql(postgres: str, drawn: Path, drawn_once: Path, tmp_path: Path) -> None:
     """Both begin at once, one of them with two jobs; together they end with exactly the trials asked for."""
     other = Path(shutil.copytree(drawn_once, tmp_path / "other"))
@@ -397,6 +400,7 @@ def test_two_processes_on_one_study_in_postgresql(postgres: str, drawn: Path, dr
     assert min(map(len, folders)) > 0, "both took part"
 
 
+@pytest.mark.slow
 def test_a_dead_process_leaves_its_trial_in_postgresql_to_others(postgres: str, drawn: Path) -> None:
     first = study_of(drawn, Effort(1), storage=postgres)
     number = int(first.folder.name.removeprefix("svm_study"))
