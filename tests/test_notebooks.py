@@ -180,6 +180,7 @@ def dataset_of(root: Path) -> str:
     return f"from pathlib import Path\n\nDATASET = Path({str(root)!r}) / 'datasets' / 'corpus'\n"
 
 
+@pytest.mark.slow
 def test_the_exploration_shows_clips_shortcuts_and_a_pair(reviewed: Path, kernel: Path) -> None:
     before = digests(reviewed)
     outputs = execute("dataset_exploration", dataset_of(reviewed), kernel)
@@ -189,6 +190,7 @@ def test_the_exploration_shows_clips_shortcuts_and_a_pair(reviewed: Path, kernel
     assert digests(reviewed) == before
 
 
+@pytest.mark.slow
 def test_the_normalisation_finds_a_shortcut_and_removes_it(reviewed: Path, kernel: Path) -> None:
     before = digests(reviewed)
     settings = "QUIETER = 6.0\nMETHOD = 'rms'\nTARGET_RMS = 0.1\nTRIM = True"

@@ -136,6 +136,7 @@ def test_one_person_has_no_interval_nor_have_draws_that_never_vary() -> None:
     assert np.isnan(interval(np.zeros(100), n_people=20).high), "no error seen is not no error at all"
 
 
+@pytest.mark.slow
 def test_the_interval_covers_the_truth_when_people_differ_and_that_over_clips_does_not() -> None:
     """500 repetitions of 40 people: 93 to 97 % of the intervals over people hold the true EER."""
     rng = np.random.default_rng(7)

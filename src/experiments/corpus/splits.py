@@ -109,10 +109,9 @@ def split_notes(dataset: Path) -> list[str]:
         splits = _splits_made(dataset)
     except ValueError as error:
         return [str(error)]
-    if splits.empty or not (dataset / FILES_TABLE).is_file():
+    if splits.empty:
         return []
     files = read_files(dataset)
-    removed = sorted(set(splits["file"]) - {*files["file"], *read_rejected(dataset)})
     unsplit = _unsplit(files, splits)
     removed = sorted(set(splits["file"]) - set(files["file"]) - read_rejected(dataset).keys())
     both = files.merge(splits, on="file", suffixes=("", "_then"))

@@ -205,6 +205,7 @@ def varied(make_corpus: Callable[..., Path]) -> Path:
     return dataset
 
 
+@pytest.mark.slow
 def test_an_extraction_killed_over_and_over_ends_as_if_undisturbed(varied: Path, tmp_path: Path) -> None:
     """Fault 7: no resume. No kill costs more than the batches that were under way."""
 

@@ -108,6 +108,7 @@ def assert_same(made: Path, expected: Path) -> None:
     pd.testing.assert_frame_equal(*indices)
 
 
+@pytest.mark.slow
 def test_three_processes_at_once_make_what_one_makes(dataset: Path, alone: Extraction, tmp_path: Path) -> None:
     place = tmp_path / "meeting"
     place.mkdir()

@@ -153,6 +153,7 @@ def kill_and_go_on(root: Path, trials: int, point: str) -> StudyResult:
     return goes_on(root, trials)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("point", POINTS)
 def test_a_study_killed_in_its_twelfth_trial_ends_as_if_it_was_not(
     point: str, begun: Path, undisturbed: Callable[[int], dict[str, Any]], tmp_path: Path

@@ -171,6 +171,7 @@ def postgres() -> Iterator[str]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
+@pytest.mark.slow
 def test_two_processes_on_one_study_in_postgresql(postgres: str, drawn: Path, drawn_once: Path, tmp_path: Path) -> None:
     """Both begin at once, one of them with two jobs; together they end with exactly the trials asked for."""
     other = Path(shutil.copytree(drawn_once, tmp_path / "other"))
@@ -195,6 +196,7 @@ def test_two_processes_on_one_study_in_postgresql(postgres: str, drawn: Path, dr
     assert min(map(len, folders)) > 0, "both took part"
 
 
+@pytest.mark.slow
 def test_a_dead_process_leaves_its_trial_in_postgresql_to_others(postgres: str, drawn: Path) -> None:
     first = study_of(drawn, Effort(1), storage=postgres)
     number = int(first.folder.name.removeprefix("svm_study"))
