@@ -218,7 +218,7 @@ CASES = [
     ("EmbeddingsInfo", remove(f"{STORE}/journal.csv"), "index.csv is damaged: it does not fit journal.csv; delete"),
     ("EmbeddingsInfo", put(f"{STORE}/meta.json", "{"), "meta.json .*not valid JSON"),
     ("EmbeddingsInfo", put(f"{STORE}/index.csv", "file,label\na,spoof\n"), "index.csv is damaged: it does not fit"),
-    (f"VisualizeEmbeddings {LFCC} --color-by=mood", nothing, "color.by.* must be one of label, .* not 'mood'"),
+    (f"VisualizeEmbeddings {LFCC} --color-by=mood", nothing, "--color-by must be one of label.*, not 'mood'"),
     (f"VisualizeEmbeddings {LFCC} --layer=5", nothing, "There is no layer 5"),
     (f"TrainModel {LFCC}", nothing, "No classifier given"),
     (f"TrainModel {LFCC} --classifier=knn", nothing, "Unknown classifier 'knn'; allowed: mlp, svm, rf, lr"),

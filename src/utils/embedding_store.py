@@ -16,23 +16,12 @@ import numpy as np
 import pandas as pd
 from filelock import FileLock, Timeout
 
+from src.utils import store_rows
 from src.utils.dataset import FILE_COLUMNS, write_table
 from src.utils.embedding_checks import row_checksums
 from src.utils.embeddings import INDEX, JOURNAL, META, layer_file, read_journal
 from src.utils.files import fingerprint, read_json, read_record, text_digest, write_json
 from src.utils.people import first_names
-from src.utils.store_rows import (
-    append_left_out,
-    append_lines,
-    as_lines,
-    cut_off,
-    left_out_clips,
-    read_new_rows,
-    read_rows,
-    require_same_kind,
-    to_disk,
-    waiting_clips,
-)
 
 SUMMARY = ("clips", "corpus_digest", "split_digest")
 """What a finished store says of its clips, beside what made it."""
@@ -108,14 +97,14 @@ class EmbeddingStore:
         ValueError
             When a recording is no longer the one its row was computed from.
         """
-        waiting = waiting_clips(self.folder, self._known, fingerprints)
+        waiting = store_rows.waiting_clips(self.folder, self._known, fingerprints)
         if waiting:
             (self.folder / INDEX).unlink(missing_ok=True)
         return waiting
 
     def left_out(self, fingerprints: Mapping[str, str]) -> dict[str, str]:
         """Return the clips that cannot be used, file -> reason; a recording that changed since has another chance."""
-        return left_out_clips(self.folder, fingerprints)
+        return store_rows.left_out_clips(self.folder, fingerprints)
 
     def agree_on_batch_seconds(self, wanted: float) -> float:
         """Return the size of batch by which the clips are shared out: that of the first process that asked."""
@@ -147,14 +136,14 @@ class EmbeddingStore:
             for layer, path in enumerate(self._paths):
                 with path.open("ab") as file:
                     file.write(values[:, layer].tobytes())
-            append_lines(self.folder / JOURNAL, lines)
+            store_rows.append_lines(self.folder / JOURNAL, lines)
             self._take_up()
 
     def leave_out(self, reasons: Mapping[str, str], fingerprints: Mapping[str, str]) -> None:
         """Note clips that cannot be used, file -> reason."""
         if reasons:
             with self._turn:
-                append_left_out(self.folder, reasons, fingerprints)
+                store_rows.append_left_out(self.folder, reasons, fingerprints)
 
     def finish(self, clips: pd.DataFrame, fingerprints: Mapping[str, str]) -> int | None:
         """Write the index of the split's clips that have a row, once every clip has one or is left out.
@@ -191,7 +180,7 @@ class EmbeddingStore:
             for name in (INDEX, SHARING):
                 (self.folder / name).unlink(missing_ok=True)
             for path in (*self._paths, self.folder / JOURNAL):
-                to_disk(path)
+                store_rows.to_disk(path)
             write_json(self.folder / META, meta)
             write_table(self.folder / INDEX, index)
             return len(index)
@@ -206,7 +195,7 @@ class EmbeddingStore:
                 )
             write_json(path, self.identity)
             return
-        require_same_kind(self.folder, read_record(path), self.identity)
+        store_rows.require_same_kind(self.folder, read_record(path), self.identity)
 
     def _recover(self) -> dict[str, str]:
         """Cut off what a kill left, and return the fingerprints of the clips whose rows are sound."""
@@ -214,26 +203,26 @@ class EmbeddingStore:
         for path in (*self._paths, self.folder / JOURNAL):
             if not path.is_file():
                 path.touch()
-        rows = read_rows(self.folder, self.identity["layers"], self._row_bytes)
+        rows = store_rows.read_rows(self.folder, self.identity["layers"], self._row_bytes)
         if rows.torn:
             (self.folder / INDEX).unlink(missing_ok=True)
         self._journal_bytes, self._n_rows = rows.n_bytes, rows.n_rows
-        cut_off(self.folder / JOURNAL, self._journal_bytes)
+        store_rows.cut_off(self.folder / JOURNAL, self._journal_bytes)
         self._cut_layers()
         return rows.fingerprints
 
     def _take_up(self) -> None:
         """Read what was written to the journal since, by whichever process, and cut off what a dead one left."""
-        new = read_new_rows(self.folder, self._journal_bytes)
-        self._journal_bytes += len(as_lines(new))
+        new = store_rows.read_new_rows(self.folder, self._journal_bytes)
+        self._journal_bytes += len(store_rows.as_lines(new))
         self._n_rows += len(new)
         self._known.update(zip(new["file"], new["fingerprint"], strict=True))
-        cut_off(self.folder / JOURNAL, self._journal_bytes)
+        store_rows.cut_off(self.folder / JOURNAL, self._journal_bytes)
         self._cut_layers()
 
     def _cut_layers(self) -> None:
         for path in self._paths:
-            cut_off(path, self._n_rows * self._row_bytes)
+            store_rows.cut_off(path, self._n_rows * self._row_bytes)
 
 
 def split_digest(clips: pd.DataFrame) -> str:

@@ -223,7 +223,7 @@ import os, sys
 from pathlib import Path
 from zlib import crc32
 import numpy as np
-from src.utils import embedding_store
+from src.utils import store_rows
 from src.utils.embedding_store import EmbeddingStore, Row
 
 def draw(file):
@@ -243,7 +243,7 @@ with EmbeddingStore(Path(folder), {IDENTITY!r}, share) as store:
     sys.stdin.readline()
     for file in files:
         if file == deadly:
-            embedding_store.append_lines = half
+            store_rows.append_lines = half
         store.append([Row(file, f"{{crc32(file.encode()):x}}", len(file))], np.stack([draw(file)]))
 """
 

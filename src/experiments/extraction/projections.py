@@ -42,12 +42,12 @@ class Drawing:
     color_by: str = "label"
     """A row of COLORS."""
     max_points: int = 5000
-    """Of more clips than this, so many are drawn at random."""
+    """Of more clips than this, so many are chosen at random."""
     seed: int = 7
 
     def __post_init__(self) -> None:
         if self.color_by not in COLORS:
-            raise ValueError(f"Unknown `color_by` '{self.color_by}'; allowed: {', '.join(COLORS)}.")
+            raise ValueError(f"`color_by` must be one of {', '.join(COLORS)}, not '{self.color_by}'.")
         if self.max_points < 1:
             raise ValueError(f"`max_points` must be 1 or more, not {self.max_points}.")
 

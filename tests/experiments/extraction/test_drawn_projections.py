@@ -85,7 +85,7 @@ def test_clips_are_coloured_by_what_is_asked_for(project: Path, calls: dict[str,
     assert options["legend_title"] == color_by
 
 
-def test_of_many_clips_some_are_drawn_at_random(project: Path, calls: dict[str, list[Any]]) -> None:
+def test_of_many_clips_some_are_chosen_at_random(project: Path, calls: dict[str, list[Any]]) -> None:
     table = load_embeddings(folder(project))
     for seed in (1, 1, 2):
         draw(project, methods=("umap",), max_points=10, seed=seed, color_by="speaker")
@@ -101,8 +101,8 @@ def test_of_many_clips_some_are_drawn_at_random(project: Path, calls: dict[str, 
 @pytest.mark.parametrize(
     ("options", "line"),
     [
-        ({"color_by": "mood"}, "Unknown `color_by` 'mood'; allowed: label, gender, speaker, system"),
-        ({"color_by": ""}, "Unknown `color_by` ''"),
+        ({"color_by": "mood"}, "`color_by` must be one of label, gender, speaker, system, not 'mood'"),
+        ({"color_by": ""}, "`color_by` must be .*, not ''"),
         ({"max_points": 0}, "`max_points` must be 1 or more, not 0"),
         ({"layer": 1}, r"There is no layer 1; these embeddings have 0 \(-1 is the last of them\)"),
         ({"methods": ("pca",)}, "Unknown projection 'pca'; allowed: umap, tsne"),

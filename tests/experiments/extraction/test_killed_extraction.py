@@ -32,12 +32,12 @@ import sys, threading, time
 from pathlib import Path
 from src.backbones import lfcc
 from src.experiments.extraction.requests import Limits, Share
-from src.utils import embedding_store
+from src.utils import store_rows
 from src.utils.embeddings import read_journal
 from tests.experiments.extraction.one_split import extract_one
 
 dataset, root, moment, share = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3], Share(((0, int(sys.argv[4])),))
-append_lines = embedding_store.append_lines
+append_lines = store_rows.append_lines
 n_written = 0
 
 def hang():
@@ -63,7 +63,7 @@ class Hanging(lfcc.Lfcc):
             hang()
         return super().statistics(waveforms)
 
-embedding_store.append_lines = append_and_hang
+store_rows.append_lines = append_and_hang
 limits = Limits({CLIPS_OF_A_BATCH} * 0.5)
 extract_one(dataset, "{SPLIT}", Hanging(), root=root, limits=limits, share=share)
 """
