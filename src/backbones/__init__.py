@@ -6,10 +6,12 @@ which says what a store of this backbone says of itself without loading the mode
 """
 
 import importlib
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from src.backbones.contract import Backbone
 from src.utils.registry import lookup
+
+if TYPE_CHECKING:
+    from src.backbones.contract import Backbone
 
 BACKBONES = {
     "wav2vec2": "src.backbones.families:load_wav2vec2",
@@ -24,7 +26,7 @@ CPU_ONLY = ("lfcc",)
 
 def load_backbone(
     name: str, model: str | None = None, *, device: str = "auto", precision: str = "auto", layers: str | None = None
-) -> Backbone:
+) -> "Backbone":
     """Load a backbone.
 
     Parameters

@@ -1,40 +1,66 @@
 """Tasks that train, tune and test classifiers, and the whole chain."""
 
+from dataclasses import dataclass
 from pathlib import Path
 
 from fabric import Connection
 
 from src.experiments.runs.commands import how_to_test
 from src.tasks.command_line import command
-from src.tasks.run_flags import OLD_FLAGS, RUN_HELP, named_run
+from src.tasks.run_flags import RUN_HELP, RunFlags
 from src.tasks.words import RELEASE
 from src.utils.paths import ROOT
+
+
+@dataclass(frozen=True)
+class ClassifierFlags:
+    """The flags of all tasks that train classifiers on embeddings."""
+
+    dataset: Path = RELEASE
+    backbone: str = ""
+    classifier: str = ""
+    layer: int | None = None
+    pooling: str = ""
+    seed: int = 7
+
+
+@dataclass(frozen=True)
+class TrainingFlags(ClassifierFlags):
+    """The flags of TrainModel."""
+
+    hyperparameters: Path | None = None
 
 
 @command(
     "TrainModel",
     layer="hidden layer, -1 = the last; left out: that of --hyperparameters, else the last",
     pooling="mean, std or mean+std; left out: that of --hyperparameters, else mean",
-    hyperparameters="JSON file, also that of a run or a study's best; the rest is built in; its seed is not taken",
+    hyperparameters="JSON file, also that of a run or a study's best; the rest is built in; its seed does not count",
 )
-def train_model(
-    c: Connection,
-    dataset: Path = RELEASE,
-    backbone: str = "",
-    classifier: str = "",
-    layer: int | None = None,
-    pooling: str = "",
-    hyperparameters: Path | None = None,
-    seed: int = 7,
-) -> None:
+def train_model(c: Connection, flags: TrainingFlags) -> None:
     """Train one classifier into runs/run<m>."""
     from src.experiments.inputs.embeddings import Embeddings
     from src.experiments.training.recipe import choose_recipe
     from src.experiments.training.trainer import train_model as train
 
-    wanted = Embeddings(backbone, layer, pooling or None)
-    run = train(choose_recipe(dataset, wanted, classifier, hyperparameters=hyperparameters, seed=seed), root=ROOT)
+    wanted = Embeddings(flags.backbone, flags.layer, flags.pooling or None)
+    recipe = choose_recipe(
+        flags.dataset, wanted, flags.classifier, hyperparameters=flags.hyperparameters, seed=flags.seed
+    )
+    run = train(recipe, root=ROOT)
     print(f"{run}. Next: {how_to_test(run.name)}")
+
+
+@dataclass(frozen=True)
+class StudyFlags(ClassifierFlags):
+    """The flags of OptimizeHyperparameters."""
+
+    trials: int = 0
+    jobs: int = 1
+    study_number: int = -1
+    storage: str = ""
+    timeout: float = 0.0
+    keep: int = 5
 
 
 @command(
@@ -42,67 +68,53 @@ def train_model(
     layer="hidden layer, -1 = the last; left out: part of the search",
     pooling="mean, std or mean+std; left out: part of the search",
     jobs="processes that train trials at once (default 1); with several a study cannot be repeated exactly",
-    study_number="study to go on with; -1 = a new one (default)",
+    study_number="study to resume; -1 = a new one (default)",
     storage="database URL (postgresql://user@host/base) or journal file, for several machines on one study",
-    timeout="seconds after which no trial is begun; 0 = none (default)",
+    timeout="wall-clock seconds after which no trial is started; 0 = none (default)",
     keep="trials whose weights are kept, the best ones (default 5); all keep hyperparameters and metrics",
 )
-def optimize_hyperparameters(
-    c: Connection,
-    dataset: Path = RELEASE,
-    backbone: str = "",
-    classifier: str = "",
-    trials: int = 0,
-    layer: int | None = None,
-    pooling: str = "",
-    jobs: int = 1,
-    study_number: int = -1,
-    storage: str = "",
-    timeout: float = 0.0,
-    keep: int = 5,
-    seed: int = 7,
-) -> None:
+def optimize_hyperparameters(c: Connection, flags: StudyFlags) -> None:
     """Search the hyperparameters with the lowest validation EER into runs/<classifier>_study<k>."""
     from src.experiments.inputs.embeddings import Embeddings
     from src.experiments.studies import tuner
     from src.experiments.studies.search import Search, Wish
 
-    search = Search(dataset, Embeddings(backbone, layer, pooling or None), classifier, seed)
-    effort = tuner.Effort(trials or None, jobs, timeout or None, keep)
-    wish = Wish(study_number if study_number >= 0 else None, storage or None)
+    wanted = Embeddings(flags.backbone, flags.layer, flags.pooling or None)
+    search = Search(flags.dataset, wanted, flags.classifier, flags.seed)
+    effort = tuner.Effort(flags.trials or None, flags.jobs, flags.timeout or None, flags.keep)
+    wish = Wish(flags.study_number if flags.study_number >= 0 else None, flags.storage or None)
     study = tuner.optimize_hyperparameters(search, effort, root=ROOT, wish=wish)
     print(f"{study}. Next: {how_to_test(study.name.run())}")
 
 
+@dataclass(frozen=True)
+class TestFlags(RunFlags):
+    """The flags of TestModel."""
+
+    dataset: Path | None = None
+    backbone: str = ""
+    gender: str = ""
+    split: str = "downstream_test"
+
+
 @command(
     "TestModel",
-    run=RUN_HELP,
     dataset="folder of the corpus to test on; left out: the run's own",
     backbone="what the run was trained with; left out: whatever it is",
     classifier="what the run is; may be left out for a run that belongs to no study",
     gender="F or M: only these people; left out: everybody",
-    **OLD_FLAGS,
+    **RUN_HELP,
 )
-def put_to_test(
-    c: Connection,
-    run: str = "",
-    dataset: Path | None = None,
-    backbone: str = "",
-    classifier: str = "",
-    run_number: int = -1,
-    study_number: int = -1,
-    gender: str = "",
-    split: str = "downstream_test",
-) -> None:
+def put_to_test(c: Connection, flags: TestFlags) -> None:
     """Score a split with a run: metrics, scores and pictures."""
     from src.experiments.evaluation import evaluate
     from src.metrics.report import format_table
 
     verdict = evaluate.evaluate_run(
-        named_run(run, run_number, study_number, classifier),
-        evaluate.HeldOut(dataset, split, gender or None),
+        flags.name(),
+        evaluate.HeldOut(flags.dataset, flags.split, flags.gender or None),
         root=ROOT,
-        expected={"backbone": backbone, "classifier": classifier},
+        expected={"backbone": flags.backbone, "classifier": flags.classifier},
     )
     values = {name: metric["value"] for name, metric in verdict.metrics.items()}
     print(format_table(values, evaluate.bounds_of(verdict.metrics)))

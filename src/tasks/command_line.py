@@ -2,7 +2,8 @@
 
 Fabric would turn what is typed for `seed: int = 7` into a number itself, and end in a traceback when it is none. So it
 is told that every flag is text, and the function's annotations decide: int, float, str, Path (taken from where the user
-stands), any of them `| None`; bool is a switch. A task that cannot do its work ends with one line on the error stream
+stands), any of them `| None`; bool is a switch. A task of many flags takes them as one record, a frozen dataclass whose
+fields are the flags. A task that cannot do its work ends with one line on the error stream
 (`errors.py` writes it); `fab -d TASK` shows where it happened.
 """
 
@@ -12,6 +13,7 @@ import logging
 import warnings
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import fields, is_dataclass
 from pathlib import Path
 from types import NoneType
 from typing import Any, get_args
@@ -19,7 +21,10 @@ from typing import Any, get_args
 from fabric import task
 from invoke.exceptions import Exit
 
+from src.backbones import BACKBONES
+from src.models import CLASSIFIERS
 from src.tasks.errors import ending, with_flags
+from src.tasks.words import listed
 from src.utils.paths import absolute
 
 STOPPED = 130  # as shells say it of Ctrl-C
@@ -29,8 +34,8 @@ FLAGS = {
     "dataset": "folder of the corpus (default datasets/release)",
     "seed": "whole number, 0 to 4294967295, from which all randomness follows (default 7)",
     "jobs": "processes; 0 = all cores (default)",
-    "backbone": "wav2vec2, hubert, wavlm or lfcc",
-    "classifier": "mlp, svm, rf or lr",
+    "backbone": listed(BACKBONES),
+    "classifier": listed(CLASSIFIERS),
     "layer": "hidden layer: 0 enters the first transformer layer, -1 is the last (default)",
     "pooling": "mean, std or mean+std",
     "model": "hub id, or local folder made by save_pretrained (default: the backbone's own)",
@@ -45,7 +50,7 @@ FLAGS = {
     "num_shards": "parts among which processes or machines share the clips (default 1)",
     "color_by": "label (default), gender, speaker or system",
     "max_points": "of more clips than this, so many are drawn at random (default 5000)",
-    "trials": "trials in all, those of earlier starts included; 0 = 100 for mlp, 30 for the others (default)",
+    "trials": "trials in all, those of earlier starts included; 0 = as many as suit the classifier (default)",
     "study_number": "number of the study; -1 = none (default)",
     "output": "folder of the new corpus (default: beside the dataset, named after the step)",
 }
@@ -65,7 +70,8 @@ def command(name: str, **help_texts: str) -> Callable[[Callable[..., None]], Any
         What flags mean, where FLAGS does not say it.
     """
 
-    def make_task(function: Callable[..., None]) -> Any:
+    def make_task(written: Callable[..., None]) -> Any:
+        function = _one_by_one(written)
         signature = inspect.signature(function)
         flags = {flag: about for flag, about in signature.parameters.items() if flag != "c"}
         texts = {flag: help_texts.get(flag) or FLAGS[flag] for flag in flags}
@@ -97,8 +103,9 @@ def command(name: str, **help_texts: str) -> Callable[[Callable[..., None]], Any
     return make_task
 
 
-def fixed(function: Callable[..., None], **values: Any) -> Callable[..., None]:
+def fixed(written: Callable[..., None], **values: Any) -> Callable[..., None]:
     """Return a task's function with some of its flags filled in, which are no flags any more."""
+    function = _one_by_one(written)
 
     def filled(c: Any, **given: Any) -> None:
         function(c, **given, **values)
@@ -109,6 +116,26 @@ def fixed(function: Callable[..., None], **values: Any) -> Callable[..., None]:
     named = " ".join(f"--{flag}={value}" for flag, value in values.items())
     filled.__doc__ = f"{str(function.__doc__).rstrip('.')} ({named})."
     return filled
+
+
+def _one_by_one(function: Callable[..., None]) -> Callable[..., None]:
+    """Let a task's function that takes a record of flags be called with the flags themselves."""
+    context, *others = inspect.signature(function).parameters.values()
+    if len(others) != 1 or not is_dataclass(record := others[0].annotation):
+        return function
+
+    @functools.wraps(function)
+    def called(c: Any, **given: Any) -> None:
+        function(c, record(**given))  # type: ignore[operator]
+
+    flags = [
+        inspect.Parameter(
+            field.name, inspect.Parameter.POSITIONAL_OR_KEYWORD, default=field.default, annotation=field.type
+        )
+        for field in fields(record)
+    ]
+    called.__signature__ = inspect.Signature([context, *flags])  # type: ignore[attr-defined]
+    return called
 
 
 def _as_text(flag: inspect.Parameter) -> inspect.Parameter:

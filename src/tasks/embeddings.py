@@ -1,44 +1,58 @@
 """Tasks that compute embeddings, look after them and draw them."""
 
+from dataclasses import dataclass
 from pathlib import Path
 
 from fabric import Connection, Task
 
+from src.backbones import BACKBONES
 from src.tasks.command_line import command, fixed
-from src.tasks.words import DOWNSTREAM, RELEASE, on
-from src.utils.paths import ROOT
+from src.tasks.words import DOWNSTREAM, RELEASE, listed, on
+from src.utils.paths import ROOT, corpus_folder
 
 
-def _generate_embeddings(
-    c: Connection,
-    dataset: Path = RELEASE,
-    backbone: str = "",
-    model: str = "",
-    splits: str = DOWNSTREAM,
-    device: str = "auto",
-    precision: str = "auto",
-    layers: str = "",
-    batch_seconds: float = 0.0,
-    max_seconds: float = 30.0,
-    shard: int = 0,
-    num_shards: int = 1,
-) -> None:
+@dataclass(frozen=True)
+class ExtractionFlags:
+    """The flags of the tasks that compute embeddings."""
+
+    dataset: Path = RELEASE
+    backbone: str = ""
+    model: str = ""
+    splits: str = DOWNSTREAM
+    device: str = "auto"
+    precision: str = "auto"
+    layers: str = ""
+    batch_seconds: float = 0.0
+    max_seconds: float = 30.0
+    shard: int = 0
+    num_shards: int = 1
+
+
+def _generate_embeddings(c: Connection, flags: ExtractionFlags) -> None:
     """Compute mean and deviation over time of every hidden layer for every clip; resumes where it stopped."""
     from src.experiments.corpus.splits import split_notes
     from src.experiments.extraction.engines import extract_splits
     from src.experiments.extraction.requests import Limits, Request, Share
 
-    names = [name.strip() for name in splits.split(",")]
-    limits, share = Limits(batch_seconds or None, max_seconds), Share(((shard, num_shards),))
-    request = Request(dataset, names, backbone, model or None, device, precision, layers or None, limits, share)
+    request = Request(
+        flags.dataset,
+        [name.strip() for name in flags.splits.split(",")],
+        flags.backbone,
+        flags.model or None,
+        flags.device,
+        flags.precision,
+        flags.layers or None,
+        Limits(flags.batch_seconds or None, flags.max_seconds),
+        Share(((flags.shard, flags.num_shards),)),
+    )
     finished = True
     for done in extract_splits(request, root=ROOT):
         print(done)
         finished &= done.n_clips is not None
-    for note in split_notes(dataset):
+    for note in split_notes(flags.dataset):
         print(f"Note: {note}")
     if finished:
-        print(f"Next: fab OptimizeHyperparameters --backbone={backbone} --classifier=svm{on(dataset)}")
+        print(f"Next: fab OptimizeHyperparameters --backbone={flags.backbone} --classifier=svm{on(flags.dataset)}")
 
 
 generate_embeddings = command("GenerateEmbeddings")(_generate_embeddings)
@@ -49,13 +63,13 @@ generate_embeddings_hubert = command("GenerateEmbeddingsHubert")(fixed(_generate
 @command(
     "EmbeddingsInfo",
     dataset="folder of a corpus; left out: all that have embeddings",
-    backbone="wav2vec2, hubert, wavlm or lfcc; left out: all",
+    backbone=f"{listed(BACKBONES)}; left out: all",
 )
 def embeddings_info(c: Connection, dataset: Path | None = None, backbone: str = "") -> None:
     """Say what embeddings there are, whole or not, and compare every row with its checksum."""
     from src.experiments.extraction.stores import format_reports, inspect_stores
 
-    reports = inspect_stores(ROOT, dataset.name if dataset else "", backbone)
+    reports = inspect_stores(ROOT, corpus_folder(ROOT, dataset).name if dataset else "", backbone)
     print(format_reports(reports, ROOT))
     damaged = [report for report in reports if report.problem]
     if damaged:
@@ -65,23 +79,27 @@ def embeddings_info(c: Connection, dataset: Path | None = None, backbone: str = 
         )
 
 
+@dataclass(frozen=True)
+class DrawingFlags:
+    """The flags of the tasks that draw embeddings."""
+
+    dataset: Path = RELEASE
+    backbone: str = ""
+    split: str = "downstream_train"
+    layer: int = -1
+    color_by: str = "label"
+    max_points: int = 5000
+    seed: int = 7
+
+
 def _with_methods(name: str, methods: tuple[str, ...], titles: str) -> Task:
     """Make a task that draws embeddings with the given projections."""
 
-    def draw(
-        c: Connection,
-        dataset: Path = RELEASE,
-        backbone: str = "",
-        split: str = "downstream_train",
-        layer: int = -1,
-        color_by: str = "label",
-        max_points: int = 5000,
-        seed: int = 7,
-    ) -> None:
+    def draw(c: Connection, flags: DrawingFlags) -> None:
         from src.experiments.extraction.projections import Drawing, draw_embeddings
 
-        drawing = Drawing(split, layer, color_by, max_points, seed)
-        for picture in draw_embeddings(dataset, backbone, drawing, root=ROOT, methods=methods):
+        drawing = Drawing(flags.split, flags.layer, flags.color_by, flags.max_points, flags.seed)
+        for picture in draw_embeddings(flags.dataset, flags.backbone, drawing, root=ROOT, methods=methods):
             print(f"Drawn: {picture}")
 
     draw.__doc__ = f"Draw a split's embeddings with {titles}."

@@ -1,11 +1,12 @@
 """Tasks that look back: at runs, side by side, repeated, and as pages; and at anybody's scores."""
 
+from dataclasses import dataclass
 from pathlib import Path
 
 from fabric import Connection
 
 from src.tasks.command_line import command
-from src.tasks.run_flags import OLD_FLAGS, RUN_HELP, named_run
+from src.tasks.run_flags import RUN_HELP, RunFlags
 from src.tasks.words import RELEASE
 from src.utils.paths import ROOT
 
@@ -54,26 +55,24 @@ def compare_layers(
     print(layers.compare_layers(recipe, root=ROOT))
 
 
+@dataclass(frozen=True)
+class RepetitionFlags(RunFlags):
+    """The flags of ReproduceRun."""
+
+    dataset: Path | None = None
+
+
 @command(
     "ReproduceRun",
-    run=RUN_HELP,
     dataset="folder of the run's corpus; left out: where the run noted it",
     classifier="what the run is, beside --study-number=",
-    **OLD_FLAGS,
+    **RUN_HELP,
 )
-def reproduce_run(
-    c: Connection,
-    run: str = "",
-    run_number: int = -1,
-    study_number: int = -1,
-    classifier: str = "",
-    dataset: Path | None = None,
-) -> None:
+def reproduce_run(c: Connection, flags: RepetitionFlags) -> None:
     """Repeat a run from what it left behind and say whether its scores come out again."""
     from src.experiments.evaluation import reproduction
 
-    name = named_run(run, run_number, study_number, classifier)
-    print(reproduction.reproduce_run(name, root=ROOT, dataset=dataset))
+    print(reproduction.reproduce_run(flags.name(), root=ROOT, dataset=flags.dataset))
 
 
 @command("ReportRuns")

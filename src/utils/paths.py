@@ -26,18 +26,19 @@ def embeddings_folder(root: Path, dataset: Path, backbone: str, split: str = "")
     The corpus's folder is called as the corpus is. Where that name belongs to a corpus that lies elsewhere (and is
     still there), a digest of the path is added, so that two corpora of one name never share a store.
     """
-    return _corpus_folder(root, dataset) / backbone / split
+    return corpus_folder(root, dataset) / backbone / split
 
 
 def claim_embeddings(root: Path, dataset: Path) -> None:
     """Note whose embeddings lie in a corpus's folder, for `embeddings_folder`; the first corpus of a name claims it."""
-    folder = _corpus_folder(root, dataset)
+    folder = corpus_folder(root, dataset)
     folder.mkdir(parents=True, exist_ok=True)
     if not (folder / OWNER).is_file():
         (folder / OWNER).write_text(os.fspath(dataset), encoding="utf-8", errors="surrogateescape")
 
 
-def _corpus_folder(root: Path, dataset: Path) -> Path:
+def corpus_folder(root: Path, dataset: Path) -> Path:
+    """Return the folder of all embeddings of a corpus; see `embeddings_folder`."""
     usual = root / "embeddings" / dataset.name
     owner = _owner(usual)
     if owner is not None and owner.is_dir() and owner.resolve() != dataset.resolve():

@@ -11,7 +11,8 @@ import torch
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from src.backbones import Backbone, load_backbone
+from src.backbones import load_backbone
+from src.backbones.contract import Backbone
 
 HALF_A_MINUTE = 480_000
 ANY_LENGTH = st.one_of(st.integers(400, 1_500), st.integers(400, 64_000), st.integers(400, HALF_A_MINUTE))

@@ -12,7 +12,7 @@ from src.experiments.runs.names import RunName
 from src.experiments.training.recipe import choose_recipe
 from src.experiments.training.trainer import train_model
 from src.tasks import review
-from src.tasks.run_flags import named_run
+from src.tasks.run_flags import RunFlags
 from src.utils.files import read_json
 
 pytestmark = [
@@ -78,7 +78,7 @@ def test_a_run_is_repeated(
     ],
 )
 def test_a_run_is_named_by_its_name_or_its_numbers(flags: tuple[str, int, int, str], name: str) -> None:
-    assert str(named_run(*flags)) == name
+    assert str(RunFlags(*flags).name()) == name
 
 
 @pytest.mark.parametrize(
@@ -94,4 +94,4 @@ def test_a_run_is_named_by_its_name_or_its_numbers(flags: tuple[str, int, int, s
 )
 def test_which_run_must_be_said_once(flags: tuple[str, int, int, str], line: str) -> None:
     with pytest.raises(ValueError, match=line):
-        named_run(*flags)
+        RunFlags(*flags).name()

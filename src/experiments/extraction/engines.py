@@ -20,6 +20,7 @@ from src.experiments.extraction.requests import Extraction, Request
 from src.experiments.extraction.writer import Progress
 from src.utils.embeddings import read_journal
 from src.utils.parallel import signal_of
+from src.utils.paths import claim_embeddings
 
 POLL_SECONDS = 5.0
 
@@ -41,7 +42,9 @@ def extract_splits(request: Request, *, root: Path) -> Iterator[Extraction]:
     FileNotFoundError, ValueError, ChildProcessError
         See `make_plan` and `extract`.
     """
-    yield from run_plan(make_plan(request, root=root))
+    plan = make_plan(request, root=root)
+    claim_embeddings(root, request.dataset)
+    yield from run_plan(plan)
 
 
 def run_plan(plan: Plan) -> Iterator[Extraction]:

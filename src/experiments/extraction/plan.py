@@ -22,7 +22,7 @@ from src.experiments.extraction.requests import Request
 from src.utils.dataset import check_dataset
 from src.utils.embeddings import META, read_store_meta
 from src.utils.files import fingerprint, read_record
-from src.utils.paths import claim_embeddings, embeddings_folder
+from src.utils.paths import embeddings_folder
 from src.utils.registry import lookup
 from src.utils.store_rows import read_rows, require_same_kind, waiting_clips
 
@@ -111,7 +111,6 @@ def make_plan(request: Request, *, root: Path) -> Plan:
         of_split = {file: prints[file] for file in table["file"]}
         waiting = tuple(_waiting(folders[split], of_split))
         parts.append(SplitPlan(folders[split], split, table, of_split, waiting))
-    claim_embeddings(root, request.dataset)
     return Plan(request, _measured(parts, request), is_known_kind=known is not None and all(kinds_fit))
 
 

@@ -8,7 +8,8 @@ from src.experiments.corpus.catalogue import generate_tables
 from src.experiments.corpus.splits import DOWNSTREAM, SplitShares, split_dataset
 from src.experiments.evaluation.comparison import compare_runs
 from src.experiments.evaluation.evaluate import HeldOut, Verdict, evaluate_run
-from src.experiments.extraction.requests import Request, extract_splits
+from src.experiments.extraction.engines import extract_splits
+from src.experiments.extraction.requests import Request
 from src.experiments.inputs.embeddings import Embeddings
 from src.experiments.runs.names import RunName
 from src.experiments.training.recipe import choose_recipe
