@@ -128,10 +128,9 @@ def test_a_run_page_says_the_verdict_first_and_shows_everything() -> None:
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({}, "fab TestModel --run-number=3 --dataset=datasets/mini"),
+        ({"next_command": "fab TestModel --run=run3"}, "fab TestModel --run=run3"),
         ({"has_weights": False}, "its weights were not kept"),
-        ({"state": "did not finish"}, "fab TrainModel --backbone=lfcc --classifier=svm --dataset=datasets/mini"),
-        ({"hyperparameters": {"corpus": "a b'c"}}, "--dataset='datasets/a b'\"'\"'c'"),
+        ({"state": "did not finish", "next_command": "fab TrainModel --x='a<b'"}, "fab TrainModel --x='a<b'"),
     ],
 )
 def test_a_run_without_a_test_says_what_comes_next(changes: dict[str, object], said: str) -> None:
