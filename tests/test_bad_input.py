@@ -3,7 +3,6 @@
 import hashlib
 import json
 import shutil
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,25 +10,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from src.utils import paths
+from tests.typed import run_fab
 
-REPOSITORY = Path(__file__).resolve().parents[1]
 Change = Callable[[Path], None]
-
-
-def run_fab(arguments: str, root: Path, monkeypatch: pytest.MonkeyPatch) -> int:
-    """Run `fab ARGUMENTS` in this process with `root` as the project's root; return the exit code."""
-    from fabric.main import make_program
-
-    monkeypatch.setattr(paths, "ROOT", root)
-    for module in [name for name in sys.modules if name.startswith("src.tasks")]:
-        monkeypatch.delitem(sys.modules, module)  # they took the root when they were imported
-    monkeypatch.chdir(root)
-    try:
-        make_program().run(["fab", "--search-root", str(REPOSITORY), *arguments.split()])
-    except SystemExit as stop:
-        return int(stop.code or 0)
-    return 0
 
 
 def digest(root: Path) -> str:
