@@ -6,7 +6,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 OWNER = "corpus.txt"
-"""In `embeddings/<corpus>/`: the path of the corpus that it belongs to."""
+"""In `embeddings/<corpus>/`: the path of the corpus that it belongs to, from the root where it lies below the root."""
 
 
 def absolute(typed: str) -> Path:
@@ -34,24 +34,25 @@ def claim_embeddings(root: Path, dataset: Path) -> None:
     folder = corpus_folder(root, dataset)
     folder.mkdir(parents=True, exist_ok=True)
     if not (folder / OWNER).is_file():
-        (folder / OWNER).write_text(os.fspath(dataset), encoding="utf-8", errors="surrogateescape")
+        owner = dataset.relative_to(root) if dataset.is_relative_to(root) else dataset  # a project may be copied
+        (folder / OWNER).write_text(os.fspath(owner), encoding="utf-8", errors="surrogateescape")
 
 
 def corpus_folder(root: Path, dataset: Path) -> Path:
     """Return the folder of all embeddings of a corpus; see `embeddings_folder`."""
     usual = root / "embeddings" / dataset.name
-    owner = _owner(usual)
+    owner = _owner(root, usual)
     if owner is not None and owner.is_dir() and owner.resolve() != dataset.resolve():
         digest = hashlib.sha256(os.fsencode(dataset.resolve())).hexdigest()[:8]
         return usual.with_name(f"{dataset.name}-{digest}")
     return usual
 
 
-def _owner(folder: Path) -> Path | None:
+def _owner(root: Path, folder: Path) -> Path | None:
     note = folder / OWNER
     if not note.is_file():
         return None
-    return Path(note.read_text(encoding="utf-8", errors="surrogateescape"))
+    return root / note.read_text(encoding="utf-8", errors="surrogateescape")
 
 
 def runs_folder(root: Path) -> Path:
