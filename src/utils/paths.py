@@ -6,7 +6,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 OWNER = "corpus.txt"
-"""In `embeddings/<corpus>/`: the path of the corpus that it belongs to."""
+"""In `embeddings/<corpus>/`: the path of the corpus that it belongs to, from the root where it lies below the root."""
 
 
 def absolute(typed: str) -> Path:

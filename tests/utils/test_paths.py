@@ -1,6 +1,7 @@
 """What a user types is taken from where the user stands; stores and runs lie where the documents say."""
 
 import re
+import shutil
 from pathlib import Path
 
 import pytest
@@ -65,3 +66,12 @@ def test_a_name_belongs_to_its_first_corpus_while_that_is_there(tmp_path: Path) 
     assert embeddings_folder(tmp_path, tmp_path / "c" / "release", "lfcc").parent == usual, "the same by another way"
     (tmp_path / "a").rename(tmp_path / "moved")
     assert embeddings_folder(tmp_path, tmp_path / "moved" / "release", "lfcc").parent == usual, "nobody else is there"
+
+
+def test_a_copied_project_finds_its_stores_while_the_original_is_there(tmp_path: Path) -> None:
+    for root in (tmp_path / "project", tmp_path / "copy"):
+        (root / "datasets" / "release").mkdir(parents=True)
+    claim_embeddings(tmp_path / "project", tmp_path / "project" / "datasets" / "release")
+    shutil.copytree(tmp_path / "project" / "embeddings", tmp_path / "copy" / "embeddings")
+    found = embeddings_folder(tmp_path / "copy", tmp_path / "copy" / "datasets" / "release", "lfcc")
+    assert found == tmp_path / "copy" / "embeddings" / "release" / "lfcc"
