@@ -50,7 +50,7 @@ READERS = {
     "load_waveform": load_waveform,
     "load_stretch": lambda path: load_stretch(path, 0, 10**9),
 }
-REASON = r"^(cut off or damaged \(.+\)|unreadable \(.+\))$"
+REASON = r"^(truncated or corrupt \(.+\)|unreadable \(.+\))$"
 
 
 def assert_refused(path: Path) -> None:

@@ -118,7 +118,7 @@ def test_what_is_damaged_is_refused_with_a_short_reason(
     read(flac)  # until the damage it can be read
     flac.write_bytes(DAMAGED[damage](bytearray(flac.read_bytes())))
     with pytest.raises(
-        UnusableAudio, match=r"^(unreadable \(.+\)|cut off or damaged \(.+\)|empty \(no samples\))$"
+        UnusableAudio, match=r"^(unreadable \(.+\)|truncated or corrupt \(.+\)|empty \(no samples\))$"
     ) as caught:
         read(flac)
     assert len(str(caught.value)) < 100
@@ -146,7 +146,7 @@ def test_a_single_wrong_bit_is_noticed(place: int, bit: int, tmp_path_factory: p
     content = bytearray(path.read_bytes())
     content[place] ^= 1 << bit
     path.write_bytes(content)
-    with pytest.raises(UnusableAudio, match=r"unreadable|damaged"):
+    with pytest.raises(UnusableAudio, match=r"unreadable|corrupt"):
         read_frames(path)
 
 
@@ -162,7 +162,7 @@ def test_frames_lost_on_the_way_are_noticed_without_a_length(
     content[place] ^= 1 << bit
     path.write_bytes(content)
     for read in (read_frames, read_format):
-        with pytest.raises(UnusableAudio, match=r"unreadable|damaged"):
+        with pytest.raises(UnusableAudio, match=r"unreadable|corrupt"):
             read(path)
 
 
@@ -172,7 +172,7 @@ def test_a_file_that_ends_between_two_frames_lacks_what_its_header_promises(flac
     cuts = 0
     for place in sync:
         flac.write_bytes(whole[:place])
-        with pytest.raises(UnusableAudio, match=r"unreadable|damaged"):
+        with pytest.raises(UnusableAudio, match=r"unreadable|corrupt"):
             read_frames(flac)
         cuts += 1
     assert cuts >= 15

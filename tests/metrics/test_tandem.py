@@ -102,10 +102,10 @@ def test_costs_are_frozen_and_checked(costs):
         costs().p_spoof = 0.5
     with pytest.raises(ValueError, match=r"must add up to 1, not to 1\.45"):
         costs(p_spoof=0.5)
-    with pytest.raises(ValueError, match=r"p_spoof must be a positive number, got 0\.0"):
+    with pytest.raises(ValueError, match=r"`p_spoof` .*not 0\.0"):
         costs(p_spoof=0.0)
     last = dataclasses.fields(costs)[-1].name
-    with pytest.raises(ValueError, match=f"{last} must be a positive number, got -1"):
+    with pytest.raises(ValueError, match=f"`{last}` .*not -1"):
         costs(**{last: -1})
 
 
@@ -113,8 +113,8 @@ def test_costs_are_frozen_and_checked(costs):
 @pytest.mark.parametrize(
     "asv",
     [
-        AsvScores(target=[3, 4], nontarget=[0, 1], spoof=[-5, -4]),  # no spoof passes: nothing to guard
-        AsvScores(target=range(20), nontarget=range(100, 120), spoof=[50, 60]),  # runs the wrong way
+        AsvScores(target=[3, 4], nontarget=[0, 1], spoof=[-5, -4]),  # no spoof is accepted
+        AsvScores(target=range(20), nontarget=range(100, 120), spoof=[50, 60]),  # the wrong direction
     ],
 )
 def test_an_asv_that_no_cm_can_help_is_refused(form, asv):
