@@ -46,7 +46,7 @@ def counts_figure(bars: Sequence[str], parts: Mapping[str, npt.ArrayLike], *, xl
     counts = {part: np.asarray(values) for part, values in parts.items()}
     if not len(bars) or not counts or any(values.shape != (len(bars),) for values in counts.values()):
         shapes = {part: values.shape for part, values in counts.items()}
-        raise ValueError(f"Every part must have a count for each of {len(bars)} bars, at least one; got shapes {shapes}.")
+        raise ValueError(f"Every part must have a count for each of {len(bars)} bars, at least one; got {shapes}.")
     if not all((values >= 0).all() for values in counts.values()):
         raise ValueError("Counts must be 0 or more.")
     totals = np.sum(list(counts.values()), axis=0)

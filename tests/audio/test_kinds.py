@@ -1,5 +1,6 @@
 """Recordings of every kind that people have, and the sound of films, come in as the sound that they hold."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -159,3 +160,9 @@ def test_what_is_no_recording_is_refused_whatever_its_suffix(suffix: str, tmp_pa
         for read in (read_header, load_waveform):
             with pytest.raises(UnusableAudio, match=r"^unreadable \(.+\)$"):
                 read(tmp_path / f"clip{suffix}")
+
+
+def test_the_guide_lists_the_kinds_that_are_read() -> None:
+    guide = (Path(__file__).parents[2] / "DatasetPreparation.md").read_text(encoding="utf-8")
+    (listed,) = re.findall(r"- Kinds of recordings, by suffix: ((?:.|\n)+?)\n- ", guide)
+    assert set(re.findall(r"`(\.\w+)`", listed)) == set(AUDIO_SUFFIXES)

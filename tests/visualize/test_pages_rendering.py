@@ -177,7 +177,7 @@ def test_bars_stand_where_the_numbers_are() -> None:
 
 @pytest.mark.parametrize(
     ("content", "said"),
-    [(b"", "is empty"), (b"GIF89a", "is no PNG"), (b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0", "is cut off")],
+    [(b"", "is empty"), (b"GIF89a", "is no PNG"), (b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0", "is truncated")],
 )
 def test_what_is_no_whole_picture_is_not_shown(content: bytes, said: str) -> None:
     with pytest.raises(ValueError, match=said):

@@ -19,7 +19,7 @@ from src.visualize.scatter import scatter_figure
 from src.visualize.waveforms import waveforms_figure
 
 NAMES = ("佐藤 花子", "สมชาย", "नेहा", "김민준", "قاسم", "Łódź", "a\udce9b", "tab\there", "\U0001f600", "\ue000")
-CACHES = (fonts._families_for, fonts._letters_of, fonts._own_letters, fonts._tell)
+CACHES = (fonts._families_for, fonts._letters_of, fonts._own_letters, fonts._warn_once)
 
 
 @pytest.fixture(autouse=True)
