@@ -81,7 +81,7 @@ def scan(path: Path) -> Mpeg | None:
 @lru_cache(maxsize=8)
 def _scan(path: Path, _changed: int, _size: int) -> Mpeg | None:
     with mapped(path) as content:
-        begin = _behind_tags(content, 0)
+        begin = _after_tags(content, 0)
         place = _first_frame(content, begin, LONGEST_FRAME) if content[begin : begin + 4] != b"fLaC" else -1
         header = read_header(content, place) if place >= 0 else None
         if header is None:
@@ -95,11 +95,11 @@ def _chunks(content: Content, place: int, kind: Kind) -> list[Chunk]:
     while place < len(content):
         header = read_header(content, place)
         if header is None or place + header[0] > len(content):
-            behind = _behind_tags(content, place)
-            if behind == place:
+            after_tags = _after_tags(content, place)
+            if after_tags == place:
                 _check_end(content, place, chunks[-1])
                 break
-            place = behind
+            place = after_tags
             continue
         if header[1] is not kind:
             raise UnusableAudio(f"joined of unlike parts or corrupt (byte {place} of {len(content)})")
@@ -149,13 +149,13 @@ def _leads_on(content: Content, place: int) -> bool:
         header = read_header(content, place)
         if header is None or header[1] is not (kind := kind or header[1]):
             return False
-        place = _behind_tags(content, place + header[0])
+        place = _after_tags(content, place + header[0])
         if place == len(content):
             return True
     return True
 
 
-def _behind_tags(content: Content, place: int) -> int:
+def _after_tags(content: Content, place: int) -> int:
     """Return where the tags (ID3, APE, Lyrics3) end that begin at a place, or the place itself."""
     while place < len(content):
         head = content[place : place + 32]

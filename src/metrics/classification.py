@@ -50,7 +50,7 @@ def confusion_matrix(y_true: npt.ArrayLike, y_scores: npt.ArrayLike, threshold: 
 
 
 def decision_metrics(y_true: npt.ArrayLike, y_scores: npt.ArrayLike, threshold: float) -> dict[str, float]:
-    """Compute accuracy, balanced accuracy, precision, recall and F1 at a threshold, with the counts behind them.
+    """Compute accuracy, balanced accuracy, precision, recall and F1 at a threshold, with the counts.
 
     Parameters
     ----------

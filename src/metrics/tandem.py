@@ -1,6 +1,6 @@
 """The tandem detection cost function (t-DCF): a spoofing countermeasure judged by the speaker verification it guards.
 
-Two systems stand in series. The countermeasure (CM, our detector) passes or stops a trial, then automatic speaker
+Two systems work in series. The countermeasure (CM, our detector) passes or stops a trial, then automatic speaker
 verification (ASV) accepts or rejects the speaker. Trials are of three kinds: target (the right speaker), nontarget (an
 honest other speaker) and spoof. The ASV is fixed, its threshold set where its own EER of targets against
 nontargets lies, so only the CM's threshold is free, and the min t-DCF is the lowest normalised cost it can reach.

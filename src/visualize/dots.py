@@ -53,7 +53,7 @@ def dots_figure(
     if not len(groups) or not rates or any(values.shape != (len(groups), 3) for values in rates.values()):
         shapes = {name: values.shape for name, values in rates.items()}
         raise ValueError(
-            f"Every series must have a rate for each of the {len(groups)} groups, at least one; got shapes {shapes}."
+            f"Every series must have a rate for each of {len(groups)} groups, at least one; got shapes {shapes}."
         )
     figure, axes = new_figure((FIGURE_SIZE[0], _FRAME_INCHES + _GROUP_INCHES * len(groups) * (1 + len(rates)) / 2))
     rows = np.arange(len(groups))

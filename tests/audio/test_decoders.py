@@ -1,4 +1,4 @@
-"""FLAC files that libsndfile refuses are read by FFmpeg, to the last bit; what is damaged is refused by both."""
+"""FLAC files that libsndfile refuses are read by FFmpeg, to the last bit; corrupt files are refused by both."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -110,7 +110,7 @@ DAMAGED: dict[str, Damage] = {
 @pytest.mark.parametrize("read", [read_frames, load_waveform])
 @pytest.mark.parametrize("length", ["known length", "unknown length"])
 @pytest.mark.parametrize("damage", DAMAGED)
-def test_what_is_damaged_is_refused_with_a_short_reason(
+def test_corrupt_files_are_refused_with_a_short_reason(
     damage: str, length: str, read: Callable[[Path], object], flac: Path
 ) -> None:
     if length == "unknown length":
@@ -155,7 +155,7 @@ def test_a_single_wrong_bit_is_noticed(place: int, bit: int, tmp_path_factory: p
 def test_frames_lost_on_the_way_are_noticed_without_a_length(
     place: int, bit: int, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    """FFmpeg drops a damaged frame without a word; what comes after it says where it belongs."""
+    """FFmpeg silently drops a corrupt frame; the next one states its time."""
     path = tmp_path_factory.mktemp("lost") / "clip.flac"
     soundfile.write(path, noise(64_000, 1, 16), 16_000)
     content = bytearray(forget_length(path).read_bytes())

@@ -54,7 +54,7 @@ def test_2021_is_the_cheapest_walk_through_both_systems(bonafide, spoof, seed):
 
 def test_2019_by_hand():
     # C1 = 0.9405 - 0.0095 * 10 / 3 = 0.90883, C2 = 10 * 0.05 * 0.5 = 0.25.
-    # Of two bona fide and two spoofs one spoof stands too high: P_fa = 1/2 costs 0.125 of 0.25.
+    # Of two bona fide and two spoofs one spoof scores too high: P_fa = 1/2 costs 0.125 of 0.25.
     assert min_tdcf_2019([1, 1, 0, 0], [1.0, 3.0, 2.0, 0.0], ASV) == pytest.approx(0.5)
     # The same with C2 > C1 (dear spoofs): missing one of two bona fide costs C1 / 2, normalised by C1.
     dear = TandemCosts2019(c_fa_cm=1000.0)

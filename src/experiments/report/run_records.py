@@ -69,7 +69,7 @@ def read_run(name: RunName, root: Path, best: int | None = None) -> Run:
         url=url_of(name),
         state=state,
         study=str(name.study or ""),
-        number=name.number,
+        number=-1 if name.number is None else name.number,
         is_best=name.study is not None and best == name.number,
         has_weights=_has_weights(folder, inputs),
         hyperparameters=inputs,

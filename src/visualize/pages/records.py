@@ -76,7 +76,7 @@ class Run:
     state: str
     """`finished`, `stopped early`, `did not finish` or `broken`."""
     study: str = ""
-    number: int | None = None
+    number: int = -1
     """The m of `run<m>`."""
     is_best: bool = False
     has_weights: bool = True
