@@ -1,4 +1,4 @@
-"""A run folder, whole or broken, becomes the record that its page shows; its tests with it."""
+"""Reads a run folder, complete or broken, and its tests into the record that its page shows."""
 
 import heapq
 import os
@@ -42,7 +42,7 @@ PAGE = "report.html"
 
 
 def read_run(name: RunName, root: Path, best: int | None = None) -> Run:
-    """Read a run folder; never raises on account of what lies in it.
+    """Read a run folder; never raises, whatever lies in it.
 
     Parameters
     ----------
@@ -91,7 +91,7 @@ def url_of(name: RunName | StudyName) -> str:
 
 
 def _has_weights(folder: Path, inputs: Mapping[str, Any]) -> bool:
-    """Tell whether what a run learned is there; unknown kinds of models count as if it were."""
+    """Tell whether a run has its weights; runs of unknown classifiers count as having them."""
     classifier = inputs.get("classifier")
     if not isinstance(classifier, str) or classifier not in CLASSIFIERS:
         return True
@@ -99,7 +99,7 @@ def _has_weights(folder: Path, inputs: Mapping[str, Any]) -> bool:
 
 
 def _has_one_epoch(run: Path) -> bool:
-    """Tell whether a run was trained for one epoch, or in one go: a curve of one point shows nothing."""
+    """Tell whether a run has one epoch only: a curve of one point shows nothing."""
     try:
         return len(np.atleast_1d(np.load(run / "val_eers.npy", allow_pickle=False))) == 1
     except (OSError, ValueError, EOFError):
