@@ -22,6 +22,7 @@ from src.experiments.report.files import (
 from src.experiments.runs.artefacts import (
     CALIBRATION,
     HYPERPARAMETERS,
+    LOSS_PLOT,
     METRICS,
     PROVENANCE,
     SCORES,
@@ -34,7 +35,7 @@ from src.models import CLASSIFIERS, classifier_class
 from src.utils.labels import BONAFIDE, LABEL_NAMES
 from src.visualize.pages.records import Clip, Metrics, Outcome, Run
 
-TRAINING_PICTURES = ("loss_plot.png",)
+TRAINING_PICTURES = (LOSS_PLOT,)
 TEST_PICTURES = ("det_curve.png", "roc_curve.png", "score_histogram.png", "confusion_matrix.png")
 SCORE_COLUMNS = ("file", "label", "score", "speaker", "system")
 MOST_WRONG = 20

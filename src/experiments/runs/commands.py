@@ -25,7 +25,7 @@ def corpus_of(inputs: Mapping[str, Any], provenance: Mapping[str, Any]) -> str:
     return path if isinstance(path, str) and path else f"datasets/{inputs.get('corpus', 'CORPUS')}"
 
 
-def how_to_train_again(inputs: Mapping[str, Any], hyperparameters: Path, corpus: str = "") -> str:
+def how_to_train_again(inputs: Mapping[str, Any], hyperparameters: Path, corpus: str | None = None) -> str:
     """Return the command that trains a run again from the file that holds its inputs.
 
     >>> inputs = {"corpus": "mini", "backbone": "lfcc", "classifier": "svm", "seed": 7}

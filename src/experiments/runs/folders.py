@@ -78,7 +78,7 @@ def find_run(root: Path, name: RunName) -> Path:
         name = _best_run(name.study, root)
         if not name.folder(root).is_dir():
             best = read_record(parent / BEST, "best_hyperparameters")
-            again = how_to_train_again(best["best_hyperparameters"], parent / BEST, best.get("dataset", ""))
+            again = how_to_train_again(best["best_hyperparameters"], parent / BEST, best.get("dataset"))
             raise FileNotFoundError(
                 f"The best trial of {parent}, run {name.number}, is not here: test it on the machine that trained "
                 f"it, or train it here with {again}."

@@ -27,7 +27,7 @@ STUDY = "study.json"
 KEPT_IN = ("storage", "study_name")
 """What `study.json` says of a shared study beside what is searched."""
 BEST_PERCENT = 25.0
-"""A training is pruned unless its best EER so far is among the best percent of the finished trials', at that epoch."""
+"""A training is pruned unless its best EER so far is among this best share of the finished trials, at that epoch."""
 
 
 @dataclass(frozen=True)
@@ -59,8 +59,8 @@ class StudyPlace:
     folder: Path
     storage: str | None = None
     """Database URL or journal file that machines share; None = a journal in the folder."""
-    name: str = ""
-    """In the shared storage."""
+    name: str | None = None
+    """In the shared storage; None without one."""
 
     @property
     def study(self) -> StudyName:
