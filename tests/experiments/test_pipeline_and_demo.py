@@ -64,7 +64,8 @@ def verdict(root: Path) -> dict[str, Any]:
     results = list((root / "runs").rglob("test_results.json"))
     assert len(results) == 1, "one run is tested"
     content = read_json(results[0])
-    del content["about"]["tested"]  # when
+    for changing in ("tested", "path"):  # when and where
+        del content["about"][changing]
     scores = results[0].with_name("scores.csv").read_text()
     return {"run": str(results[0].parent.relative_to(root)), "results": content, "scores": scores}
 
