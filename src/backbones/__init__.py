@@ -2,7 +2,7 @@
 
 A backbone is one file and one row of the table below; the row names a function
 `load(model, device, precision, layers)`. Its file may also offer `identify(name, model, device, precision, layers)`,
-which says what a store of this backbone says of itself without loading the model (see `identify_backbone`).
+which gives the identity of a store of this backbone without loading the model (see `identify_backbone`).
 """
 
 import importlib
@@ -21,7 +21,7 @@ BACKBONES = {
 }
 """Name of a backbone -> "module:function"."""
 CPU_ONLY = ("lfcc",)
-"""Those that no GPU can help."""
+"""Backbones that run on the CPU only."""
 
 
 def load_backbone(
@@ -38,14 +38,14 @@ def load_backbone(
     device : str
         "auto" (CUDA where there is one), "cpu", "cuda" or "cuda:1".
     precision : str
-        "auto" (bf16 where the hardware computes in it), "fp32", "tf32" or "bf16".
+        "auto" (bf16 where the hardware supports it), "fp32", "tf32" or "bf16".
     layers : str, optional
-        Hidden layers to keep, such as "0-6" or "0,3,6"; none above the highest (or 1) is computed. None for all.
+        Hidden layers to keep, such as "0-6" or "0,3,6"; layers above the highest (or 1) are not computed. None for all.
 
     Raises
     ------
     ValueError, FileNotFoundError
-        When a name is unknown, a folder holds no such model, or the hub cannot be reached; one line that says so.
+        When a name is unknown, a folder holds no such model, or the hub cannot be reached; the message is one line.
     """
     backbone: Backbone = lookup(BACKBONES, name, "backbone")(model, device, precision, layers)
     return backbone
@@ -69,7 +69,7 @@ def identify_backbone(
     Raises
     ------
     ValueError
-        When what is asked for cannot be.
+        When the backbone is unknown, or the options are not allowed.
     """
     lookup(BACKBONES, name, "backbone")
     known = getattr(importlib.import_module(BACKBONES[name].split(":")[0]), "identify", None)

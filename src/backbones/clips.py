@@ -1,8 +1,8 @@
 """The statistics of one clip of any length: what an embedding store holds for it, without a store.
 
 A clip longer than a window goes through the backbone in windows of equal length, and the statistics of the windows are
-pooled into those of all their frames. Whoever fills a store cuts and pools by the functions of this file as well, so
-that a classifier trained on a store and one that is handed a single recording see the same numbers.
+pooled into those of all their frames. Stores are filled with the functions of this file as well, so that a
+classifier is given the same numbers for a clip of a store and for a single recording.
 
 `clip_statistics` takes a waveform; `recording_statistics` takes a file and reads it as a store does, a window at a
 time. They differ for long recordings at another rate than the backbone's, which are cut before they are resampled.
@@ -19,7 +19,7 @@ from src.audio.io import SILENT, UnusableAudio, count_samples, is_silent, load_s
 from src.backbones.contract import Backbone
 
 WINDOW_SECONDS = 30.0
-"""Longer clips go through a backbone in windows of at most this length."""
+"""Longer clips are cut into windows of at most this length."""
 NOT_FINITE = "its embedding is not finite"
 
 
@@ -34,7 +34,7 @@ def clip_statistics(
     waveform : np.ndarray, shape (n,)
         float32, mono, within [-1, 1], at `backbone.rate`; of any length.
     window_seconds : float
-        Longer clips go through in windows; take what the store was made with (`max_seconds` of its meta.json).
+        Longer clips are cut into windows; use the value of the store (`max_seconds` of its meta.json).
 
     Returns
     -------
@@ -109,7 +109,7 @@ def _pooled(backbone: Backbone, windows: Iterable[np.ndarray]) -> tuple[np.ndarr
 
 
 def _batches(windows: Iterable[np.ndarray], most_samples: float) -> Iterator[list[np.ndarray]]:
-    """Yield windows together that a backbone takes at once, padding included; at least one at a time."""
+    """Yield batches of windows as large as a backbone takes, padding included; at least one window each."""
     batch: list[np.ndarray] = []
     for window in windows:
         if batch and (len(batch) + 1) * max(map(len, [*batch, window])) > most_samples:
@@ -152,7 +152,7 @@ def pool_windows(statistics: np.ndarray, n_frames: Sequence[int]) -> tuple[np.nd
 
 @dataclass
 class Windows:
-    """The windows of a clip, gathered until all of them are there."""
+    """The windows of a clip, collected until they are complete."""
 
     n_windows: int
     statistics: list[np.ndarray] = field(default_factory=list)
@@ -160,7 +160,7 @@ class Windows:
     silent: bool = True
 
     def add(self, statistics: np.ndarray, n_frames: int, silent: bool) -> bool:
-        """Take one more window in, shape (layers, 2, d); return whether it was the last."""
+        """Add a window, shape (layers, 2, d); return whether it was the last."""
         self.statistics.append(statistics)
         self.n_frames.append(n_frames)
         self.silent &= silent

@@ -1,7 +1,7 @@
 """What every backbone offers: the frames of every hidden layer, and their statistics over time.
 
-The mean and the standard deviation over a clip's frames are what the store keeps: 2 x d numbers a layer in place of
-t x d. The deviation is the population's (divided by t), zero for a single frame.
+The mean and the standard deviation over a clip's frames are what the store keeps: 2 x d numbers per layer in place
+of t x d. The deviation is the population's (divided by t), zero for a single frame.
 """
 
 import re
@@ -15,10 +15,10 @@ Statistics = tuple[np.ndarray, list[int]]
 
 
 class Backbone(Protocol):
-    """Waveforms in, frames or their statistics out; the same numbers whatever clips stand in the same call."""
+    """Waveforms in, frames or their statistics out; the numbers of a clip do not depend on the others in a call."""
 
     rate: int
-    """Sample rate that it wants, in hertz."""
+    """Sample rate of its waveforms, in hertz."""
     layers: tuple[int, ...]
     """The hidden layers that it keeps, ascending; 0 enters the first transformer layer."""
     dimension: int
@@ -41,7 +41,7 @@ class Backbone(Protocol):
 
 
 def parse_layers(text: str | None, n_layers: int) -> tuple[int, ...]:
-    """Turn a list of layers in words into the layers to keep, ascending; None keeps all.
+    """Parse a list of layers to keep; return them ascending, all of them for None.
 
     >>> parse_layers("0-2,6", 13)
     (0, 1, 2, 6)
@@ -49,7 +49,7 @@ def parse_layers(text: str | None, n_layers: int) -> tuple[int, ...]:
     Raises
     ------
     ValueError
-        When it is no list of layers, or one is not there.
+        When it is no list of layers, or the model lacks one of them.
     """
     chosen: set[int] = set()
     for part in text.split(",") if text and text.strip() else [f"0-{n_layers - 1}"]:

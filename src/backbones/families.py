@@ -1,8 +1,6 @@
-"""The families of self-supervised speech models: which model is taken when none is named, and what is known of a model
-that is not loaded.
+"""The families of self-supervised speech models: their default models, and what is known of a model without loading it.
 
-This file imports neither torch nor transformers, so that a finished store can be compared with what is asked for
-within a moment.
+This file imports neither torch nor transformers, so that a finished store is quickly compared with what is asked for.
 """
 
 import re
@@ -17,7 +15,7 @@ FAMILIES = {
     "hubert": "facebook/hubert-large-ls960-ft",
     "wavlm": "microsoft/wavlm-base",
 }
-"""Family (transformers' model_type) -> the model taken when none is named."""
+"""Family (transformers' model_type) -> its default model."""
 DEVICES = re.compile("auto|cpu|cuda(:[0-9]+)?")
 PRECISIONS = ("auto", "fp32", "tf32", "bf16")
 
@@ -34,10 +32,9 @@ load_wavlm = partial(_load, "wavlm")
 
 
 def identify(family: str, model: str | None, device: str, precision: str, layers: str | None) -> dict[str, Any] | None:
-    """Return what the model named would say of itself, as far as its files on this disk tell; see `identify_backbone`.
+    """Return the identity of a model as far as its files on this disk show it; see `identify_backbone`.
 
-    The automatic precision depends on the hardware, which is not asked: it fits whatever a finished store was made
-    with, and is left out.
+    The automatic precision depends on the hardware, which is not queried; it is left out, and so fits any store.
     """
     name = model or FAMILIES[family]
     config, digest = read_config(name), model_digest(name)

@@ -1,4 +1,4 @@
-"""Linear frequency cepstral coefficients: the field's classic features, in need of no download.
+"""Linear frequency cepstral coefficients: the field's classic features; nothing to download.
 
 A frame of 20 ms every 10 ms; pre-emphasis 0.97; Hamming window; power spectrum of 512 points; 40 triangular filters
 spaced evenly from 0 to 8 kHz; logarithm; orthonormal cosine transform; then the slope of each coefficient from frame to
@@ -34,7 +34,7 @@ class Lfcc:
     batch_seconds = 60.0
 
     def identity(self) -> dict[str, Any]:
-        """Return the settings: there is nothing to download."""
+        """Return what decides the numbers: the settings."""
         return {
             "backbone": "lfcc",
             "model": f"lfcc-{N_FILTERS}",
@@ -63,7 +63,7 @@ class Lfcc:
 
 
 def load_lfcc(model: str | None, device: str, precision: str, layers: str | None) -> Lfcc:
-    """Make the features; they know no models and run on the CPU."""
+    """Return the backbone; it has no models to choose from and runs on the CPU."""
     if model:
         raise ValueError(f"lfcc has no models to choose from; leave out `model={model}`.")
     if precision not in ("auto", "fp32"):
@@ -75,7 +75,7 @@ def load_lfcc(model: str | None, device: str, precision: str, layers: str | None
 
 
 def identify(name: str, model: str | None, device: str, precision: str, layers: str | None) -> dict[str, Any]:
-    """Return what the features say of themselves; see `identify_backbone`."""
+    """Return the identity of the backbone; see `identify_backbone`."""
     return load_lfcc(model, device, precision, layers).identity()
 
 

@@ -1,4 +1,4 @@
-"""Clips of different lengths in one batch, without one of them noticing the others.
+"""Clips of different lengths in one batch, with the frames that each clip gives alone.
 
 Padding is harmless where a frame depends on its own samples alone, and attention masks keep the padded frames out of
 the transformer. What remains is the first convolution of some models ("group" models: wav2vec2-base, HuBERT-base,

@@ -20,7 +20,7 @@ PREPROCESSING_FILES = ("preprocessor_config.json", "processor_config.json")
 
 @dataclass(frozen=True)
 class Pretrained:
-    """A model as it was published, and how it wants its waveforms."""
+    """A model as it was published, and how its waveforms must be prepared."""
 
     model: Any
     """transformers' own class of it, a torch.nn.Module."""
@@ -33,7 +33,7 @@ class Pretrained:
 
 
 def load_pretrained(family: str, name: str) -> Pretrained:
-    """Load a model, or say in one line why that cannot be.
+    """Load a model, or raise an error of one line.
 
     A checkpoint with a head, such as one fine-tuned for recognition (CTC), gives the model below its head.
 
@@ -59,7 +59,7 @@ def load_pretrained(family: str, name: str) -> Pretrained:
     folder = Path(name)
     if folder.is_absolute() or name.startswith((".", "~")) or folder.is_dir():
         _check_model_folder(folder)
-    hub_logging.set_verbosity_error()  # its retries would bury our one line
+    hub_logging.set_verbosity_error()  # its reports of retries would hide our one line
     transformers_logging.set_verbosity_error()
     transformers_logging.disable_progress_bar()
     with _in_one_line(name):
@@ -86,7 +86,7 @@ def load_pretrained(family: str, name: str) -> Pretrained:
 
 
 def model_digest(name: str) -> str:
-    """Return what tells a model from any other: the hub's revision, or a digest of a folder's weights and settings.
+    """Return what identifies a model: the hub's revision, or a digest of a folder's weights and settings.
 
     The model is not loaded. Empty for a hub id that is not in the hub's cache.
     """
@@ -109,7 +109,7 @@ def read_config(name: str) -> dict[str, Any]:
 
 
 def displayed_name(name: str) -> str:
-    """Return how a model is called in a store: its hub id, or the name of its folder without the way to it."""
+    """Return a model's name in a store: its hub id, or the name of its folder without the path."""
     return Path(name).name if Path(name).is_dir() else name
 
 

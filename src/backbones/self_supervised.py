@@ -2,7 +2,7 @@
 
 Every clip gives the frames that it would give alone; `padding.py` says how. Statistics are taken on the device as each
 layer is computed and cross to the host once a batch, while the next batch runs. "bf16" runs the model in bfloat16 and
-keeps the statistics in float32; half precision (fp16) is not offered: published runs met NaN with it.
+keeps the statistics in float32; half precision (fp16) is not offered: published runs report NaN with it.
 """
 
 import warnings
@@ -21,7 +21,7 @@ from src.utils.devices import DTYPES, choose_device, choose_precision, free_memo
 
 NORMALISATION_EPSILON = 1e-7
 MOST_SECONDS = {"cpu": 16, "cuda": 512}
-"""Beyond these a batch gains nothing: larger arrays fall out of a CPU's caches, and a GPU is busy."""
+"""Larger batches are no faster: their arrays do not fit into a CPU's caches, and a GPU is busy already."""
 COPIES_OF_FIRST_CONVOLUTION = 8
 """How often the output of the first convolution, by far the largest array, fits into what a batch needs."""
 
@@ -42,7 +42,7 @@ class SelfSupervisedBackbone:
         self._kernels, self._strides = config.conv_kernel, config.conv_stride
         self.min_samples = samples_of_one_frame(self._kernels, self._strides)
         self.batch_seconds = self._comfortable_seconds(config.conv_dim[0])
-        self._closes = self.layers[-1] == config.num_hidden_layers  # the last layer ends in the model's own output
+        self._closes = self.layers[-1] == config.num_hidden_layers  # the last layer is the model's own output
         encoder = self.model.encoder
         encoder.layers = encoder.layers[: max(1, self.layers[-1])]  # those above are never run
         self._norm = self._normalise_valid_frames_only()
@@ -108,12 +108,12 @@ class SelfSupervisedBackbone:
             warnings.filterwarnings("ignore", "Support for mismatched key_padding_mask")  # WavLM's, of no effect
             output = self.model(inputs.to(DTYPES[self.precision]), attention_mask=mask)
         if self._closes:
-            # "layer" models end in a normalisation behind their last layer
+            # "layer" models end in a normalisation after their last layer
             reduced[self.layers[-1]] = reduce(output.last_hidden_state)
         return [reduced[layer] for layer in self.layers]
 
     def _pad(self, waveforms: Sequence[np.ndarray]) -> torch.Tensor:
-        """Return waveforms on the device, normalised where the model wants it, with zeros behind: shape (b, n)."""
+        """Return waveforms on the device, normalised if the model needs it, with zeros at the end: shape (b, n)."""
         samples = [len(waveform) for waveform in waveforms]
         batch = torch.zeros(len(samples), max(samples), pin_memory=self.device.type == "cuda")
         for row, waveform in zip(batch, waveforms, strict=True):
@@ -130,7 +130,7 @@ class SelfSupervisedBackbone:
 
     @contextmanager
     def _watch(self, visit: Callable[[int, torch.Tensor], None]) -> Iterator[None]:
-        """Call `visit(layer, frames)` as each layer that is kept is computed; that which closes the model is not."""
+        """Call `visit(layer, frames)` for each kept layer as it is computed, but for the model's last."""
         kept = set(self.layers[:-1] if self._closes else self.layers)
         handles = []
         for number, layer in enumerate(self.model.encoder.layers):
@@ -146,7 +146,7 @@ class SelfSupervisedBackbone:
                 handle.remove()
 
     def _normalise_valid_frames_only(self) -> ValidGroupNorm | None:
-        """Put `ValidGroupNorm` in the place of the normalisation over time, where the model has one."""
+        """Replace the normalisation over time by `ValidGroupNorm`, where the model has one."""
         first = self.model.feature_extractor.conv_layers[0]
         if not isinstance(getattr(first, "layer_norm", None), torch.nn.GroupNorm):
             return None
@@ -162,7 +162,7 @@ class SelfSupervisedBackbone:
 
 
 def _visit_output(visit: Callable[[int, torch.Tensor], None], layer: int, _: Any, __: Any, output: Any) -> None:
-    visit(layer, output[0] if isinstance(output, tuple) else output)  # WavLM's layers hand a position bias along
+    visit(layer, output[0] if isinstance(output, tuple) else output)  # WavLM's layers also return a position bias
 
 
 def _valid(samples: Sequence[int], batch: torch.Tensor) -> torch.Tensor:

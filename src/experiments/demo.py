@@ -1,7 +1,7 @@
 """A small corpus that the project makes itself, so that the whole chain can be seen working without any download.
 
 Its voices are a buzz through a few resonances (`src/audio/voices.py`), its spoofs Griffin-Lim copies of them. Both are
-machine-made: what a classifier reaches here shows that the chain works and says nothing about deepfakes.
+machine-made: the EER of a classifier shows here that the chain works and says nothing about deepfakes.
 """
 
 from collections.abc import Iterator
@@ -26,7 +26,7 @@ N_PEOPLE = 24
 CLIPS_PER_PERSON = 5
 SECONDS = (2.0, 3.0)
 SNR = 36
-"""In dB: clean copies would be told apart without a single error."""
+"""In dB; without noise a classifier would make no error."""
 N_TRIALS = 12
 
 
@@ -49,7 +49,7 @@ def run_demo(root: Path, *, seed: int = 7) -> Iterator[str]:
     seed : int
     """
     dataset = root / "datasets" / "demo"
-    yield "A demonstration on made-up voices: its EER shows that the chain works and means nothing about deepfakes."
+    yield "A demonstration on made-up voices: its EER shows that the chain works and says nothing about deepfakes."
     make_demo_corpus(dataset, seed=seed)
     yield str(Step("CreateSpoofs, AddNoise", f"{N_PEOPLE} made-up voices, copied, noise at {SNR} dB", dataset))
     shares = SplitShares(pretext=0, train=0.5, val=0.25)
@@ -66,7 +66,7 @@ def run_demo(root: Path, *, seed: int = 7) -> Iterator[str]:
 def make_demo_corpus(dataset: Path, *, seed: int = 7, jobs: int = 0) -> None:
     """Make `<dataset>_voices` (the voices), `<dataset>_clean` (with their spoofs) and `dataset` (with noise as well).
 
-    Clips that are there already are kept.
+    Existing clips are kept.
 
     Parameters
     ----------
@@ -89,13 +89,13 @@ def make_demo_corpus(dataset: Path, *, seed: int = 7, jobs: int = 0) -> None:
 
 
 def make_demo_if_missing(dataset: Path) -> None:
-    """Make the demo corpus where `dataset` is called demo and was not made yet; any other corpus is its user's."""
+    """Make the demo corpus if `dataset` is called demo and does not exist; other corpora are left alone."""
     if dataset.name == "demo" and not (dataset / FILES_TABLE).is_file():
         make_demo_corpus(dataset)
 
 
 def make_uneven_corpus(dataset: Path, output: Path, *, decibels: float) -> None:
-    """Write a copy of a corpus whose genuine speech is quieter: a shortcut to be found and removed.
+    """Write a copy of a corpus whose bona fide speech is quieter, as a shortcut to find and remove.
 
     Parameters
     ----------

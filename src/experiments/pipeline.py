@@ -38,7 +38,7 @@ from src.utils.registry import lookup
 
 @dataclass(frozen=True)
 class Step:
-    """A step that is done: the task that does the same alone, what came of it, and where it lies."""
+    """A finished step: the task that does it alone, its outcome, and where the result lies."""
 
     task: str
     outcome: str
@@ -50,7 +50,7 @@ class Step:
 
 @dataclass(frozen=True)
 class Chain:
-    """What the chain is to do with a corpus."""
+    """What the chain computes and trains on a corpus."""
 
     backbone: str
     classifier: str
@@ -59,7 +59,7 @@ class Chain:
     model: str | None = None
     """Hub id or local folder; None = the backbone's default."""
     shares: SplitShares | None = None
-    """For the split, where none was made yet; None = the default ones."""
+    """For splitting a corpus that has no splits yet; None = the default ones."""
     seed: int = 7
 
 
@@ -108,7 +108,7 @@ def _tables(dataset: Path) -> Iterator[Step]:
 
 
 def _splits(dataset: Path, shares: SplitShares | None, seed: int) -> Step:
-    """Split the corpus where that was not done yet, and say which clips the splits lack."""
+    """Split the corpus if it has no splits yet, and say which clips the splits lack."""
     if not split_table(dataset, "downstream_test").is_file():
         if shares is None:
             _require_people(dataset)
@@ -121,13 +121,13 @@ def _splits(dataset: Path, shares: SplitShares | None, seed: int) -> Step:
 
 
 def _require_people(dataset: Path) -> None:
-    """Raise ValueError when people are too few for all splits; how to split otherwise is no flag of a pipeline."""
+    """Raise ValueError when people are too few for all splits: a pipeline has no flags for other splits."""
     n_people = int((people_of(read_files(dataset))["spoof_count"] > 0).sum())
     if n_people >= len(SPLITS):
         return
     few = f"{n_people} people with spoofs cannot fill the {len(SPLITS)} splits that the pipeline makes"
     if n_people < len(DOWNSTREAM):
-        raise ValueError(f"{few}; {len(DOWNSTREAM)} are needed at the least, one each to train, to choose and to test.")
+        raise ValueError(f"{few}; at least {len(DOWNSTREAM)} are needed, one each for training, validation and test.")
     raise ValueError(
         f"{few}: run fab SplitDataset --pretext=0 --dataset={quote(str(dataset))} first, which makes "
         f"{len(DOWNSTREAM)}, then fab Pipeline again."
@@ -135,7 +135,7 @@ def _require_people(dataset: Path) -> None:
 
 
 def _test(dataset: Path, root: Path, name: RunName) -> Step:
-    """Test the study's best run, unless it was tested on this very split."""
+    """Test the study's best run, unless it was already tested on this split."""
     run = name.folder(root)
     results = read_json(run / TEST_RESULTS) if (run / TEST_RESULTS).is_file() else {}
     if results.get("about", {}).get("split_digest") != split_digest(read_split(dataset, "downstream_test")):

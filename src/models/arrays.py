@@ -1,4 +1,4 @@
-"""Weights that are a handful of arrays, in one safetensors file: numbers and their names, nothing that could run."""
+"""Weights as a few named arrays in one safetensors file, which cannot hold code."""
 
 from collections.abc import Mapping
 from pathlib import Path

@@ -1,6 +1,6 @@
 """What every classifier offers, and what its training leaves behind.
 
-A constructor stores its config and its seed; `fit` learns from the training table and judges itself on the validation
+A constructor stores its config and its seed; `fit` trains on the training table and evaluates on the validation
 table; the history it returns describes the weights that `save` writes: `val_eers[best]` is their validation EER.
 """
 
@@ -35,16 +35,16 @@ class Config:
     """Hyperparameters of a classifier: a frozen dataclass whose fields all have defaults and are checked."""
 
     trials: ClassVar[int] = 30
-    """How many trials a study has where nobody says."""
+    """How many trials a study has by default."""
 
     @property
     def epochs(self) -> int:
-        """How many epochs a training has at most; 1 for a classifier that learns in one go."""
+        """How many epochs a training has at most; 1 for a classifier without epochs."""
         return 1
 
     @classmethod
     def search_space(cls, trial: "optuna.Trial", n_clips: int = 0) -> Self:
-        """Let a trial of a study choose the hyperparameters, for a training on so many clips (0 = not known)."""
+        """Let a trial of a study choose the hyperparameters, for a training on `n_clips` clips (0 = unknown)."""
         raise NotImplementedError
 
     @classmethod
@@ -67,17 +67,17 @@ class Config:
 
 @dataclass(frozen=True)
 class History:
-    """Losses and validation EERs, one value an epoch; a classifier without epochs has one of each."""
+    """Losses and validation EERs, one value per epoch; a classifier without epochs has one of each."""
 
     train_losses: np.ndarray
     val_losses: np.ndarray
     val_eers: np.ndarray
     best: int
-    """The epoch whose weights are kept, judged by the validation EER."""
+    """The epoch whose weights are kept, chosen by the validation EER."""
 
     @classmethod
     def of_one(cls, train_loss: float, val_loss: float, val_eer: float) -> Self:
-        """Return the history of a classifier that learns in one go."""
+        """Return the history of a classifier without epochs."""
         return cls(np.array([train_loss]), np.array([val_loss]), np.array([val_eer]), best=0)
 
     @property
@@ -87,7 +87,7 @@ class History:
 
 
 class Classifier(Protocol):
-    """One contract for all classifiers: MLP, SVM, random forest, and whatever comes next."""
+    """The contract of all classifiers, which differ in nothing that their users see."""
 
     Config: ClassVar[type[Config]]
     takes: ClassVar[str]
@@ -98,9 +98,9 @@ class Classifier(Protocol):
     def __init__(self, config: Any, *, seed: int = 7) -> None: ...
 
     def fit(self, train: Any, val: Any, watch: Watch = keep_going) -> History:
-        """Learn from the table `train`, choose by the table `val`, both of the kind that it takes.
+        """Train on the table `train`, choose the weights by the table `val`, both of the kind that it takes.
 
-        `watch` sees every epoch, where there are epochs.
+        `watch` is called at the end of every epoch, if there are epochs.
         """
 
     def scores(self, inputs: Any, /) -> np.ndarray:
@@ -145,7 +145,7 @@ def reading_weights(path: Path) -> Iterator[None]:
 
 
 def validation_eer(labels: np.ndarray, scores: np.ndarray) -> float:
-    """Return the EER without `compute_eer`'s warnings: while a model learns it may well be worse than chance.
+    """Return the EER without `compute_eer`'s warnings: during training it may well be worse than chance.
 
     >>> validation_eer(np.array([0, 0, 1, 1]), np.array([0.1, 0.2, 0.8, 0.9]))
     0.0

@@ -1,11 +1,11 @@
-"""How the numbers of embeddings are brought to one scale before a classifier sees them.
+"""How the features of embeddings are brought to one scale before a classifier is given them.
 
-- "standard": every number has mean 0 and variance 1 over the training clips.
-- "unit": the same, and then every vector has length sqrt(d), so that its numbers keep a variance near 1; what is left
-  is the direction, which loudness and duration change least.
+- "standard": every feature has mean 0 and variance 1 over the training clips.
+- "unit": the same, and then every vector has length sqrt(d), so that its features keep a variance near 1; only the
+  direction remains, which loudness and duration change least.
 - "none": as they are.
 
-What is learned of the training clips is two vectors, which a classifier saves beside its weights.
+The fitted parameters are two vectors, which a classifier saves beside its weights.
 """
 
 from dataclasses import dataclass
@@ -29,17 +29,17 @@ def check_scaling(how: str) -> None:
 
 @dataclass(frozen=True)
 class Scaling:
-    """A scaling that has seen its training clips."""
+    """A scaling fitted to training clips."""
 
     how: str
     mean: np.ndarray
     """Shape (d,), subtracted."""
     deviation: np.ndarray
-    """Shape (d,), divided by; 1 for a number that never varies."""
+    """Shape (d,), divided by; 1 for a constant feature."""
 
     @classmethod
     def learn(cls, vectors: np.ndarray, how: str) -> Self:
-        """Take mean and deviation from training vectors, shape (n, d).
+        """Fit mean and deviation to training vectors, shape (n, d).
 
         >>> Scaling.learn(np.array([[1.0, 5.0], [3.0, 5.0]]), "standard").apply(np.array([[4.0, 5.0]]))
         array([[2., 0.]])
@@ -48,7 +48,7 @@ class Scaling:
         if how == "none":
             return cls(how, np.zeros(vectors.shape[1]), np.ones(vectors.shape[1]))
         deviation = vectors.std(axis=0, dtype=np.float64)
-        varies = vectors.min(axis=0) < vectors.max(axis=0)  # rounding gives a constant a deviation as well
+        varies = vectors.min(axis=0) < vectors.max(axis=0)  # by rounding, the deviation of a constant need not be 0
         return cls(how, vectors.mean(axis=0, dtype=np.float64), np.where(varies, deviation, 1.0))
 
     def apply(self, vectors: np.ndarray) -> np.ndarray:

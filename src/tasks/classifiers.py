@@ -33,9 +33,9 @@ class TrainingFlags(ClassifierFlags):
 
 @command(
     "TrainModel",
-    layer="hidden layer, -1 = the last; left out: that of --hyperparameters, else the last",
-    pooling="mean, std or mean+std; left out: that of --hyperparameters, else mean",
-    hyperparameters="JSON file, also that of a run or a study's best; the rest is built in; its seed does not count",
+    layer="hidden layer, -1 = the last (default: that of --hyperparameters, else the last)",
+    pooling="mean, std or mean+std (default: that of --hyperparameters, else mean)",
+    hyperparameters="JSON file, such as that of a run or a study's best; defaults fill the rest; its seed is ignored",
 )
 def train_model(c: Connection, flags: TrainingFlags) -> None:
     """Train one classifier into runs/run<m>."""
@@ -65,9 +65,9 @@ class StudyFlags(ClassifierFlags):
 
 @command(
     "OptimizeHyperparameters",
-    layer="hidden layer, -1 = the last; left out: part of the search",
-    pooling="mean, std or mean+std; left out: part of the search",
-    jobs="processes that train trials at once (default 1); with several a study cannot be repeated exactly",
+    layer="hidden layer, -1 = the last (default: part of the search)",
+    pooling="mean, std or mean+std (default: part of the search)",
+    jobs="processes that train trials in parallel (default 1); with several a study cannot be repeated exactly",
     study_number="study to resume; -1 = a new one (default)",
     storage="database URL (postgresql://user@host/base) or journal file, for several machines on one study",
     timeout="wall-clock seconds after which no trial is started; 0 = none (default)",
@@ -99,10 +99,10 @@ class TestFlags(RunFlags):
 
 @command(
     "TestModel",
-    dataset="folder of the corpus to test on; left out: the run's own",
-    backbone="what the run was trained with; left out: whatever it is",
-    classifier="what the run is; may be left out for a run that belongs to no study",
-    gender="F or M: only these people; left out: everybody",
+    dataset="folder of the corpus to test on (default: the run's own)",
+    backbone="backbone that the run must have (default: any)",
+    classifier="classifier that the run must have (default: any); names the study beside --study-number=",
+    gender="F or M: only these people (default: all)",
     **RUN_HELP,
 )
 def put_to_test(c: Connection, flags: TestFlags) -> None:
@@ -118,7 +118,7 @@ def put_to_test(c: Connection, flags: TestFlags) -> None:
     )
     values = {name: metric["value"] for name, metric in verdict.metrics.items()}
     print(format_table(values, evaluate.bounds_of(verdict.metrics)))
-    print(f"Intervals: 95 %, by drawing {verdict.about['n_people']} people anew ({verdict.about['resampled']}).")
+    print(f"Intervals: 95 %, bootstrap of {verdict.about['resampled']} ({verdict.about['n_people']} people).")
     if verdict.n_known:
         print(f"Note: {verdict.note_on_people}")
     if not verdict.about["calibrated_on"]:

@@ -1,10 +1,10 @@
-"""What all tasks share: the words for their flags, what is typed turned into values, errors of one line.
+"""What all tasks share: the help of their flags, the conversion of what is typed, errors of one line.
 
-Fabric would turn what is typed for `seed: int = 7` into a number itself, and end in a traceback when it is none. So it
-is told that every flag is text, and the function's annotations decide: int, float, str, Path (taken from where the user
-stands), any of them `| None`; bool is a switch. A task of many flags takes them as one record, a frozen dataclass whose
-fields are the flags. A task that cannot do its work ends with one line on the error stream
-(`errors.py` writes it); `fab -d TASK` shows where it happened.
+Fabric itself would convert what is typed for `seed: int = 7`, and end in a traceback when it is not a number. So every
+flag is declared to Fabric as text and converted here by the function's annotation: int, float, str, Path (relative to
+the current folder), any of them `| None`; bool is a switch. A task with many flags takes them as one record, a frozen
+dataclass whose fields are the flags. A task that fails ends with one line on the error stream (`errors.py` writes it);
+`fab -d TASK` shows where it happened.
 """
 
 import functools
@@ -27,9 +27,9 @@ from src.tasks.errors import ending, with_flags
 from src.tasks.words import listed
 from src.utils.paths import absolute
 
-STOPPED = 130  # as shells say it of Ctrl-C
+STOPPED = 130  # the exit code that shells give after Ctrl-C
 GREATEST_SEED = 2**32 - 1
-"""What every library that draws numbers takes."""
+"""The largest seed that every library with a random generator accepts."""
 FLAGS = {
     "dataset": "folder of the corpus (default datasets/release)",
     "seed": "whole number, 0 to 4294967295, from which all randomness follows (default 7)",
@@ -42,21 +42,21 @@ FLAGS = {
     "splits": "splits, separated by commas (default: the three downstream splits)",
     "split": "one of pretext_train, pretext_val, downstream_train, downstream_val, downstream_test",
     "device": "auto (default: a CUDA GPU where there is one), cpu, cuda or cuda:1",
-    "precision": "auto (default: bf16 where the hardware computes in it), fp32, tf32 or bf16",
-    "layers": "hidden layers to keep, such as 0-6 or 0,3,6; none above is computed (default: all)",
+    "precision": "auto (default: bf16 where the hardware supports it), fp32, tf32 or bf16",
+    "layers": "hidden layers to keep, such as 0-6 or 0,3,6; higher ones are not computed (default: all)",
     "batch_seconds": "seconds of audio in a batch, padding included; 0 = automatic (default)",
-    "max_seconds": "longer clips go through in windows, pooled together (default 30)",
-    "shard": "which part of the clips to do, from 0 (default 0)",
+    "max_seconds": "longer clips are cut into windows and pooled over all of them (default 30)",
+    "shard": "which part of the clips to compute, from 0 (default 0)",
     "num_shards": "parts among which processes or machines share the clips (default 1)",
     "color_by": "label (default), gender, speaker or system",
-    "max_points": "of more clips than this, so many are drawn at random (default 5000)",
-    "trials": "trials in all, those of earlier starts included; 0 = as many as suit the classifier (default)",
+    "max_points": "most clips to draw; of more, a random choice (default 5000)",
+    "trials": "trials in total, including those of earlier starts; 0 = as many as suit the classifier (default)",
     "study_number": "number of the study; -1 = none (default)",
     "output": "folder of the new corpus (default: beside the dataset, named after the step)",
 }
-"""What a flag means wherever it occurs; a task may say it in its own words."""
+"""Help of the flags for all tasks; a task may replace it by its own."""
 KNOWN_FLAGS = set(FLAGS)
-"""The flags of all tasks that were made, with underscores: errors name parameters, and these are typed with dashes."""
+"""The flags of all tasks, with underscores: errors name them so, users type them with dashes."""
 
 
 def command(name: str, **help_texts: str) -> Callable[[Callable[..., None]], Any]:
@@ -67,7 +67,7 @@ def command(name: str, **help_texts: str) -> Callable[[Callable[..., None]], Any
     name : str
         As users type it.
     **help_texts : str
-        What flags mean, where FLAGS does not say it.
+        Help of the flags that FLAGS lacks, or words otherwise.
     """
 
     def make_task(written: Callable[..., None]) -> Any:
@@ -104,7 +104,7 @@ def command(name: str, **help_texts: str) -> Callable[[Callable[..., None]], Any
 
 
 def fixed(written: Callable[..., None], **values: Any) -> Callable[..., None]:
-    """Return a task's function with some of its flags filled in, which are no flags any more."""
+    """Return a task's function with some flags fixed to values; it no longer takes these flags."""
     function = _one_by_one(written)
 
     def filled(c: Any, **given: Any) -> None:
@@ -119,7 +119,7 @@ def fixed(written: Callable[..., None], **values: Any) -> Callable[..., None]:
 
 
 def _one_by_one(function: Callable[..., None]) -> Callable[..., None]:
-    """Let a task's function that takes a record of flags be called with the flags themselves."""
+    """Return a task's function that takes the fields of its record of flags one by one."""
     context, *others = inspect.signature(function).parameters.values()
     if len(others) != 1 or not is_dataclass(record := others[0].annotation):
         return function
@@ -139,7 +139,7 @@ def _one_by_one(function: Callable[..., None]) -> Callable[..., None]:
 
 
 def _as_text(flag: inspect.Parameter) -> inspect.Parameter:
-    """Let Fabric read a flag as text, whatever it stands for; switches stay switches."""
+    """Declare a flag to Fabric as text; switches stay switches."""
     if flag.default is inspect.Parameter.empty or isinstance(flag.default, bool):
         return flag
     return flag.replace(default="" if flag.default is None else str(flag.default))
@@ -155,11 +155,11 @@ def _note(message: Warning | str) -> str:
 
 
 def _as_typed(name: str, typed: str, wanted: Any) -> Any:
-    """Turn what was typed for a flag into what its annotation asks for; nothing typed stays nothing."""
+    """Convert what was typed for a flag to its annotated type; nothing typed gives None where None is allowed."""
     kinds = [kind for kind in (get_args(wanted) or (wanted,)) if kind is not NoneType]
     if not typed and len(kinds) < len(get_args(wanted)):
         return None
-    with suppress(ValueError, OverflowError, RuntimeError):  # RuntimeError: ~somebody, who has no home here
+    with suppress(ValueError, OverflowError, RuntimeError):  # RuntimeError: ~user without a home folder
         if kinds != [Path]:
             return kinds[0](typed)
         if typed:

@@ -46,7 +46,7 @@ def add_dataset_amplitude(c: Connection, dataset: Path = RELEASE, jobs: int = 0)
 
 @command("DatasetInfo")
 def dataset_info(c: Connection, dataset: Path = RELEASE, jobs: int = 0) -> None:
-    """Say what a corpus holds, and what in it gives the class away without any listening; changes nothing."""
+    """Report what a corpus holds, and what reveals the class without listening; changes nothing."""
     from src.experiments.corpus.inspection import inspect_dataset
 
     print(f"{inspect_dataset(dataset, jobs)}\nNext: fab SplitDataset{on(dataset)}")
@@ -100,7 +100,7 @@ def create_spoofs(
     output: Path | None = None,
     seed: int = 7,
 ) -> None:
-    """Write a new corpus of genuine speech and copy-synthesised spoofs of it."""
+    """Write a new corpus of bona fide speech and copy-synthesised spoofs of it."""
     from src.experiments.corpus import transforms
 
     made = transforms.create_spoofs(dataset, output, vocoder=vocoder, seed=seed)

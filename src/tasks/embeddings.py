@@ -1,4 +1,4 @@
-"""Tasks that compute embeddings, look after them and draw them."""
+"""Tasks that compute, check and draw embeddings."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -62,11 +62,11 @@ generate_embeddings_hubert = command("GenerateEmbeddingsHubert")(fixed(_generate
 
 @command(
     "EmbeddingsInfo",
-    dataset="folder of a corpus; left out: all that have embeddings",
-    backbone=f"{listed(BACKBONES)}; left out: all",
+    dataset="folder of a corpus (default: all that have embeddings)",
+    backbone=f"{listed(BACKBONES)} (default: all)",
 )
 def embeddings_info(c: Connection, dataset: Path | None = None, backbone: str = "") -> None:
-    """Say what embeddings there are, whole or not, and compare every row with its checksum."""
+    """List the embeddings and their state, and compare every row with its checksum."""
     from src.experiments.extraction.stores import format_reports, inspect_stores
 
     reports = inspect_stores(ROOT, corpus_folder(ROOT, dataset).name if dataset else "", backbone)
@@ -75,7 +75,7 @@ def embeddings_info(c: Connection, dataset: Path | None = None, backbone: str = 
     if damaged:
         raise ValueError(
             f"{damaged[0].problem}; delete {damaged[0].folder / 'index.csv'} and run fab GenerateEmbeddings "
-            "again: it computes what is damaged anew."
+            "again: it recomputes what is damaged."
         )
 
 

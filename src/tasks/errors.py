@@ -1,11 +1,11 @@
-"""How a task ends that cannot do its work: in one line, which says whose fault it is.
+"""How a failed task ends: with one line, and an exit code that tells bad input from bugs.
 
 An error that the code of this project raises on purpose (`raise ValueError(...)` under `src/`) explains what a user can
 put right; so does an OSError, in the system's words, wherever it comes from. Both end with exit code 2. Anything else,
-a ValueError out of numpy as much as a KeyError, is a mistake of ours: "internal error", exit code 1.
+be it a ValueError of numpy or a KeyError, is a bug of ours: "internal error", exit code 1.
 
-Whose an error is shows in its innermost frame: a file under `src/`, at a line that begins with `raise`. The frames of
-another process arrive as text, in the error's cause.
+An error was raised on purpose when its innermost frame is a file under `src/`, at a line that begins with `raise`. The
+frames of another process arrive as text, in the error's cause.
 
 Functions below name their parameters in backticks; here `` `batch_seconds` `` becomes --batch-seconds, and
 `` `pretext=0` `` becomes --pretext=0, if a task has a flag of that name.
@@ -45,14 +45,14 @@ def ending(task: str, error: Exception, flags: Collection[str]) -> tuple[str, in
 
 
 def raised_on_purpose(error: Exception) -> bool:
-    """Say whether the project's own code raised an error, here or in another process."""
+    """Tell whether the project's own code raised an error, here or in another process."""
     file, line = _innermost(error)
     path = Path(file).resolve()
     return (path.is_relative_to(SOURCE) or path == FABFILE) and (not line or line.startswith("raise"))
 
 
 def one_line(error: Exception) -> str:
-    """Say in one line what went wrong; what the system says is put into words.
+    """Return an error's message in one line; an OSError's in words, without its number.
 
     >>> one_line(OSError(errno.ENOSPC, "No space left on device", "a.csv"))
     'No space left on device: a.csv. Free some space and run the same command again; finished work is kept.'

@@ -1,4 +1,4 @@
-"""Tasks that look back: at runs, side by side, repeated, and as pages; and at anybody's scores."""
+"""Tasks that compare, repeat and report runs, and one that evaluates score files of any system."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +17,7 @@ from src.utils.paths import ROOT
     output="JSON file to write the comparison to (default: none)",
 )
 def compare_runs(c: Connection, runs: str = "", output: Path | None = None) -> None:
-    """Lay tested runs side by side, and say of each pair whether their difference is established."""
+    """Compare tested runs, and say for each pair whether the difference is established."""
     from src.experiments.evaluation import comparison
     from src.utils.files import check_output, write_json
     from src.utils.paths import runs_folder
@@ -33,8 +33,8 @@ def compare_runs(c: Connection, runs: str = "", output: Path | None = None) -> N
 
 @command(
     "CompareLayers",
-    pooling="mean, std or mean+std; left out: that of --hyperparameters, else mean",
-    hyperparameters="JSON file, also that of a run or a study's best; its layer does not count; the rest is built in",
+    pooling="mean, std or mean+std (default: that of --hyperparameters, else mean)",
+    hyperparameters="JSON file, such as that of a run or a study's best; defaults fill the rest; its layer is ignored",
 )
 def compare_layers(
     c: Connection,
@@ -64,12 +64,12 @@ class RepetitionFlags(RunFlags):
 
 @command(
     "ReproduceRun",
-    dataset="folder of the run's corpus; left out: where the run noted it",
-    classifier="what the run is, beside --study-number=",
+    dataset="folder of the run's corpus (default: where the run noted it)",
+    classifier="classifier of the study, beside --study-number=",
     **RUN_HELP,
 )
 def reproduce_run(c: Connection, flags: RepetitionFlags) -> None:
-    """Repeat a run from what it left behind and say whether its scores come out again."""
+    """Train a run again from its files and say whether it gives the same scores."""
     from src.experiments.evaluation import reproduction
 
     print(reproduction.reproduce_run(flags.name(), root=ROOT, dataset=flags.dataset))
@@ -85,7 +85,7 @@ def report_runs(c: Connection) -> None:
 
 @command(
     "EvaluateScores",
-    scores="score file: ASVspoof 2019, 2021 or 5, or a scores.csv of ours",
+    scores="score file: ASVspoof 2019, 2021 or 5, or our scores.csv",
     key="key file of the challenge; not needed where the scores carry labels (ASVspoof 2019, our scores.csv)",
     asv_scores="scores of the challenge's speaker verification, for the min t-DCF",
     output="JSON file to write the metrics to (default: none)",

@@ -1,4 +1,4 @@
-"""How tasks are told which run is meant: `--run=svm_study0/run3`, or the flags of the first edition."""
+"""The flags that name a run: `--run=svm_study0/run3`, or those of the first edition."""
 
 from dataclasses import dataclass
 
@@ -6,7 +6,7 @@ from src.experiments.runs.names import RunName, StudyName
 
 RUN_HELP = {
     "run": "the run, such as run0 or svm_study0/run3; svm_study0 alone stands for the study's best trial",
-    "run_number": "number of the run, in place of --run=; in a study, left out: its best",
+    "run_number": "number of the run, in place of --run=; -1 = none, or a study's best (default)",
     "study_number": "number of the study, in place of --run=; -1 = none (default)",
 }
 

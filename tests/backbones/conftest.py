@@ -1,4 +1,4 @@
-"""Speech models of random weights, small enough to make by the dozen, saved as users have them: in a folder."""
+"""Speech models of random weights, small enough to make many, saved in folders as users have them."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -33,7 +33,7 @@ PUBLISHED = {
     "xls-r": ("wav2vec2", "large", {}),
     "wavlm-large": ("wavlm", "large", {"conv_bias": False}),
 }
-"""Models that people use -> family, shape and what else is theirs; `published` adds what all of them share."""
+"""Published models -> family, shape and other settings; `published` adds what all of them share."""
 AS_PUBLISHED = {"num_conv_pos_embeddings": 128, "num_conv_pos_embedding_groups": 16, "initializer_range": 0.1}
 """The positional convolution reaches over 128 frames; weights as large as a width of 16 needs to pass signals on."""
 
@@ -84,7 +84,7 @@ def large(save_model: SaveModel, tmp_path_factory: pytest.TempPathFactory) -> Pa
 
 @pytest.fixture(scope="session")
 def wavlm(save_model: SaveModel, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return the folder of a WavLM, whose layers hand a position bias along; not to be changed."""
+    """Return the folder of a WavLM, whose layers also return a position bias; not to be changed."""
     return save_model(tmp_path_factory.mktemp("models") / "wavlm", "wavlm", num_hidden_layers=3)
 
 

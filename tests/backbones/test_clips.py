@@ -59,7 +59,7 @@ def test_a_clip_has_the_statistics_of_its_row_bit_for_bit(dataset: Path, tmp_pat
 def test_a_recording_of_any_rate_has_the_statistics_of_its_row_bit_for_bit(
     dataset: Path, tmp_path: Path, rate: int
 ) -> None:
-    """Its length at the backbone's rate is no whole number: whoever resamples first cuts a sample elsewhere."""
+    """Its length at the backbone's rate is no whole number: resampling before cutting would cut one sample off."""
     for number, path in enumerate(sorted(dataset.rglob("*.flac"))):
         sound = np.random.default_rng(number).uniform(-0.9, 0.9, (int(rate * SECONDS[number % len(SECONDS)]) + 7, 2))
         soundfile.write(path, sound, rate)
@@ -181,7 +181,7 @@ def test_windows_pooled_are_the_statistics_of_all_their_frames(windows: tuple[np
 
 
 def test_windows_of_unlike_length_count_by_their_frames() -> None:
-    """By hand: the frames 0, 0, 0 and 4."""
+    """Worked out on paper for the frames 0, 0, 0 and 4."""
     pooled, n_frames = pool_windows(np.array([[[[0.0], [0.0]]], [[[4.0], [0.0]]]], dtype=np.float32), [3, 1])
     assert n_frames == 4
     np.testing.assert_allclose(pooled, [[[1.0], [np.sqrt(3)]]], rtol=1e-7)

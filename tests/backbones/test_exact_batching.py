@@ -79,7 +79,7 @@ def backbone(published: Published) -> Backbone:
 def test_a_batch_gives_what_every_clip_gives_alone(
     published: Published, backbone: Backbone, lengths: list[int]
 ) -> None:
-    """Issue 7: fast, and exact: nobody may see from an embedding what stood beside its clip."""
+    """Fault 7: fast, and exact: an embedding does not depend on the other clips of its batch."""
     pooled, counts = backbone.statistics([sound(n) for n in lengths])
     assert pooled.dtype == np.float32
     for n, found, n_frames in zip(lengths, pooled, counts, strict=True):

@@ -49,7 +49,7 @@ def test_what_is_no_list_of_layers_is_refused(text: str) -> None:
 
 
 def test_numbers_apart_are_not_one_number() -> None:
-    """Whoever forgets the commas of "1 2" must not get layer 12."""
+    """ "1 2" without a comma must not give layer 12."""
     with pytest.raises(ValueError, match="`layers` must be a range or a list"):
         parse_layers("1 2", 13)
 

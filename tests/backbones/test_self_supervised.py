@@ -1,4 +1,4 @@
-"""Frames and statistics against transformers used by hand: one clip at a time, hooks in place of its own recording."""
+"""Frames and statistics against plain transformers: one clip at a time, with hooks instead of its own hidden states."""
 
 import json
 import shutil
@@ -102,7 +102,7 @@ def test_clips_of_all_lengths_share_a_forward_pass(folder: Path) -> None:
     assert shapes == [(len(CLIPS), 64_000)]
 
 
-def test_a_batch_may_be_begun_before_the_last_one_is_fetched(folder: Path) -> None:
+def test_a_batch_may_be_started_before_the_last_one_is_fetched(folder: Path) -> None:
     backbone = load_backbone(family_of(folder), str(folder), precision="fp32")
     halves = (CLIPS[:3], CLIPS[3:])
     for wait, clips in zip([backbone.begin(clips) for clips in halves], halves, strict=True):
@@ -234,7 +234,7 @@ def test_a_model_in_the_hubs_cache_is_named_by_its_revision(
 
 
 def test_the_automatic_precision_is_named_in_the_identity(base: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A store made with "auto" must not be gone on with by a machine that computes otherwise."""
+    """A store made with "auto" must not be resumed on a machine that computes at another precision."""
     for abilities, precision in (({"avx512_bf16": True}, "bf16"), ({}, "fp32")):
         monkeypatch.setattr(torch.cpu, "get_capabilities", lambda abilities=abilities: abilities)
         assert load_backbone("wav2vec2", str(base), device="cpu").identity()["precision"] == precision
@@ -243,7 +243,7 @@ def test_the_automatic_precision_is_named_in_the_identity(base: Path, monkeypatc
 def test_a_batch_is_a_whole_power_of_two_of_seconds_whatever_is_free(
     base: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A run that goes on where another stopped has to plan the same batches."""
+    """A run that resumes another has to plan the same batches."""
     for free, seconds in ((1e3, 1), (8e6, 4), (1.2e7, 4), (1.4e7, 8), (1e15, 16)):
         monkeypatch.setattr("src.backbones.self_supervised.free_memory", lambda _, free=free: free)
         backbone = load_backbone("wav2vec2", str(base), device="cpu", precision="fp32")

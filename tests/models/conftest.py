@@ -1,4 +1,4 @@
-"""Embeddings drawn at random, and classifiers set so that they learn them in no time."""
+"""Random embeddings, and classifiers with settings that fit them quickly."""
 
 from collections.abc import Callable
 from typing import Any

@@ -1,4 +1,4 @@
-"""What every classifier promises, asked of each in the same words."""
+"""What every classifier must do, by the same tests for each."""
 
 import random
 from collections.abc import Callable
@@ -33,7 +33,7 @@ def test_bona_fide_scores_higher_and_separable_classes_have_no_error(make: Make,
     assert scores[val.labels == 1].min() > 0 > scores[val.labels == 0].max()
 
 
-def test_classes_that_do_not_differ_cannot_be_told_apart(make: Make, draw_table: DrawTable) -> None:
+def test_classes_that_do_not_differ_cannot_be_separated(make: Make, draw_table: DrawTable) -> None:
     classifier, test = make(), draw_table(1000, distance=0, seed=2)
     classifier.fit(draw_table(distance=0), draw_table(distance=0, seed=1))
     assert abs(np.corrcoef(test.labels, classifier.scores(test.vectors))[0, 1]) < 0.15
@@ -91,7 +91,7 @@ def test_same_seed_same_bytes_and_another_seed_others(name: str, make: Make, dra
         return classifier.scores(val.vectors).tobytes(), history.val_losses.tobytes()
 
     assert run(3) == run(3)
-    assert (run(3) == run(4)) == (name in ("svm", "lr")), "nothing in them is drawn by lot"
+    assert (run(3) == run(4)) == (name in ("svm", "lr")), "nothing in them is random"
 
 
 def test_scoring_twice_gives_the_same_bytes(make: Make, draw_table: DrawTable) -> None:
@@ -100,9 +100,7 @@ def test_scoring_twice_gives_the_same_bytes(make: Make, draw_table: DrawTable) -
     assert classifier.scores(test.vectors).tobytes() == classifier.scores(test.vectors).tobytes()
 
 
-def test_training_leaves_every_global_generator_alone_and_does_not_listen_to_it(
-    make: Make, draw_table: DrawTable
-) -> None:
+def test_training_neither_changes_nor_uses_a_global_generator(make: Make, draw_table: DrawTable) -> None:
     def state() -> tuple[Any, ...]:
         _, keys, *rest = np.random.get_state()  # noqa: NPY002
         return keys.tobytes(), rest, torch.get_rng_state().numpy().tobytes(), random.getstate()
@@ -121,7 +119,7 @@ def test_training_leaves_every_global_generator_alone_and_does_not_listen_to_it(
     assert results[0] == results[1]
 
 
-def test_the_history_has_one_value_an_epoch(name: str, make: Make, draw_table: DrawTable) -> None:
+def test_the_history_has_one_value_per_epoch(name: str, make: Make, draw_table: DrawTable) -> None:
     history = make().fit(draw_table(), draw_table(seed=1))
     curves = history.train_losses, history.val_losses, history.val_eers
     assert {curve.shape for curve in curves} == {(8 if name == "mlp" else 1,)}
@@ -146,9 +144,9 @@ def test_both_classes_weigh_the_same_however_many_clips_they_have(name: str, mak
     assert max(misses, false_alarms) < 0.5
 
 
-def test_a_number_that_never_varies_does_no_harm(make: Make, draw_table: DrawTable) -> None:
+def test_a_constant_feature_does_no_harm(make: Make, draw_table: DrawTable) -> None:
     tables = []
-    for drawn, little in ((draw_table(150), 0), (draw_table(seed=1), 1e-3)):  # what never varied may vary later
+    for drawn, little in ((draw_table(150), 0), (draw_table(seed=1), 1e-3)):  # constant in training, not later
         vectors = drawn.vectors.copy()
         vectors[:, 3] = 0.1
         vectors[:, 4] = little
@@ -160,7 +158,7 @@ def test_a_number_that_never_varies_does_no_harm(make: Make, draw_table: DrawTab
     assert history.best_eer < 0.4
 
 
-def test_level_and_offset_of_the_numbers_do_not_matter(name: str, make: Make, draw_table: DrawTable) -> None:
+def test_scale_and_offset_of_the_features_do_not_matter(name: str, make: Make, draw_table: DrawTable) -> None:
     scores = []
     for scale, offset in ((1, 0), (1024, 4096)):
         drawn = (draw_table(), draw_table(seed=1))

@@ -19,7 +19,7 @@ def make(seed: int = 7, **values: Any) -> Mlp:
 
 
 @pytest.mark.parametrize(("n_clips", "epochs"), [(50, 12), (50, 3), (16, 2)])
-def test_the_learning_rate_rises_to_its_peak_and_falls_to_nothing(
+def test_the_learning_rate_rises_to_its_peak_and_falls_to_almost_zero(
     draw_table: DrawTable, monkeypatch: pytest.MonkeyPatch, n_clips: int, epochs: int
 ) -> None:
     rates: list[float] = []
@@ -44,7 +44,7 @@ def test_the_learning_rate_rises_to_its_peak_and_falls_to_nothing(
 
 @pytest.fixture
 def scripted(monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[np.ndarray]]:
-    """Return a function that dictates what validation finds, and returns the scores that it was shown."""
+    """Return a function that sets the validation EERs and losses, and returns the scores that it was given."""
 
     def script(eers: list[float], losses: list[float] | None = None) -> list[np.ndarray]:
         shown: list[np.ndarray] = []
@@ -102,7 +102,7 @@ def test_training_keeps_the_best_epoch_and_stops_when_it_waited_long_enough(
 def test_validation_scores_are_those_of_the_vectors_as_they_came(
     draw_table: DrawTable, scripted: Callable[..., list[np.ndarray]]
 ) -> None:
-    """In training both tables are scaled once; a saved network scales what it is shown."""
+    """In training both tables are scaled once; a saved network scales its inputs."""
     val = draw_table(seed=1)
     for scaling in ("standard", "unit", "none"):
         shown = scripted([0.1])

@@ -1,4 +1,4 @@
-"""The perceptron takes every clip once an epoch, in batches cut anew, and blends clips and labels alike."""
+"""The MLP uses every clip once per epoch, in new batches each time, and blends clips and labels alike."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -22,7 +22,7 @@ def make(seed: int = 7, **values: Any) -> Mlp:
 
 @pytest.fixture
 def batches(monkeypatch: pytest.MonkeyPatch) -> list[np.ndarray]:
-    """Return the scaled vectors that the network is trained on, batch by batch, as training goes on."""
+    """Return the scaled vectors that the network is trained on, batch by batch."""
     seen: list[np.ndarray] = []
     forward = Network.forward
 
@@ -49,9 +49,7 @@ def test_batches_have_the_size_asked_for(
     assert [len(batch) for batch in batches] == 2 * sizes
 
 
-def test_every_epoch_takes_every_clip_once_in_batches_cut_anew(
-    draw_table: DrawTable, batches: list[np.ndarray]
-) -> None:
+def test_every_epoch_takes_every_clip_once_in_new_batches(draw_table: DrawTable, batches: list[np.ndarray]) -> None:
     """Fault 3: batches were cut once and never reshuffled."""
     train = draw_table(48)
     make(batch_size=16, epochs=3, scaling="none").fit(train, draw_table(seed=1))
@@ -72,7 +70,7 @@ def test_the_seed_decides_the_batches(draw_table: DrawTable, batches: list[np.nd
 
 @pytest.fixture
 def wanted(monkeypatch: pytest.MonkeyPatch) -> list[np.ndarray]:
-    """Return the labels that the network is to give, batch by batch, as training goes on."""
+    """Return the labels that the network is trained to give, batch by batch."""
     seen: list[np.ndarray] = []
     cross_entropy = mlp_model.binary_cross_entropy_with_logits
 
@@ -87,7 +85,7 @@ def wanted(monkeypatch: pytest.MonkeyPatch) -> list[np.ndarray]:
 def test_clips_and_labels_are_blended_in_the_same_shares(
     draw_table: DrawTable, batches: list[np.ndarray], wanted: list[np.ndarray]
 ) -> None:
-    """Embeddings that say their label and their number show which two were blended, and how."""
+    """Embeddings that hold their label and their number show which two were blended, and how."""
     train = draw_table(64)
     vectors = train.vectors.copy()
     vectors[:, 0] = train.labels

@@ -1,4 +1,4 @@
-"""What classifiers save runs no code when it is read, is whole or not there, and is refused when it is damaged."""
+"""What classifiers save runs no code when it is read, is complete or absent, and is refused when it is damaged."""
 
 import io
 import json

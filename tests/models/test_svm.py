@@ -17,7 +17,7 @@ KERNELS = [*RBF, {"kernel": "linear", "C": 0.1}]
 
 
 def draw_wide(draw_table: DrawTable, n: int = 300, **options: Any) -> EmbeddingTable:
-    """Return vectors whose numbers differ in level and spread."""
+    """Return vectors whose features differ in mean and deviation."""
     table = draw_table(n, dimension=40, **options)
     vectors = table.vectors * np.linspace(0.1, 20, 40) + np.linspace(-50, 50, 40)
     return replace(table, vectors=vectors.astype(np.float32))
@@ -149,7 +149,7 @@ def test_the_kernel_is_that_of_the_distances(draw_table: DrawTable) -> None:
 
 @pytest.fixture
 def free(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
-    """Return a function that says how many bytes of memory are available."""
+    """Return a function that sets how many bytes of memory are available."""
 
     def say(n_bytes: float) -> None:
         monkeypatch.setattr("psutil.virtual_memory", lambda: SimpleNamespace(available=n_bytes))
@@ -164,7 +164,7 @@ def test_products_of_the_same_vectors_are_computed_once(free: Callable[[float], 
     first = products.of(x)
     np.testing.assert_allclose(first, x @ x.T)
     assert products.of(x.copy()) is first, "the content counts"
-    assert not first.flags.writeable, "nobody spoils what others will use"
+    assert not first.flags.writeable, "products that are kept must not change"
     x[3, 1] += 1e-9
     assert products.of(x) is not first
 
@@ -202,7 +202,7 @@ def test_a_kernel_too_large_for_memory_is_refused_with_the_way_out(
 
 
 @pytest.mark.parametrize("kernel", ["rbf", "linear", "nystroem"])
-def test_the_svm_asks_no_global_generator(draw_table: DrawTable, kernel: str) -> None:
+def test_the_svm_uses_no_global_generator(draw_table: DrawTable, kernel: str) -> None:
     before = np.random.get_state()[1].tobytes(), np.random.get_state()[2:]  # noqa: NPY002
     fitted(draw_table(), draw_table(seed=1), kernel=kernel)
     assert (np.random.get_state()[1].tobytes(), np.random.get_state()[2:]) == before  # noqa: NPY002

@@ -1,4 +1,4 @@
-"""Flags arrive as what their annotations say; what a user can do wrong ends in one line, our own mistakes do not."""
+"""Flags are converted to their annotated types; bad input ends in one line and exit code 2, bugs of ours in code 1."""
 
 import errno
 import json
@@ -301,7 +301,7 @@ def test_parameters_are_named_as_flags(said: str, line: str, capsys: pytest.Capt
     assert capsys.readouterr().out == f"Note: {line}\n"
 
 
-def test_an_interruption_says_how_to_go_on() -> None:
+def test_an_interruption_says_how_to_resume() -> None:
     with pytest.raises(Exit, match=r"^Probe: stopped; run the same command again to resume\.$") as stop:
         failing(KeyboardInterrupt()).body(None)
     assert stop.value.code == 130
@@ -342,7 +342,7 @@ def test_help_explains_every_flag(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_a_flag_without_an_explanation_is_our_mistake() -> None:
     def task(c: Connection, mood: str = "") -> None:
-        """Take a flag that nobody explained."""
+        """Take a flag without help."""
 
     with pytest.raises(KeyError, match="mood"):
         command("Task")(task)

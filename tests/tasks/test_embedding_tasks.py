@@ -14,7 +14,7 @@ from tests.typed import run_fab
 def test_clips_in_no_split_are_counted_aloud(
     project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Fault 09, docs/faults.md: a person who came after the split is not passed over in silence."""
+    """Fault 09, docs/faults.md: clips of people who came after the split are reported."""
     command = "GenerateEmbeddings --dataset=datasets/corpus --backbone=lfcc"
     assert run_fab(command, project, monkeypatch) == 0
     assert "no split" not in capsys.readouterr().out

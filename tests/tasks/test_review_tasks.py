@@ -1,4 +1,4 @@
-"""The tasks that look back, as they are typed: what is printed is what was found, and a file is valid JSON."""
+"""The tasks that review runs, as they are typed: what is printed is what was found, and files are valid JSON."""
 
 import json
 from pathlib import Path

@@ -1,7 +1,7 @@
-"""Tested runs side by side, and whether the difference of two is established or chance.
+"""Tested runs side by side, and whether the difference of two is established or may be chance.
 
-Two runs are compared on the same clips, by the same draws of people (and spoof systems): the difference of their EERs,
-draw by draw, has an interval, and where it leaves out zero another draw of people would show the same winner.
+Two runs are compared on the same clips by a paired bootstrap: both are scored on the same draws of people (and spoof
+systems), so the difference of their EERs has an interval. It is established where that interval leaves out zero.
 """
 
 from collections.abc import Mapping
@@ -46,20 +46,20 @@ class Difference:
     first: str
     second: str
     difference: float
-    """EER of the first less that of the second."""
+    """EER of the first minus that of the second."""
     bounds: Interval
     n_people: int
     n_clips: int
 
     @property
     def is_established(self) -> bool:
-        """Whether the interval lies on the difference's side of zero, as a whole."""
+        """Whether the whole interval lies on the same side of zero as the difference."""
         return bool(self.difference > 0 < self.bounds.low or self.difference < 0 > self.bounds.high)
 
     def __str__(self) -> str:
         if np.isnan(self.bounds.low):
-            why = "of a single person" if self.n_people < 2 else "where every draw of people gives the same"
-            return f"{self.first} and {self.second}: {why}, no difference can be established."
+            why = "there is a single person" if self.n_people < 2 else "every bootstrap draw gives the same value"
+            return f"{self.first} and {self.second}: no difference can be established, as {why}."
         better, worse, low, high = self.second, self.first, self.bounds.low, self.bounds.high
         if self.difference <= 0:
             better, worse, low, high = self.first, self.second, 0.0 - high, 0.0 - low  # never -0.00
@@ -71,19 +71,19 @@ class Difference:
         return f"{words} (95 %: {100 * low:.2f} to {100 * high:.2f}; {counts}): the difference is {verdict}."
 
     def as_json(self) -> dict[str, Any]:
-        """Return the same for a file; bounds are None where nothing can be said."""
+        """Return the same for a file; bounds are None where they are unknown."""
         bounds = {name: None if np.isnan(bound) else bound for name, bound in asdict(self.bounds).items()}
         return {**asdict(self), "bounds": bounds, "established": self.is_established, "in_words": str(self)}
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """Runs, and what can be said of each pair."""
+    """Tested runs and the difference of each pair."""
 
     runs: list[TestedRun]
     differences: list[Difference]
     other_clips: list[tuple[str, str]]
-    """Pairs that were tested on different clips, which says nothing of their difference."""
+    """Pairs that were tested on different clips, and so cannot be compared."""
 
     def __str__(self) -> str:
         lines = [_table(self.runs), "", *map(str, self.differences)]
@@ -93,7 +93,7 @@ class Comparison:
         ]
         if len(self.differences) > 1:
             lines.append(
-                f"Of pairs that do not differ chance calls one in 20 established; compared here: "
+                f"By chance, one in 20 pairs that do not differ is called established; compared here: "
                 f"{len(self.differences)} pairs."
             )
         return "\n".join(lines)
@@ -122,7 +122,7 @@ def compare_runs(names: str, *, root: Path) -> Comparison:
     ValueError
         When fewer than two runs are named, or one twice.
     FileNotFoundError
-        When one is not there, or was not tested.
+        When one is missing, or was not tested.
     """
     wanted = [name.strip().strip("/") for name in names.split(",") if name.strip()]
     if len(wanted) < 2:
@@ -158,7 +158,7 @@ def read_tested_run(name: RunName, root: Path) -> TestedRun:
 
 
 def _digest_of_test(folder: Path) -> str | None:
-    """Return what tells the corpus of a test from others of the same name: the digest of its recordings, if noted."""
+    """Return the digest of the recordings of a test's corpus, if noted: names alone do not identify a corpus."""
     origin = read_record(folder / TEST_PROVENANCE) if (folder / TEST_PROVENANCE).is_file() else {}
     for splits in origin.get("data", {}).values():
         tested = splits.get(TEST) if isinstance(splits, Mapping) else None
@@ -192,7 +192,7 @@ def _shown(run: TestedRun) -> dict[str, Any]:
 
 
 def _table(runs: list[TestedRun]) -> str:
-    """Lay the runs out, the lowest EER first."""
+    """Return the runs as a table, the lowest EER first."""
     context_keys = ("corpus", "backbone", "layer", "pooling", "classifier")
     others = [metric for metric in shown_in("comparison") if metric.key != "eer"]
     titles = ["run", *context_keys, METRICS["eer"].title, "95 %", *(metric.title for metric in others)]

@@ -1,9 +1,9 @@
 """One evaluator for all models: a finished run and a split in, scores, metrics and pictures out.
 
-Calibration and threshold are the validation's, so the scores are log-likelihood ratios as far as validation can tell.
-Every metric has an interval over people, and is given for each gender, spoof system and duration. People whose clips
-chose the weights may not judge them: a downstream_test of the same corpus, or of one derived from it, that holds one of
-them is refused; any other test says how many it holds. Nothing here chooses anything.
+Scores are log-likelihood ratios by the calibration, and decisions are made at the threshold, that the run got from its
+validation data; nothing is fitted here. Every metric has an interval over people, and is given for each gender, spoof
+system and duration. A downstream_test of the run's corpus, or of one derived from it, is refused when it holds people
+of the run's training or validation; any other test says how many it holds.
 
 The results of the usual test (the run's corpus, downstream_test, all genders) lie in the run folder itself, those of
 any other test in a folder of their own inside it.
@@ -51,17 +51,17 @@ class Verdict:
     metrics: dict[str, Metric]
     about: dict[str, Any]
     n_known: int
-    """People of the split whose names stood in training or validation."""
+    """People of the split whose names are in training or validation."""
     is_own_corpus: bool = True
 
     @property
     def note_on_people(self) -> str:
-        """What a reader must know of people whose names stood in training."""
+        """What a reader must know of people whose names are in training or validation."""
         if self.is_own_corpus:
-            return f"{self.n_known} of these people were in training or validation: this is no test."
+            return f"{self.n_known} of these people were in training or validation: this is no independent test."
         return (
-            f"{self.n_known} of these people have names that stood in training or validation, of another corpus: "
-            "if they are the same people, this is no test."
+            f"{self.n_known} of these people have names that are in training or validation, of another corpus: "
+            "if they are the same people, this is no independent test."
         )
 
 
@@ -84,7 +84,7 @@ def evaluate_run(
     Raises
     ------
     ValueError
-        When the clips cannot judge the run: of one class, of another model, changed, or of people whom it learned from.
+        When the clips cannot test the run: they are of one class, another model, or people of its training, or changed.
     """
     started = now()
     trained = read_trained(root, name)
@@ -93,8 +93,8 @@ def evaluate_run(
     scores = trained.scores(clips.table)
     trials = Trials(clips.table.labels, clips.table.speakers, clips.table.systems)
     metrics = evaluate_with_intervals(trials, scores, trained.threshold)
-    if said := doubt(trials.labels, scores):
-        warnings.warn(said, stacklevel=2)
+    if reason := doubt(trials.labels, scores):
+        warnings.warn(reason, stacklevel=2)
     about = {
         "corpus": clips.dataset.name,
         "path": clips.noted_path,
@@ -151,7 +151,7 @@ def bounds_of(metrics: Mapping[str, Metric]) -> dict[str, tuple[float, float]]:
 
 
 def _durations(dataset: Path, table: ClipTable) -> np.ndarray:
-    """Return the durations of clips in s, shape (n,); NaN where nobody measured them."""
+    """Return the durations of clips in s, shape (n,); NaN where they were not measured."""
     files = read_files(dataset) if (dataset / FILES_TABLE).is_file() else pd.DataFrame()
     if "duration" not in files:
         return np.full(len(table), np.nan)

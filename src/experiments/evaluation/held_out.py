@@ -1,7 +1,7 @@
-"""The clips that a run is tested on, checked: of which corpus, and of people whom the run did not learn from.
+"""The clips that a run is tested on, checked: of which corpus, and of people whom the run was not trained on.
 
-People whose clips chose the weights may not judge them. They are the same people within a corpus, and between a corpus
-and those derived from it; elsewhere equal names are told and prove nothing.
+People of training and validation may not be in the test. Equal names mean the same person within a corpus and between a
+corpus and those derived from it; elsewhere they are only reported.
 """
 
 from collections.abc import Mapping
@@ -33,7 +33,7 @@ USUAL = HeldOut()
 
 @dataclass(frozen=True)
 class HeldOutClips:
-    """The clips of a test, and how they stand to those that the run learned from."""
+    """The clips of a test, and how they relate to those that the run was trained on."""
 
     dataset: Path
     noted_path: str
@@ -41,11 +41,11 @@ class HeldOutClips:
     table: ClipTable
     origin: Mapping[str, Any]
     digest: str | None
-    """Of the recordings of the corpus's training split, by which a corpus is known; None where it has none."""
+    """Of the recordings of the corpus's training split, which identifies a corpus; None where it has none."""
     is_own_corpus: bool
     """Whether the run was trained on this corpus."""
     n_known: int
-    """People of whom clips of that name were in training or validation."""
+    """People whose names are in training or validation."""
 
     def folder_name(self, test: HeldOut) -> str:
         """Return where results lie within the run's folder: in itself for the usual test, else in one of their own."""
@@ -58,7 +58,7 @@ class HeldOutClips:
 
 
 def read_held_out(trained: Trained, test: HeldOut, root: Path) -> HeldOutClips:
-    """Return the clips of a test, checked; refuse those that cannot judge the run."""
+    """Return the clips of a test, checked; refuse those that cannot test the run."""
     dataset = test.dataset or trained.recipe.dataset
     opened = trained.open(dataset, root)
     opened.check(test.split)

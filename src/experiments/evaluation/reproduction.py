@@ -1,8 +1,8 @@
-"""A run repeated from what it left behind: do its scores come out again?
+"""A run trained again from its files: does it give the same scores?
 
 The same data, hyperparameters, seed and number of threads, in the folder `reproduction` inside the run. On the same
-machine and versions the scores agree to the last bit; elsewhere it is said how far they lie apart, and in what the
-circumstances differ.
+machine and versions the scores agree to the last bit; elsewhere the result says how far they differ, and what has
+changed in code, versions and machine.
 """
 
 import shutil
@@ -57,17 +57,17 @@ class Agreement:
         if np.isinf(self.largest_difference):
             return f"{self.what}: {self.n} before, another number now"
         eers = "" if self.eers is None else f"; EER {self.eers[0]:.2%} before, {self.eers[1]:.2%} now"
-        return f"{self.what}: up to {self.largest_difference:.3g} apart, of {self.n}{eers}"
+        return f"{self.what}: {self.n} differ by up to {self.largest_difference:.3g}{eers}"
 
 
 @dataclass(frozen=True)
 class Reproduction:
-    """What came out of repeating a run."""
+    """The result of repeating a run."""
 
     folder: Path
     agreements: list[Agreement]
     circumstances: list[str]
-    """What is not as it was, in words."""
+    """What differs in code, versions and machine, in words."""
 
     @property
     def is_exact(self) -> bool:
@@ -77,7 +77,7 @@ class Reproduction:
     def __str__(self) -> str:
         verdict = "Reproduced bit for bit." if self.is_exact else "Not reproduced bit for bit."
         unchanged = ["Code, versions and machine are the same."]
-        differing = [f"Not as it was: {line}" for line in self.circumstances] or unchanged
+        differing = [f"Changed: {line}" for line in self.circumstances] or unchanged
         return "\n".join([*map(str, self.agreements), *differing, f"{verdict} {self.folder}"])
 
 
@@ -107,10 +107,10 @@ def reproduce_run(name: RunName, *, root: Path, dataset: Path | None = None) -> 
     data = read_training_data(opened)
     for split, origin in data.origins.items():
         _require_same_data(trained, split, trained.origin(split), origin)
-    tested = _read_test(trained, opened)  # refused, if at all, before anything is trained
+    tested = _read_test(trained, opened)  # errors come before anything is trained
     again, agreements = _train_again(trained, data, root)
     agreements += _compare_test(again, tested)
-    if not agreements:  # of a study that kept no weights of it
+    if not agreements:  # an untested run whose weights its study dropped
         agreements.append(_compare_metrics(trained.metrics, again.metrics))
     agreements.append(_compare_losses(read_array(trained.folder / VAL_LOSSES), again.folder))
     now_here = describe_origin(seed=trained.recipe.seed, data={}, started=started)
@@ -135,7 +135,7 @@ def _train_again(trained: Trained, data: TrainingData, root: Path) -> tuple[Trai
     folder.mkdir()
     with limited_threads(_threads_of(trained.provenance)):
         train_run(trained.recipe, data, folder, watch=lambda epoch, _: pruned and epoch + 1 == n_epochs)
-        if not trained.is_calibrated:  # of an earlier version, whose scores are as the classifier gives them
+        if not trained.is_calibrated:  # of an earlier version, which has raw scores
             (folder / CALIBRATION).unlink()
         again = read_trained_folder(folder, root, trained.recipe.dataset)
         return again, _compare_scores(trained, again, data.val)
@@ -146,13 +146,13 @@ def _require_same_data(trained: Trained, split: str, before: Mapping[str, Any], 
     if changed:
         kind = trained.recipe.input.kind
         raise ValueError(
-            f"The {kind} of {split} are not those that {trained.folder} was made from (other {', '.join(changed)}): "
-            f"bring back that split and those {kind}, or train anew."
+            f"The {kind} of {split} are not those that {trained.folder} was made from (different "
+            f"{', '.join(changed)}): restore that split and those {kind}, or train again."
         )
 
 
 def _compare_scores(trained: Trained, again: Trained, val: ClipTable) -> list[Agreement]:
-    """Compare the scores of validation clips, where the run's weights are still there."""
+    """Compare the scores of validation clips, if the run still has its weights."""
     if not trained.has_weights:
         return []
     return [_agreement("validation scores", val.labels, trained.scores(val), again.scores(val))]
@@ -202,7 +202,7 @@ def _compare_losses(before: np.ndarray, folder: Path) -> Agreement:
 
 
 def _compare_metrics(before: Mapping[str, Any], after: Mapping[str, Any]) -> Agreement:
-    """Compare the numbers that validation found."""
+    """Compare the validation metrics."""
     names = [name for name, value in before.items() if isinstance(value, int | float)]
     numbers = (np.array([found.get(name, np.inf) for name in names], dtype=float) for found in (before, after))
     eers = (before["eer"], after["eer"])
@@ -219,7 +219,7 @@ def _largest_difference(before: np.ndarray, after: np.ndarray) -> float:
 
 
 def _differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
-    """Say in what code, versions and machine differ."""
+    """List the differences in code, versions and machine."""
     named = {"code": (before["code"], after["code"]), "Python": (before["python"], after["python"])}
     for package in sorted({*before["packages"], *after["packages"]}):
         named[package] = (before["packages"].get(package, "none"), after["packages"].get(package, "none"))

@@ -1,4 +1,4 @@
-"""What a tested run offers to whoever looks at it again: which one is newest, where it stumbles, what it got wrong."""
+"""Results of tested runs: the newest, rates by group, the worst errors, and a table of all."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -21,7 +21,7 @@ def names_of_tested_runs(root: Path) -> list[str]:
     Raises
     ------
     FileNotFoundError
-        When there is none; the line says what makes one.
+        When there is none; the message says what makes one.
     """
     tested = [(name.folder(root) / TEST_RESULTS, str(name)) for name in all_runs_in(root)]
     found = [(path, name) for path, name in tested if path.is_file()]

@@ -1,4 +1,4 @@
-"""What a model eats, read and checked: one file for each kind, and one row of the table below."""
+"""The inputs of models, read and checked: each kind is one file and one row of the table below."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -9,7 +9,7 @@ from src.utils.registry import lookup
 INPUTS = {"embeddings": "src.experiments.inputs.embeddings:Embeddings"}
 """Kind of input -> "module:class"."""
 FIRST_EDITION = "embeddings"
-"""The kind of runs that name none."""
+"""The kind of input of runs that name none."""
 
 __all__ = ["INPUTS", "Input", "input_class", "input_of"]
 

@@ -1,8 +1,8 @@
-"""What models eat, behind one seam: embeddings of a store, and later waveforms, or scores of other runs.
+"""The inputs of models behind one contract: embeddings of a store, and later waveforms, or scores of other runs.
 
-An `Input` is a frozen record that says what is eaten: it is part of a run's recipe and stands in its JSON. Opened on a
-corpus it becomes an `OpenInput`, the one handle through which trainer, tuner and evaluator read tables of clips; none
-of them knows what kind it is.
+An `Input` is a frozen record that says what a model is given: it is part of a run's recipe and stands in its JSON.
+Opened on a corpus it becomes an `OpenInput`, through which trainer, tuner and evaluator read tables of clips, whatever
+the kind of input.
 """
 
 from collections.abc import Hashable, Mapping
@@ -33,7 +33,7 @@ class OpenInput(Protocol):
         """The folder of the corpus as provenance keeps it: relative to the project where it lies inside."""
 
     def check(self, *splits: str) -> None:
-        """Raise ValueError when the splits cannot be read as one, or what they were made from has changed since."""
+        """Raise ValueError when the splits do not fit together, or their recordings have changed since."""
 
     def read(self, split: str, gender: str | None = None) -> ClipTable:
         """Return the clips of a split, or those of one gender (F or M)."""
@@ -42,7 +42,7 @@ class OpenInput(Protocol):
         """Return what a run notes about the split in its provenance: models and digests, JSON."""
 
     def identity(self, *splits: str) -> dict[str, dict[str, Any]]:
-        """Return, split by split, what tells these data from any others, JSON."""
+        """Return, split by split, what identifies these data, JSON."""
 
     def suggest(self, trial: "optuna.Trial") -> "Input":
         """Let a trial of a study choose what the input leaves open."""
@@ -52,7 +52,7 @@ class OpenInput(Protocol):
 
 
 class Input(Hashable, Protocol):
-    """What a model eats: a frozen record, JSON both ways."""
+    """What a model is given: a frozen record that JSON can hold."""
 
     kind: ClassVar[str]
     """The name of this kind, which the `takes` of a model names."""
@@ -81,7 +81,7 @@ class Input(Hashable, Protocol):
 
 @dataclass(frozen=True)
 class TrainingData:
-    """Clips to learn from and to choose by, and where they come from."""
+    """The clips of training and validation, and where they come from."""
 
     train: ClipTable
     val: ClipTable
@@ -93,7 +93,7 @@ class TrainingData:
     """The folder of the corpus, as provenance keeps it."""
 
     def people(self) -> dict[str, list[str]]:
-        """Return the people whose clips a model learns from or is chosen by, split by split."""
+        """Return the people of training and validation, split by split."""
         return {TRAIN: self.train.people(), VAL: self.val.people()}
 
 

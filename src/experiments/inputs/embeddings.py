@@ -1,7 +1,7 @@
 """Embeddings as the input of a model: one layer of a backbone's store, checked against split and recordings.
 
 What a store was computed from may have changed since: another split, other recordings under the same names, another
-model. Each is refused in a line that says what to do.
+model. Each is an error that says what to do.
 """
 
 from collections.abc import Mapping, Sequence
@@ -132,7 +132,7 @@ class OpenEmbeddings:
         return meta
 
     def identity(self, *splits: str) -> dict[str, dict[str, Any]]:
-        """Return, split by split, what tells these embeddings from any others: model, precision, recordings, split."""
+        """Return, split by split, what identifies these embeddings: model, precision, recordings, split."""
         origins = {split: self.origin(split) for split in splits}
         return {split: {key: meta[key] for key in IDENTITY} for split, meta in origins.items()}
 
@@ -165,7 +165,7 @@ class OpenEmbeddings:
 
 
 def _require_one_store(one: str, of_one: Mapping[str, Any], other: str, of_other: Mapping[str, Any]) -> None:
-    """Raise ValueError when two splits hold different layers: the last layer of one would not be that of the other."""
+    """Raise ValueError when two splits hold different layers: "the last layer" would mean two."""
     there = [describe_layers(meta["layers"]) for meta in (of_one, of_other)]
     if there[0] != there[1]:
         raise ValueError(

@@ -1,6 +1,6 @@
-"""Everything in `runs/`, for people who review it: what is finished, what broke, what never ended.
+"""What lies in `runs/`, sorted for review: runs, studies, comparisons of layers, and anything else.
 
-Runs are handed out one by one, so that the pictures of hundreds need not be in memory together.
+Only names are listed: runs are read one by one, so that the pictures of hundreds are never in memory together.
 """
 
 import re
@@ -25,11 +25,11 @@ class Contents:
     studies: tuple[StudyName, ...]
     comparisons: tuple[Path, ...]
     foreign: tuple[str, ...]
-    """Names of what is none of these."""
+    """Names of everything else."""
 
 
 def contents_of(root: Path) -> Contents:
-    """Sort what lies in `runs/` by its names; hidden files are passed over."""
+    """Sort what lies in `runs/` by its names; hidden files are ignored."""
     parent = runs_folder(root)
     there = {folder.name for folder in folders(parent)}
     runs = tuple(run for run in single_runs_in(root) if str(run) in there)
@@ -42,7 +42,7 @@ def contents_of(root: Path) -> Contents:
 
 
 def read_comparison(folder: Path) -> LayerComparison:
-    """Read a comparison of layers; never raises on account of what lies in the folder."""
+    """Read a comparison of layers; never raises, whatever lies in the folder."""
     problems: list[str] = []
     inputs = read_object(folder / "layers.json", problems)
     layers = tuple(_layers(folder / "layers.csv", problems))

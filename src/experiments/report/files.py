@@ -1,7 +1,7 @@
-"""Files of unknown state, read for a review: the answer is what could be read, and a word on what could not.
+"""Reads files of unknown state for a review: returns what can be read, and lists what cannot.
 
-A review looks at folders that a kill, a full disk or a person has left behind. So nothing here raises on account of
-content: problems are added to a list, each in one line that names the file within its folder.
+A review looks at folders after kills, full disks and manual edits. So nothing here raises because of a file's content:
+problems are added to a list, each in one line that names the file within its folder.
 """
 
 import csv
@@ -37,7 +37,7 @@ def read_object(path: Path, problems: list[str], *, required: bool = True) -> di
 
 
 def read_pictures(folder: Path, names: tuple[str, ...], problems: list[str]) -> tuple[Picture, ...]:
-    """Return those of the named PNG files that are there and whole."""
+    """Return those of the named PNG files that exist and are not damaged."""
     pictures = []
     for name in names:
         if not exists(folder / name):
@@ -81,7 +81,7 @@ def _checked_rows(lines: Iterator[str], columns: tuple[str, ...], required: int)
 
 
 def metrics_of(record: dict[str, Any]) -> Metrics:
-    """Return what in a record is a metric: a number, or a value with bounds.
+    """Return the metrics in a record: each a number, or a value with bounds.
 
     >>> metrics_of({"eer": {"value": 0.1, "low": 0.05, "high": None}, "auc": 0.9, "split": "val", "pruned": True})
     {'eer': Estimate(value=0.1, low=0.05, high=None), 'auc': Estimate(value=0.9, low=None, high=None)}
@@ -123,7 +123,7 @@ def as_number(text: str) -> float | None:
 
 
 def exists(path: Path) -> bool:
-    """Tell whether there is a file that we may look at."""
+    """Tell whether a file exists; False where that cannot be found out."""
     try:
         return path.is_file()
     except (OSError, ValueError):  # ValueError: a NUL in a name that came from a file
@@ -131,7 +131,7 @@ def exists(path: Path) -> bool:
 
 
 def folders(parent: Path) -> list[Path]:
-    """Return the folders in a folder, in no order that means anything; none where it cannot be read."""
+    """Return the folders in a folder, sorted by path; none where it cannot be read."""
     try:
         return sorted(path for path in parent.iterdir() if path.is_dir())
     except OSError:

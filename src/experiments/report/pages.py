@@ -1,7 +1,7 @@
 """The pages of a review, written into `runs/`: `index.html`, and a `report.html` in every run and study.
 
-A page whose content is as it was is not written again. The slices of a study, the only pictures that are drawn here,
-are drawn when anything else on its page has changed: the page carries the digest of all that.
+A page whose content has not changed is not written again. The slices of a study, the only pictures that are drawn here,
+are drawn only when anything else on its page has changed: the page holds a digest of that.
 """
 
 import io
@@ -30,7 +30,7 @@ _HEAD_BYTES = 4096
 
 
 def report_runs(root: Path) -> Path:
-    """Write a page for everything in `<root>/runs` and return that of all of it.
+    """Write a page for everything in `<root>/runs`, and an index.
 
     Parameters
     ----------
@@ -91,7 +91,7 @@ def _draw_slices(opened: "optuna.Study", study: Study, problems: list[str]) -> t
         content = io.BytesIO()
         try:
             slice_figure(opened, name).savefig(content, format="png", dpi=SLICE_DPI)
-        except Exception as error:  # what a journal holds may be beyond Optuna's drawing
+        except Exception as error:  # Optuna cannot draw everything that a journal may hold
             problems.append(f"no slice of {name} can be drawn ({error})")
             continue
         slices.append(parse_picture(name, content.getvalue()))
@@ -107,7 +107,7 @@ def _is_made_from(page: Path, digest: str) -> bool:
 
 
 def _write(path: Path, page: str) -> None:
-    """Write a page, unless it is there already; where it may not be written, say so and go on."""
+    """Write a page, unless it is unchanged; warn where it may not be written."""
     try:
         if not path.is_file() or path.read_bytes() != page.encode():
             write_text(path, page)

@@ -1,4 +1,4 @@
-"""A run folder, whole or broken, becomes the record that its page shows; its tests with it."""
+"""Reads a run folder, complete or broken, and its tests into the record that its page shows."""
 
 import os
 from collections.abc import Mapping
@@ -22,6 +22,7 @@ from src.experiments.report.files import (
 from src.experiments.runs.artefacts import (
     CALIBRATION,
     HYPERPARAMETERS,
+    LOSS_PLOT,
     METRICS,
     PROVENANCE,
     SCORES,
@@ -34,7 +35,7 @@ from src.models import CLASSIFIERS, classifier_class
 from src.utils.labels import BONAFIDE, LABEL_NAMES
 from src.visualize.pages.records import Clip, Metrics, Outcome, Run
 
-TRAINING_PICTURES = ("loss_plot.png",)
+TRAINING_PICTURES = (LOSS_PLOT,)
 TEST_PICTURES = ("det_curve.png", "roc_curve.png", "score_histogram.png", "confusion_matrix.png")
 SCORE_COLUMNS = ("file", "label", "score", "speaker", "system")
 MOST_WRONG = 20
@@ -42,7 +43,7 @@ PAGE = "report.html"
 
 
 def read_run(name: RunName, root: Path, best: int | None = None) -> Run:
-    """Read a run folder; never raises on account of what lies in it.
+    """Read a run folder; never raises, whatever lies in it.
 
     Parameters
     ----------
@@ -91,7 +92,7 @@ def url_of(name: RunName | StudyName) -> str:
 
 
 def _has_weights(folder: Path, inputs: Mapping[str, Any]) -> bool:
-    """Tell whether what a run learned is there; unknown kinds of models count as if it were."""
+    """Tell whether a run has its weights; runs of unknown classifiers count as having them."""
     classifier = inputs.get("classifier")
     if not isinstance(classifier, str) or classifier not in CLASSIFIERS:
         return True
@@ -99,7 +100,7 @@ def _has_weights(folder: Path, inputs: Mapping[str, Any]) -> bool:
 
 
 def _has_one_epoch(run: Path) -> bool:
-    """Tell whether a run was trained for one epoch, or in one go: a curve of one point shows nothing."""
+    """Tell whether a run has one epoch only: a curve of one point shows nothing."""
     try:
         return len(np.atleast_1d(np.load(run / "val_eers.npy", allow_pickle=False))) == 1
     except (OSError, ValueError, EOFError):

@@ -1,7 +1,7 @@
-"""A study folder, whole or broken, becomes the record that its page shows, and its trials become Optuna's study.
+"""Reads a study folder, complete or broken, into the record that its page shows, and its trials into Optuna's study.
 
-Trials are read from the study's journal, or from the storage that `study.json` names. Where that cannot be read, the
-run folders tell what they know. Nothing is written: a study may be under way while it is looked at.
+Trials are read from the study's journal, or from the storage that `study.json` names. Where that cannot be read, they
+are taken from the run folders. Nothing is written: a study may be running while it is read.
 """
 
 import os
@@ -48,7 +48,7 @@ class StudyNotes:
 
 
 def read_notes(name: StudyName, root: Path) -> StudyNotes:
-    """Read the small files of a study folder; never raises on account of what lies in it."""
+    """Read the small files of a study folder; never raises, whatever lies in it."""
     problems: list[str] = []
     folder = name.folder(root)
     search = read_object(folder / STUDY, problems)

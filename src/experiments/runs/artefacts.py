@@ -1,6 +1,6 @@
 """What lies in a run folder: the names of its files, and how they are written and read.
 
-The file written last says that the rest is whole: `metrics.json` of a training, `test_results.json` of a test.
+The file written last marks the rest as complete: `metrics.json` of a training, `test_results.json` of a test.
 """
 
 from pathlib import Path
@@ -19,7 +19,7 @@ CALIBRATION, LOSS_PLOT = "calibration.json", "loss_plot.png"
 TEST_RESULTS, TEST_PROVENANCE, SCORES = "test_results.json", "test_provenance.json", "scores.csv"
 BEST = "best_hyperparameters.json"
 TESTS_PREFIX = "test"
-"""How the folders of tests on other data begin, within a run's folder; a dash follows."""
+"""Prefix of the folders of tests on other data, within a run's folder; a dash follows."""
 PICTURE_DPI = 150
 
 
@@ -40,7 +40,7 @@ def read_array(path: Path) -> np.ndarray:
     Raises
     ------
     ValueError
-        When the file is not there or damaged.
+        When the file is missing or damaged.
     """
     try:
         return np.asarray(np.load(path, allow_pickle=False))
@@ -50,7 +50,7 @@ def read_array(path: Path) -> np.ndarray:
 
 
 def read_scores(run: Path) -> "pd.DataFrame":
-    """Read `scores.csv` of a tested run: every column text as it was written, but the score, which is exact.
+    """Read `scores.csv` of a tested run: all columns as text, but for the score, a float of the exact value written.
 
     Raises
     ------

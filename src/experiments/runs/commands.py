@@ -1,4 +1,4 @@
-"""The commands that continue from a run: every error and page that lacks something says how to get it.
+"""The commands that follow on from a run, for errors and pages that say what to do next.
 
 They can be pasted into a shell as they are, wherever the corpus lies.
 """
@@ -25,8 +25,8 @@ def corpus_of(inputs: Mapping[str, Any], provenance: Mapping[str, Any]) -> str:
     return path if isinstance(path, str) and path else f"datasets/{inputs.get('corpus', 'CORPUS')}"
 
 
-def how_to_train_again(inputs: Mapping[str, Any], hyperparameters: Path, corpus: str = "") -> str:
-    """Return the command that trains a run with these inputs again, by the file that holds them.
+def how_to_train_again(inputs: Mapping[str, Any], hyperparameters: Path, corpus: str | None = None) -> str:
+    """Return the command that trains a run again from the file that holds its inputs.
 
     >>> inputs = {"corpus": "mini", "backbone": "lfcc", "classifier": "svm", "seed": 7}
     >>> how_to_train_again(inputs, Path("h.json"))
@@ -58,7 +58,7 @@ def how_to_resume(study: StudyName, dataset: str, inputs: Mapping[str, Any]) -> 
 
 
 def next_command(name: RunName, inputs: Mapping[str, Any], corpus: str, *, finished: bool) -> str:
-    """Return the command that tests a finished run, or that makes an unfinished one anew.
+    """Return the command that tests a finished run, or trains an unfinished one again.
 
     >>> next_command(RunName.parse("run3"), {"backbone": "lfcc", "classifier": "svm"}, "datasets/a b", finished=False)
     "fab TrainModel --dataset='datasets/a b' --backbone=lfcc --classifier=svm"

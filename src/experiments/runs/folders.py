@@ -1,7 +1,7 @@
 """Run folders: numbered by exclusive creation, and found by name.
 
-Making a folder fails when it is there, whoever made it: of two processes that reach for a number one gets it and the
-other takes the next. Counting folders instead would give one number twice.
+Making a folder fails if it exists: of two processes that try the same number, one gets it and the other takes the next.
+Counting folders instead could give both the same number.
 """
 
 from collections.abc import Iterator
@@ -18,7 +18,7 @@ from src.utils.paths import runs_folder
 
 
 def new_numbered_folder(parent: Path, prefix: str, *, above: int | None = None) -> Path:
-    """Make the folder `<parent>/<prefix><n>`, n above all that are there and above `above`, for this caller alone."""
+    """Make the folder `<parent>/<prefix><n>`, with n above `above` and all existing numbers, for this caller alone."""
     parent.mkdir(parents=True, exist_ok=True)
     number = max([-1 if above is None else above, *existing_numbers(parent, prefix)]) + 1
     while True:
@@ -33,7 +33,7 @@ def new_numbered_folder(parent: Path, prefix: str, *, above: int | None = None) 
 
 @contextmanager
 def alone(folder: Path) -> Iterator[None]:
-    """Hold a folder that is worked on for a long time for this process.
+    """Lock a folder for this process while it works there.
 
     Raises
     ------
@@ -53,7 +53,7 @@ def find_study(root: Path, study: StudyName) -> Path:
     Raises
     ------
     FileNotFoundError
-        When there is none of that name; the line lists those there are.
+        When there is none of that name; the message lists the existing ones.
     """
     folder = study.folder(root)
     if not folder.is_dir():
@@ -78,7 +78,7 @@ def find_run(root: Path, name: RunName) -> Path:
         name = _best_run(name.study, root)
         if not name.folder(root).is_dir():
             best = read_record(parent / BEST, "best_hyperparameters")
-            again = how_to_train_again(best["best_hyperparameters"], parent / BEST, best.get("dataset", ""))
+            again = how_to_train_again(best["best_hyperparameters"], parent / BEST, best.get("dataset"))
             raise FileNotFoundError(
                 f"The best trial of {parent}, run {name.number}, is not here: test it on the machine that trained "
                 f"it, or train it here with {again}."

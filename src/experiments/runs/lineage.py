@@ -23,7 +23,7 @@ def describe_corpus(path: str, digest: str | None) -> dict[str, Any]:
     path : str
         As its user gave it, relative to the project where it lies inside.
     digest : str, optional
-        Of the recordings that the run learned from.
+        Of the recordings that the run was trained on.
     """
     return {"path": path, "digest": digest}
 
@@ -61,7 +61,7 @@ def is_same_corpus(
 
 
 def first_source(dataset: Path) -> Path:
-    """Return the corpus that a derived corpus was made from in the end; a corpus that was not derived is its own."""
+    """Return the original corpus behind a derived one; an original corpus is its own."""
     seen = []
     while (dataset / DERIVED_FROM).is_file() and dataset not in seen:
         seen.append(dataset)

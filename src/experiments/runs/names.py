@@ -48,7 +48,7 @@ class StudyName:
         return f"{studies_prefix(self.classifier)}{self.number}"
 
     def folder(self, root: Path) -> Path:
-        """Return the folder of the study, whether it is there or not."""
+        """Return the folder of the study, whether it exists or not."""
         return runs_folder(root) / str(self)
 
     def run(self, number: int | None = None) -> "RunName":
@@ -105,7 +105,7 @@ class RunName:
         return "/".join(filter(None, [str(self.study or ""), own]))
 
     def folder(self, root: Path) -> Path:
-        """Return the folder of the run, whether it is there or not; of a study's best trial, that of the study."""
+        """Return the folder of the run, whether it exists or not; for a study's best trial, that of the study."""
         return runs_folder(root) / str(self)
 
 
@@ -119,7 +119,7 @@ def studies_prefix(classifier: str) -> str:
 
 
 def existing_numbers(parent: Path, prefix: str) -> list[int]:
-    """Return the numbers n for which the folder `<parent>/<prefix><n>` is there, ascending."""
+    """Return the numbers n of the existing folders `<parent>/<prefix><n>`, ascending."""
     if not parent.is_dir():
         return []
     matches = (re.fullmatch(re.escape(prefix) + _NUMBER, path.name) for path in parent.iterdir())

@@ -70,8 +70,7 @@ def now() -> str:
 def code_version(code: Path = CODE) -> str:
     """Return the commit of the folder that the code lies in, with `+changes` when files there differ from it.
 
-    Where the code is no part of a git checkout, or only lies inside a checkout of something else that does not track
-    it, its version is unknown.
+    The version is unknown where git does not track the code, be it inside the checkout of something else.
     """
     try:
         if not _git(code, "ls-files", "--", "."):

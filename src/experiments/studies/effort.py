@@ -1,4 +1,4 @@
-"""How much a study is asked to do, and what came of it."""
+"""How much a study is to search, and its result."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,14 +8,14 @@ from src.experiments.runs.names import StudyName
 
 @dataclass(frozen=True)
 class Effort:
-    """How much is searched, by how many processes, and what is kept of it."""
+    """How much is searched, by how many processes, and how many trials keep their weights."""
 
     trials: int | None = None
-    """In all, those of earlier starts included; None = as many as the model's config names."""
+    """In total, including those of earlier starts; None = as many as the model's config names."""
     jobs: int = 1
     """Processes; 1 = this one."""
     timeout: float | None = None
-    """Wall-clock seconds after which no trial is begun; None = no limit."""
+    """Wall-clock seconds after which no trial is started; None = no limit."""
     keep: int = 5
     """Trials whose weights are kept."""
 
@@ -44,7 +44,7 @@ class StudyResult:
 
     @property
     def outcome(self) -> str:
-        """What came of it, without the place."""
+        """The result in words, without the folder."""
         best = f"best validation EER {self.best_eer:.2%} in trial {self.best_trial}"
         return f"{self.n_trials} trials, {self.n_new} new; {best}"
 

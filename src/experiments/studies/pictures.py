@@ -1,4 +1,4 @@
-"""Pictures of a study: its history, which hyperparameters mattered, and the losses of the trials that were kept."""
+"""Pictures of a study: its history, and the importance of its hyperparameters."""
 
 import warnings
 from pathlib import Path
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def save_pictures(study: "optuna.Study", folder: Path) -> None:
-    """Draw the history and, where several values were tried, which hyperparameters mattered."""
+    """Draw the history and, where trials differ in their EER, the importance of the hyperparameters."""
     import optuna
 
     from src.visualize.study import history_figure, importance_figure

@@ -1,7 +1,7 @@
 """What a study searches, and the place where it is kept: its folder, and the storage of its trials.
 
 A study that several machines share is known in the storage by its folder's name and a digest of what it searches, so
-that two projects on one database do not meet, and two machines with the same search and number do.
+that two projects on one database stay apart, and two machines with the same search and number share the study.
 """
 
 import json
@@ -27,12 +27,12 @@ STUDY = "study.json"
 KEPT_IN = ("storage", "study_name")
 """What `study.json` says of a shared study beside what is searched."""
 BEST_PERCENT = 25.0
-"""A training goes on while its best EER so far is among these of the finished trials', at the same epoch."""
+"""A training is pruned unless its best EER so far is among this best share of the finished trials, at that epoch."""
 
 
 @dataclass(frozen=True)
 class Search:
-    """What a study looks for, and where."""
+    """What a study searches, and on which corpus."""
 
     dataset: Path
     input: Input
@@ -59,8 +59,8 @@ class StudyPlace:
     folder: Path
     storage: str | None = None
     """Database URL or journal file that machines share; None = a journal in the folder."""
-    name: str = ""
-    """In the shared storage."""
+    name: str | None = None
+    """In the shared storage; None without one."""
 
     @property
     def study(self) -> StudyName:
@@ -68,7 +68,7 @@ class StudyPlace:
         return StudyName.parse(self.folder.name)
 
     def open(self) -> "optuna.Study":
-        """Open the study for going on with it; the caller of one with its own journal must be alone."""
+        """Open the study to add trials; whoever opens one with its own journal must hold its folder's lock."""
         import optuna
 
         optuna.logging.set_verbosity(optuna.logging.WARNING)
@@ -84,7 +84,7 @@ class StudyPlace:
 
 @dataclass(frozen=True)
 class Wish:
-    """Which study its user wants."""
+    """Which study is to be resumed or made."""
 
     number: int | None = None
     """The study to resume; None = a new one."""
@@ -162,7 +162,7 @@ def _shared_place(
 
 
 def _new_in_storage(search: Search, root: Path, storage: str, digest: str, names: list[str]) -> StudyPlace:
-    """Begin a study under a number that is free here and in the storage."""
+    """Start a study under a number that is free here and in the storage."""
     import optuna
 
     prefix = studies_prefix(search.model)
@@ -174,7 +174,7 @@ def _new_in_storage(search: Search, root: Path, storage: str, digest: str, names
     except optuna.exceptions.DuplicatedStudyError:
         folder.rmdir()
         raise ValueError(
-            f"Another machine has just begun this study: join it with `study_number={place.study.number}`."
+            f"Another machine has just started this study: join it with `study_number={place.study.number}`."
         ) from None
     return place
 

@@ -1,12 +1,12 @@
 """Where the trials of a study are written down: a journal in its own folder, or a storage that several machines share.
 
 The journal in the study's folder belongs to one process at a time (and the workers it starts). After each trial the
-journal's length is noted; what a kill left behind it is cut off at the next start, so that trial is drawn again, the
-same. Where several trials ran at once, the others that the kill ended are marked as failed.
+journal's length is noted; at the next start it is truncated to that length, so that a killed trial is drawn again as
+it was. Where several trials ran at once, the other killed ones are marked as failed.
 
-A shared storage is a database (`postgresql://user@host/base`) or a journal file on a shared disk. No trial is ever cut
-off there: other machines may be at work. Each trial says who runs it, and those whose process is gone are marked as
-failed. In both cases a failed trial does not count, and another takes its place.
+A shared storage is a database (`postgresql://user@host/base`) or a journal file on a shared disk. No trial is ever
+removed there: other machines may be at work. Each trial names its process, and trials whose process has ended are
+marked as failed. In both cases a failed trial does not count, and another takes its place.
 """
 
 import os
@@ -27,11 +27,11 @@ if TYPE_CHECKING:
 JOURNAL, FINISHED_BYTES = "journal.log", "journal.finished"
 JOURNAL_BEGINS = b'{"op_code":'
 WORKER = "worker"
-"""User attribute of a trial: host, process and its start, by which a process that is gone is known."""
+"""User attribute of a trial: host, process id and start time, which tell whether the process still runs."""
 
 
 def open_own_journal(folder: Path) -> "optuna.storages.BaseStorage":
-    """Open the journal of a study's folder, cut back to its finished trials; the caller must be alone."""
+    """Open the journal of a study's folder, truncated to its finished trials; the caller must hold the lock."""
     journal = folder / JOURNAL
     (folder / f"{JOURNAL}.lock").unlink(missing_ok=True)  # of a process that was killed; we are alone
     if journal.is_file():
@@ -72,7 +72,7 @@ def open_shared(storage: str) -> "optuna.storages.BaseStorage":
     from sqlalchemy.pool import NullPool
 
     try:
-        # Connections that are closed after use: nothing to lose when a process is copied or dies.
+        # Connections are closed after use, so that a process that is forked or killed leaves none open.
         return optuna.storages.RDBStorage(storage, engine_kwargs={"poolclass": NullPool})
     except ImportError as error:
         hint = ": pip install -e '.[postgres]'" if storage.startswith("postgres") else ""
@@ -83,7 +83,7 @@ def open_shared(storage: str) -> "optuna.storages.BaseStorage":
 
 
 def full_name(storage: str) -> str:
-    """Return a storage as it is called wherever the user stands: a journal file's path from the root on.
+    """Return a storage's name for any current folder: the absolute path of a journal file, or the URL.
 
     >>> full_name("postgresql://host/base"), full_name("/shared/../studies.log")
     ('postgresql://host/base', '/studies.log')
@@ -92,13 +92,13 @@ def full_name(storage: str) -> str:
 
 
 def this_worker() -> str:
-    """Return who we are, as trials write it down."""
+    """Return what identifies this process, as trials note it."""
     process = psutil.Process()
     return f"{socket.gethostname()} {process.pid} {process.create_time()}"
 
 
 def is_at_work(worker: str) -> bool:
-    """Tell whether the process that runs a trial is at work on this machine."""
+    """Tell whether the process of a trial is running on this machine."""
     host, _, process = worker.partition(" ")
     number, _, created = process.partition(" ")
     if host != socket.gethostname():
@@ -111,7 +111,7 @@ def is_at_work(worker: str) -> bool:
 
 
 def give_up_dead_trials(study: "optuna.Study", *, alone: bool) -> None:
-    """Mark trials as failed that nobody runs any more: all unfinished where we are alone, else this machine's dead."""
+    """Mark interrupted trials as failed: all unfinished if `alone`, else those of dead processes on this machine."""
     import optuna
 
     for trial in study.get_trials(deepcopy=False, states=(optuna.trial.TrialState.RUNNING,)):
@@ -121,7 +121,7 @@ def give_up_dead_trials(study: "optuna.Study", *, alone: bool) -> None:
 
 
 def _open_shared_journal(path: Path) -> "optuna.storages.BaseStorage":
-    """Open a journal file; nothing is ever written into a file that is something else."""
+    """Open a journal file; a file that is something else is never written to."""
     if path.exists() and not path.is_file():
         kind = "folder" if path.is_dir() else "device"
         raise ValueError(f"`storage={path}` is a {kind}; give a journal file or a database URL.")
@@ -138,7 +138,7 @@ def _open_shared_journal(path: Path) -> "optuna.storages.BaseStorage":
 
 
 def _cut_torn_line(path: Path) -> None:
-    """Cut off a last line that a machine could not write to its end; whoever writes a line holds the lock meanwhile."""
+    """Remove an incomplete last line, under the lock that every writer of a line holds."""
     from optuna.storages.journal import JournalFileSymlinkLock
 
     lock = JournalFileSymlinkLock(os.fspath(path))
@@ -160,11 +160,11 @@ def _journal(path: Path) -> "optuna.storages.JournalStorage":
 
 
 def _finished_bytes(folder: Path) -> int:
-    """Return how much of the journal belongs to finished trials; none of it before the first has ended."""
+    """Return how much of the journal belongs to finished trials; 0 before the first has ended."""
     note = folder / FINISHED_BYTES
     text = note.read_text().strip() if note.is_file() else ""
     if text.isdecimal():
         return int(text)
     if text or (folder / BEST).is_file():
-        raise ValueError(f"{note} is damaged, so {folder.name} cannot be gone on with; start a new study.")
+        raise ValueError(f"{note} is damaged, so {folder.name} cannot be resumed; start a new study.")
     return 0

@@ -4,18 +4,17 @@ A study folder `runs/<classifier>_study<k>` holds a run folder for each trial, `
 the journal, `best_hyperparameters.json` and pictures. The objective is the validation EER of the weights that the trial
 saved. Weights are kept of the best trials only, hyperparameters and metrics of all.
 
-The first trial takes the classifier's built-in hyperparameters: the search begins at a sensible guess.
+The first trial takes the classifier's default hyperparameters, a sensible start for the search.
 
-Repeatable: the sampler is seeded anew for every trial from the study's seed and the trial's number, so trial m depends
+Repeatable: the sampler is seeded for every trial from the study's seed and the trial's number, so trial m depends
 on the trials before it and on nothing else; with several jobs it depends on which of them had ended as well. A training
-without hope is stopped: one whose best EER so far is not among the best quarter of the finished ones', at that epoch.
+is pruned when its best EER so far is not among the best quarter of the finished trials', at that epoch.
 """
 
 from contextlib import nullcontext
 from dataclasses import asdict
 from pathlib import Path
 from time import monotonic
-from typing import TYPE_CHECKING
 
 from tqdm import tqdm
 
@@ -39,9 +38,6 @@ from src.experiments.training.recipe import Recipe
 from src.experiments.training.trainer import draw_losses
 from src.models import classifier_class
 from src.utils.files import write_json
-
-if TYPE_CHECKING:
-    pass
 
 MOST_LOST = 3
 NEW_STUDY = Wish()
@@ -96,7 +92,7 @@ class _Tuner:
         self.study.sampler = PerTrialSampler(search.seed)
 
     def run(self) -> StudyResult:
-        """Train until there are enough trials; a stop by Ctrl-C says how to go on."""
+        """Train until there are enough trials; a stop by Ctrl-C says how to resume."""
         give_up_dead_trials(self.study, alone=not self.shared)
         if not self.study.get_trials(deepcopy=False):
             self.study.enqueue_trial(asdict(self.kind.Config()))
@@ -112,7 +108,7 @@ class _Tuner:
                         bar.set_postfix_str(f"EER {outcome.metrics['eer']:.2%}, best {self.best_eer():.2%}")
                         bar.update()
             except KeyboardInterrupt:
-                raise KeyboardInterrupt(self.how_to_go_on("stopped")) from None
+                raise KeyboardInterrupt(self.how_to_resume("stopped")) from None
         return self.result(done)
 
     def ask(self) -> Job | None:
@@ -127,19 +123,19 @@ class _Tuner:
         search, chosen = self.search, self.opened.suggest(trial)
         try:
             config = self.kind.Config.search_space(trial, self.n_clips)
-        except ValueError as error:  # Optuna's, of values that it saw others of
+        except ValueError as error:  # Optuna's, of a parameter whose choices have changed
             raise ValueError(
-                f"{self.folder.name} searches as another version did ({error}): start a new one."
+                f"{self.folder.name} has the search space of another version ({error}): start a new study."
             ) from None
         recipe = Recipe(search.dataset, chosen, search.model, config, search.seed)
         return Job(trial, recipe, self.run_folder(trial.number), self.root)
 
     def tell(self, outcome: Outcome) -> None:
-        """Write down what came of a trial."""
+        """Store the outcome of a trial."""
         trial, metrics = outcome.trial, outcome.metrics
         if metrics is None:
             self.study.tell(trial, state=self.states.FAIL)
-            self.require_hope()
+            self.count_lost()
         else:
             trial.set_user_attr("hyperparameters", outcome.hyperparameters)
             trial.set_user_attr("metrics", metrics)
@@ -154,7 +150,7 @@ class _Tuner:
             self.note_best()
 
     def keep_finalists(self) -> None:
-        """Remove what the trials that are not among the best learned; their hyperparameters and metrics stay."""
+        """Remove the weights of all but the best trials; hyperparameters and metrics stay."""
         completed = self.study.get_trials(deepcopy=False, states=(self.states.COMPLETE,))
         ranking = sorted(completed, key=lambda trial: (trial.value, trial.number))
         pruned = self.study.get_trials(deepcopy=False, states=(self.states.PRUNED,))
@@ -184,7 +180,7 @@ class _Tuner:
         return min(values, default=float("nan"))
 
     def n_finished(self) -> int:
-        """Return how many trials were trained, to the end or until they were without hope."""
+        """Return how many trials were trained, to the end or until they were pruned."""
         return len(self.study.get_trials(deepcopy=False, states=(self.states.COMPLETE, self.states.PRUNED)))
 
     def n_counted(self, below: float = float("inf")) -> int:
@@ -199,7 +195,7 @@ class _Tuner:
     def result(self, n_before: int) -> StudyResult:
         """Draw the pictures and say what was found."""
         if not self.study.get_trials(deepcopy=False, states=(self.states.COMPLETE,)):
-            raise ValueError(self.how_to_go_on("the time was up"))
+            raise ValueError(self.how_to_resume("the time was up"))
         save_pictures(self.study, self.folder)
         for run in (name.folder(self.root) for name in trials_of(self.name, self.root)):
             if any((run / name).is_file() for name in self.kind.files) and (run / METRICS).is_file():
@@ -207,8 +203,8 @@ class _Tuner:
         best, n_now = self.study.best_trial, self.n_finished()
         return StudyResult(self.folder, n_now, n_now - n_before, best.number, float(best.value or 0.0))
 
-    def how_to_go_on(self, what: str) -> str:
-        """Return the line for a study that ends before its time."""
+    def how_to_resume(self, what: str) -> str:
+        """Return the line for a study that ends early: why, after how many trials, and the command that resumes it."""
         n_done = self.n_finished()
         when = f"after {n_done} of {self.wanted} trials, which are kept" if n_done else "before a trial was finished"
         command = how_to_resume(self.name, str(self.search.dataset), self.search.input.as_json())
@@ -218,11 +214,11 @@ class _Tuner:
         """Return the folder of a trial."""
         return self.name.run(number).folder(self.root)
 
-    def require_hope(self) -> None:
-        """Raise ValueError when trial after trial takes its process along."""
+    def count_lost(self) -> None:
+        """Count a trial whose processes all died; raise ValueError after a few of them."""
         self.n_lost += 1
         if self.n_lost == MOST_LOST:
             raise ValueError(
-                f"The processes of {MOST_LOST} trials were killed again and again, as the system does when memory is "
-                f"used up; fewer `jobs` need less. {self.how_to_go_on('Stopped')}"
+                f"The processes of {MOST_LOST} trials were killed repeatedly, possibly out of memory; use fewer "
+                f"`jobs`. {self.how_to_resume('Stopped')}"
             )

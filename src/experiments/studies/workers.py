@@ -1,8 +1,8 @@
-"""The trials of a study at work: in this process, or in several others.
+"""Trains the trials of a study, in this process or in several others.
 
-Whoever runs the study draws the trials and writes down what came of them; workers only train. So a worker that dies
-takes nothing along: its trial is given to a new one. Each worker is a process of its own with its share of the cores,
-and keeps the embeddings that it read for its next trials.
+The process that runs the study draws the trials and stores their outcomes; workers only train. So nothing is lost when
+a worker dies: its trial is given to a new one. Each worker is a process of its own with its share of the cores, and
+keeps the embeddings that it read for its next trials.
 """
 
 import os
@@ -28,12 +28,12 @@ if TYPE_CHECKING:
 
 MOST_DEATHS = 3
 LOOKS = 6
-"""How often a training looks at the other trials, at even distances from its first epoch to its last."""
+"""How often a training is compared with other trials, at evenly spaced epochs."""
 
 
 @dataclass(frozen=True)
 class Job:
-    """A trial to train: what, and into which folder of which project."""
+    """A trial to train, its recipe and its folder."""
 
     trial: "optuna.Trial"
     recipe: Recipe
@@ -43,7 +43,7 @@ class Job:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of a trial; no metrics where every worker that took it died."""
+    """The outcome of a trial; no metrics where every worker that trained it died."""
 
     trial: "optuna.Trial"
     hyperparameters: dict[str, Any]
@@ -51,12 +51,12 @@ class Outcome:
 
 
 def train_all(ask: Callable[[], Job | None], jobs: int) -> Iterator[Outcome]:
-    """Yield what comes of every job that `ask` hands out, as they end, until it has none and all have ended.
+    """Yield the outcome of every job that `ask` returns, as they end, until it returns none and all have ended.
 
     Parameters
     ----------
     ask : callable
-        Returns the next job, or None when none is to be started now; it is asked again after each end.
+        Returns the next job, or None when none is to be started now; it is called again after each end.
     jobs : int
         Processes; 1 = this one.
     """
@@ -78,7 +78,7 @@ def train_job(job: Job) -> Outcome:
 
 
 def forget_data() -> None:
-    """Let go of the embeddings that this process read: they may change between two studies."""
+    """Drop the embeddings that this process keeps: they may change between two studies."""
     _read.cache_clear()
 
 
@@ -88,7 +88,7 @@ def _read(wanted: Input, dataset: Path, root: Path) -> TrainingData:
 
 
 def _pruning(trial: "optuna.Trial", config: Config) -> Watch:
-    """Return a watch that stops a training whose best EER so far is worse than that of the best trials, by then."""
+    """Return a watch that prunes a training whose best EER so far is worse than that of the best trials by then."""
     every = max(1, config.epochs // LOOKS)
 
     def watch(epoch: int, best_eer: float) -> bool:
@@ -146,14 +146,14 @@ def _start_worker(jobs: int) -> "loky.ProcessPoolExecutor":
     share = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), threads)
     return loky.ProcessPoolExecutor(
         max_workers=1,
-        # loky would take the embeddings and kernels that a worker keeps for a leak, and replace it.
+        # loky would mistake the embeddings and kernels that a worker keeps for a leak, and replace it.
         env={**share, "LOKY_MAX_CPU_COUNT": threads, "LOKY_MAX_MEMORY_LEAK_SIZE": "1e15"},
-        initializer=_begin_worker,
+        initializer=_set_up_worker,
         initargs=(os.getpid(),),
     )
 
 
-def _begin_worker(parent: int) -> None:
-    """Leave Ctrl-C to the parent, and end with it."""
+def _set_up_worker(parent: int) -> None:
+    """Leave Ctrl-C to the parent process, and end when it ends."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     end_with(parent)

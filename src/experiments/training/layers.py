@@ -1,7 +1,7 @@
-"""One classifier trained on every layer of a backbone in turn: at which depth are the classes best told apart?
+"""One classifier trained on every layer of a backbone in turn: at which depth are the classes separated best?
 
-Judged on validation data, for a layer chosen by the test would make the test too good. All layers are resampled by the
-same draws of people. The layers that are finished stand in `layers.csv`; a comparison that was killed goes on there.
+Layers are judged on validation data: a layer chosen on test data would make the test too optimistic. The bootstrap
+draws the same people for all layers. Finished layers are listed in `layers.csv`; a killed comparison resumes from it.
 """
 
 from collections.abc import Mapping
@@ -33,7 +33,7 @@ INPUTS, TABLE, PICTURE = "layers.json", "layers.csv", "eer_by_layer.png"
 
 @dataclass(frozen=True)
 class LayerComparison:
-    """What came of it: columns layer, eer, low, high; bounds are NaN where nothing can be said."""
+    """A finished comparison; its table has the columns layer, eer, low, high, with NaN for unknown bounds."""
 
     folder: Path
     table: pd.DataFrame
@@ -56,7 +56,7 @@ def compare_layers(recipe: Recipe, *, root: Path) -> LayerComparison:
     Parameters
     ----------
     recipe : Recipe
-        What to train, and from which embeddings; the layer in it does not count.
+        What to train, and from which embeddings; its layer is ignored.
     root : Path
         Holds `embeddings/` and `runs/`.
     """
@@ -100,7 +100,7 @@ def _inputs(recipe: Recipe, data: TrainingData, identity: Mapping[str, Any]) -> 
 
 
 def _folder_to_resume(root: Path, inputs: dict[str, Any]) -> Path:
-    """Return the newest comparison of these inputs that was not finished; else a new one."""
+    """Return the newest unfinished comparison of these inputs, or a new one."""
     for folder in reversed(comparisons_in(root)):
         is_open = (folder / INPUTS).is_file() and not (folder / PICTURE).is_file()
         if is_open and read_json(folder / INPUTS) == inputs:

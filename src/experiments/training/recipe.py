@@ -51,10 +51,10 @@ class Recipe:
     @classmethod
     def from_json(cls, values: Mapping[str, Any], dataset: Path) -> Self:
         """Read a run's hyperparameters back, those of the first edition included."""
-        eaten = input_of(values)
-        own = hyperparameters_in(values, type(eaten))
+        model_input = input_of(values)
+        own = hyperparameters_in(values, type(model_input))
         config = classifier_class(values["classifier"]).Config.from_mapping(own)
-        return cls(dataset, eaten, values["classifier"], config, values["seed"])
+        return cls(dataset, model_input, values["classifier"], config, values["seed"])
 
 
 def hyperparameters_in(values: Mapping[str, Any], kind: type[Input] = Embeddings) -> dict[str, Any]:
@@ -65,7 +65,7 @@ def hyperparameters_in(values: Mapping[str, Any], kind: type[Input] = Embeddings
 def choose_recipe(
     dataset: Path, wanted: Embeddings, classifier: str, *, hyperparameters: Path | None = None, seed: int = 7
 ) -> Recipe:
-    """Return a recipe, what is left open filled in from a JSON file, else with what is built in.
+    """Return a recipe; what is left open comes from a JSON file, else from the defaults.
 
     Parameters
     ----------
@@ -74,8 +74,8 @@ def choose_recipe(
         Layer and pooling may be None: those of the file, else the last layer and "mean".
     classifier : str
     hyperparameters : Path, optional
-        JSON: the classifier's hyperparameters, a run's `hyperparameters.json`, or a study's best. Its seed does not
-        count.
+        JSON: the classifier's hyperparameters, a run's `hyperparameters.json`, or a study's best. Its seed is
+        ignored.
     seed : int
 
     Raises

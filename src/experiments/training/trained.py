@@ -1,7 +1,7 @@
 """A run read back as one record: what tests, repetitions, predictions and exports start from.
 
-This reader is strict: what is damaged is an error that names the file. Pages, which show broken runs as well, have a
-tolerant reader of their own.
+This reader is strict: a damaged file is an error that names it. Pages, which show broken runs as well, have a tolerant
+reader of their own.
 """
 
 from collections.abc import Mapping
@@ -28,7 +28,7 @@ from src.utils.files import read_record
 
 @dataclass(frozen=True)
 class Trained:
-    """A finished run: its recipe, its model, and what validation chose for it."""
+    """A finished run: its recipe, its model, and the calibration and threshold from its validation."""
 
     folder: Path
     inputs: Mapping[str, Any]
@@ -50,12 +50,12 @@ class Trained:
 
     @property
     def is_calibrated(self) -> bool:
-        """Whether its scores are log-likelihood ratios; those of the first versions are as the model gives them."""
+        """Whether its scores are log-likelihood ratios; runs of the first versions have raw scores."""
         return (self.folder / CALIBRATION).is_file()
 
     @property
     def has_weights(self) -> bool:
-        """Whether what it learned is still there; a study keeps the weights of its best trials only."""
+        """Whether its weights are still there; a study keeps those of its best trials only."""
         return any((self.folder / name).is_file() for name in classifier_class(self.recipe.model).files)
 
     @cached_property
@@ -78,7 +78,7 @@ class Trained:
                 self.inputs, self.folder / HYPERPARAMETERS, corpus_of(self.inputs, self.provenance)
             )
             raise FileNotFoundError(
-                f"{self.folder} has no weights any more (a study keeps those of its best trials, --keep=): "
+                f"{self.folder} has no weights any more (a study keeps those of its best trials, `keep`): "
                 f"{again} trains them again."
             )
         return classifier_class(self.recipe.model).load(self.folder, self.recipe.config)
@@ -92,15 +92,15 @@ class Trained:
         return self.calibration.apply(self.model.scores(table.inputs))
 
     def origin(self, split: str) -> Mapping[str, Any]:
-        """Return what it noted about the input of a split that it was trained on."""
+        """Return what it noted about the input of a split that it used."""
         return self.provenance["data"][self.recipe.input.kind][split]
 
     def people(self) -> set[str]:
-        """Return the people whose clips it learned from or was chosen by."""
+        """Return the people of its training and validation."""
         return {person for people in self.provenance["data"]["people"].values() for person in people}
 
     def require(self, **expected: str) -> None:
-        """Raise ValueError when it is not what its user expects: `require(classifier="svm")`; empty = no matter."""
+        """Raise ValueError when it is not as expected: `require(classifier="svm")`; "" accepts anything."""
         for key, wanted in expected.items():
             if wanted and self.inputs.get(key) != wanted:
                 raise ValueError(f"{self.folder} was trained with the {key} {self.inputs.get(key)}, not {wanted}.")

@@ -1,8 +1,7 @@
-"""One trainer for everything that learns: an input's training and validation clips in, a run folder out.
+"""One trainer for all models: training and validation clips in, a run folder out.
 
-Validation chooses what training can choose (the epoch), and gives the calibration and the threshold that tests use. The
-reported validation EER is computed from the scores of the very weights that were saved. `metrics.json` is written last:
-a folder without it did not finish.
+Validation chooses the epoch, where there are epochs, and gives the calibration and the threshold that tests use. The
+reported validation EER is that of the weights saved. `metrics.json` is written last: without it a run did not finish.
 """
 
 import warnings
@@ -74,7 +73,7 @@ def train_model(recipe: Recipe, *, root: Path) -> Run:
     Raises
     ------
     ValueError, FileNotFoundError
-        When the input cannot be used; no folder is made then.
+        When the input cannot be used; then no folder is made.
     """
     opened = recipe.input.open(recipe.dataset, root)
     opened.check(TRAIN, VAL)
@@ -95,17 +94,17 @@ def train_run(recipe: Recipe, data: TrainingData, folder: Path, *, watch: Watch 
     data : TrainingData
     folder : Path
     watch : callable
-        Sees the validation EER by epoch, and may stop the training; `metrics.json` then says `"pruned": true`.
+        Called after every epoch; it may stop the training, and `metrics.json` then says `"pruned": true`.
     """
     started = now()
     hyperparameters = recipe.as_json(data.described)
     write_json(folder / HYPERPARAMETERS, hyperparameters)
     model = classifier_class(recipe.model)(recipe.config, seed=recipe.seed)
-    orders: list[bool] = []
+    stops: list[bool] = []
 
     def noting(epoch: int, best_eer: float) -> bool:
-        orders.append(watch(epoch, best_eer))
-        return orders[-1]
+        stops.append(watch(epoch, best_eer))
+        return stops[-1]
 
     history = model.fit(data.train, data.val, noting)
     model.save(folder)
@@ -115,13 +114,13 @@ def train_run(recipe: Recipe, data: TrainingData, folder: Path, *, watch: Watch 
     scores = model.scores(data.val.inputs)
     calibration = fit_calibration(data.val.labels, scores)
     write_json(folder / CALIBRATION, asdict(calibration))
-    metrics = validate(calibration.apply(scores), history, data.val) | ({"pruned": True} if any(orders) else {})
+    metrics = validate(calibration.apply(scores), history, data.val) | ({"pruned": True} if any(stops) else {})
     write_json(folder / METRICS, metrics)
     return Run(folder, model, history, metrics, hyperparameters, doubt(data.val.labels, scores))
 
 
 def draw_losses(folder: Path) -> None:
-    """Draw the curves of a finished run; one epoch, or a fit in one go, has none."""
+    """Draw the curves of a finished run; one of a single epoch has none."""
     from src.visualize.curves import loss_figure
 
     curves = [read_array(folder / f"{name}.npy") for name in CURVES]

@@ -1,7 +1,7 @@
 """Plain logistic regression: the field's strongest simple baseline on frozen embeddings.
 
 On scaled embeddings, both classes weighted the same. Its score is the log-odds of bona fide at equal priors: a
-log-likelihood ratio by construction, as far as the training clips go. What it learned is saved as plain arrays.
+log-likelihood ratio by construction, fitted to the training clips. The fitted parameters are saved as plain arrays.
 """
 
 from dataclasses import dataclass
@@ -55,7 +55,7 @@ class LogisticRegression:
         self.arrays: dict[str, np.ndarray]
 
     def fit(self, train: EmbeddingTable, val: EmbeddingTable, watch: Watch = keep_going) -> History:
-        """Learn from `train` and judge on `val`, once: there are no epochs to watch."""
+        """Train on `train` and evaluate on `val`; there are no epochs, so `watch` is not called."""
         from sklearn.linear_model import LogisticRegression as Regression
 
         scaling = Scaling.learn(train.vectors, self.config.scaling)

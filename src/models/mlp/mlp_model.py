@@ -1,15 +1,14 @@
 """The multi-layer perceptron, in PyTorch.
 
-Its scaling is part of the network and saved with it. Every epoch shuffles the training clips anew and ends with the
+Its scaling is part of the network and saved with it. Every epoch shuffles the training clips and ends with the
 validation EER; the weights kept are those of the epoch with the lowest EER (of equals, the lower loss), so the EER that
-is reported is the EER of what is saved. Both classes weigh the same, however many clips each has.
+is reported is that of the weights saved. Both classes weigh the same, however many clips each has.
 
-Two habits let few epochs do what many did. The learning rate rises to its peak and falls to nothing along a cosine
+Two techniques make few epochs enough. The learning rate rises to its peak and falls to almost zero along a cosine
 (Smith and Topin 2019, "one cycle"). And every clip is blended with another of its batch, embeddings and labels alike,
-in shares drawn from Beta(mixup, mixup) (Zhang et al. 2018, "mixup"): blends are never the same, so fewer clips are
-learned by heart.
+in shares drawn from Beta(mixup, mixup) (Zhang et al. 2018, "mixup"): no blend occurs twice, which reduces overfitting.
 
-Both tables lie on the device, scaled, from the first epoch to the last; a batch is a choice of rows.
+Both tables lie on the device, scaled, during the whole training; a batch is a choice of rows.
 """
 
 import math
@@ -37,7 +36,7 @@ SCORING_BATCH = 65_536
 FEW_CLIPS = 2_000
 """Training clips below which a search tries small batches: large ones would leave too few steps an epoch."""
 ENOUGH_SEEN, FEWEST_EPOCHS, MOST_EPOCHS = 120_000, 12, 40
-"""A trial of a search sees so many clips, each as often as that allows within these bounds."""
+"""A trial of a search trains on so many clips in total; the epochs follow from that, within these bounds."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +48,7 @@ class MlpConfig(Config):
     n_hidden_layers: int = 2
     dropout: float = 0.2
     mixup: float = 0.4
-    """Both parameters of the Beta distribution of shares in which two clips are blended; 0 = clips stay as they are."""
+    """Both parameters of the Beta distribution of the shares in which two clips are blended; 0 = no blending."""
     learning_rate: float = 1e-3
     """At its peak."""
     weight_decay: float = 1e-3
@@ -106,7 +105,7 @@ class Network(nn.Module):
         self.layers = nn.Sequential(*layers, nn.Linear(size, 1))
 
     def scale_like(self, scaling: Scaling) -> None:
-        """Take mean and deviation from a scaling that has seen the training clips, before moving to a device."""
+        """Take mean and deviation from a fitted scaling, before moving to a device."""
         self.mean = torch.as_tensor(scaling.mean, dtype=torch.float32)
         self.deviation = torch.as_tensor(scaling.deviation, dtype=torch.float32)
 
@@ -138,7 +137,7 @@ class Mlp:
         self._final_state: dict[str, torch.Tensor]
 
     def fit(self, train: EmbeddingTable, val: EmbeddingTable, watch: Watch = keep_going) -> History:
-        """Learn from `train`; keep the epoch that does best on `val`, until `watch` stops it at the latest."""
+        """Train on `train`, at most until `watch` stops it; keep the weights of the epoch that is best on `val`."""
         devices = [self.device] if self.device.type == "cuda" else []
         with torch.random.fork_rng(devices):
             torch.manual_seed(self.seed)
@@ -177,18 +176,18 @@ class Mlp:
         copies = (self.network.mean.new_tensor(table.vectors) for table in (train, val))
         vectors, val_vectors = map(self.network.scale, copies)
         labels = vectors.new_tensor(train.labels)
-        steps = torch.optim.AdamW(
+        optimizer = torch.optim.AdamW(
             self.network.parameters(), lr=self.config.learning_rate, weight_decay=self.config.weight_decay, fused=True
         )
         n_steps = self.config.epochs * math.ceil(len(labels) / self.config.batch_size)
-        rates = torch.optim.lr_scheduler.OneCycleLR(
-            steps, self.config.learning_rate, total_steps=n_steps, div_factor=10.0, cycle_momentum=False
+        schedule = torch.optim.lr_scheduler.OneCycleLR(
+            optimizer, self.config.learning_rate, total_steps=n_steps, div_factor=10.0, cycle_momentum=False
         )
         balance = (labels == 0).sum() / (labels == 1).sum()
         curves: list[tuple[float, float, float]] = []
         best, kept = 0, _state(self.network)
         for epoch in range(self.config.epochs):
-            train_loss = self._epoch(vectors, labels, balance, steps, rates)
+            train_loss = self._epoch(vectors, labels, balance, optimizer, schedule)
             val_scores = self._scores_of(val_vectors.split(SCORING_BATCH))
             curves.append(
                 (train_loss, _loss(val_scores, val.labels, float(balance)), validation_eer(val.labels, val_scores))
@@ -214,27 +213,27 @@ class Mlp:
         vectors: torch.Tensor,
         labels: torch.Tensor,
         balance: torch.Tensor,
-        steps: torch.optim.Optimizer,
-        rates: torch.optim.lr_scheduler.LRScheduler,
+        optimizer: torch.optim.Optimizer,
+        schedule: torch.optim.lr_scheduler.LRScheduler,
     ) -> float:
         """Go through the training clips once, in a new order; return the mean loss."""
         self.network.train()
         total = torch.zeros((), device=self.device)
         order, shares = torch.randperm(len(labels)).to(self.device), self._draw_shares(len(labels))
         for batch, share in zip(order.split(self.config.batch_size), shares.split(self.config.batch_size), strict=True):
-            other = batch.roll(1)  # its neighbours, who are anybody: batches come in random order
+            other = batch.roll(1)  # random partners: batches come in random order
             inputs = torch.lerp(vectors[other], vectors[batch], share[:, None])
             wanted = torch.lerp(labels[other], labels[batch], share)
             loss = binary_cross_entropy_with_logits(self.network(inputs), wanted, pos_weight=balance)
-            steps.zero_grad(set_to_none=True)
+            optimizer.zero_grad(set_to_none=True)
             loss.backward()
-            steps.step()
-            rates.step()
+            optimizer.step()
+            schedule.step()
             total += loss.detach() * len(batch)
         return float(total) / len(labels)
 
     def _draw_shares(self, n_clips: int) -> torch.Tensor:
-        """Draw how much of each clip is itself in its blend, shape (n,)."""
+        """Draw the share of each clip in its blend, shape (n,)."""
         if not self.config.mixup:
             return torch.ones(n_clips, device=self.device)
         return torch.distributions.Beta(self.config.mixup, self.config.mixup).sample((n_clips,)).to(self.device)

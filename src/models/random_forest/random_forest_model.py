@@ -1,4 +1,4 @@
-"""The random forest: scikit-learn's, trained on all cores. Trees ask for order only, so nothing is standardised.
+"""The random forest: scikit-learn's, trained on all cores. Trees use only the order of values, so nothing is scaled.
 
 skops writes its trees as data, without pickles, and reads them without running code from the file.
 """
@@ -40,7 +40,7 @@ class RandomForestConfig(Config):
     """Largest depth of a tree; 0 = no limit."""
     min_samples_leaf: int = 1
     max_features: float = 0.1
-    """Share of the d numbers that each branching looks at."""
+    """Share of the d features that each split considers."""
 
     def __post_init__(self) -> None:
         check_range("n_estimators", self.n_estimators, 1, 100_000)
@@ -50,7 +50,7 @@ class RandomForestConfig(Config):
 
     @classmethod
     def search_space(cls, trial: "optuna.Trial", n_clips: int = 0) -> Self:
-        """Let a trial choose all of them."""
+        """Let a trial choose all hyperparameters."""
         return cls(
             n_estimators=trial.suggest_int("n_estimators", 100, 500, step=100),
             max_depth=trial.suggest_categorical("max_depth", (0, 4, 8, 16)),
@@ -72,7 +72,7 @@ class RandomForest:
         self.estimator: Any = None
 
     def fit(self, train: EmbeddingTable, val: EmbeddingTable, watch: Watch = keep_going) -> History:
-        """Learn from `train` and judge on `val`, once: there are no epochs to watch."""
+        """Train on `train` and evaluate on `val`; there are no epochs, so `watch` is not called."""
         from sklearn.ensemble import RandomForestClassifier
 
         self.estimator = RandomForestClassifier(
@@ -92,8 +92,8 @@ class RandomForest:
         )
 
     def scores(self, vectors: np.ndarray) -> np.ndarray:
-        """Return the log-odds of bona fide, shape (n,); unanimous trees count as half a tree short of certainty."""
-        self.estimator.set_params(n_jobs=1)  # threads add the trees up as they finish: other last digits at every call
+        """Return the log-odds of bona fide, shape (n,); a unanimous vote counts as half a tree short of certainty."""
+        self.estimator.set_params(n_jobs=1)  # threads sum trees in the order they finish: last digits vary
         doubt = 0.5 / self.config.n_estimators
         probability = self.estimator.predict_proba(vectors)[:, 1].clip(doubt, 1 - doubt)
         return np.log(probability) - np.log1p(-probability)

@@ -4,7 +4,7 @@ The squared distance of two vectors is |x|^2 + |y|^2 - 2 x.y, so the distances o
 which a BLAS computes many times faster than n^2 / 2 separate sums. Everything is in float64: in float32 decisions
 differ from scikit-learn's by as much as its own tolerance (1e-3), in float64 by rounding (1e-9).
 
-The trials of a study that learn from the same layer need the same products: those lately used are kept.
+The trials of a study on the same layer need the same products: those used last are kept.
 """
 
 from collections import OrderedDict
@@ -15,9 +15,9 @@ import numpy as np
 import psutil
 
 KEPT_SHARE = 0.25
-"""Of the memory that is free, the share that products may occupy between two trainings."""
+"""Share of the free memory that products may occupy between two trainings."""
 USED_SHARE = 0.6
-"""Of the memory that is free, the share that one kernel may need."""
+"""Share of the free memory that one kernel may need."""
 SCORING_NUMBERS = 2**21
 """Kernel values computed at a time when scoring."""
 CHUNK_NUMBERS = 2**16
@@ -25,7 +25,7 @@ CHUNK_NUMBERS = 2**16
 
 
 class Products:
-    """Inner products of the rows of a matrix with each other, kept for the next who asks for the same rows."""
+    """Inner products of the rows of a matrix with each other, cached for later calls with the same rows."""
 
     def __init__(self) -> None:
         self._kept: OrderedDict[tuple[tuple[int, ...], bytes], np.ndarray] = OrderedDict()
@@ -46,7 +46,7 @@ class Products:
         if needed > USED_SHARE * free:
             raise ValueError(
                 f"The exact kernel of {len(vectors)} training clips needs {needed / 1e9:.1f} GB and {free / 1e9:.1f} "
-                "are free: take the hyperparameter kernel=nystroem, which needs little."
+                "are free: use the hyperparameter kernel=nystroem, which needs little."
             )
         while self._kept and self._bytes() + needed > KEPT_SHARE * free:
             self._kept.popitem(last=False)

@@ -1,4 +1,4 @@
-"""Three ways to the weights of a support vector machine, both classes weighing the same.
+"""Three ways to train a support vector machine, both classes weighted the same.
 
 `solve_exactly` finds the RBF machine that scikit-learn's SVC finds, from a kernel matrix computed beforehand: memory
 grows with the square of the clips. `solve_by_landmarks` is the Nystroem method (Williams and Seeger, 2001): the kernel
@@ -22,12 +22,12 @@ SMALLEST_EIGENVALUE = 1e-8
 
 @dataclass(frozen=True)
 class Solution:
-    """A machine that has learned."""
+    """A fitted machine."""
 
     support: np.ndarray
     """Shape (m,): which of the training clips the sum runs over; none for a linear machine."""
     coefficients: np.ndarray
-    """Shape (m,); of a linear machine the weights of the numbers, shape (d,)."""
+    """Shape (m,); of a linear machine the weights of the features, shape (d,)."""
     intercept: float
     train_scores: np.ndarray
     """Shape (n,)."""
@@ -42,17 +42,17 @@ def solve_exactly(
     ----------
     vectors, labels : np.ndarray, shapes (n, d) and (n,)
     price : float
-        C, the price of an error.
+        C, the penalty of an error.
     gamma : float
-        Narrowness of the kernel.
+        Inverse width of the kernel.
     products : Products
-        Keeps what other trainings on the same vectors can use.
+        Keeps inner products for other trainings on the same vectors.
     """
     from sklearn.svm import SVC
 
     lengths = squared_lengths(vectors)
     kernel = rbf_kernel(products.of(vectors), lengths, lengths, gamma)
-    # The seed changes nothing, but without one numpy's global generator is asked.
+    # The seed changes nothing, but without one numpy's global generator is used.
     svc = SVC(C=price, kernel="precomputed", class_weight="balanced", random_state=0).fit(kernel, labels)
     weights = np.zeros(len(labels))
     weights[svc.support_] = svc.dual_coef_[0]

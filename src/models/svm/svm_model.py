@@ -1,4 +1,4 @@
-"""The SVM, from kernels that are products of matrices; what it learned is saved as plain arrays.
+"""The SVM, with kernels from matrix products; the fitted parameters are saved as plain arrays.
 
 With the kernel "rbf" it is scikit-learn's SVC to the last digits; its memory grows with the square of the training
 clips, and "nystroem" approximates it for corpora too large for that. "linear" has no kernel to compute.
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 KERNELS = ("rbf", "linear", "nystroem")
 MOST_FOR_EXACT_SEARCH = 20_000
-"""Training clips up to which a study tries the exact RBF kernel (3.2 GB); above, nystroem stands in for it."""
+"""Training clips up to which a study tries the exact RBF kernel (3.2 GB); above, it tries nystroem."""
 ARRAYS = ("mean", "deviation", "support_vectors", "coefficients", "intercept", "gamma")
 PRODUCTS = Products()
 """Shared by the trainings of this process."""
@@ -33,11 +33,11 @@ class SvmConfig(Config):
     """Hyperparameters of the SVM."""
 
     C: float = 10.0
-    """Price of an error in training; large = a narrow margin."""
+    """Penalty of an error in training; large = a narrow margin."""
     kernel: str = "rbf"
     gamma: float = 1.0
-    """Narrowness of the RBF kernel, in units of 1 / (d variance of the scaled numbers) (scikit-learn's "scale"); the
-    linear kernel is measured in the same unit, so that its C means the same."""
+    """Inverse width of the RBF kernel, in units of 1 / (d variance of the scaled features) (scikit-learn's "scale");
+    the linear kernel is measured in the same unit, so that its C means the same."""
     landmarks: int = 512
     """Training clips that stand for all, with the kernel "nystroem"."""
     scaling: str = "standard"
@@ -52,7 +52,7 @@ class SvmConfig(Config):
 
     @classmethod
     def search_space(cls, trial: "optuna.Trial", n_clips: int = 0) -> Self:
-        """Let a trial choose price, narrowness, scaling and, for many clips, landmarks; `lr` is the linear machine."""
+        """Let a trial choose C, gamma, scaling and, for many clips, landmarks; `lr` stands for the linear kernel."""
         kernel = "nystroem" if n_clips > MOST_FOR_EXACT_SEARCH else "rbf"
         sizes = (256, 512, 1024)
         landmarks = trial.suggest_categorical("landmarks", sizes) if kernel == "nystroem" else cls.landmarks
@@ -73,13 +73,13 @@ class Svm:
         self.config = config
         self.seed = seed
         self.arrays: dict[str, np.ndarray]
-        """What was learned; support vectors are kept as they came, and scaled when scores are asked for."""
+        """The fitted parameters; support vectors are unscaled, and scaled once for scoring."""
         self._scaling: Scaling
         self._support: np.ndarray
         self._lengths: np.ndarray
 
     def fit(self, train: EmbeddingTable, val: EmbeddingTable, watch: Watch = keep_going) -> History:
-        """Learn from `train` and judge on `val`, once: there are no epochs to watch."""
+        """Train on `train` and evaluate on `val`; there are no epochs, so `watch` is not called."""
         scaling = Scaling.learn(train.vectors, self.config.scaling)
         vectors = scaling.apply(train.vectors)
         gamma = self.config.gamma / (vectors.shape[1] * (vectors.var() or 1.0))

@@ -39,7 +39,7 @@ def repeat(root: Path, name: str) -> Reproduction:
 
 @contextmanager
 def without_pictures() -> Iterator[None]:
-    """Let nothing be drawn: pictures take longer than all the rest."""
+    """Draw no pictures: they take longer than all the rest."""
     with pytest.MonkeyPatch.context() as patch:
         for place in ("training.trainer", "evaluation.evaluate"):
             patch.setattr(f"src.experiments.{place}.save_figure", lambda *_: None)
@@ -49,14 +49,14 @@ def without_pictures() -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def no_pictures() -> Iterator[None]:
-    """Let nothing be drawn in a module of tests."""
+    """Draw no pictures in a module of tests."""
     with without_pictures():
         yield
 
 
 @pytest.fixture(scope="session")
 def finished_once(drawn_once: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a root with `RUNS`, and a study of MLPs whose last trial was without hope; not to be changed."""
+    """Return a root with `RUNS`, and a study of MLPs whose last trial was pruned; not to be changed."""
     root = Path(shutil.copytree(drawn_once, tmp_path_factory.mktemp("trained") / "root"))
     dataset = root / "datasets" / "corpus"
     with limited_threads(1), without_pictures(), pytest.MonkeyPatch.context() as patch:
@@ -71,7 +71,7 @@ def finished_once(drawn_once: Path, tmp_path_factory: pytest.TempPathFactory) ->
 
 
 def suggest(trial: optuna.Trial, n_clips: int) -> MlpConfig:
-    """Let six trials learn, and a seventh not."""
+    """Give a learning rate to six trials with which they learn, to the seventh one too small."""
     config = MlpConfig(hidden_size=16, epochs=12, learning_rate=trial.suggest_float("rate", 0.002, 0.01))
     return config if trial.number < 6 else replace(config, learning_rate=1e-8)
 

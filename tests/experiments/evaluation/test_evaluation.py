@@ -1,4 +1,4 @@
-"""A test reports what the saved weights score, at the validation's threshold, on people they have never met."""
+"""A test reports what the saved weights score, at the validation's threshold, on people outside their training."""
 
 import re
 import shutil
@@ -38,7 +38,7 @@ PICTURES = {"confusion_matrix.png", "roc_curve.png", "det_curve.png", "score_his
 
 @pytest.fixture(autouse=True)
 def _empty_pictures(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> None:
-    """Put empty files for pictures where nothing looks at them: they take longer than all the rest."""
+    """Write empty files for pictures that no test reads: they take longer than all the rest."""
     if "pictures" not in request.node.name:
         monkeypatch.setattr("src.experiments.evaluation.evaluate.save_figure", lambda path, _: path.touch())
 
@@ -190,7 +190,7 @@ def test_a_test_that_breaks_off_leaves_no_results(trained: Path, monkeypatch: py
 
 
 def test_people_of_the_training_are_refused(trained: Path, renew_stores: Callable[..., None]) -> None:
-    """After another split half the test is people whose voices chose the weights."""
+    """After another split, half of the test is people of the training and validation."""
     dataset = trained / "datasets" / "corpus"
     known = {*read_split(dataset, "downstream_train")["speaker"], *read_split(dataset, "downstream_val")["speaker"]}
     split_dataset(dataset, SplitShares(pretext=0, train=0.5, val=0.25), seed=99)
@@ -261,7 +261,7 @@ def test_a_run_that_is_not_finished_or_not_what_was_asked_for_is_refused(trained
 
 
 def test_a_study_is_tested_by_its_best_run(drawn: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    gammas = [1e6, 1.0, 1e6]  # the narrowest kernels know nothing but the training clips themselves
+    gammas = [1e6, 1.0, 1e6]  # the narrowest kernels fit nothing but the training clips themselves
 
     def space(trial: optuna.Trial, n_clips: int) -> SvmConfig:
         return SvmConfig(C=trial.suggest_float("C", 9, 10), gamma=gammas[trial.number])

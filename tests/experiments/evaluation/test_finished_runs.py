@@ -59,7 +59,7 @@ def test_the_worst_mistakes_come_first_and_what_is_right_does_not_come() -> None
     labels = ["bona-fide", "spoof", "bona-fide", "spoof", "spoof", "bona-fide"]
     scores = pd.DataFrame({"file": list("abcdef"), "label": labels, "score": [-3.0, 2.0, 4.0, -4.0, 0.5, 0.4]})
     wrong = most_wrong(scores, 0.5)
-    # A spoof whose score equals the threshold counts as bona fide: it is wrong, by nothing.
+    # A spoof whose score equals the threshold counts as bona fide: it is wrong, by a margin of 0.
     assert dict(zip(wrong["file"], wrong["margin"], strict=True)) == {
         "a": 3.5,
         "b": 1.5,

@@ -76,7 +76,7 @@ def test_a_test_on_another_corpus_of_the_same_name_leaves_the_runs_own_alone(
     assert not verdict.is_own_corpus
 
 
-def test_people_of_equal_names_in_another_corpus_are_told_and_not_refused(two_sites: tuple[Path, Path, Path]) -> None:
+def test_people_of_equal_names_in_another_corpus_are_reported_not_refused(two_sites: tuple[Path, Path, Path]) -> None:
     root, _, second = two_sites
     verdict = judge(second, root)
     assert verdict.n_known > 0

@@ -1,4 +1,4 @@
-"""A run trained again from what it left behind scores the same to the last bit, by the same threads."""
+"""A run trained again from its files scores the same to the last bit, with the same number of threads."""
 
 from pathlib import Path
 
@@ -21,7 +21,7 @@ pytestmark = [
 
 
 @pytest.mark.parametrize("number", range(len(RUNS)), ids=list(RUNS))
-def test_every_classifier_comes_out_again_bit_for_bit(number: int, finished: Path) -> None:
+def test_every_classifier_is_reproduced_bit_for_bit(number: int, finished: Path) -> None:
     run = finished / "runs" / f"run{number}"
     before = {path.name: path.read_bytes() for path in run.iterdir()}
     found = repeat(finished, f"run{number}")
@@ -51,7 +51,7 @@ def test_an_early_stop_comes_at_the_same_epoch(finished: Path) -> None:
     assert len(np.load(folder / "val_losses.npy")) == n_epochs
 
 
-def test_a_trial_without_hope_is_stopped_again_where_it_was(finished: Path) -> None:
+def test_a_pruned_trial_is_stopped_at_the_same_epoch(finished: Path) -> None:
     run = finished / "runs" / "mlp_study0" / "run6"
     n_epochs = len(np.load(run / "val_losses.npy"))
     assert read_json(run / "metrics.json")["pruned"] is True
@@ -84,7 +84,7 @@ def test_a_study_alone_stands_for_its_best(finished: Path) -> None:
     assert exact(found) == {"validation scores": True, "validation losses": True}
 
 
-def test_reproducing_again_begins_anew(finished: Path) -> None:
+def test_reproducing_again_starts_from_an_empty_folder(finished: Path) -> None:
     (repeat(finished, f"run{LR}").folder / "left.txt").touch()
     found = repeat(finished, f"run{LR}")
     assert found.is_exact
@@ -116,7 +116,7 @@ def test_the_threads_are_those_of_the_run(finished: Path, monkeypatch: pytest.Mo
 
 
 def test_the_threads_of_the_scores_are_those_of_the_test(finished: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A study's workers train with one thread each what a test then scores with all."""
+    """A study's workers train with one thread each; a test then scores with all."""
     seen: list[tuple[int, int]] = []
     scores_of = Trained.scores
     monkeypatch.setattr(

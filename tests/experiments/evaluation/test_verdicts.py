@@ -28,7 +28,7 @@ pytestmark = [
 ]
 RUN = RunName.parse("run0")
 BANDS = {0: "0-1 s", 1: "2-4 s", 2: "2-4 s", 3: "16 s and more"}
-"""Band of a clip by its number; clip 0 is always genuine."""
+"""Band of a clip by its number; clip 0 is always bona fide."""
 SECONDS = {0: 0.5, 1: 2.0, 2: 3.9, 3: 60.0}
 
 
@@ -138,7 +138,7 @@ def test_bands_of_durations_come_from_the_table(tested: tuple[dict[str, Any], pd
     }
 
 
-def test_clips_nobody_measured_or_named_are_in_no_band(trained: Path) -> None:
+def test_clips_without_duration_or_row_are_in_no_band(trained: Path) -> None:
     """A table without durations, one that lacks some clips, and none at all."""
     everything = put_to_test(trained)["breakdowns"]
     edit_tables(trained, lambda table: table[clip_numbers(table) != 2], "files-metadata.csv")
@@ -146,7 +146,7 @@ def test_clips_nobody_measured_or_named_are_in_no_band(trained: Path) -> None:
     names = ("n_bonafide", "n_spoof")
     for count in names:
         lost = everything["duration"]["2-4 s"][count]["value"] - fewer["duration"]["2-4 s"][count]["value"]
-        assert lost == fewer["duration"]["2-4 s"][count]["value"] > 0, "one clip of two is gone"
+        assert lost == fewer["duration"]["2-4 s"][count]["value"] > 0, "one clip of two is missing"
     edit_tables(trained, lambda table: table.drop(columns="duration"), "files-metadata.csv")
     assert put_to_test(trained)["breakdowns"]["duration"] == {}
     (trained / "datasets" / "corpus" / "files-metadata.csv").unlink()
@@ -206,7 +206,7 @@ def test_a_test_of_one_person_has_no_bounds(trained: Path, renew_stores: Callabl
 
 
 def one_woman(table: pd.DataFrame) -> pd.DataFrame:
-    """Keep of the women one who was imitated."""
+    """Keep a single woman, one with spoofs."""
     women = table[(table["gender"] == "F") & (table["label"] == "spoof")]["speaker"]
     return table[(table["gender"] == "M") | (table["speaker"] == women.iloc[0])]
 

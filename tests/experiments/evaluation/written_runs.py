@@ -1,4 +1,4 @@
-"""Tested runs that are written by hand, for scores with known answers."""
+"""Tested runs that tests write themselves, for scores with known answers."""
 
 from pathlib import Path
 
@@ -13,7 +13,7 @@ N_PEOPLE, N_CLIPS = 30, 8
 PEOPLE = np.repeat([f"P{number:02d}_F{number:03d}" for number in range(N_PEOPLE)], N_CLIPS)
 LABELS = np.tile([1, 0], N_PEOPLE * N_CLIPS // 2)
 EFFECTS = np.repeat(np.random.default_rng(0).standard_normal(N_PEOPLE), N_CLIPS)
-"""How much each person sounds genuine, to every detector."""
+"""How bona fide each person sounds to every detector."""
 
 
 def write_run(

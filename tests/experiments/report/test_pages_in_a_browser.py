@@ -20,7 +20,7 @@ WIDTHS = (360, 1280)
 
 @dataclass
 class Visit:
-    """A page in the browser and what it said or asked for."""
+    """A page in the browser, its messages and its requests."""
 
     page: Any
     complaints: list[str] = field(default_factory=list)

@@ -1,4 +1,4 @@
-"""What lies in runs/ is read whole or broken: the record says what is there and what is wrong, and nothing raises."""
+"""Complete and broken folders in runs/ are read: the record says what is there and what is wrong; nothing raises."""
 
 import base64
 import json
@@ -142,7 +142,7 @@ def test_tests_on_other_data_are_read_as_well(run: Path, tmp_path: Path) -> None
     assert half.problems == ("test_results.json is missing",)
 
 
-def test_folders_are_told_apart_by_their_names(tmp_path: Path) -> None:
+def test_folders_are_sorted_by_their_names(tmp_path: Path) -> None:
     names = ["run10", "run9", "svm_study0", "layers1", "run", "runx", "run1.bak", "_study1", "my notes", ".cache"]
     for name in names:
         (tmp_path / "runs" / name).mkdir(parents=True)
@@ -166,7 +166,7 @@ def test_a_comparison_of_layers_is_read_and_its_faults_are_named(tmp_path: Path)
     assert read_comparison(tmp_path).problems == ("layers.csv: a row holds no layer and EER",)
 
 
-def test_a_study_without_a_journal_tells_what_its_runs_know(tmp_path: Path, write_run: WriteRun) -> None:
+def test_a_study_without_a_journal_is_read_from_its_runs(tmp_path: Path, write_run: WriteRun) -> None:
     study = tmp_path / "runs" / "svm_study0"
     write_run(study / "run10", eer=0.2, tested=False)
     write_run(study / "run9", eer=0.1, tested=False, C=2.5)

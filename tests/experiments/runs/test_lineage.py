@@ -25,7 +25,7 @@ def first_edition(command: str, digest: str = "d1") -> dict:
     ("path", "digest", "same"),
     [
         ("/a/release", "d1", True),
-        ("/a/release", "d2", True),  # split anew
+        ("/a/release", "d2", True),  # split again
         ("/a/release", None, True),
         ("/b/release", "d1", True),  # moved, or copied
         ("/b/release", "d2", False),

@@ -1,4 +1,4 @@
-"""What tests of studies run, in this process and in others, and what must hold of a study in the end."""
+"""Studies that tests run, in this process and in others, and what must hold of a study in the end."""
 
 import multiprocessing
 import time
@@ -21,7 +21,7 @@ PROCESSES = multiprocessing.get_context("spawn")
 def search_in(
     root: Path, classifier: str = "svm", *, layer: int | None = None, pooling: str | None = None, seed: int = 7
 ) -> Search:
-    """Return a search on the embeddings that were drawn; None = part of it."""
+    """Return a search on the drawn embeddings; None = part of it."""
     return Search(root / "datasets" / "corpus", Embeddings("hubert", layer, pooling), classifier, seed)
 
 
@@ -35,7 +35,7 @@ def trials_in(storage: str | Path) -> list[optuna.trial.FrozenTrial]:
 
 
 def told(study: StudyResult) -> list[tuple[int, dict[str, Any], float | None]]:
-    """Return what came of the trials of a study with a journal of its own."""
+    """Return the trials of a study with a journal of its own."""
     return [(trial.number, trial.params, trial.value) for trial in trials_in(study.folder / "journal.log")]
 
 
@@ -44,7 +44,7 @@ def states(trials: list[optuna.trial.FrozenTrial]) -> list[str]:
 
 
 def assert_whole(study: Path, trials: list[optuna.trial.FrozenTrial], wanted: int) -> None:
-    """Each finished trial is stored once and has a finished folder whose metrics it tells."""
+    """Each finished trial is stored once, with the metrics of its finished folder."""
     finished = [trial for trial in trials if trial.state.name in ("COMPLETE", "PRUNED")]
     assert len(finished) == wanted
     assert len({trial.number for trial in trials}) == len(trials)

@@ -35,7 +35,7 @@ POINTS = {
     "after it was marked finished": ("src.experiments.studies.tuner:note_finished", "after"),
     "before the pictures": ("src.experiments.studies.tuner:save_pictures", "before"),
 }
-"""When a process dies -> the function it dies in, and whether before or after that did its work."""
+"""When a process dies -> the function it dies in, and whether before or after it ran."""
 PROCESSES = multiprocessing.get_context("forkserver")  # imports once, then each process is there at once
 PROCESSES.set_forkserver_preload(["src.experiments.studies.tuner", "optuna", "sklearn.svm", "src.models.svm"])
 
@@ -53,13 +53,13 @@ def _no_pictures() -> Iterator[None]:
         yield
 
 
-def goes_on(root: Path, trials: int, number: int | None = None) -> StudyResult:
+def resume(root: Path, trials: int, number: int | None = None) -> StudyResult:
     search = Search(root / "datasets" / "corpus", Embeddings("hubert", None, None), "svm")
     return optimize_hyperparameters(search, Effort(trials), root=root, wish=Wish(number, reuse=True))
 
 
 def replace_function(place: str, make: Callable[[Callable], Callable]) -> None:
-    """Put what `make` makes of a function into its place: "module:attribute" or "module:Class.method"."""
+    """Replace a function by what `make` returns for it: "module:attribute" or "module:Class.method"."""
     module, _, path = place.partition(":")
     owner: Any = import_module(module)
     *owners, name = path.split(".")
@@ -69,7 +69,7 @@ def replace_function(place: str, make: Callable[[Callable], Callable]) -> None:
 
 
 def run_until_killed(root: Path, trials: int, point: str) -> None:
-    """Go on with the study until `point` of the next trial; runs in a process of its own."""
+    """Resume the study until `point` of the next trial; runs in a process of its own."""
     leave_out_pictures(pytest.MonkeyPatch())
     place, when = POINTS[point]
 
@@ -82,11 +82,11 @@ def run_until_killed(root: Path, trials: int, point: str) -> None:
         return fatal
 
     replace_function(place, make)
-    goes_on(root, trials)
+    resume(root, trials)
 
 
 def run_and_wait(root: Path, is_training: Event, may_end: Event) -> None:
-    """Run a study of one trial that does not end before it may; runs in a process of its own."""
+    """Run a study of one trial that does not end before `may_end` is set; runs in a process of its own."""
 
     def make(function: Callable) -> Callable:
         def patient(*arguments: Any, **options: Any) -> Any:
@@ -98,11 +98,11 @@ def run_and_wait(root: Path, is_training: Event, may_end: Event) -> None:
 
     leave_out_pictures(pytest.MonkeyPatch())
     replace_function("src.experiments.studies.workers:train_run", make)
-    goes_on(root, 1)
+    resume(root, 1)
 
 
 def portrait(study: Path) -> dict[str, Any]:
-    """Return all of a study that does not tell of the time: trials, run folders and their contents, the best."""
+    """Return all of a study that does not depend on the time: trials, run folders and their contents, the best."""
     backend = optuna.storages.journal.JournalFileBackend(str(study / "journal.log"))
     trials = optuna.load_study(study_name=None, storage=optuna.storages.JournalStorage(backend)).trials
     runs = {
@@ -124,10 +124,10 @@ def portrait(study: Path) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="module")
-def begun(drawn_once: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def started(drawn_once: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a root with a study of eleven trials; not to be changed."""
-    root = Path(shutil.copytree(drawn_once, tmp_path_factory.mktemp("begun") / "root"))
-    goes_on(root, N_DONE)
+    root = Path(shutil.copytree(drawn_once, tmp_path_factory.mktemp("started") / "root"))
+    resume(root, N_DONE)
     return root
 
 
@@ -139,27 +139,27 @@ def undisturbed(drawn_once: Path, tmp_path_factory: pytest.TempPathFactory) -> C
     def of(trials: int) -> dict[str, Any]:
         if trials not in portraits:
             root = Path(shutil.copytree(drawn_once, tmp_path_factory.mktemp("undisturbed") / "root"))
-            portraits[trials] = portrait(goes_on(root, trials).folder)
+            portraits[trials] = portrait(resume(root, trials).folder)
         return portraits[trials]
 
     return of
 
 
-def kill_and_go_on(root: Path, trials: int, point: str) -> StudyResult:
+def kill_and_resume(root: Path, trials: int, point: str) -> StudyResult:
     process = PROCESSES.Process(target=run_until_killed, args=(root, trials, point))
     process.start()
     process.join()
     assert process.exitcode == -signal.SIGKILL, "the process was to die there"
-    return goes_on(root, trials)
+    return resume(root, trials)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("point", POINTS)
 def test_a_study_killed_in_its_twelfth_trial_ends_as_if_it_was_not(
-    point: str, begun: Path, undisturbed: Callable[[int], dict[str, Any]], tmp_path: Path
+    point: str, started: Path, undisturbed: Callable[[int], dict[str, Any]], tmp_path: Path
 ) -> None:
-    root = Path(shutil.copytree(begun, tmp_path / "root"))
-    study = kill_and_go_on(root, N_DONE + 1, point)
+    root = Path(shutil.copytree(started, tmp_path / "root"))
+    study = kill_and_resume(root, N_DONE + 1, point)
     survived = point in ("after it was marked finished", "before the pictures")
     assert (study.n_trials, study.n_new) == (N_DONE + 1, 0 if survived else 1)
     assert portrait(study.folder) == undisturbed(N_DONE + 1)
@@ -170,17 +170,17 @@ def test_a_study_killed_in_its_twelfth_trial_ends_as_if_it_was_not(
     "point", ["before it is drawn", "after it was asked for", "after it was told", "after it was marked finished"]
 )
 def test_so_does_one_killed_in_its_first(point: str, drawn: Path, undisturbed: Callable[[int], dict[str, Any]]) -> None:
-    assert portrait(kill_and_go_on(drawn, 1, point).folder) == undisturbed(1)
+    assert portrait(kill_and_resume(drawn, 1, point).folder) == undisturbed(1)
 
 
 def test_one_killed_twice_in_the_same_trial_as_well(
-    begun: Path, undisturbed: Callable[[int], dict[str, Any]], tmp_path: Path
+    started: Path, undisturbed: Callable[[int], dict[str, Any]], tmp_path: Path
 ) -> None:
-    root = Path(shutil.copytree(begun, tmp_path / "root"))
+    root = Path(shutil.copytree(started, tmp_path / "root"))
     process = PROCESSES.Process(target=run_until_killed, args=(root, N_DONE + 1, "after it was told"))
     process.start()
     process.join()
-    assert portrait(kill_and_go_on(root, N_DONE + 1, "after its training").folder) == undisturbed(N_DONE + 1)
+    assert portrait(kill_and_resume(root, N_DONE + 1, "after its training").folder) == undisturbed(N_DONE + 1)
 
 
 TEARS = [
@@ -192,14 +192,14 @@ TEARS = [
 
 
 @pytest.mark.parametrize("tear", TEARS)
-def test_what_a_kill_tore_off_the_journal_is_cut_away(
+def test_what_a_kill_left_incomplete_in_the_journal_is_removed(
     tear: bytes,
-    begun: Path,
+    started: Path,
     undisturbed: Callable[[int], dict[str, Any]],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    root = Path(shutil.copytree(begun, tmp_path / "root"))
+    root = Path(shutil.copytree(started, tmp_path / "root"))
     journal = root / "runs" / "svm_study0" / "journal.log"
     with journal.open("ab") as file:
         file.write(tear)
@@ -209,14 +209,14 @@ def test_what_a_kill_tore_off_the_journal_is_cut_away(
         raise AssertionError("it waits for a process that is dead")
 
     monkeypatch.setattr("time.sleep", impatient)
-    assert goes_on(root, N_DONE).n_new == 0
-    assert portrait(goes_on(root, N_DONE + 1).folder) == undisturbed(N_DONE + 1)
+    assert resume(root, N_DONE).n_new == 0
+    assert portrait(resume(root, N_DONE + 1).folder) == undisturbed(N_DONE + 1)
 
 
-def test_an_exception_in_a_trial_leaves_the_study_to_be_gone_on_with(
-    begun: Path, undisturbed: Callable[[int], dict[str, Any]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_a_study_can_be_resumed_after_an_exception_in_a_trial(
+    started: Path, undisturbed: Callable[[int], dict[str, Any]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    root = Path(shutil.copytree(begun, tmp_path / "root"))
+    root = Path(shutil.copytree(started, tmp_path / "root"))
 
     def interrupt(*_: Any, **__: Any) -> None:
         raise KeyboardInterrupt
@@ -224,8 +224,8 @@ def test_an_exception_in_a_trial_leaves_the_study_to_be_gone_on_with(
     with monkeypatch.context() as patch:
         patch.setattr("src.experiments.studies.workers.train_run", interrupt)
         with pytest.raises(KeyboardInterrupt):
-            goes_on(root, N_DONE + 1)
-    assert portrait(goes_on(root, N_DONE + 1).folder) == undisturbed(N_DONE + 1)
+            resume(root, N_DONE + 1)
+    assert portrait(resume(root, N_DONE + 1).folder) == undisturbed(N_DONE + 1)
 
 
 def test_two_processes_do_not_run_one_study(drawn: Path, undisturbed: Callable[[int], dict[str, Any]]) -> None:
@@ -235,11 +235,11 @@ def test_two_processes_do_not_run_one_study(drawn: Path, undisturbed: Callable[[
     try:
         assert is_training.wait(60)
         for number in (None, 0):
-            with pytest.raises(ValueError, match="Another process is at work on svm_study0; wait for it to end"):
-                goes_on(drawn, 2, number)
+            with pytest.raises(ValueError, match="svm_study0"):
+                resume(drawn, 2, number)
     finally:
         may_end.set()
         process.join()
     assert process.exitcode == 0, "the refused attempt disturbed the one that was running"
     assert portrait(drawn / "runs" / "svm_study0") == undisturbed(1)
-    assert goes_on(drawn, 1).n_new == 0
+    assert resume(drawn, 1).n_new == 0

@@ -50,7 +50,7 @@ def test_a_shared_journal_joins_two_roots(drawn: Path, drawn_once: Path, tmp_pat
     assert third.folder.name == "svm_study2", "numbers are given once in a storage, whoever asks"
 
 
-def test_a_study_is_gone_on_with_where_it_is_kept(drawn: Path, tmp_path: Path) -> None:
+def test_a_study_is_resumed_where_it_is_kept(drawn: Path, tmp_path: Path) -> None:
     journal = str(tmp_path / "studies.log")
     study_of(drawn, Effort(1), storage=journal)
     with pytest.raises(ValueError, match=r"svm_study0 is kept in .*studies\.log: resume it with `storage="):
@@ -102,7 +102,7 @@ def test_a_damaged_shared_journal_is_named(drawn: Path, tmp_path: Path) -> None:
         study_of(drawn, Effort(2), storage=str(journal), number=0)
 
 
-def test_a_line_that_a_full_disk_tore_does_not_end_a_shared_study(drawn: Path, tmp_path: Path) -> None:
+def test_a_line_that_a_full_disk_left_incomplete_does_not_end_a_shared_study(drawn: Path, tmp_path: Path) -> None:
     journal = tmp_path / "studies.log"
     study_of(drawn, Effort(2), storage=str(journal))
     whole = journal.read_bytes()
@@ -113,7 +113,7 @@ def test_a_line_that_a_full_disk_tore_does_not_end_a_shared_study(drawn: Path, t
     assert not list(tmp_path.glob("*.lock"))
 
 
-def test_a_shared_journal_is_one_file_wherever_the_user_stands(
+def test_a_shared_journal_is_one_file_from_any_current_folder(
     drawn: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -124,7 +124,7 @@ def test_a_shared_journal_is_one_file_wherever_the_user_stands(
     assert study_of(drawn, Effort(2), storage="../studies.log", number=0).n_trials == 2
 
 
-def test_a_study_that_another_machine_began_at_this_moment_can_be_joined(
+def test_a_study_that_another_machine_started_at_this_moment_can_be_joined(
     drawn: Path, drawn_once: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     journal = str(tmp_path / "studies.log")
@@ -132,7 +132,7 @@ def test_a_study_that_another_machine_began_at_this_moment_can_be_joined(
     other = Path(shutil.copytree(drawn_once, tmp_path / "other"))
     with monkeypatch.context() as patch:
         patch.setattr(optuna, "get_all_study_names", lambda _: [])  # as it was before the other's study
-        with pytest.raises(ValueError, match=r"Another machine has just begun this study: .*`study_number=0`"):
+        with pytest.raises(ValueError, match=r"Another machine .*`study_number=0`"):
             study_of(other, Effort(1), storage=journal)
     assert not (other / "runs" / "svm_study0").exists()
     assert study_of(other, Effort(2), storage=journal, number=0).n_new == 1
@@ -173,7 +173,7 @@ def postgres() -> Iterator[str]:
 
 @pytest.mark.slow
 def test_two_processes_on_one_study_in_postgresql(postgres: str, drawn: Path, drawn_once: Path, tmp_path: Path) -> None:
-    """Both begin at once, one of them with two jobs; together they end with exactly the trials asked for."""
+    """Both start at once, one of them with two jobs; together they end with exactly the trials asked for."""
     other = Path(shutil.copytree(drawn_once, tmp_path / "other"))
     first = study_of(drawn, Effort(1), storage=postgres)
     number = int(first.folder.name.removeprefix("svm_study"))

@@ -25,7 +25,7 @@ from src.utils.files import read_json
 from tests.experiments.studies.studies import search_in, told
 
 pytestmark = [
-    pytest.mark.filterwarnings("ignore:The EER is", "ignore:There are only"),  # of trials that learnt nothing
+    pytest.mark.filterwarnings("ignore:The EER is", "ignore:There are only"),  # of trials no better than chance
     pytest.mark.usefixtures("one_thread"),
 ]
 
@@ -103,18 +103,18 @@ def test_run_m_is_trial_m_and_its_value_the_eer_of_what_it_saved(
 
 
 @pytest.mark.parametrize("classifier", ["mlp", "svm", "rf", "lr"])
-def test_a_search_begins_with_the_built_in_hyperparameters(
+def test_a_search_starts_with_the_default_hyperparameters(
     classifier: str, drawn: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     quick(monkeypatch)
     study = optimize_hyperparameters(search_in(drawn, classifier), Effort(2), root=drawn)
     first, second = (read_json(study.folder / f"run{number}" / "hyperparameters.json") for number in range(2))
-    built_in = asdict(classifier_class(classifier).Config())
+    default = asdict(classifier_class(classifier).Config())
     shortened = {"epochs", "n_estimators"}
-    assert {key: first[key] for key in built_in if key not in shortened} == {
-        key: value for key, value in built_in.items() if key not in shortened
+    assert {key: first[key] for key in default if key not in shortened} == {
+        key: value for key, value in default.items() if key not in shortened
     }
-    assert any(second[key] != built_in[key] for key in set(built_in) - shortened), "the others are drawn"
+    assert any(second[key] != default[key] for key in set(default) - shortened), "the others are drawn"
 
 
 def test_the_pictures_show_the_trials(drawn: Path) -> None:
@@ -123,7 +123,7 @@ def test_the_pictures_show_the_trials(drawn: Path) -> None:
     for name in ("optimization_history.png", "param_importances.png"):
         assert np.ptp(matplotlib.image.imread(study.folder / name)) > 0
     one = optimize_hyperparameters(search_in(drawn, seed=1), Effort(1), root=drawn)
-    assert not (one.folder / "param_importances.png").exists(), "of one trial nothing can be said"
+    assert not (one.folder / "param_importances.png").exists(), "one trial shows no importance"
 
 
 def test_one_seed_gives_one_study_and_another_seed_another(drawn: Path) -> None:
@@ -137,7 +137,7 @@ def test_one_seed_gives_one_study_and_another_seed_another(drawn: Path) -> None:
     for number in (0, 11):
         pair = [scores_of(drawn, study.folder / f"run{number}", "downstream_test") for study in (first, again)]
         np.testing.assert_array_equal(pair[0], pair[1])
-    assert told(first)[0][1]["C"] == told(other)[0][1]["C"], "both begin at the built-in values"
+    assert told(first)[0][1]["C"] == told(other)[0][1]["C"], "both start at the defaults"
     assert told(first)[1][1]["C"] != told(other)[1][1]["C"]
 
 
@@ -145,11 +145,11 @@ def test_trials_counts_all_of_them(drawn: Path, monkeypatch: pytest.MonkeyPatch)
     search = search_in(drawn)
     whole = optimize_hyperparameters(search, Effort(5), root=drawn)
     start = optimize_hyperparameters(search, Effort(3), root=drawn)
-    goes_on = optimize_hyperparameters(search, Effort(5), root=drawn, wish=Wish(1))
-    assert start.folder == goes_on.folder == drawn / "runs" / "svm_study1"
+    resumed = optimize_hyperparameters(search, Effort(5), root=drawn, wish=Wish(1))
+    assert start.folder == resumed.folder == drawn / "runs" / "svm_study1"
     assert (start.n_trials, start.n_new) == (3, 3)
-    assert (goes_on.n_trials, goes_on.n_new) == (5, 2)
-    assert told(goes_on) == told(whole)
+    assert (resumed.n_trials, resumed.n_new) == (5, 2)
+    assert told(resumed) == told(whole)
     monkeypatch.setattr(tuner, "train_all", lambda ask, _: iter([ask()] if ask() else []))  # nothing is left to train
     for trials in (5, 2):
         nothing = optimize_hyperparameters(search, Effort(trials), root=drawn, wish=Wish(1))

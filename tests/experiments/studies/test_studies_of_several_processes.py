@@ -1,6 +1,6 @@
 """Trials in several processes: none is lost or stored twice, whoever dies, and a stop says how to resume.
 
-Real processes: workers are killed by their numbers, whole studies by SIGKILL.
+Real processes: workers are killed by their process ids, whole studies by SIGKILL.
 """
 
 import os
@@ -109,22 +109,22 @@ def test_only_the_best_trials_keep_their_weights(drawn: Path) -> None:
     dropped = study.folder / f"run{trials[-1].number}"
     corpus = drawn / "datasets" / "corpus"
     flags = rf"--dataset={corpus} --backbone=hubert --classifier=svm --seed=7 --hyperparameters=.*json"
-    with pytest.raises(FileNotFoundError, match=rf"has no weights any more .*fab TrainModel {flags} trains them again"):
+    with pytest.raises(FileNotFoundError, match=rf"no weights .*`keep`.*fab TrainModel {flags} "):
         _ = read_trained_folder(dropped, drawn).model
     wanted, file = Embeddings("hubert", None, None), dropped / "hyperparameters.json"
     again = train_model(choose_recipe(corpus, wanted, "svm", hyperparameters=file), root=drawn)
     assert again.metrics == read_json(dropped / "metrics.json")
 
 
-def test_no_trial_begins_when_the_time_is_up(drawn: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_trial_starts_when_the_time_is_up(drawn: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     clock = iter([0.0, 1.0, 50.0, 101.0, 102.0])
     monkeypatch.setattr(tuner, "monotonic", lambda: next(clock))
     study = study_of(drawn, Effort(9, timeout=100))
     assert (study.n_trials, study.n_new) == (2, 2)
 
 
-def test_a_time_too_short_for_one_trial_says_how_to_go_on(drawn: Path) -> None:
-    with pytest.raises(ValueError, match=r"the time was up before a trial was finished; .* --study-number=0\."):
+def test_a_time_too_short_for_one_trial_says_how_to_resume(drawn: Path) -> None:
+    with pytest.raises(ValueError, match=r" --study-number=0\."):
         study_of(drawn, Effort(9, timeout=1e-9))
 
 
@@ -145,7 +145,7 @@ def test_effort_is_checked(effort: dict[str, Any], line: str) -> None:
         Effort(**effort)
 
 
-def test_a_stop_says_how_to_go_on(drawn: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_stop_says_how_to_resume(drawn: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def stop(ask: Callable[[], Job | None], jobs: int) -> Iterator[Outcome]:
         job = ask()
         assert job is not None
@@ -154,9 +154,7 @@ def test_a_stop_says_how_to_go_on(drawn: Path, monkeypatch: pytest.MonkeyPatch) 
 
     with monkeypatch.context() as patch:
         patch.setattr(tuner, "train_all", stop)
-        with pytest.raises(
-            KeyboardInterrupt, match=r"stopped after 1 of 4 trials, which are kept; resume .*--study-number=0\."
-        ):
+        with pytest.raises(KeyboardInterrupt, match=r"1 of 4 trials.*--study-number=0\."):
             study_of(drawn, Effort(4))
     assert study_of(drawn, Effort(4), number=0).n_new == 3
 
@@ -167,13 +165,13 @@ def test_trials_that_kill_every_worker_end_the_study_in_one_line(drawn: Path, mo
             yield Outcome(job.trial, {}, None)
 
     monkeypatch.setattr(tuner, "train_all", lost)
-    with pytest.raises(ValueError, match=r"processes of 3 trials were killed again and again.*fewer `jobs`"):
+    with pytest.raises(ValueError, match=r"3 trials.*`jobs`.*--study-number=0\."):
         study_of(drawn, Effort(9))
     assert states(trials_in(drawn / "runs" / "svm_study0" / "journal.log")) == ["FAIL"] * 3
 
 
-def test_a_training_without_hope_is_stopped_and_says_so(drawn: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Seven trials learn; the eighth steps so little that it stays at chance."""
+def test_an_unpromising_training_is_pruned_and_says_so(drawn: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Seven trials learn; the eighth, of a tiny learning rate, stays at chance."""
     from src.models.mlp.mlp_model import MlpConfig
 
     def space(trial: optuna.Trial, n_clips: int) -> MlpConfig:
@@ -184,14 +182,14 @@ def test_a_training_without_hope_is_stopped_and_says_so(drawn: Path, monkeypatch
     study = optimize_hyperparameters(search_in(drawn, "mlp", layer=1, pooling="mean"), Effort(8), root=drawn)
     trials = trials_in(study.folder / "journal.log")
     assert states(trials)[7] == "PRUNED"
-    hopeless = read_json(study.folder / "run7" / "metrics.json")
-    assert hopeless["pruned"]
-    assert hopeless["eer"] == trials[7].value > study.best_eer
+    pruned = read_json(study.folder / "run7" / "metrics.json")
+    assert pruned["pruned"]
+    assert pruned["eer"] == trials[7].value > study.best_eer
     assert not any((study.folder / "run7" / name).is_file() for name in Mlp.files)
     assert study.n_trials == 8, "it counts among the trials"
 
 
-def test_jobs_that_die_three_times_are_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_jobs_whose_workers_die_three_times_fail(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(workers, "train_job", kill_this_process)
     jobs = [Job(None, None, Path(), Path())]  # type: ignore[arg-type]
     outcomes = list(train_all(lambda: jobs.pop() if jobs else None, 2))

