@@ -100,11 +100,38 @@ def _pruning(trial: "optuna.Trial", config: Config) -> Watch:
     return watch
 
 
+class Worker:
+    """A process that trains, replaced when it dies."""
+
+    def __init__(self, jobs: int) -> None:
+        self._jobs = jobs
+        self._process = _start_process(jobs)
+
+    def submit(self, function: Callable[..., Any], *arguments: Any) -> Any:
+        """Start a call and return its future; a process that died while it was idle is replaced first."""
+        from loky.process_executor import BrokenProcessPool
+
+        try:
+            return self._process.submit(function, *arguments)
+        except BrokenProcessPool:
+            self.replace()
+            return self._process.submit(function, *arguments)
+
+    def replace(self) -> None:
+        """Start a new process in place of one that died."""
+        self._process.shutdown(wait=False)
+        self._process = _start_process(self._jobs)
+
+    def end(self) -> None:
+        """End the process, whatever it is doing."""
+        self._process.shutdown(wait=False, kill_workers=True)
+
+
 def _train_in_processes(ask: Callable[[], Job | None], jobs: int) -> Iterator[Outcome]:
     """Keep `jobs` processes busy; a process that dies is replaced, and its job tried again."""
-    idle = [_start_worker(jobs) for _ in range(jobs)]
-    workers = list(idle)
-    at_work: dict[Any, tuple[Job, loky.ProcessPoolExecutor, int]] = {}
+    workers = [Worker(jobs) for _ in range(jobs)]
+    idle = list(workers)
+    at_work: dict[Any, tuple[Job, Worker, int]] = {}
     try:
         while True:
             while idle and (job := ask()) is not None:
@@ -118,10 +145,7 @@ def _train_in_processes(ask: Callable[[], Job | None], jobs: int) -> Iterator[Ou
                     idle.append(worker)
                     yield future.result()
                     continue
-                worker.shutdown(wait=False)
-                workers.remove(worker)
-                worker = _start_worker(jobs)
-                workers.append(worker)
+                worker.replace()
                 if deaths + 1 < MOST_DEATHS:
                     at_work[worker.submit(train_job, job)] = (job, worker, deaths + 1)
                 else:
@@ -129,7 +153,7 @@ def _train_in_processes(ask: Callable[[], Job | None], jobs: int) -> Iterator[Ou
                     yield Outcome(job.trial, {}, None)
     finally:
         for worker in workers:
-            worker.shutdown(wait=False, kill_workers=True)
+            worker.end()
 
 
 def _died(future: Any) -> bool:
@@ -138,7 +162,7 @@ def _died(future: Any) -> bool:
     return isinstance(future.exception(), BrokenProcessPool)
 
 
-def _start_worker(jobs: int) -> "loky.ProcessPoolExecutor":
+def _start_process(jobs: int) -> "loky.ProcessPoolExecutor":
     """Return an executor of one process with its share of the cores; Ctrl-C is for the process that started it."""
     import loky
 

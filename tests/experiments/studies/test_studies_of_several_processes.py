@@ -198,3 +198,15 @@ def test_jobs_whose_workers_die_three_times_fail(monkeypatch: pytest.MonkeyPatch
 
 def kill_this_process(job: Job) -> None:
     os.kill(os.getpid(), signal.SIGKILL)
+
+
+def test_a_worker_that_died_while_idle_is_replaced() -> None:
+    worker = workers.Worker(jobs=2)
+    try:
+        process = worker.submit(os.getpid).result()
+        os.kill(process, signal.SIGKILL)
+        wait_for(lambda: not psutil.pid_exists(process) or psutil.Process(process).status() == "zombie")
+        wait_for(lambda: worker._process._flags.broken is not None)  # loky has noticed
+        assert worker.submit(os.getpid).result() != process
+    finally:
+        worker.end()
