@@ -33,9 +33,7 @@ def die_on_seven(number: int) -> int:
 
 
 def test_a_process_that_dies_is_told_in_one_line() -> None:
-    with pytest.raises(
-        ChildProcessError, match=r"^A working process died \(SIGKILL\), .* run the same command"
-    ) as told:
+    with pytest.raises(ChildProcessError, match=r"^A worker process died \(SIGKILL\), .* run the same command") as told:
         map_clips(die_on_seven, range(20), jobs=2)
     assert "\n" not in str(told.value)
     assert map_clips(square, [1, 2], jobs=2) == [1, 4], "the next start works"
@@ -64,5 +62,5 @@ def test_nothing_to_do_gives_nothing(jobs: int) -> None:
 
 
 def test_a_negative_number_of_processes_is_refused() -> None:
-    with pytest.raises(ValueError, match=r"^--jobs must be 0 \(all cores\) or more, not -2\.$"):
+    with pytest.raises(ValueError, match=r"^`jobs` must be 0 \(all cores\) or more, not -2\.$"):
         map_clips(square, [1], jobs=-2)

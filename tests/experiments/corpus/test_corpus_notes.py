@@ -128,7 +128,10 @@ def test_systems_that_the_table_does_not_hold_are_told(tmp_path: Path) -> None:
     rows = [f"{spoofs[0]},xtts", f"{spoofs[1]},vits", f"{files['file'][0]},LibriSpeech"]
     (tmp_path / "SOURCES.csv").write_text("\n".join(["file,system", *rows]))
     (note,) = source_notes(tmp_path, files)
-    assert f"2 spoofs another system than files-metadata.csv (first: {spoofs[0]}): run fab GenerateDatasetCSV" in note
+    assert (
+        f"2 spoofs a system other than that in files-metadata.csv (first: {spoofs[0]}): run fab GenerateDatasetCSV"
+        in note
+    )
     held = files.assign(system=["", "xtts", "", "vits"])
     assert source_notes(tmp_path, held) == []
     (tmp_path / "SOURCES.csv").write_bytes(b"")

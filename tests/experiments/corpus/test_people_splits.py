@@ -308,7 +308,7 @@ def test_a_person_of_two_genders_is_refused(corpus: Path) -> None:
 @pytest.mark.parametrize(
     ("shares", "words"),
     [
-        ({"pretext": 1.0}, r"`pretext` must lie in \[0, 1\), not 1: some people must stay"),
+        ({"pretext": 1.0}, r"`pretext` must lie in \[0, 1\), not 1: "),
         ({"pretext": -0.1}, "`pretext` must lie in"),
         ({"pretext": float("nan")}, "`pretext` must lie in"),
         ({"pretext_train": 0.0}, r"`pretext_train` must lie in \(0, 1\], not 0"),

@@ -119,7 +119,7 @@ def test_a_recording_that_kills_its_reader_is_named_and_left_out(folder: Path, c
     assert [tuple(sound.piece for sound in sounds) for sounds in found] == batches, "all come, in order"
     for sound in (sound for sounds in found for sound in sounds):
         if sound.piece.file in culprits:
-            assert sound.reason == "unreadable (the decoder died of it: SIGSEGV)"
+            assert sound.reason == "unreadable (the decoder crashed: SIGSEGV)"
             assert len(sound.waveform) == 0
         else:
             assert sound.reason == ""
@@ -220,7 +220,7 @@ def test_a_recording_that_kills_its_reader_has_a_reason_in_place_of_a_length(
     monkeypatch.setattr(readers, "_read_length", deadly)
     found = read_lengths(folder, ["02.flac", "03.flac", "04.flac"])
     assert found["02.flac"] == found["04.flac"] == Length(1, 1)
-    assert found["03.flac"].reason.startswith("unreadable (the decoder died of it")
+    assert found["03.flac"].reason.startswith("unreadable (the decoder crashed")
 
 
 @pytest.mark.parametrize(
@@ -228,8 +228,8 @@ def test_a_recording_that_kills_its_reader_has_a_reason_in_place_of_a_length(
     [
         ("SIGSEGV(-11)", "SIGSEGV"),
         ("SIGABRT(-6), SIGTERM(-15)", "SIGABRT"),
-        ("EXIT(1)", "it left without a word"),
-        ("", "it left without a word"),
+        ("EXIT(1)", "no signal reported"),
+        ("", "no signal reported"),
     ],
 )
 def test_the_signal_is_found_in_what_loky_says(codes: str, name: str) -> None:
