@@ -1,4 +1,4 @@
-"""Counting a prepared corpus."""
+"""The counts of a prepared corpus."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""The doors to the network: a real clone of a repository made here, and the hub's ways to fail."""
+"""The downloads: a real clone of a repository made here, and the ways in which the hub fails."""
 
 import subprocess
 from pathlib import Path
@@ -52,7 +52,7 @@ def test_the_hub_offline_says_what_to_do(tmp_path: Path, monkeypatch: pytest.Mon
     import huggingface_hub.constants
 
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
-    # A half-filled folder must not pass for the dataset, as it does with snapshot_download alone.
+    # A half-filled folder must not be taken for the dataset, as it does with snapshot_download alone.
     write_files(tmp_path, {"half.zip": b""})
     with pytest.raises(ConnectionError, match=r"HF_HUB_OFFLINE is set: unset it, or .*DatasetPreparation") as caught:
         download_dataset("unfake/fake_voices", tmp_path)

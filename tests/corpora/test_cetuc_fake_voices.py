@@ -111,7 +111,7 @@ def voices(output: Path) -> Files:
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> tuple[Files, CountCheck]:
-    """What an undisturbed run leaves and reports."""
+    """What an uninterrupted run leaves and reports."""
     output = tmp_path_factory.mktemp("whole") / "release"
     check = run(output)
     return tree(output), check

@@ -1,4 +1,4 @@
-"""Whose clips they are, read from folder names of every spelling, and what is left out with which words."""
+"""People are found in folder names of every spelling, and what is left out is reported."""
 
 import os
 import zipfile

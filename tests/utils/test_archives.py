@@ -1,4 +1,4 @@
-"""Archives open whole, or raise one line and leave the disk as it was."""
+"""Archives are extracted whole, or raise one line and leave the disk as it was."""
 
 import io
 import lzma
@@ -194,7 +194,7 @@ def test_an_encrypted_zip_is_refused(inner: Path) -> None:
 def test_a_damaged_archive_says_download_again(inner: Path, suffix: str, damage: str) -> None:
     archive = write_archive(inner / f"a{suffix}")
     whole = archive.read_bytes()
-    # A tar ends in zeros that nothing needs: its last byte that counts is that of the last content.
+    # A tar ends in zeros that are not needed: the last byte that matters belongs to the last content.
     end = whole.rindex(b"dois") if suffix == ".tar" else len(whole) - 1
     cut = {"html": b"<html>not found</html>", "empty": b"", "half": whole[: len(whole) // 4], "last byte": whole[:end]}
     archive.write_bytes(cut[damage])
@@ -205,7 +205,7 @@ def test_a_tar_cut_between_two_members_is_not_a_shorter_tar(inner: Path) -> None
     archive = write_tar(inner / "a.tar", [member("one.wav"), member("two.wav")])
     archive.write_bytes(archive.read_bytes()[:1024])
     with tarfile.open(archive) as tar:
-        assert tar.getnames() == ["one.wav"]  # what the standard library makes of it
+        assert tar.getnames() == ["one.wav"]  # how the standard library reads it
     assert_refused(archive, "truncated")
 
 

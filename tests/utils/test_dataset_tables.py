@@ -160,7 +160,7 @@ def test_what_is_wrong_with_a_table_is_said_in_one_line(lines: list[str], words:
 )
 @pytest.mark.parametrize("maker", ["GenerateDatasetCSV", "SplitDataset", "GenerateEmbeddings"])
 def test_a_path_that_leads_out_of_the_corpus_is_refused(file: str, maker: str, tmp_path: Path) -> None:
-    """Fault 04, docs/faults.md: a derived corpus was written into the raw one. Every task reads through this door."""
+    """Fault 04, docs/faults.md: a derived corpus was written into the raw one. Every task reads through here."""
     write_lines(tmp_path, HEADER, GOOD.format(1), f"{file},Ana_F001,F001,F,spoof,")
     with pytest.raises(ValueError, match=r"row 3: .*`file` is a path within the corpus folder") as error:
         read_file_rows(tmp_path / FILES_TABLE, maker)

@@ -162,7 +162,7 @@ def test_memory_that_is_used_up_is_known_by_the_real_errors() -> None:
         (KeyboardInterrupt(), False),
     ],
 )
-def test_other_errors_are_not_taken_for_want_of_memory(error: BaseException, told: bool) -> None:
+def test_other_errors_are_not_taken_for_out_of_memory(error: BaseException, told: bool) -> None:
     assert out_of_memory(error) is told
 
 

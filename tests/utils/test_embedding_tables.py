@@ -173,14 +173,14 @@ def test_layers_count_from_either_end() -> None:
 
 @pytest.mark.parametrize(("layer", "place"), [(0, 0), (2, 2), (6, 3), (-1, 3), (-2, 2), (-4, 0)])
 def test_a_store_may_hold_some_layers_of_a_model(kept: Path, layer: int, place: int) -> None:
-    """Layers are called by their numbers in the model; from the end, only those that are there count."""
+    """Layers have their numbers in the model; from the end, only stored layers count."""
     np.testing.assert_array_equal(load_embeddings(kept, layer).vectors, STATISTICS[:, place, 0])
     files = {path.name for path in (kept / "layers").iterdir()}
     assert files == {"layer-00.f32", "layer-01.f32", "layer-02.f32", "layer-06.f32"}
 
 
 @pytest.mark.parametrize("layer", [3, 5, 7, -5])
-def test_a_layer_that_was_not_kept_is_told_which_were(kept: Path, layer: int) -> None:
+def test_a_layer_that_was_not_kept_is_answered_with_those_kept(kept: Path, layer: int) -> None:
     line = rf"^There is no layer {layer}; these embeddings have 0-2,6 \(-1 is the last of them\)\.$"
     with pytest.raises(ValueError, match=line):
         load_embeddings(kept, layer)

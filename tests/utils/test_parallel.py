@@ -1,4 +1,4 @@
-"""Many processes give what one gives: the same results, in the same order, and the same errors."""
+"""Many processes give the same results as one, in the same order, and the same errors."""
 
 import os
 import signal
@@ -32,7 +32,7 @@ def die_on_seven(number: int) -> int:
     return number
 
 
-def test_a_process_that_dies_is_told_in_one_line() -> None:
+def test_a_process_that_dies_is_reported_in_one_line() -> None:
     with pytest.raises(ChildProcessError, match=r"^A worker process died \(SIGKILL\), .* run the same command") as told:
         map_clips(die_on_seven, range(20), jobs=2)
     assert "\n" not in str(told.value)

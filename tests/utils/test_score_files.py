@@ -225,7 +225,7 @@ def test_a_score_that_is_not_finite_is_counted_and_its_trial_named(tmp_path, wor
 
 def test_an_unknown_label_is_named_with_file_and_line(tmp_path):
     trials = [*TRIALS[:2], (*TRIALS[2][:4], "bonafied", "0.1"), *TRIALS[3:]]
-    with pytest.raises(ValueError, match="s, line 4: 'bonafied' .* bona-fide"):
+    with pytest.raises(ValueError, match=r"s, line 4: 'bonafied' .* bona-fide"):
         (tmp_path / "s").write_text("file,label,score\n" + "".join(f"{t[0]},{t[4]},{t[5]}\n" for t in trials))
         read_score_files(tmp_path / "s")
     with pytest.raises(ValueError, match="k, line 3: 'bonafied' "):

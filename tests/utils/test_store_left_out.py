@@ -1,4 +1,4 @@
-"""Clips that cannot be used: noted once, not tried again while their bytes are the same."""
+"""Clips that cannot be used are recorded once and not tried again while their bytes are the same."""
 
 from pathlib import Path
 

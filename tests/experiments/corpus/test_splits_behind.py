@@ -1,4 +1,4 @@
-"""Splits stay as they were made: what the table holds beyond them is told, and a seed gives what it gave at first."""
+"""Splits stay as they were made: differences from the table are reported, and a seed always gives the same splits."""
 
 from pathlib import Path
 
@@ -48,7 +48,7 @@ def test_clips_in_no_split_are_counted_and_told(corpus: Path) -> None:
     assert split_notes(corpus) == []
 
 
-def test_clips_that_left_the_table_are_told_unless_they_were_rejected(corpus: Path) -> None:
+def test_clips_that_left_the_table_are_reported_unless_they_were_rejected(corpus: Path) -> None:
     split_dataset(corpus, THREE, seed=7)
     files = read_files(corpus)
     write_tables(corpus, files.iloc[2:])
@@ -64,7 +64,7 @@ def test_splits_without_a_table_are_behind_nothing(corpus: Path) -> None:
     assert split_notes(corpus) == []
 
 
-def test_systems_that_became_known_after_the_split_are_told(corpus: Path) -> None:
+def test_systems_that_became_known_after_the_split_are_reported(corpus: Path) -> None:
     split_dataset(corpus, THREE, seed=7)
     files = read_files(corpus)
     spoofs = files.index[files["label"] == "spoof"][:2]
