@@ -102,5 +102,5 @@ def _note(what: str, names: Sequence[str], *, shown: int = 1) -> list[str]:
     if not names:
         return []
     first = ", ".join(map(printable, names[:shown]))
-    told = first if len(names) <= shown else f"{first}, ..."
-    return [f"{what}: {len(names)} ({told})."]
+    listed = first if len(names) <= shown else f"{first}, ..."
+    return [f"{what}: {len(names)} ({listed})."]

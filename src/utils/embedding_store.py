@@ -19,7 +19,7 @@ from filelock import FileLock, Timeout
 from src.utils import store_rows
 from src.utils.dataset import FILE_COLUMNS, write_table
 from src.utils.embedding_checks import row_checksums
-from src.utils.embeddings import INDEX, JOURNAL, META, layer_file, read_journal
+from src.utils.embeddings import INDEX, JOURNAL, META, bytes_per_row, layer_file, read_journal
 from src.utils.files import fingerprint, read_json, read_record, text_digest, write_json
 from src.utils.people import first_names
 
@@ -64,7 +64,7 @@ class EmbeddingStore:
         self._share_lock = FileLock(folder / f".lock-{share}")
         self._store_lock = FileLock(folder / ".lock")
         self._paths = [layer_file(folder, layer) for layer in self.identity["layers"]]
-        self._row_bytes = 2 * self.identity["dimension"] * 4
+        self._row_bytes = bytes_per_row(self.identity["dimension"])
 
     def __enter__(self) -> "EmbeddingStore":
         self.folder.mkdir(parents=True, exist_ok=True)

@@ -156,6 +156,15 @@ def layer_file(folder: Path, layer: int) -> Path:
     return folder / "layers" / f"layer-{layer:02d}.f32"
 
 
+def bytes_per_row(dimension: int) -> int:
+    """Return the bytes of a clip's row in one layer: mean and standard deviation in float32.
+
+    >>> bytes_per_row(768)
+    6144
+    """
+    return 2 * dimension * 4
+
+
 def read_journal(folder: Path) -> pd.DataFrame:
     """Return the rows that were written, in order, all columns as text; a batch that a kill cut short is ignored."""
     path = folder / JOURNAL

@@ -237,7 +237,7 @@ def _parse_asv_key(text: str) -> int:
 
 
 def _is_of_2019(text: str) -> bool:
-    """Tell whether a line is `utterance system key score`."""
+    """Return whether a line is `utterance system key score`."""
     fields = text.rsplit(None, 3)
     return len(fields) == 4 and _accepts(parse_label, fields[2])
 

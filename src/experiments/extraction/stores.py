@@ -11,6 +11,7 @@ from src.utils.embeddings import (
     INDEX,
     JOURNAL,
     META,
+    bytes_per_row,
     describe_layers,
     layer_file,
     read_journal,
@@ -94,7 +95,7 @@ def format_reports(reports: list[StoreReport], root: Path) -> str:
 
 def _problems(folder: Path, meta: dict, journal: pd.DataFrame) -> Iterator[str]:
     """Yield what is wrong with a store, the worst first."""
-    row_bytes = 2 * meta["dimension"] * 4
+    row_bytes = bytes_per_row(meta["dimension"])
     for layer in meta["layers"]:
         path = layer_file(folder, layer)
         if not path.is_file() or path.stat().st_size < len(journal) * row_bytes:
