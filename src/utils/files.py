@@ -146,7 +146,8 @@ def _temporary_neighbour(path: Path) -> Path:
     except FileExistsError as error:  # mkdir: a file is in the way
         raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), error.filename) from None
     except OSError as error:
-        error.filename = error.filename if ".part" not in str(error.filename) else str(path)
+        if ".part" in str(error.filename):
+            error.filename = str(path)
         raise
     os.close(handle)
     return Path(name)
