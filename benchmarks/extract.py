@@ -1,16 +1,16 @@
-"""How fast embeddings are extracted, beside the plain way and beside what the hardware could do.
+"""How fast embeddings are extracted, compared with the plain way and with the limit of the hardware.
 
     python -m benchmarks.extract
 
-In one run, in turn, on the same clips and a model of wav2vec2-base's shape with random weights:
+In one run, one after another, on the same clips and a model of wav2vec2-base's shape with random weights:
 
 (a) one clip at a time in float32, the last hidden state averaged, a file for each clip;
 (b) this project's engine in float32, every layer kept;
 (c) the engine in its automatic precision;
 (d) the same, stopping at layer 6.
 
-Every measurement is a process of its own, which loads, warms up on a few clips, and then takes the time. The last line
-holds the ratios.
+Every measurement has its own process, which loads the model, warms up on a few clips, and then takes the time. The last
+line holds the ratios.
 """
 
 import argparse
@@ -85,7 +85,7 @@ def main() -> None:
 
 
 def read_options() -> argparse.Namespace:
-    """Return what was typed."""
+    """Return the options of the command line."""
     parser = argparse.ArgumentParser(description="How fast embeddings are extracted.")
     parser.add_argument("--shape", default="wav2vec2-base", choices=SHAPES, help="shape of the model")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:1")
@@ -99,7 +99,7 @@ def read_options() -> argparse.Namespace:
 
 
 def in_own_process(name: str, folder: Path, options: argparse.Namespace) -> dict[str, Any]:
-    """Take one measurement."""
+    """Take one measurement in a process of its own."""
     command = [sys.executable, "-m", "benchmarks.extract", f"--measure={name}", f"--folder={folder}"]
     command += [f"--shape={options.shape}", f"--device={options.device}"]
     done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
@@ -132,7 +132,7 @@ def measure_plain(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def measure_engine(options: argparse.Namespace) -> dict[str, Any]:
-    """Measure survey and extraction, after they have warmed up on a few clips."""
+    """Measure planning and extraction, after a warm-up on a few clips."""
     _, precision, layers = VARIANTS[options.measure]
     family, _, _ = SHAPES[options.shape]
     model = str(options.folder / "model")
@@ -157,7 +157,7 @@ def measure_engine(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def measure_decoding(options: argparse.Namespace) -> dict[str, Any]:
-    """Measure reading alone: decoded, checked and handed over by the reading processes, and thrown away."""
+    """Measure reading alone: the reading processes decode, check and hand over the clips, which are then dropped."""
 
     def read_all(dataset: Path) -> float:
         files = read_split(dataset, SPLIT)["file"].tolist()
@@ -174,20 +174,20 @@ def measure_decoding(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def measure_limit(options: argparse.Namespace) -> dict[str, Any]:
-    """Measure the operations a second of large matrix products in fp32 and in the automatic precision."""
+    """Measure the operations per second of large matrix products in fp32 and in the automatic precision."""
     device = choose_device(options.device)
     found: dict[str, Any] = {"seconds": 0.0}
     for precision in dict.fromkeys(("fp32", choose_precision("auto", device))):
         use_tf32(device, precision == "tf32")
         found[precision] = max(
-            products_a_second(size, device, DTYPES[precision])
+            products_per_second(size, device, DTYPES[precision])
             for size in ((1024, 2048) if device.type == "cpu" else (4096, 8192))
         )
     return found
 
 
-def products_a_second(size: int, device: Any, dtype: Any) -> float:
-    """Return the best rate of a square matrix product, in operations a second."""
+def products_per_second(size: int, device: Any, dtype: Any) -> float:
+    """Return the highest rate of a square matrix product, in operations per second."""
     one, other = (torch.randn(size, size, device=device).to(dtype) for _ in range(2))
     wait: Callable[[], None] = torch.cuda.synchronize if device.type == "cuda" else lambda: None
     best = 0.0
@@ -211,7 +211,7 @@ MEASUREMENTS = {
 
 
 def memory_used() -> dict[str, float]:
-    """Return the most memory that this process used, in GB, and of a GPU where it did."""
+    """Return the peak memory of this process in GB, and that on a GPU where there is one."""
     used = {"memory": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6}
     if torch.cuda.is_available():
         used["gpu_memory"] = torch.cuda.max_memory_allocated() / 1e9
@@ -248,18 +248,18 @@ def print_table(found: dict[str, dict[str, Any]], clip_seconds: np.ndarray, mode
 
 
 def print_growth(folder: Path, options: argparse.Namespace, rng: np.random.Generator) -> None:
-    """Print what a short clip costs in corpora of growing size."""
+    """Print the time per short clip in corpora of growing size."""
     (folder / "clips").rename(folder / "clips_of_the_table")
     for n_clips in GROWTH:
         write_clips(folder / "clips", np.full(n_clips, GROWTH_SECONDS), rng)
         result = in_own_process("c", folder, options)
         (folder / "clips").rename(folder / f"clips_{n_clips}")
         cost = 1000 * result["seconds"] / n_clips
-        print(f"{n_clips:6,} clips of {GROWTH_SECONDS} s: {cost:.2f} ms a clip, {result['memory']:.2f} GB of memory")
+        print(f"{n_clips:6,} clips of {GROWTH_SECONDS} s: {cost:.2f} ms per clip, {result['memory']:.2f} GB of memory")
 
 
 def print_ratios(seconds: dict[str, float]) -> None:
-    """Print the ratios that matter as the last line."""
+    """Print the ratios as the last line."""
     print(
         f"ratios: b/a {seconds['a'] / seconds['b']:.2f}, c/a {seconds['a'] / seconds['c']:.2f}, "
         f"d/c {seconds['c'] / seconds['d']:.2f} times as fast"

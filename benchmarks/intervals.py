@@ -1,13 +1,13 @@
-"""How fast an EER is resampled over people, beside the plain way.
+"""How fast an EER is resampled over people, compared with the plain way.
 
     python -m benchmarks.intervals
 
-In one run, in turn, on the same drawn scores:
+In one run, one after another, on the same random scores:
 
-- plain: the trials of the people drawn are copied together, and their EER is computed anew;
+- plain: the trials of the people drawn are copied, and their EER is computed again;
 - ours: the trials are sorted once, and each draw is a set of weights.
 
-Both are timed for each draw; the plain way makes few draws, since they are slow.
+Times are given per draw; the plain way makes few draws, since they are slow.
 """
 
 import argparse
@@ -22,7 +22,7 @@ from src.metrics.eer import detection_error_curve, equal_error_point
 from src.metrics.resampled import resample_eer
 
 SEPARATION = 3.0
-"""Distance of the classes' means, in deviations within a person."""
+"""Distance between the means of the classes, in standard deviations within a person."""
 
 
 def main() -> None:
@@ -36,16 +36,15 @@ def main() -> None:
     trials = Trials(labels, people)
     few, many = (trials.draw(np.random.default_rng(7), n) for n in (options.plain_draws, options.draws))
     plain, ours = (seconds(way, scores, drawn) for way, drawn in ((resample_by_copies, few), (resample_eer, many)))
-    a_draw = plain / options.plain_draws, ours / options.draws
+    per_draw = plain / options.plain_draws, ours / options.draws
     print(f"{options.trials:,} trials of {options.people} people; {hardware('cpu')}")
-    print(
-        f"plain: {1000 * a_draw[0]:.2f} ms a draw; ours: {1000 * a_draw[1]:.2f} ms, {options.draws} draws {ours:.1f} s"
-    )
-    print(f"ratio: {a_draw[0] / a_draw[1]:.1f} times as fast")
+    print(f"plain: {1000 * per_draw[0]:.2f} ms per draw")
+    print(f"ours: {1000 * per_draw[1]:.2f} ms per draw, {options.draws} draws in {ours:.1f} s")
+    print(f"ratio: {per_draw[0] / per_draw[1]:.1f} times as fast")
 
 
 def read_options() -> argparse.Namespace:
-    """Return what was typed."""
+    """Return the options of the command line."""
     parser = argparse.ArgumentParser(description="How fast an EER is resampled over people.")
     parser.add_argument("--trials", type=int, default=71_000)
     parser.add_argument("--people", type=int, default=67)
@@ -55,14 +54,14 @@ def read_options() -> argparse.Namespace:
 
 
 def seconds(way: Callable[[np.ndarray, Resamplings], np.ndarray], scores: np.ndarray, drawn: Resamplings) -> float:
-    """Return how long one way takes."""
+    """Return the seconds that one way takes."""
     started = time.perf_counter()
     way(scores, drawn)
     return time.perf_counter() - started
 
 
 def resample_by_copies(scores: np.ndarray, drawn: Resamplings) -> np.ndarray:
-    """Return the EER of every draw, of trials that are copied as often as their person was drawn."""
+    """Return the EER of every draw; each trial is copied as often as its person was drawn."""
     found = []
     for weights in drawn.weights_of_people:
         chosen = np.repeat(np.arange(len(scores)), weights[drawn.person])

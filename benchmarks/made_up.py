@@ -1,4 +1,4 @@
-"""What the benchmarks run on: speech of nobody cut into clips, models of true shape with random weights, embeddings."""
+"""Synthetic inputs of the benchmarks: clips of speech, models of true shape with random weights, and embeddings."""
 
 import os
 from pathlib import Path
@@ -35,11 +35,11 @@ SHAPES = {
         },
     ),
 }
-"""Name of a model -> its family, transformers' class of it, and how it differs from that class's defaults."""
+"""Name of a model -> its family, its class in transformers, and its differences from the defaults of that class."""
 SPLIT = "downstream_train"
 PEOPLE = 60
 MEAN_SECONDS = 4.9
-"""As in the corpus that the project began with."""
+"""As in CETUC + Fake Voices."""
 
 
 def draw_seconds(n_clips: int, mean: float, rng: np.random.Generator) -> np.ndarray:
@@ -48,7 +48,7 @@ def draw_seconds(n_clips: int, mean: float, rng: np.random.Generator) -> np.ndar
 
 
 def write_clips(dataset: Path, seconds: np.ndarray, rng: np.random.Generator) -> float:
-    """Write FLAC clips of these lengths and list them in a split; return their seconds in all."""
+    """Write FLAC clips of these lengths and list them in a split; return their total length in seconds."""
     speech = speak(draw_voice("F", rng), 60, rng)
     folder = dataset / "real_voices" / "Nobody_F000"
     folder.mkdir(parents=True)
@@ -76,7 +76,7 @@ def save_model(folder: Path, shape: str) -> Path:
 
 
 def flops_of_second(config: Any, seconds: float, last_layer: int) -> float:
-    """Return the floating-point operations of a clip for each of its seconds: two for each multiplication and addition.
+    """Return the floating-point operations per second of a clip; a multiplication and an addition count as two.
 
     Parameters
     ----------
@@ -99,7 +99,7 @@ def flops_of_second(config: Any, seconds: float, last_layer: int) -> float:
 
 
 def hardware(device: str) -> str:
-    """Name the processor, or the GPU, that a measurement runs on."""
+    """Return the name of the processor, or of the GPU, that a measurement runs on."""
     chosen = choose_device(device)
     if chosen.type == "cuda":
         return torch.cuda.get_device_name(chosen)
@@ -108,12 +108,12 @@ def hardware(device: str) -> str:
 
 
 def draw_embeddings(n_clips: int, dimension: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """Draw vectors (n, d) and labels (n,) of classes that overlap: EERs of 5 to 10 % after some thousand clips.
+    """Draw vectors (n, d) and labels (n,) of classes that overlap: EERs of 5 to 10 % with some thousand clips.
 
-    A clip is a voice and what changes from clip to clip, mixed linearly from fewer numbers; the class moves some of
-    them, partly by as much as belongs to the voice.
+    A vector is a linear mixture of fewer hidden numbers: those of the person plus a random part of each clip. The class
+    shifts some of the hidden numbers, by amounts that partly depend on the person.
     """
-    fixed = np.random.default_rng(0)  # the same world for every split
+    fixed = np.random.default_rng(0)  # the same people and mixture for every split
     n_hidden, n_moved = 48, 16
     mixture = fixed.standard_normal((n_hidden, dimension)) * np.linspace(3, 0.3, n_hidden)[:, None]
     voices, habits = fixed.standard_normal((PEOPLE, n_hidden)), fixed.standard_normal((PEOPLE, n_moved))
@@ -125,7 +125,7 @@ def draw_embeddings(n_clips: int, dimension: int, rng: np.random.Generator) -> t
 
 
 def write_embeddings(root: Path, dataset: Path, split: str, vectors: np.ndarray, labels: np.ndarray) -> None:
-    """Write a split and its store of one layer, as those of the backbone hubert; there are no recordings."""
+    """Write a split and its store of one layer, as if of the backbone hubert; there are no recordings."""
     dimension = vectors.shape[1]
     rows = [
         [f"{('fake', 'real')[label]}_voices/{number}.wav", "Nobody", "F000", "F", ("spoof", "bona-fide")[label], ""]

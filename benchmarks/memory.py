@@ -3,8 +3,8 @@
     python -m benchmarks.memory
 
 Memory is that of the extracting process and its readers together (proportional set size), sampled ten times a second:
-for a recording of an hour, and for 2,000 and 20,000 short clips. The store that is loaded from has the size of the
-corpus that the project began with: 46,184 clips, 13 layers of 768.
+for a recording of an hour, and for 2,000 and 20,000 short clips. The store that a layer is loaded from has 46,184 clips
+and 13 layers of 768 dimensions.
 """
 
 import argparse
@@ -29,7 +29,7 @@ from src.utils.embeddings import load_embeddings
 CORPUS_CLIPS, CORPUS_LAYERS, CORPUS_WIDTH = 46_184, 13, 768
 FEW, MANY = 2_000, 20_000
 CLIP_SECONDS = 0.25
-SAMPLES_A_SECOND = 10
+SAMPLES_PER_SECOND = 10
 
 
 def main() -> None:
@@ -69,7 +69,7 @@ def main() -> None:
 
 
 def extract_corpus(options: argparse.Namespace) -> None:
-    """Extract the corpus that was named, as `fab GenerateEmbeddings` would."""
+    """Extract the embeddings of a corpus, as `fab GenerateEmbeddings` does."""
     family, _, _ = SHAPES[options.shape]
     model = str(options.extract.parent / "model")
     request = Request(options.extract, [SPLIT], family, model, options.device, options.precision)
@@ -77,26 +77,26 @@ def extract_corpus(options: argparse.Namespace) -> None:
 
 
 def peak_memory(dataset: Path, options: argparse.Namespace) -> float:
-    """Extract a corpus in a process of its own; return the most bytes that it and its readers took."""
+    """Extract a corpus in a process of its own; return the peak bytes of it and its readers."""
     command = [sys.executable, "-m", "benchmarks.memory", f"--extract={dataset}", f"--shape={options.shape}"]
     command += [f"--device={options.device}", f"--precision={options.precision}"]
     peak = 0.0
     with subprocess.Popen(command) as running:
         while running.poll() is None:
             peak = max(peak, memory_of(psutil.Process(running.pid)))
-            time.sleep(1 / SAMPLES_A_SECOND)
+            time.sleep(1 / SAMPLES_PER_SECOND)
     if running.returncode:
         raise subprocess.CalledProcessError(running.returncode, command)
     return peak
 
 
 def memory_of(process: psutil.Process) -> float:
-    """Return the bytes that a process and its children hold, each shared page counted once."""
+    """Return the bytes of memory of a process and its children; shared pages are counted once."""
     total = 0.0
     try:
         for each in (process, *process.children(recursive=True)):
             total += each.memory_full_info().pss
-    except psutil.Error:  # it ended meanwhile
+    except psutil.Error:  # the process has ended
         pass
     return total
 

@@ -1,18 +1,17 @@
-"""How fast a study finds hyperparameters, beside the plain way.
+"""How fast a study finds hyperparameters, compared with the plain way.
 
     python -m benchmarks.study
 
-In one run, in turn, on the same drawn embeddings, and with as many trials:
+In one run, one after another, on the same random embeddings, and with the same number of trials:
 
-- plain, mlp: batches of 64, cut once, looped over for each of 50 epochs, Adam, validation after every epoch;
-- plain, svm: scikit-learn's SVC with its RBF kernel behind its StandardScaler, scored on validation (its linear kernel
-  takes minutes for 6,000 of these clips, so it is spared that);
+- plain, mlp: fixed batches of 64 in each of 50 epochs, Adam, validation after every epoch;
+- plain, svm: scikit-learn's StandardScaler and its SVC with an RBF kernel, scored on validation data (not with a linear
+  kernel, which takes minutes for 6,000 of these clips);
 - ours: `optimize_hyperparameters` from the store on disk to the run folders, with as many processes as asked for.
 
-Both draw hyperparameters by Optuna's TPE; ours tries no nets of 512 units, which took longer and found nothing better.
-Every measurement is a process of its own. The table holds seconds, the best validation EER (the lowest of any epoch,
-also the plain way), how many times as fast ours is, and how seconds grow: the exponent g for which they grow with n^g
-from the size above.
+Both draw hyperparameters by Optuna's TPE; ours tries no networks of 512 units, which took longer and were no better.
+Every measurement has its own process. The table holds seconds, the best validation EER (the lowest of any epoch, for
+the plain way too), how many times as fast ours is, and the exponent g by which seconds grow as n^g from the size above.
 """
 
 import argparse
@@ -35,7 +34,7 @@ from src.experiments.inputs.contract import read_training_data
 from src.experiments.inputs.embeddings import Embeddings
 from src.experiments.studies.search import Search
 from src.experiments.studies.tuner import Effort, optimize_hyperparameters
-from src.metrics.eer import detection_error_curve, equal_error_point
+from src.metrics.eer import eer_of
 from src.utils.embeddings import EmbeddingTable
 
 PLAIN_BATCH, PLAIN_EPOCHS = 64, 50
@@ -50,7 +49,7 @@ def main() -> None:
     if options.measure:
         print(json.dumps(measure(options)))
         return
-    print(f"{options.dimension} numbers a clip, {options.trials} trials, {options.jobs} jobs; {hardware('cpu')}")
+    print(f"{options.dimension} dimensions, {options.trials} trials, {options.jobs} jobs; {hardware('cpu')}")
     print(f"{'':4} {'clips':>7} {'plain':>9} {'ours':>9} {'ratio':>6} {'EER plain':>10} {'ours':>7} {'growth':>11}")
     before: dict[str, tuple[int, list[dict[str, float]]]] = {}
     for size in options.sizes:
@@ -63,15 +62,15 @@ def main() -> None:
 
 
 def read_options() -> argparse.Namespace:
-    """Return what was typed."""
+    """Return the options of the command line."""
     parser = argparse.ArgumentParser(description="How fast a study finds hyperparameters.")
     parser.add_argument(
-        "--sizes", type=whole_numbers, default=[2_000, 6_000, 20_000], help="clips to learn from, and to validate on"
+        "--sizes", type=whole_numbers, default=[2_000, 6_000, 20_000], help="clips to train on, and to validate on"
     )
     parser.add_argument("--trials", type=int, default=20)
     parser.add_argument("--classifiers", type=lambda text: text.split(","), default=["mlp", "svm"])
-    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="processes of our way")
-    parser.add_argument("--dimension", type=int, default=768, help="numbers of an embedding")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="processes of this project's way")
+    parser.add_argument("--dimension", type=int, default=768, help="dimensions of an embedding")
     parser.add_argument("--measure", default="", choices=["", *WAYS], help=argparse.SUPPRESS)
     parser.add_argument("--classifier", default="", help=argparse.SUPPRESS)
     parser.add_argument("--folder", type=Path, default=None, help=argparse.SUPPRESS)
@@ -86,7 +85,7 @@ def whole_numbers(text: str) -> list[int]:
 def write_project(root: Path, size: int, dimension: int) -> None:
     """Write a training and a validation split of `size` clips each, with their stores.
 
-    With few clips to validate on, the lowest EER of a study is that of the luckiest epoch, not of the best one.
+    With few validation clips, the lowest EER of a study would be that of the luckiest epoch, not of the best one.
     """
     for seed, split in enumerate(("downstream_train", "downstream_val")):
         drawn = draw_embeddings(size, dimension, np.random.default_rng(1 + seed))
@@ -99,7 +98,7 @@ def dataset_of(root: Path) -> Path:
 
 
 def in_own_process(way: str, classifier: str, folder: Path, options: argparse.Namespace) -> dict[str, float]:
-    """Take one measurement."""
+    """Take one measurement in a process of its own."""
     command = [sys.executable, "-m", "benchmarks.study", f"--measure={way}", f"--classifier={classifier}"]
     command += [f"--folder={folder}", f"--trials={options.trials}", f"--jobs={options.jobs}"]
     done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
@@ -107,7 +106,7 @@ def in_own_process(way: str, classifier: str, folder: Path, options: argparse.Na
 
 
 def measure(options: argparse.Namespace) -> dict[str, float]:
-    """Measure one way, reading included."""
+    """Measure one way, including reading the embeddings."""
     started = time.perf_counter()
     if options.measure == "ours":
         search = Search(dataset_of(options.folder), INPUT, options.classifier, SEED)
@@ -130,20 +129,20 @@ def plain_study(options: argparse.Namespace) -> float:
 
 
 def plain_svm(trial: Any, train: EmbeddingTable, val: EmbeddingTable) -> float:
-    """Train scikit-learn's SVC as its user guide says; return the validation EER."""
+    """Train scikit-learn's SVC as its user guide advises; return the validation EER."""
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
     from sklearn.svm import SVC
 
-    price = trial.suggest_float("C", 1e-3, 1e3, log=True)
+    cost = trial.suggest_float("C", 1e-3, 1e3, log=True)
     gamma = trial.suggest_float("gamma", 1e-2, 1e1, log=True)
-    svc = SVC(C=price, gamma=gamma / train.vectors.shape[1], class_weight="balanced", random_state=SEED)
-    machine = make_pipeline(StandardScaler(), svc).fit(train.vectors, train.labels)
-    return eer_of(val.labels, machine.decision_function(val.vectors))
+    svc = SVC(C=cost, gamma=gamma / train.vectors.shape[1], class_weight="balanced", random_state=SEED)
+    classifier = make_pipeline(StandardScaler(), svc).fit(train.vectors, train.labels)
+    return eer_of(val.labels, classifier.decision_function(val.vectors))
 
 
 def plain_mlp(trial: Any, train: EmbeddingTable, val: EmbeddingTable) -> float:
-    """Train a perceptron in the loop that tutorials show; return the lowest validation EER of its epochs."""
+    """Train a perceptron in the usual loop of tutorials; return the lowest validation EER of its epochs."""
     import torch
     from sklearn.preprocessing import StandardScaler
     from torch import nn
@@ -178,15 +177,10 @@ def plain_mlp(trial: Any, train: EmbeddingTable, val: EmbeddingTable) -> float:
     return min(eers)
 
 
-def eer_of(labels: np.ndarray, scores: np.ndarray) -> float:
-    """Return the EER, whatever it is worth."""
-    return float(equal_error_point(*detection_error_curve(labels, scores.astype(np.float64)))[0])
-
-
 def table_line(
     classifier: str, size: int, found: list[dict[str, float]], before: tuple[int, list[dict[str, float]]] | None
 ) -> str:
-    """Return the line of one classifier and size; growth is known from the second size on."""
+    """Return the line of one classifier and size; growth is shown from the second size on."""
     plain, ours = found
     growth = ""
     if before:

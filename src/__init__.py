@@ -2,12 +2,12 @@
 
     import src as audios
 
-    audios.runs()                                         # every run, as a table
+    audios.runs()  # every run, as a table
     table = audios.embeddings("datasets/release", "lfcc", "downstream_train", layer=0)
     model = audios.fit(table, audios.embeddings("datasets/release", "lfcc", "downstream_val"), "svm", C=3.0)
     audios.run("svm_study0/run3").scores(table)
-    audios.compare("run0", "svm_study0")
-    audios.embed("speech.wav", "lfcc")
+    print(audios.compare("run0", "svm_study0"))
+    audios.embed("speech.wav", "lfcc")[0]  # mean and standard deviation of its first layer
     audios.eer(table.labels, model.scores(table.inputs))
 
 Relative paths are taken from the folder in which the notebook runs; `root`, where it can be given, is the folder that
@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import numpy as np
+    import numpy.typing as npt
     import pandas as pd
 
     from src.experiments.evaluation.comparison import Comparison
@@ -36,20 +37,24 @@ def embeddings(
     *,
     layer: int = -1,
     pooling: str = "mean",
-    root: Path | None = None,
+    root: str | Path | None = None,
 ) -> "EmbeddingTable":
-    """Return the embeddings of a split: one row for each clip, made sure to be of the split as it is now.
+    """Return the embeddings of a split: one row for each clip, of the split as it is now.
 
     Parameters
     ----------
     dataset : str or Path
         Folder of the corpus.
-    backbone, split : str
+    backbone : str
+        wav2vec2, hubert, wavlm or lfcc.
+    split : str
+        Such as downstream_train, downstream_val or downstream_test.
     layer : int
         Hidden layer; -1 is the last.
     pooling : str
         "mean", "std" or "mean+std" over time.
-    root : Path, optional
+    root : str or Path, optional
+        Holds `embeddings/`; this project's own by default.
 
     Returns
     -------
@@ -60,6 +65,8 @@ def embeddings(
     ------
     FileNotFoundError
         When split or embeddings were not made; the line names the task.
+    ValueError
+        When a name is unknown, or the split was changed after its embeddings were made.
     """
     from src.experiments.inputs.embeddings import Embeddings
     from src.utils.paths import absolute
@@ -67,67 +74,97 @@ def embeddings(
     return Embeddings(backbone, layer, pooling).open(absolute(str(dataset)), _root(root)).read(split)
 
 
-def embed(recording: "str | Path | np.ndarray", backbone: str, model: str = "") -> "np.ndarray":
+def embed(recording: "str | Path | np.ndarray", backbone: str, model: str | None = None) -> "np.ndarray":
     """Return the statistics over time of one recording: mean and standard deviation of every hidden layer.
 
     Parameters
     ----------
     recording : str, Path or np.ndarray
-        A file, or a waveform of shape (n,) at 16 kHz.
+        A file of any rate, or a mono waveform of shape (n,) at the backbone's rate (16 kHz), within [-1, 1].
     backbone : str
-    model : str
-        Hub id or local folder; empty = the backbone's default.
+        wav2vec2, hubert, wavlm or lfcc.
+    model : str, optional
+        Hub id or local folder; None for the backbone's default.
 
     Returns
     -------
     np.ndarray, shape (layers, 2, d)
         What the embedding store holds for such a clip.
+
+    Raises
+    ------
+    FileNotFoundError
+        When there is no such file.
+    ValueError
+        When the backbone is unknown, the array is no waveform, or the recording cannot be used (too short, silent).
     """
     import numpy as np
 
-    from src.audio.io import load_waveform
     from src.backbones import load_backbone
-    from src.backbones.clips import clip_statistics
+    from src.backbones.clips import clip_statistics, recording_statistics
     from src.utils.paths import absolute
 
-    loaded = load_backbone(backbone, model)
     if not isinstance(recording, np.ndarray):
-        recording = load_waveform(absolute(str(recording)), loaded.rate)
-    return clip_statistics(loaded, recording)[0]
+        return recording_statistics(load_backbone(backbone, model), absolute(str(recording)))[0]
+    if recording.ndim != 1 or not np.issubdtype(recording.dtype, np.floating):
+        raise ValueError(
+            f"A waveform has the shape (n,) and real numbers within [-1, 1], "
+            f"not {recording.shape} of {recording.dtype}: give one channel, as floats."
+        )
+    return clip_statistics(load_backbone(backbone, model), recording.astype(np.float32))[0]
 
 
-def fit(train: "EmbeddingTable", val: "EmbeddingTable", classifier: str, **hyperparameters: Any) -> "Classifier":
+def fit(
+    train: "EmbeddingTable", val: "EmbeddingTable", classifier: str, *, seed: int = 7, **hyperparameters: Any
+) -> "Classifier":
     """Fit a classifier to a table and let it choose by another; nothing is written.
 
     Parameters
     ----------
     train, val : EmbeddingTable
+        Of one backbone, layer and pooling; each with clips of both classes.
     classifier : str
         mlp, svm, rf or lr.
+    seed : int
+        From which all randomness follows.
     **hyperparameters
-        Those of the classifier, and `seed`; what is left out is built in.
+        Those of the classifier, such as `C=3.0`; those left out keep their defaults.
 
     Returns
     -------
     Classifier
-        Its `scores(table.inputs)` are higher for bona fide.
+        Its `scores(table.inputs)` are higher for bona fide. They are not calibrated: a run's are (`run(...).scores`).
+
+    Raises
+    ------
+    ValueError
+        When a name or a value is not allowed, or a table holds one class only; the line says what is.
     """
+    from src.experiments.inputs.contract import require_both_classes
     from src.models import classifier_class
 
     kind = classifier_class(classifier)
-    seed = hyperparameters.pop("seed", 7)
     model = kind(kind.Config.from_mapping(hyperparameters), seed=seed)
+    for table, name in ((train, "train"), (val, "val")):
+        require_both_classes(table, f"`{name}`")
     model.fit(train, val)
     return model
 
 
-def run(name: str, root: Path | None = None) -> "Trained":
+def run(name: str, root: str | Path | None = None) -> "Trained":
     """Read a finished run: `run("svm_study0/run3")`; `svm_study0` stands for the best trial of that study.
 
     Returns
     -------
     Trained
         `recipe`, `metrics` (of the validation), `threshold`, `calibration`, `model`, and `scores(table)`.
+
+    Raises
+    ------
+    FileNotFoundError
+        When there is no such run, or it did not finish.
+    ValueError
+        When that is not the name of a run, or a file of it is damaged.
     """
     from src.experiments.runs.names import RunName
     from src.experiments.training.trained import read_trained
@@ -135,32 +172,50 @@ def run(name: str, root: Path | None = None) -> "Trained":
     return read_trained(_root(root), RunName.parse(name))
 
 
-def runs(root: Path | None = None) -> "pd.DataFrame":
-    """Return a row for every finished run: its inputs, its validation EER, and its test EER where it was tested."""
+def runs(root: str | Path | None = None) -> "pd.DataFrame":
+    """Return a row for every finished run, the lowest validation EER first; an empty table where there is none.
+
+    Columns run, corpus, classifier, backbone, model, layer, pooling, validation_eer, test_eer; what a run does not
+    say is missing in its row, such as the test EER of one that was not tested. Rates lie in [0, 1].
+    """
     from src.experiments.evaluation.results import table_of_runs
 
     return table_of_runs(_root(root))
 
 
-def compare(*names: str, root: Path | None = None) -> "Comparison":
-    """Compare tested runs by name, and say of each pair whether their difference is established."""
+def compare(*names: str, root: str | Path | None = None) -> "Comparison":
+    """Compare tested runs by name; printed, the comparison says of each pair whether its difference is established.
+
+    Raises
+    ------
+    FileNotFoundError
+        When one is not there, or was not tested.
+    ValueError
+        When fewer than two runs are named, or one twice.
+    """
     from src.experiments.evaluation.comparison import compare_runs
 
     return compare_runs(",".join(names), root=_root(root))
 
 
-def eer(labels: "np.ndarray", scores: "np.ndarray") -> float:
+def eer(labels: "npt.ArrayLike", scores: "npt.ArrayLike") -> float:
     """Return the equal error rate, 0 to 1, of scores (n,) that are higher for bona fide (label 1) than for spoofs (0).
+
+    It warns where the number should be doubted: above 50 %, or where fewer than three scores are distinct.
 
     >>> eer([1, 1, 0, 0], [2.0, 1.0, 0.5, -1.0])
     0.0
     """
-    from src.metrics.eer import compute_eer
+    import warnings
 
-    return compute_eer(labels, scores)[0]
+    from src.metrics.eer import doubt, eer_of
+
+    if said := doubt(labels, scores):
+        warnings.warn(said, stacklevel=2)
+    return eer_of(labels, scores)
 
 
-def _root(root: Path | None) -> Path:
-    from src.utils.paths import ROOT
+def _root(root: str | Path | None) -> Path:
+    from src.utils.paths import ROOT, absolute
 
-    return ROOT if root is None else root
+    return ROOT if root is None else absolute(str(root))

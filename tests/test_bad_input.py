@@ -3,7 +3,6 @@
 import hashlib
 import json
 import shutil
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,25 +10,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from src.utils import paths
+from tests.typed import run_fab
 
-REPOSITORY = Path(__file__).resolve().parents[1]
 Change = Callable[[Path], None]
-
-
-def run_fab(arguments: str, root: Path, monkeypatch: pytest.MonkeyPatch) -> int:
-    """Run `fab ARGUMENTS` in this process with `root` as the project's root; return the exit code."""
-    from fabric.main import make_program
-
-    monkeypatch.setattr(paths, "ROOT", root)
-    for module in [name for name in sys.modules if name.startswith("src.tasks")]:
-        monkeypatch.delitem(sys.modules, module)  # they took the root when they were imported
-    monkeypatch.chdir(root)
-    try:
-        make_program().run(["fab", "--search-root", str(REPOSITORY), *arguments.split()])
-    except SystemExit as stop:
-        return int(stop.code or 0)
-    return 0
 
 
 def digest(root: Path) -> str:
@@ -63,9 +46,11 @@ def edit_table(file: str, edit: Callable[[pd.DataFrame], pd.DataFrame]) -> Chang
 
 
 def trained(root: Path) -> None:
+    from src.experiments.inputs.embeddings import Embeddings
+    from src.experiments.training.recipe import choose_recipe
     from src.experiments.training.trainer import train_model
 
-    train_model(root / "datasets" / "corpus", "lfcc", "svm", root=root)
+    train_model(choose_recipe(root / "datasets" / "corpus", Embeddings("lfcc"), "svm"), root=root)
 
 
 def both(*changes: Change) -> Change:
@@ -233,7 +218,7 @@ CASES = [
         put("h.json", json.dumps({"depth": 3})),
         "Unknown hyperparameter 'depth'; allowed: C, kernel, gamma",
     ),
-    (f"OptimizeHyperparameters {LFCC} --classifier=svm --trials=-1", nothing, "--trials must be 0"),
+    (f"OptimizeHyperparameters {LFCC} --classifier=svm --trials=-1", nothing, "--trials must be 1"),
     (
         f"OptimizeHyperparameters {LFCC} --classifier=svm --layer=deep",
         nothing,
@@ -243,22 +228,22 @@ CASES = [
     (f"TestModel {D}", nothing, "Which run"),
     (f"TestModel {D} --study-number=0", nothing, "Whose study"),
     (f"TestModel {D} --run-number=9", trained, "There is no run 9 .*runs there: 0"),
-    (f"TestModel {D} --run-number=0 --gender=X", trained, "Unknown gender 'X'; allowed: F, M"),
+    (f"TestModel {D} --run-number=0 --gender=X", trained, "Unknown --gender 'X'; allowed: F, M"),
     (f"TestModel {D} --run-number=0 --classifier=mlp", trained, "was trained with the classifier svm, not mlp"),
     (
         f"TestModel {D} --run-number=0",
         both(trained, remove("embeddings/corpus/lfcc/downstream_test")),
         "make them with fab GenerateEmbeddings --backbone=lfcc --splits=downstream_test",
     ),
-    ("CompareRuns", nothing, r"--runs= takes two runs or more, such as run0,mlp_study0/run3; given: ''"),
-    ("CompareRuns --runs=run0,", nothing, "--runs= takes two runs or more, .*given: 'run0,'"),
+    ("CompareRuns", nothing, r"--runs takes two runs or more, such as run0,mlp_study0/run3; given: ''"),
+    ("CompareRuns --runs=run0,", nothing, "--runs takes two runs or more, .*given: 'run0,'"),
     ("CompareRuns --runs=run0,run1", nothing, "There is no run 0 in .*there are no runs yet.*fab TrainModel"),
-    ("CompareRuns --runs=run0,run1", trained, f"run0 was not tested .*: run fab TestModel {D} --run-number=0"),
+    ("CompareRuns --runs=run0,run1", trained, "run0 was not tested .*: run fab TestModel --run=run0"),
     ("CompareRuns --runs=run0,run1", TESTED, "There is no run 1 in .*runs there: 0"),
     ("CompareRuns --runs=run0,svm_study2", TESTED, "There is no study 2 of svm; there are no studies yet"),
-    ("CompareRuns --runs=run0,best", TESTED, "'best' is no run; --runs= takes names such as run0 or mlp_study0/run3"),
-    ("CompareRuns --runs=run0,../run0", TESTED, "'../run0' is no run; --runs= takes"),
-    ("CompareRuns --runs=run0,runs/run0/", TESTED, "--runs= names run0 twice"),
+    ("CompareRuns --runs=run0,best", TESTED, "'best' is not a run; runs have names such as run0 or svm_study0/run3"),
+    ("CompareRuns --runs=run0,../run0", TESTED, "'../run0' is not a run"),
+    ("CompareRuns --runs=run0,runs/run0/", TESTED, "--runs names run0 twice"),
     (
         "CompareRuns --runs=run0,run1",
         both(TESTED, put("runs/run0/scores.csv", "file,label,score\na.wav,spoof,0.5\n")),

@@ -1,5 +1,6 @@
 """What the documents say is true: tasks, flags, paths and pins exist."""
 
+import ast
 import re
 import runpy
 import subprocess
@@ -14,6 +15,8 @@ from fabric import Task
 from invoke.loader import FilesystemLoader
 from packaging.requirements import Requirement
 from packaging.version import Version
+
+import src
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCUMENTS = [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), ROOT / "runs" / "README.md"]
@@ -96,9 +99,49 @@ def test_documents_name_paths_that_exist() -> None:
             assert (document.parent / link).exists(), f"{document.name}: {link}"
 
 
-def test_the_file_map_lists_every_room() -> None:
-    rooms = {path.name for path in (ROOT / "src").iterdir() if (path / "__init__.py").is_file()}
-    assert rooms == set(re.findall(r"`src/(\w+)/`", (ROOT / "README.md").read_text()))
+def packages_in(folder: Path) -> set[str]:
+    return {path.name for path in folder.iterdir() if (path / "__init__.py").is_file()}
+
+
+def test_the_file_map_lists_every_room_and_every_stage() -> None:
+    readme = (ROOT / "README.md").read_text()
+    assert packages_in(ROOT / "src") == set(re.findall(r"`src/(\w+)/`", readme))
+    assert packages_in(ROOT / "src" / "experiments") == set(re.findall(r"`src/experiments/(\w+)/`", readme))
+
+
+def test_notebooks_of_ones_own_find_what_the_readme_shows() -> None:
+    (example,) = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), flags=re.DOTALL)
+    used = {
+        node.attr
+        for node in ast.walk(ast.parse(example))
+        if isinstance(node, ast.Attribute) and ast.unparse(node.value) == "audios"
+    }
+    assert used == set(src.__all__)
+
+
+def faults() -> dict[int, list[str]]:
+    """Return the test files that docs/faults.md names, by fault."""
+    rows = re.findall(r"(?m)^\| (\d\d) \|.*\|(.*)\|$", (ROOT / "docs" / "faults.md").read_text())
+    return {int(number): re.findall(r"`([^`]+)`", cell) for number, cell in rows}
+
+
+def faults_cited_in(test: Path) -> set[int]:
+    """Return the numbers in "fault 17" and "Faults 18 and 20"."""
+    lists = re.findall(r"\b[Ff]aults? (\d+(?:(?:, | and )\d+)*)", test.read_text())
+    return {int(number) for one in lists for number in re.findall(r"\d+", one)}
+
+
+def test_every_fault_names_tests_that_cite_it() -> None:
+    assert list(faults()) == list(range(1, len(faults()) + 1))
+    for number, tests in faults().items():
+        assert tests, f"fault {number}"
+        for test in tests:
+            assert number in faults_cited_in(ROOT / test), f"fault {number}: {test}"
+
+
+def test_every_fault_that_a_test_cites_is_listed() -> None:
+    for test in (ROOT / "tests").rglob("test_*.py"):
+        assert faults_cited_in(test) <= set(faults()), test
 
 
 def project_table() -> dict[str, Any]:

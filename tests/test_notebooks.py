@@ -19,7 +19,7 @@ METADATA = {
     "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
     "language_info": {"name": "python"},
 }
-MAX_CELLS, MAX_LINES = 14, 15
+MAX_CELLS, MAX_LINES = 15, 15
 ALLOWED_IMPORTS = {"src", "numpy", "pandas", "IPython", "pathlib", "tempfile"}
 INSTALL = "notebooks are run by nbclient and ipykernel: pip install -e '.[dev]'"
 
@@ -187,6 +187,8 @@ def test_the_exploration_shows_clips_shortcuts_and_a_pair(reviewed: Path, kernel
     assert complaints(outputs) == ""
     assert len(shown(outputs, "image/png")) == 5
     assert n_players(outputs) == 2
+    distances = [row.split()[1:] for row in shown(outputs, "text/plain")[-1].splitlines()[-4:]]
+    assert [row[index] for index, row in enumerate(distances)] == ["0.0"] * 4, "two clips of each class, by two"
     assert digests(reviewed) == before
 
 
@@ -201,6 +203,7 @@ def test_the_normalisation_finds_a_shortcut_and_removes_it(reviewed: Path, kerne
     assert "RMS level" not in is_now
     assert len(shown(outputs, "image/png")) == 4
     assert n_players(outputs) == 2
+    assert shown(outputs, "text/plain")[-1].splitlines()[0].split() == ["before", "after"]
     assert digests(reviewed) == before
 
 

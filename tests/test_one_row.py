@@ -2,19 +2,18 @@
 
 import json
 import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from fabric.main import make_program
 
 from src.models import CLASSIFIERS
-from src.tasks import classifiers, review
+from tests.typed import run_fab
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:The EER is", "ignore:There are only"),
     pytest.mark.usefixtures("one_thread"),
 ]
-REPOSITORY = Path(__file__).resolve().parents[1]
 MODULE = '''
 from dataclasses import dataclass
 
@@ -66,24 +65,25 @@ class NearestMean:
 
 
 @pytest.fixture
-def project(drawn: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def project(drawn: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """Return a project whose table of classifiers has one more row."""
     (tmp_path / "elsewhere").mkdir()
     (tmp_path / "elsewhere" / "nearest_mean.py").write_text(MODULE)
     monkeypatch.syspath_prepend(tmp_path / "elsewhere")
     monkeypatch.setitem(CLASSIFIERS, "nearest", "nearest_mean:NearestMean")
-    for tasks in (classifiers, review):
-        monkeypatch.setattr(tasks, "ROOT", drawn)
-    monkeypatch.chdir(drawn)
     yield drawn
     sys.modules.pop("nearest_mean", None)
 
 
-def fab(arguments: str) -> None:
-    make_program().run(["fab", "--search-root", str(REPOSITORY), *arguments.split()], exit=False)
+@pytest.fixture
+def fab(project: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], int]:
+    """Return what runs a task in that project and returns its exit code."""
+    return lambda arguments: run_fab(arguments, project, monkeypatch)
 
 
-def test_a_new_classifier_is_one_folder_and_one_row(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_new_classifier_is_one_folder_and_one_row(
+    project: Path, fab: Callable[[str], int], capsys: pytest.CaptureFixture[str]
+) -> None:
     where = "--dataset=datasets/corpus --backbone=hubert --classifier=nearest"
     fab(f"TrainModel {where} --layer=1")
     assert "Next: fab TestModel --run=run0" in capsys.readouterr().out
@@ -108,14 +108,11 @@ def test_a_new_classifier_is_one_folder_and_one_row(project: Path, capsys: pytes
 
 
 def test_a_classifier_that_takes_something_else_is_refused(
-    project: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    project: Path, fab: Callable[[str], int], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from src.models import classifier_class
 
     monkeypatch.setattr(classifier_class("nearest"), "takes", "waveforms")
-    words = "TrainModel --dataset=datasets/corpus --backbone=hubert --classifier=nearest"
-    with pytest.raises(SystemExit) as stop:
-        make_program().run(["fab", "--search-root", str(REPOSITORY), *words.split()])
-    assert stop.value.code == 2
+    assert fab("TrainModel --dataset=datasets/corpus --backbone=hubert --classifier=nearest") == 2
     assert "waveforms" in capsys.readouterr().err
     assert not (project / "runs").exists()

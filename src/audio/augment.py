@@ -1,4 +1,4 @@
-"""Changing a waveform on purpose, so that a detector can be tried on what it will meet outside."""
+"""Degrading a waveform on purpose, to test a detector under the conditions of its use."""
 
 import numpy as np
 
@@ -18,7 +18,7 @@ def add_noise(waveform: np.ndarray, snr: float, rng: np.random.Generator) -> np.
     Returns
     -------
     np.ndarray, shape (n,)
-        float32. Where the sum passes full scale, all of it is scaled down: that keeps the ratio.
+        float32. Where the sum exceeds full scale, all of it is scaled down, which keeps the ratio.
 
     >>> tone = np.sin(np.arange(16000)) * 0.5
     >>> noisy = add_noise(tone, snr=20, rng=np.random.default_rng(7))

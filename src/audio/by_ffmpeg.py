@@ -1,9 +1,9 @@
 """The second decoder, FFmpeg through PyAV: M4A, AAC, AMR, WMA, the sound of video files, FLAC that libsndfile refuses.
 
 It decodes from the beginning up to the place wanted. What cannot be decoded, and a gap between two frames, is an error
-here, though FFmpeg would go on. The length is counted by decoding, since headers of these containers differ from what
-is decoded (an encoder fills up its last frame); a FLAC says its own. For a minute of sound that takes 0.03 s (AAC) to
-0.3 s (Opus), as much as reading it.
+here, though FFmpeg would continue. The length is counted by decoding, since the headers of these containers differ from
+what is decoded (an encoder pads its last frame); only that of a FLAC is used. For a minute of sound that takes 0.03 s
+(AAC) to 0.3 s (Opus), as much as reading it.
 """
 
 import re
@@ -16,25 +16,25 @@ from typing import Any
 import numpy as np
 
 from src.audio.recording import Format, stretch_of
-from src.audio.unusable import UnusableAudio, cut_off
+from src.audio.unusable import UnusableAudio, truncated
 
 CONTAINERS = "flac,ogg,mov,matroska,webm,aac,amr,asf,wav,w64,aiff,au,caf"
-"""FFmpeg's names of those that are tried: no playlists, which would open other files, and no guesses at raw bytes."""
+"""FFmpeg's names of the containers allowed: no playlists, which would open other files, and no guesses at raw bytes."""
 STRICT = {"err_detect": "crccheck+explode"}
-"""For FLAC, each frame of which carries a checksum."""
+"""Decoder options for FLAC, each frame of which has a checksum."""
 LARGEST_GAP = 0.1
-"""In seconds; containers of films note time to the millisecond, and start the sound a little late. A FLAC has none."""
+"""In seconds: video containers round time to milliseconds and may start the sound a little late. FLAC allows no gap."""
 NO_SOUND = "holds no sound (a video without a sound track?)"
 
 
 class FfmpegRecording:
-    """A recording that is decoded from its beginning, every time that some of it is read.
+    """A recording that is decoded from its beginning at every read.
 
     Parameters
     ----------
     path : Path
     refusal : str
-        What libsndfile said of it: the reason, should FFmpeg make nothing of it either.
+        Why libsndfile could not read it: the reason given when FFmpeg cannot either.
 
     Raises
     ------
@@ -58,12 +58,12 @@ class FfmpegRecording:
                 frame = None
             if frame is None:
                 raise UnusableAudio(refusal)
-            self.rate, self.channels = frame.sample_rate, len(frame.layout.channels)  # a header may tell half the rate
+            self.rate, self.channels = frame.sample_rate, len(frame.layout.channels)  # a header may state half the rate
         self._promised = round(seconds * self.rate)
 
     @cached_property
     def format(self) -> Format:
-        """Length, rate, channels and encoding; all of it is decoded, unless it is a FLAC that says its length."""
+        """Length, rate, channels and encoding; decodes everything, unless a FLAC states its length."""
         n_frames = self._promised or sum(len(block) for block in self.blocks())
         return Format(n_frames, self.rate, self.channels, self._encoding)
 
@@ -71,7 +71,7 @@ class FfmpegRecording:
         """Return frames `start` to `stop` (None = the end), float32 of shape (n, channels)."""
         samples, position = stretch_of(self.blocks(), self.channels, start, stop)
         if position < (self._promised if stop is None else min(stop, self._promised)):
-            raise cut_off(position, self._promised, "samples can be decoded")
+            raise truncated(position, self._promised, "samples can be decoded")
         return samples
 
     def blocks(self) -> Iterator[np.ndarray]:
@@ -92,19 +92,19 @@ class FfmpegRecording:
                         yield converted.to_ndarray().T
                 self._check_end((begin or 0.0) + position / self.rate)
             except av.FFmpegError:
-                after = f"cut off or damaged (it cannot be decoded after {position / self.rate:.2f} s)"
+                after = f"truncated or corrupt (it cannot be decoded after {position / self.rate:.2f} s)"
                 raise UnusableAudio(after if position else self._refusal) from None
 
     def _check_gap(self, seconds: float, position: int) -> None:
-        """Refuse a frame that should begin at other `seconds` than those that have been decoded before it."""
+        """Refuse a frame whose time, in seconds, is not the length of what was decoded before it."""
         gap = seconds - position / self.rate
         if round(gap * self.rate) if self._is_flac else gap > LARGEST_GAP:
-            raise UnusableAudio(f"cut off or damaged (samples are missing after {position / self.rate:.2f} s)")
+            raise UnusableAudio(f"truncated or corrupt (samples are missing after {position / self.rate:.2f} s)")
 
     def _check_end(self, seconds: float) -> None:
-        """Refuse a film that ends before the time at which its sound should; FFmpeg leaves out what is damaged."""
+        """Refuse a video whose sound ends before its stated end: FFmpeg leaves out corrupt parts."""
         if seconds < self._end - LARGEST_GAP:
-            raise UnusableAudio(f"cut off or damaged ({seconds:.2f} of {self._end:.2f} s can be decoded)")
+            raise UnusableAudio(f"truncated or corrupt ({seconds:.2f} of {self._end:.2f} s can be decoded)")
 
     @contextmanager
     def _opened(self) -> Iterator[tuple[Any, Any]]:
@@ -125,7 +125,7 @@ class FfmpegRecording:
 
 
 def _end_by_tag(duration: str) -> float:
-    """Return seconds of a tag of Matroska such as `00:01:02.500000000`; 0 where it says none."""
+    """Return the seconds of a Matroska tag such as `00:01:02.500000000`; 0 where it is not in that form."""
     if not re.fullmatch(r"\d+:\d\d:\d\d(\.\d+)?", duration):
         return 0.0
     hours, minutes, seconds = map(float, duration.split(":"))

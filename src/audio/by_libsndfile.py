@@ -1,8 +1,8 @@
-"""The first decoder, libsndfile: WAV and its kin, FLAC, Ogg, and MP3; it finds most places in a recording at once.
+"""The first decoder, libsndfile: WAV and related formats, FLAC, Ogg, and MP3; it can seek in most of them.
 
-Some codings cannot be sought (GSM 6.10, G.721): they are decoded from their beginning, in blocks. In MPEG audio of a
-variable bit rate libsndfile lands near the place wanted rather than on it, and `soundfile` seeks after every block that
-it reads; so that is read in one piece.
+Some codings do not allow seeking (GSM 6.10, G.721): they are decoded from their beginning, in blocks. In MPEG audio of
+a variable bit rate libsndfile seeks inexactly, and `soundfile` seeks after every block that it reads; so MPEG audio is
+read in one piece.
 """
 
 from collections.abc import Iterator, Sequence
@@ -12,7 +12,7 @@ import soundfile
 
 from src.audio.recording import Format, stretch_of
 from src.audio.slices import Part
-from src.audio.unusable import EMPTY, UnusableAudio, cut_off
+from src.audio.unusable import EMPTY, UnusableAudio, truncated
 
 UNKNOWN_LENGTH = 2**63 - 1  # what libsndfile says of a FLAC that was written into a pipe
 BLOCK = 2**16
@@ -20,17 +20,17 @@ MPEG = "MPEG_LAYER"
 
 
 class RefusedByLibsndfile(UnusableAudio):
-    """libsndfile cannot read it; another decoder may."""
+    """A recording that libsndfile cannot read; another decoder may."""
 
 
 class LibsndfileRecording:
-    """One recording, or several of one rate that were joined by their bytes.
+    """One recording, or several of one rate whose files were concatenated.
 
     Parameters
     ----------
     parts : sequence of Part
     n_frames : int or None
-        Its length, where that is known better than by its header.
+        Its length, where the header is not to be trusted.
 
     Raises
     ------
@@ -47,7 +47,7 @@ class LibsndfileRecording:
         if any((part.rate, part.channels) != (self.rate, self.channels) for part in formats):
             raise UnusableAudio("joined of parts that differ in rate or channels")
         self.promised = sum(part.n_frames for part in formats)
-        """Frames of all parts as their headers have them."""
+        """Frames of all parts according to their headers."""
         self._lengths = [part.n_frames for part in formats] if n_frames is None else [n_frames]
         self.format = Format(sum(self._lengths), self.rate, self.channels, formats[0].encoding)
 
@@ -72,16 +72,16 @@ class LibsndfileRecording:
 
 
 def _format(part: Part) -> Format:
-    """Return what the header of one part says."""
+    """Return the format that the header of one part states."""
     try:
         with _opened(part) as file:
             n_frames, encoding = file.frames, f"{file.format} {file.subtype}"
-            if file.format == "RAW":  # what libsndfile makes of anything that is called .au or .snd
+            if file.format == "RAW":  # how libsndfile reads any file that is named .au or .snd
                 raise RefusedByLibsndfile("unreadable (Format not recognised)")
             if n_frames <= 0:
                 raise UnusableAudio(EMPTY)
             if n_frames >= UNKNOWN_LENGTH:
-                raise RefusedByLibsndfile("unreadable (its header does not say how long it is; write it anew)")
+                raise RefusedByLibsndfile("unreadable (its header does not state its length; write it again)")
             return Format(n_frames, file.samplerate, file.channels, encoding)
     except (soundfile.LibsndfileError, RuntimeError) as error:
         raise RefusedByLibsndfile(reason_of(error)) from None
@@ -101,7 +101,7 @@ def _read(part: Part, start: int, stop: int, length: int) -> np.ndarray:
     except (soundfile.LibsndfileError, RuntimeError) as error:
         raise RefusedByLibsndfile(reason_of(error)) from None
     if len(samples) < stop - start:
-        raise cut_off(start + len(samples), length, "samples can be decoded")
+        raise truncated(start + len(samples), length, "samples can be decoded")
     return samples
 
 
@@ -115,8 +115,8 @@ def _opened(part: Part) -> soundfile.SoundFile:
 
 
 def reason_of(error: Exception) -> str:
-    """Shorten libsndfile's words to the part that says what is wrong."""
-    if "File does not exist" in str(error):  # it does, that was checked: so much for an MP3 of a few bytes
-        return "unreadable (too little of it is there)"
-    words = str(error).rsplit(": ", 1)[-1].strip().rstrip(".") or "cut off or damaged"
+    """Shorten libsndfile's message to the part that says what is wrong."""
+    if "File does not exist" in str(error):  # it does, as was checked: libsndfile says so of an MP3 of a few bytes
+        return "unreadable (too short)"
+    words = str(error).rsplit(": ", 1)[-1].strip().rstrip(".") or "truncated or corrupt"
     return f"unreadable ({words})"

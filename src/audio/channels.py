@@ -1,9 +1,9 @@
-"""From several channels to one.
+"""Mixing several channels to one.
 
-Channels are averaged. Where they hold the same sound with opposite signs (a microphone wired the wrong way round, a
-"karaoke" effect), the average cancels it, and what is left is silence or a comb; then the loudest channel is taken
-alone. This is so when the sum of the channels keeps less than a fifth of the energy that unrelated sounds would keep:
-for two channels, a correlation below -0.8.
+Channels are averaged. Where they hold the same sound with opposite signs (a microphone with reversed polarity, a
+"karaoke" effect), the average cancels it and leaves silence or a comb-filtered rest; then the loudest channel is taken
+alone. That is the case when the sum of the channels keeps less than a fifth of the energy that unrelated sounds would
+keep: for two channels, a correlation below -0.8.
 """
 
 from collections.abc import Iterable
@@ -17,7 +17,7 @@ KEPT_AT_LEAST = 0.2
 def cancelling_channel(blocks: Iterable[np.ndarray]) -> int | None:
     """Return the channel to take alone because the average cancels the sound, or None where the average is right.
 
-    A constant offset is no sound, and not counted.
+    A constant offset does not count as sound.
 
     Parameters
     ----------
@@ -31,7 +31,7 @@ def cancelling_channel(blocks: Iterable[np.ndarray]) -> int | None:
     True
     """
     count, sums, squares = 0, np.zeros(1), np.zeros(1)
-    with np.errstate(invalid="ignore", over="ignore"):  # what is not finite is found by others, and is not less than
+    with np.errstate(invalid="ignore", over="ignore"):  # checked later; NaN is never below the limit
         for block in blocks:
             each = block.astype(np.float64)
             channels = np.concatenate([each, each.sum(axis=1, keepdims=True)], axis=1)
@@ -44,5 +44,5 @@ def cancelling_channel(blocks: Iterable[np.ndarray]) -> int | None:
 
 def to_mono(samples: np.ndarray, channel: int | None = None) -> np.ndarray:
     """Average the channels, or take one: float64 of shape (n,) of samples of shape (n, channels)."""
-    with np.errstate(invalid="ignore"):  # infinities of both signs; the check finds what becomes of them
+    with np.errstate(invalid="ignore"):  # infinities of both signs give NaN, which is checked later
         return samples.mean(axis=1, dtype=np.float64) if channel is None else samples[:, channel].astype(np.float64)

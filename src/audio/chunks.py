@@ -1,9 +1,9 @@
 """Containers made of chunks (WAV, RF64, W64, AIFF, CAF, AU): where the sound ends, whatever their headers say.
 
-A header may promise more than the file holds: then the file was cut off, and it is refused. Writers into a pipe do not
-know the length, and leave 0, or the largest number that fits, in its place: then the sound goes on to the end of the
-file. Servers that speak in pieces put whole files behind one another: then each is a part. `parts_of` tells these apart
-by walking from chunk to chunk, which reads a few bytes of each.
+A header may state more sound than the file holds: the file is truncated, and refused. Programs that write into a pipe
+do not know the length, and write 0 or the largest number that fits: the sound then extends to the end of the file.
+Speech servers that stream may concatenate whole files: each is then a part. `parts_of` distinguishes these cases by
+walking from chunk to chunk, which reads a few bytes of each.
 
 Sources: Microsoft, Multimedia Programming Interface 1.0 (RIFF); EBU Tech 3306 (RF64); Sony, W64; Apple, Audio
 Interchange File Format 1.3 and Core Audio Format 1.0; Sun, the .au header in audio(4).
@@ -14,20 +14,20 @@ from pathlib import Path
 from typing import Literal
 
 from src.audio.slices import Content, Part, mapped
-from src.audio.unusable import cut_off
+from src.audio.unusable import truncated
 
 HARMLESS = 64
-"""Bytes that may be missing: some writers count their own header as sound; two milliseconds of speech at most."""
+"""Bytes that may be missing, two milliseconds of speech at most: some programs count their header as sound."""
 NO_SIZE_FROM = {4: 0x7FFF_0000, 8: 2**62}
-"""Sizes from here on, in fields of so many bytes, stand for "not known" when the file holds less."""
+"""Bytes of a size field -> sizes from this one on mean "unknown" where the file holds less."""
 UNKNOWN_OF_RF64 = 0xFFFF_FFFF
-"""In the sound's chunk of an RF64: the size stands in the chunk `ds64` before it."""
+"""As the size of an RF64's sound: the true size is in the chunk `ds64` before it."""
 W64_TAIL = bytes.fromhex("f3acd3118cd100c04f8edb8a")
 
 
 @dataclass(frozen=True)
 class Dialect:
-    """How one kind of container writes its chunks."""
+    """How one kind of container stores its chunks."""
 
     magic: bytes
     first: int
@@ -63,7 +63,7 @@ SUN = b".snd"
 class _Chunk:
     name: bytes
     size_at: int
-    """Where its size stands, in a field of `width` bytes."""
+    """Where its size is stored, in a field of `width` bytes."""
     width: int
     content: int
     """Where its content begins."""
@@ -72,12 +72,12 @@ class _Chunk:
 
 
 def parts_of(path: Path) -> list[Part]:
-    """Return the recordings that a container holds, one behind another; nothing when it is no such container.
+    """Return the recordings that a container holds, one after another; empty for any other file.
 
     Raises
     ------
     UnusableAudio
-        When sound is missing that the header promises.
+        When the file holds less sound than its header states.
     """
     with mapped(path) as content:
         parts, start = list[Part](), 0
@@ -95,7 +95,7 @@ def parts_of(path: Path) -> list[Part]:
 
 
 def _part(path: Path, content: Content, dialect: Dialect, start: int) -> Part:
-    """Walk over one container from `start`, to the place where the next one begins or the file ends."""
+    """Walk through one container from `start` to where the next one begins or the file ends."""
     place, corrections = start + dialect.first, dict[int, bytes]()
     while place + dialect.head <= len(content) and not _begins(content, dialect, place):
         chunk = _chunk_at(content, dialect, place, start)
@@ -105,7 +105,7 @@ def _part(path: Path, content: Content, dialect: Dialect, start: int) -> Part:
             if end - chunk.content > chunk.size or _is_no_size(chunk.size, chunk.width):
                 right = end - chunk.content + (dialect.head if dialect.counts_itself else 0)
                 corrections[chunk.size_at - start] = right.to_bytes(chunk.width, dialect.order)
-            if _begins(content, dialect, end):  # a writer that forgets to fill up the last chunk
+            if _begins(content, dialect, end):  # of a program that does not pad the last chunk
                 return Part(path, start, end, corrections)
         place = end + (start - end) % dialect.step
     return Part(path, start, place if _begins(content, dialect, place) else len(content), corrections)
@@ -134,7 +134,7 @@ def _end_of_sound(content: Content, dialect: Dialect, chunk: _Chunk) -> int:
 
 
 def _sun_part(path: Path, content: Content, start: int) -> Part:
-    """Read the header of an AU file: the place of the sound and its size, and no chunks."""
+    """Read the header of an AU file, which has no chunks: where the sound begins, and its size."""
     first, size = (int.from_bytes(content[start + at : start + at + 4], "big") for at in (4, 8))
     there = len(content) - start - first
     if not size or (size > there and _is_no_size(size, 4)):
@@ -146,7 +146,7 @@ def _sun_part(path: Path, content: Content, start: int) -> Part:
 
 def _check_there(there: int, size: int) -> None:
     if size - there > HARMLESS:
-        raise cut_off(max(0, there), size, "bytes of sound are there")
+        raise truncated(max(0, there), size, "bytes of sound are present")
 
 
 def _is_no_size(size: int, width: int) -> bool:
@@ -158,7 +158,7 @@ def _begins(content: Content, dialect: Dialect, place: int) -> bool:
 
 
 def _are_chunks(content: Content, dialect: Dialect, place: int) -> bool:
-    """Tell whether what begins at `place` is chunks up to the end, and no sound."""
+    """Return whether there are only chunks from `place` to the end, and no sound."""
     while place + dialect.head <= len(content) and not _begins(content, dialect, place):
         chunk = _chunk_at(content, dialect, place, len(content))
         if not (chunk.name[:4].isascii() and chunk.name[:4].decode().isprintable()):

@@ -1,13 +1,13 @@
-"""Which decoder reads a recording: told from its first bytes, since the suffix of a name may be wrong.
+"""Which decoder reads a recording: chosen by its content, since the suffix of its name may be wrong.
 
-1. Containers of chunks (WAV, AIFF, AU, CAF, W64, RF64) and Ogg are divided into the recordings that were joined, and
-   read by libsndfile; their headers are checked against the file before (`chunks.py`, `ogg.py`).
+1. Containers of chunks (WAV, AIFF, AU, CAF, W64, RF64) and Ogg are split into the recordings that were concatenated,
+   and read by libsndfile; before that, their headers are compared with the file (`chunks.py`, `ogg.py`).
 2. MPEG audio (MP3) is followed from frame to frame (`mpeg.py`): libsndfile decodes it where its header is right, and
    FFmpeg frame by frame where it is not.
-3. FLAC is read by libsndfile. It refuses files that do not say how long they are, and many of ASVspoof 2021.
+3. FLAC is read by libsndfile, which refuses files that do not state their length, and many of ASVspoof 2021.
 4. What libsndfile refuses is read by FFmpeg: those FLAC files, and M4A, AAC, AMR, WMA and the sound of video files.
 
-A recording that breaks off, or loses something on the way, is refused, whoever decodes it.
+A recording that is truncated, or lacks something in between, is refused, whichever decoder reads it.
 """
 
 from collections.abc import Iterator
@@ -33,7 +33,7 @@ def open_recording(path: Path) -> Recording:
     Raises
     ------
     UnusableAudio
-        When none does, or it is not all there.
+        When none does, or the recording is incomplete.
     """
     with path.open("rb") as file:
         is_flac = file.read(4) == HEAD_OF_FLAC[:4]
@@ -50,12 +50,12 @@ def open_recording(path: Path) -> Recording:
 
 
 def read_format(path: Path) -> Format:
-    """Read length, rate, channels and encoding; a file that does not say its length is decoded to learn it.
+    """Read length, rate, channels and encoding; a file that does not state its length is decoded to count it.
 
     Raises
     ------
     UnusableAudio
-        When no decoder can read it, or it is not all there.
+        When no decoder can read it, or it is incomplete.
     """
     return open_recording(path).format
 
@@ -73,14 +73,14 @@ def read_frames(path: Path, start: int = 0, stop: int | None = None) -> tuple[np
     Raises
     ------
     UnusableAudio
-        When no decoder can read it, or it breaks off.
+        When no decoder can read it, or it is truncated.
     """
     recording = open_recording(path)
     return recording.read(start, stop), recording.rate
 
 
 class _Flac:
-    """A FLAC that libsndfile has opened: what it cannot decode, FFmpeg may."""
+    """A FLAC that libsndfile has opened; what libsndfile cannot decode, FFmpeg may."""
 
     def __init__(self, path: Path, recording: LibsndfileRecording) -> None:
         self._path, self._recording = path, recording
@@ -94,7 +94,7 @@ class _Flac:
         """Return frames `start` to `stop` (None = the end), float32 of shape (n, channels)."""
         if not start:
             with mapped(self._path) as content:
-                if content.find(HEAD_OF_FLAC, len(HEAD_OF_FLAC)) > 0:  # of the second file the header says nothing
+                if content.find(HEAD_OF_FLAC, len(HEAD_OF_FLAC)) > 0:  # the header describes the first file only
                     raise UnusableAudio(JOINED)
         try:
             return self._recording.read(start, stop)
@@ -103,7 +103,7 @@ class _Flac:
 
 
 class _Mp3:
-    """An MP3 whose header is right: libsndfile decodes it from the beginning, FFmpeg stretches from within."""
+    """An MP3 whose header is right: libsndfile decodes from the beginning, FFmpeg from any later place."""
 
     def __init__(self, from_beginning: LibsndfileRecording, from_within: MpegRecording) -> None:
         self._from_beginning, self._from_within = from_beginning, from_within
@@ -119,7 +119,7 @@ class _Mp3:
 
 
 def _mpeg(path: Path, frames: mpeg.Mpeg) -> Recording:
-    """Let libsndfile decode an MP3 where it drops nothing of it and puts nothing in between."""
+    """Let libsndfile decode an MP3 where it neither drops nor inserts anything."""
     if not frames.n_frames:
         raise UnusableAudio(EMPTY)
     from_within = MpegRecording(path, frames)
@@ -130,5 +130,5 @@ def _mpeg(path: Path, frames: mpeg.Mpeg) -> Recording:
     except RefusedByLibsndfile:
         return from_within
     surplus, (chunk,) = from_beginning.promised - frames.n_frames, frames.chunks
-    is_right = not surplus or (surplus > 0 and not (chunk.promised or chunk.delay))  # a guess that is too long is right
+    is_right = not surplus or (surplus > 0 and not (chunk.promised or chunk.delay))  # a guess may be too long
     return _Mp3(from_beginning, from_within) if is_right else from_within

@@ -1,15 +1,15 @@
-"""Recordings in, waveforms out: the door through which all audio comes into the project.
+"""Recordings in, waveforms out: all audio enters the project here.
 
 A waveform is a float32 array of shape (n,), mono (channels averaged, unless that cancels the sound), within [-1, 1];
-its rate in hertz travels beside it. A recording whose samples go beyond full scale (floating-point files; the ripple of
-resampling) is scaled down as a whole, which, unlike clipping, leaves no trace but its level.
+its rate in hertz travels beside it. A recording whose samples exceed full scale (floating-point files; the ripple of
+resampling) is scaled down as a whole, which, unlike clipping, changes nothing but its level.
 
-`decoders.py` finds the decoder, `channels.py` mixes, soxr resamples, `usable.py` judges what came out. A recording that
-cannot be used raises `UnusableAudio`, whose text is the reason alone, short enough for a cell of `rejected-files.csv`.
+`decoders.py` finds the decoder, `channels.py` mixes, soxr resamples, `usable.py` checks the result. A recording that
+cannot be used raises `UnusableAudio`; its message is the reason alone, short enough for a cell of `rejected-files.csv`.
 
-Lengths are counted, not believed: what `read_header` and `count_samples` say is what decoding gives. For WAV, FLAC and
-their kin a few bytes are read; of MP3, Ogg, AAC and AMR the whole file is read but not decoded (some 2 ms for a minute
-of sound); of M4A, WMA, films and FLAC of unknown length all of it is decoded (0.03 to 0.3 s for a minute).
+Headers are not trusted: the length that `read_header` and `count_samples` return is that of the decoded sound. Of WAV,
+FLAC and related formats a few bytes are read; MP3, Ogg, AAC and AMR files are read as a whole but not decoded (some
+2 ms for a minute of sound); M4A, WMA, videos and FLAC of unknown length are decoded (0.03 to 0.3 s for a minute).
 """
 
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ from src.audio.channels import cancelling_channel, to_mono
 from src.audio.decoders import open_recording, read_format
 from src.audio.recording import Recording
 from src.audio.unusable import UnusableAudio
-from src.audio.usable import SILENT, check_not_wild, check_usable, finite, is_silent
+from src.audio.usable import SILENT, check_no_outliers, check_usable, finite, is_silent
 
 __all__ = [
     "AUDIO_SUFFIXES",
@@ -47,17 +47,18 @@ AUDIO_SUFFIXES = (
     ".aac", ".aif", ".aiff", ".amr", ".au", ".caf", ".m4a", ".oga", ".opus", ".rf64", ".snd", ".w64", ".wma",
     ".3gp", ".mkv", ".mov", ".mp4", ".webm",
 )  # fmt: skip
-"""Of recordings and of films, whose sound is a recording too; in small letters."""
+"""Suffixes, in lower case, of recordings and of videos, whose sound is a recording too."""
 SPEECH_RATE = 16_000
+"""In hertz: what speech models take."""
 BLOCK = 2**16
-"""Frames that are mixed at once."""
+"""Frames that are mixed at a time."""
 MARGIN_SECONDS = 0.25
-"""What is resampled on either side of a stretch and thrown away; the filter of the resampler is far shorter."""
+"""Resampled on either side of a stretch and then dropped; the resampler's filter is far shorter."""
 
 
 @dataclass(frozen=True)
 class AudioHeader:
-    """What is known of a recording before its samples are used."""
+    """Duration, rate, channels and encoding of a recording."""
 
     duration: float
     """In seconds."""
@@ -76,7 +77,7 @@ def read_header(path: Path) -> AudioHeader:
     FileNotFoundError
         When there is no such file.
     UnusableAudio
-        When it is no audio that can be read, or holds no samples.
+        When no decoder can read it, it is incomplete, or holds no samples.
     """
     _check_exists(path)
     found = read_format(path)
@@ -84,7 +85,7 @@ def read_header(path: Path) -> AudioHeader:
 
 
 def count_samples(path: Path, rate: int = SPEECH_RATE) -> int:
-    """Return how many samples a recording has at a rate; the errors are those of `read_header`."""
+    """Return how many samples a recording has at `rate` hertz; raises what `read_header` raises."""
     _check_exists(path)
     found = read_format(path)
     return found.n_frames * rate // found.rate
@@ -96,7 +97,7 @@ def load_waveform(path: Path, rate: int = SPEECH_RATE) -> np.ndarray:
     Parameters
     ----------
     path : Path
-        A recording of any rate and number of channels, or a film with sound.
+        A recording of any rate and number of channels, or a video with sound.
     rate : int
         The rate wanted, in hertz.
 
@@ -110,7 +111,7 @@ def load_waveform(path: Path, rate: int = SPEECH_RATE) -> np.ndarray:
     FileNotFoundError
         When there is no such file.
     UnusableAudio
-        When it is unreadable, cut off, damaged, empty, not finite, silent, or silent but for a few wild samples.
+        When it is unreadable, truncated, corrupt, empty, not finite, silent, or silent but for a few outliers.
     """
     _check_exists(path)
     recording = open_recording(path)
@@ -127,10 +128,10 @@ def load_waveform(path: Path, rate: int = SPEECH_RATE) -> np.ndarray:
 def load_stretch(path: Path, start: int, stop: int, rate: int = SPEECH_RATE) -> np.ndarray:
     """Decode a stretch of a long recording as `load_waveform` does, reading little more than the stretch.
 
-    A stretch may be silent where the recording is not, so silence is no error here; and it is brought within full scale
-    by itself. Where a recording cannot be sought, or not exactly (GSM, MP3, M4A, films), it is decoded from its
-    beginning up to the end of the stretch. The first stretch of several channels needs one pass over all of them, which
-    tells whether they cancel each other.
+    A stretch may be silent where the recording is not, so silence is no error here; and each stretch is brought within
+    full scale separately. Where exact seeking is impossible (GSM, MP3, M4A, videos), the recording is decoded from its
+    beginning up to the end of the stretch. The first stretch of a recording of several channels takes one pass over the
+    whole recording, to find whether the channels cancel each other.
 
     Parameters
     ----------
@@ -155,7 +156,7 @@ def load_stretch(path: Path, start: int, stop: int, rate: int = SPEECH_RATE) -> 
     own_rate, channel = recording.rate, _channel_of(path, recording)
     if own_rate == rate:
         return _within_full_scale(_sound(to_mono(recording.read(start, stop), channel)))
-    # a period holds a whole number of samples at either rate, so that both grids meet where the margins begin and end
+    # A period holds a whole number of samples at either rate, so that both grids meet where the margins begin and end.
     period = rate // gcd(rate, own_rate)
     own_period = own_rate // gcd(rate, own_rate)
     margin = int(MARGIN_SECONDS * rate) // period + 1
@@ -191,12 +192,12 @@ def _check_exists(path: Path) -> None:
 
 def _sound(stretch: np.ndarray) -> np.ndarray:
     """Check a stretch before it is resampled or scaled."""
-    check_not_wild(finite(stretch), is_stretch=True)
+    check_no_outliers(finite(stretch), is_stretch=True)
     return stretch
 
 
 def _channel_of(path: Path, recording: Recording) -> int | None:
-    """Return what `cancelling_channel` says of a whole recording, so that all its stretches are mixed in one way."""
+    """Return the `cancelling_channel` of a whole recording, so that all its stretches are mixed alike."""
     if recording.channels == 1:
         return None
     state = path.stat()

@@ -1,12 +1,12 @@
-"""MPEG audio (MP3 and its layers I and II) from frame to frame: how long it really is, and whether it is all there.
+"""MPEG audio (MP3 and its layers I and II), frame by frame: its true length, and whether it is complete.
 
-An MP3 has no table of contents that can be trusted. Its first frame may be a "Xing" frame, which plays nothing and says
-how many frames follow; without one, decoders guess the length from the size of the file, which is wrong where the bit
-rate varies; and where servers put whole files behind one another it tells of the first file alone. So the frames are
-counted here. A frame says how long it is, so that one frame leads to the next; where it does not, bytes are missing.
+An MP3 has no header that can be trusted. Its first frame may be a "Xing" frame, which holds no sound and states how
+many frames follow; without one, decoders guess the length from the size of the file, which is wrong where the bit rate
+varies; and where files were concatenated, it describes the first file alone. So the frames are counted here. A frame
+states its own length, so that one frame leads to the next; where it does not, bytes are missing.
 
-Lengths are as players have them. A LAME tag says how many samples the encoder put in front and behind; they are cut
-off, with the 529 samples by which a decoder is late. Without a LAME tag every sample of every frame counts.
+Lengths are those that players show. A LAME tag states how many samples the encoder added at either end; they are
+dropped, with the 529 samples of a decoder's delay. Without a LAME tag every sample of every frame counts.
 
 Source: the LAME tag, revision 1 (gabriel.mp3-tech.org/mp3infotag.html).
 """
@@ -19,30 +19,30 @@ from pathlib import Path
 
 from src.audio.mpeg_header import Kind, read_header
 from src.audio.slices import Content, mapped
-from src.audio.unusable import UnusableAudio, cut_off
+from src.audio.unusable import UnusableAudio, truncated
 
 DECODER_DELAY = 529
-"""Samples by which every decoder of layer III is late: half its filter and one."""
+"""Delay in samples of every decoder of layer III: half its filter and one."""
 LONGEST_FRAME = 2881
-"""In bytes. Less than two frames of anything may lie before the first frame: the rest of one that was cut in two."""
+"""In bytes. The first frame begins within this distance: what comes before is the rest of a frame cut in two."""
 ENOUGH = 4
-"""Frames in a row that are no chance, as two are in one FLAC of some thousand."""
+"""Consecutive frames that cannot be a coincidence; two occur by chance in one of some thousand FLAC files."""
 FILLING = 8192
-"""Bytes that are 0 and may lie behind the last frame: a block of the disk, or of a tag, that was not filled."""
+"""Zero bytes that may follow the last frame: the unused rest of a disk block or of a tag."""
 
 
 @dataclass
 class Chunk:
-    """Frames that were encoded together: a whole MP3, or one of several that were joined."""
+    """Frames that were encoded together: a whole MP3, or one of several that were concatenated."""
 
     frames: array = field(default_factory=lambda: array("Q"))
-    """Where each frame begins that plays something."""
+    """Byte offset of each frame that holds sound."""
     promised: int = 0
-    """Frames that the Xing frame promises; 0 = it promises nothing."""
+    """Frames that the Xing frame states; 0 where it states none."""
     delay: int = 0
-    """Samples at the beginning that are no sound."""
+    """Samples to drop at the beginning."""
     padding: int = 0
-    """Samples at the end that are no sound."""
+    """Samples to drop at the end."""
 
 
 @dataclass(frozen=True)
@@ -58,21 +58,21 @@ class Mpeg:
 
     @property
     def n_frames(self) -> int:
-        """Samples of each channel in all."""
+        """Samples of each channel in the whole file."""
         return sum(self.n_samples(chunk) for chunk in self.chunks)
 
 
 def scan(path: Path) -> Mpeg | None:
-    """Follow the frames of a file from the first to the last; return None when it does not begin with any.
+    """Find all frames of a file; return None when it does not begin with one.
 
-    All of the file is read, but nothing is decoded: some 3 ms for a minute of sound. The last files are remembered, for
-    those who read one stretch after another.
+    The whole file is read, but nothing is decoded: some 3 ms for a minute of sound. The results for the last files are
+    cached, since long recordings are read stretch by stretch.
 
     Raises
     ------
     UnusableAudio
-        When bytes between two frames are no frame, the last one is not all there, fewer frames are there than a Xing
-        frame promises, or files of unlike rates were joined.
+        When there is something else between two frames, the last one is incomplete, there are fewer frames than a Xing
+        frame states, or files of different rates were concatenated.
     """
     state = path.stat()
     return _scan(path, state.st_mtime_ns, state.st_size)
@@ -81,7 +81,7 @@ def scan(path: Path) -> Mpeg | None:
 @lru_cache(maxsize=8)
 def _scan(path: Path, _changed: int, _size: int) -> Mpeg | None:
     with mapped(path) as content:
-        begin = _behind_tags(content, 0)
+        begin = _after_tags(content, 0)
         place = _first_frame(content, begin, LONGEST_FRAME) if content[begin : begin + 4] != b"fLaC" else -1
         header = read_header(content, place) if place >= 0 else None
         if header is None:
@@ -95,14 +95,14 @@ def _chunks(content: Content, place: int, kind: Kind) -> list[Chunk]:
     while place < len(content):
         header = read_header(content, place)
         if header is None or place + header[0] > len(content):
-            behind = _behind_tags(content, place)
-            if behind == place:
+            after_tags = _after_tags(content, place)
+            if after_tags == place:
                 _check_end(content, place, chunks[-1])
                 break
-            place = behind
+            place = after_tags
             continue
         if header[1] is not kind:
-            raise UnusableAudio(f"joined of unlike parts or damaged (byte {place} of {len(content)})")
+            raise UnusableAudio(f"joined of unlike parts or corrupt (byte {place} of {len(content)})")
         if kind.layer == 3 and (new := _xing_chunk(content, place, kind)):
             chunks.append(new)
         else:
@@ -112,7 +112,7 @@ def _chunks(content: Content, place: int, kind: Kind) -> list[Chunk]:
 
 
 def _add(chunks: list[Chunk], place: int) -> None:
-    """Add a frame; those that come after all that were promised were joined on, with no Xing frame of their own."""
+    """Add a frame; frames beyond the number stated belong to a further file, without a Xing frame of its own."""
     if chunks[-1].promised and len(chunks[-1].frames) == chunks[-1].promised:
         chunks.append(Chunk())
     chunks[-1].frames.append(place)
@@ -120,22 +120,22 @@ def _add(chunks: list[Chunk], place: int) -> None:
 
 def _checked(chunk: Chunk) -> Chunk:
     if len(chunk.frames) < chunk.promised - 1:  # some encoders count the Xing frame as well
-        raise cut_off(len(chunk.frames), chunk.promised, "frames are there")
+        raise truncated(len(chunk.frames), chunk.promised, "frames are present")
     return chunk
 
 
 def _check_end(content: Content, place: int, last: Chunk) -> None:
-    """Refuse a file whose frames break off before its end, unless all that was promised is there."""
+    """Refuse a file whose frames end before the file does, unless all frames that it states are present."""
     rest = len(content) - place
     is_complete = last.promised and len(last.frames) >= last.promised - 1
     if rest < 4 or (rest <= FILLING and not content[place:].strip(b"\0")):
         return
     if not is_complete or _first_frame(content, place + 1, rest) >= 0:
-        raise UnusableAudio(f"cut off or damaged (no whole frame of MPEG audio at byte {place} of {len(content)})")
+        raise UnusableAudio(f"truncated or corrupt (no whole frame of MPEG audio at byte {place} of {len(content)})")
 
 
 def _first_frame(content: Content, start: int, within: int) -> int:
-    """Return where the first frame lies that leads to others of its kind, or to the end; -1 where none does."""
+    """Return where the first frame begins that leads to others of its kind, or to the end; -1 where there is none."""
     for match in re.compile(b"\xff[\xe0-\xff]").finditer(content, start, min(len(content), start + within + 2)):
         if _leads_on(content, match.start()):
             return match.start()
@@ -143,20 +143,20 @@ def _first_frame(content: Content, start: int, within: int) -> int:
 
 
 def _leads_on(content: Content, place: int) -> bool:
-    """Tell whether frames of one kind follow one another from a place, so many that it is no chance."""
+    """Return whether enough frames of one kind follow each other from a place to rule out coincidence."""
     kind = None
     for _ in range(ENOUGH):
         header = read_header(content, place)
         if header is None or header[1] is not (kind := kind or header[1]):
             return False
-        place = _behind_tags(content, place + header[0])
+        place = _after_tags(content, place + header[0])
         if place == len(content):
             return True
     return True
 
 
-def _behind_tags(content: Content, place: int) -> int:
-    """Return the place behind the tags (ID3, APE, Lyrics3) that begin at a place, or the place itself."""
+def _after_tags(content: Content, place: int) -> int:
+    """Return where the tags (ID3, APE, Lyrics3) end that begin at a place, or the place itself."""
     while place < len(content):
         head = content[place : place + 32]
         if head.startswith(b"ID3") and len(head) >= 10:
@@ -175,7 +175,7 @@ def _behind_tags(content: Content, place: int) -> int:
 
 
 def _xing_chunk(content: Content, place: int, kind: Kind) -> Chunk | None:
-    """Read the Xing, Info or VBRI frame that begins at a place, if it is one: the beginning of a chunk."""
+    """Return the new chunk that begins with a Xing, Info or VBRI frame at a place; None for any other frame."""
     tag = 4 + kind.side_info
     head = content[place : place + 54]
     if head[36:40] == b"VBRI":

@@ -1,7 +1,7 @@
-"""MP3 files whose header lies, decoded frame by frame: FFmpeg's decoder is given the frames that `mpeg.py` found.
+"""MP3 files whose header is wrong, decoded frame by frame: FFmpeg's decoder gets the frames that `mpeg.py` found.
 
-A frame becomes so many samples and no other number, so that a stretch is found by counting. The decoder needs the
-frames before it, from which a frame of layer III may borrow bits.
+Every frame yields the same number of samples, so that a stretch is found by counting. The decoder also needs the frames
+before a stretch, since a frame of layer III may use bits of those before it.
 """
 
 from collections.abc import Iterator
@@ -16,13 +16,12 @@ from src.audio.recording import Format, stretch_of
 from src.audio.unusable import UnusableAudio
 
 WARM_UP = 30
-"""Frames decoded before a stretch: bits are borrowed from 511 bytes before, which 22 of the shortest frames hold."""
-
+"""Frames decoded before a stretch: a frame uses bits of up to 511 bytes before it, 22 frames of the shortest."""
 BLOCK_SECONDS = 60
 
 
 class MpegRecording:
-    """An MP3, or several of them joined, of which libsndfile would drop a part."""
+    """An MP3, or several concatenated ones, of which libsndfile would drop a part."""
 
     def __init__(self, path: Path, mpeg: Mpeg) -> None:
         self._path, self._mpeg = path, mpeg
@@ -72,7 +71,7 @@ class MpegRecording:
                     yield np.zeros((self._mpeg.kind.samples, self.channels), np.float32)
                 else:
                     place_in_time = number * self._mpeg.kind.samples / self.rate
-                    raise UnusableAudio(f"cut off or damaged (the frame at {place_in_time:.2f} s cannot be decoded)")
+                    raise UnusableAudio(f"truncated or corrupt (the frame at {place_in_time:.2f} s cannot be decoded)")
 
 
 def _frame(content: bytes) -> bytes:

@@ -1,7 +1,7 @@
-"""The header of a frame of MPEG audio: what its first four bytes say about it.
+"""The header of a frame of MPEG audio: its first four bytes.
 
-Source: ISO/IEC 11172-3, 2.4.1.3 and 2.4.2.3, and 13818-3 for the lower rates. Frames of "free format" do not say how
-long they are; nobody writes them, and they count as no frames.
+Source: ISO/IEC 11172-3, 2.4.1.3 and 2.4.2.3, and 13818-3 for the lower rates. Frames of "free format" do not state
+their length; they are practically unused, and not recognised as frames.
 """
 
 from dataclasses import dataclass
@@ -34,15 +34,15 @@ class Kind:
 
     @property
     def side_info(self) -> int:
-        """Bytes between the header of a frame of layer III and its sound."""
+        """Bytes between the header of a layer III frame and its sound."""
         is_version_1 = self.rate > 24_000
         return (32 if self.channels == 2 else 17) if is_version_1 else (17 if self.channels == 2 else 9)
 
 
 def _table_of_headers() -> dict[int, tuple[int, tuple[Kind, Kind]]]:
-    """Return, for the second and third byte of a header, the frame's length in bytes and what it is in stereo and mono.
+    """Return the length in bytes and the kinds (stereo, mono) of a frame by the second and third byte of its header.
 
-    Frames of one kind have one and the same object, so that kinds can be compared quickly.
+    Frames of one kind share one object, so that kinds can be compared by identity.
     """
     table = {}
     for (bits, rates), layer in product(_RATES.items(), (1, 2, 3)):

@@ -1,10 +1,10 @@
-"""Level: how loud a waveform is, and bringing it to a wanted loudness.
+"""The level of a waveform, and how it is normalised.
 
-Spoofs are often louder than the bona fide speech they imitate; a detector that hears only this is worth nothing.
-Peak normalisation brings the largest sample to full scale; RMS normalisation brings the root mean square to a target,
-and stops at the gain where the largest sample would pass full scale.
+Spoofs are often louder than the bona fide speech they imitate; a detector that has learned only this is worthless.
+Peak normalisation scales the largest sample to full scale; RMS normalisation scales the root mean square to a target,
+but no further than the largest sample allows.
 
-A constant offset, such as a cheap sound card adds, is no sound: no level counts it, and normalisation takes it away.
+A constant offset, such as a cheap sound card adds, is no sound: levels ignore it, and normalisation removes it.
 """
 
 from collections.abc import Callable
@@ -12,7 +12,7 @@ from collections.abc import Callable
 import numpy as np
 
 ROUNDING = 1e-7
-"""What may be left of a constant of float32, as a share of it, when its mean is taken away."""
+"""Share of a float32 constant that rounding may leave when its mean is subtracted."""
 
 
 def rms(waveform: np.ndarray) -> float:
@@ -25,7 +25,7 @@ def rms(waveform: np.ndarray) -> float:
 
 
 def normalize_peak(waveform: np.ndarray) -> np.ndarray:
-    """Take the mean away and scale a waveform so that its largest sample is 1; silence becomes zeros.
+    """Subtract the mean and scale a waveform so that its largest sample is 1; silence becomes zeros.
 
     >>> normalize_peak(np.array([0.1, -0.5, 0.1, 0.1], dtype=np.float32) + 1)
     array([ 0.33333334, -1.        ,  0.33333334,  0.33333334], dtype=float32)
@@ -35,7 +35,7 @@ def normalize_peak(waveform: np.ndarray) -> np.ndarray:
 
 
 def normalize_rms(waveform: np.ndarray, target_rms: float = 0.1) -> np.ndarray:
-    """Take the mean away and scale to a root mean square of `target_rms`, or as near as full scale allows.
+    """Subtract the mean and scale to a root mean square of `target_rms`, or as near as full scale allows.
 
     >>> round(rms(normalize_rms(np.array([0.3, -0.3]), target_rms=0.1)), 6)
     0.1

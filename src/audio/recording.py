@@ -1,7 +1,7 @@
-"""What every decoder offers: rate, channels and encoding at once, the length when asked for, and any stretch of sound.
+"""What every decoder offers: rate and channels at once, length and encoding on demand, and any stretch of sound.
 
-A stretch is given in frames: one sample of every channel. Decoders that cannot seek, or whose seeking is not exact,
-yield blocks from the beginning, and `stretch_of` keeps what was asked for.
+A stretch is counted in frames: one sample of every channel. Decoders that cannot seek exactly yield blocks from the
+beginning, and `stretch_of` keeps the stretch.
 """
 
 from collections.abc import Iterable, Iterator
@@ -13,7 +13,7 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Format:
-    """What a recording is before any sample of it is used."""
+    """Length, rate, channels and encoding of a recording."""
 
     n_frames: int
     """Samples of each channel."""
@@ -25,11 +25,11 @@ class Format:
 
 
 class Recording(Protocol):
-    """A recording that a decoder has opened; all methods raise `UnusableAudio` when it turns out to be damaged."""
+    """A recording that a decoder has opened; all methods raise `UnusableAudio` when it turns out to be corrupt."""
 
     @property
     def format(self) -> Format:
-        """Length, rate, channels and encoding; may decode the recording to learn its length."""
+        """Length, rate, channels and encoding; may decode the recording to find its length."""
 
     @property
     def rate(self) -> int:
@@ -49,7 +49,7 @@ class Recording(Protocol):
 def stretch_of(
     blocks: Iterable[np.ndarray], channels: int, start: int = 0, stop: int | None = None
 ) -> tuple[np.ndarray, int]:
-    """Keep frames `start` to `stop` of blocks that follow one another, and stop asking for blocks after that.
+    """Keep frames `start` to `stop` of consecutive blocks; later blocks are not read.
 
     Parameters
     ----------
@@ -64,7 +64,7 @@ def stretch_of(
     stretch : np.ndarray, shape (at most stop - start, channels)
         float32.
     position : int
-        Frames that have been asked for: at least `stop`, or all that there are.
+        Frames that were read: at least `stop`, or all that there are.
 
     >>> stretch_of([np.zeros((3, 1)), np.ones((3, 1))], 1, start=2, stop=4)[0].ravel()
     array([0., 1.], dtype=float32)

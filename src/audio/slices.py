@@ -1,7 +1,7 @@
-"""A part of a file that is read as a file of its own, with some bytes of it read as others.
+"""A part of a file that is read as a file of its own, with some of its bytes replaced.
 
-Servers join recordings by putting one file behind another, and write headers before they know the length. Each part
-is handed to a decoder as if it stood alone and its header were right; the file on disk is never touched.
+Speech servers concatenate files, and write headers before they know the length. Each part is handed to a decoder as if
+it were a file of its own with a correct header; the file on disk is never changed.
 """
 
 import io
@@ -12,13 +12,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 Content = mmap.mmap | bytes
-"""The bytes of a file, of which only those are read that are looked at."""
+"""The bytes of a file; only those that are accessed are read."""
 
 
 @contextmanager
 def mapped(path: Path) -> Iterator[Content]:
     """Give access to all bytes of a file."""
-    if not path.stat().st_size:  # which cannot be mapped
+    if not path.stat().st_size:  # an empty file cannot be mapped
         yield b""
         return
     with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
@@ -33,7 +33,7 @@ class Part:
     start: int
     stop: int
     corrections: dict[int, bytes] = field(default_factory=dict)
-    """Place in the file -> the bytes that should stand there."""
+    """Offset within the part -> the bytes that are read there instead."""
 
     @property
     def is_whole_file(self) -> bool:
@@ -46,7 +46,7 @@ class Part:
 
 
 def whole(path: Path) -> list[Part]:
-    """Return a file as the one part that it is."""
+    """Return a whole file as a single part."""
     return [Part(path, 0, path.stat().st_size)]
 
 
@@ -70,7 +70,7 @@ class _PartReader(io.RawIOBase):
         self._file.seek(first)
         content = bytearray(self._file.read(max(0, min(len(buffer), self._part.stop - first))))
         for place, right in self._part.corrections.items():
-            for offset, value in enumerate(right, place - first):
+            for offset, value in enumerate(right, place - self._position):
                 if 0 <= offset < len(content):
                     content[offset] = value
         buffer[: len(content)] = content

@@ -4,13 +4,13 @@ EMPTY = "empty (no samples)"
 
 
 class UnusableAudio(ValueError):  # noqa: N818 (a state of the recording, named as users read it)
-    """A recording from which nothing can be computed; the message is the reason."""
+    """A recording that cannot be used; the message is the reason."""
 
 
-def cut_off(found: int, promised: int, unit: str) -> UnusableAudio:
-    """Return the error for a recording that holds less than it says.
+def truncated(found: int, promised: int, unit: str) -> UnusableAudio:
+    """Return the error for a recording that holds less than its header states.
 
-    >>> cut_off(8000, 16000, "samples can be decoded")
-    UnusableAudio('cut off or damaged (8000 of 16000 samples can be decoded)')
+    >>> truncated(8000, 16000, "samples can be decoded")
+    UnusableAudio('truncated or corrupt (8000 of 16000 samples can be decoded)')
     """
-    return UnusableAudio(f"cut off or damaged ({found} of {promised} {unit})")
+    return UnusableAudio(f"truncated or corrupt ({found} of {promised} {unit})")

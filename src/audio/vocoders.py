@@ -1,13 +1,13 @@
-"""Copy synthesis: a recording goes through a vocoder and comes back as machine-made speech that says the same.
+"""Copy synthesis: a vocoder turns a recording into machine-made speech of the same content.
 
 A text-to-speech system ends in a vocoder, which makes a waveform from a mel spectrogram. Taking that spectrogram from a
-genuine recording instead of a model gives a spoof with the same words, speaker, length and level: what remains to be
+bona fide recording instead of a model gives a spoof with the same words, speaker, length and level: what remains to be
 detected is the vocoder alone (Wang and Yamagishi, "Spoofed training data for speech spoofing countermeasure can be
 efficiently created using neural vocoders", ICASSP 2023).
 
 Conventions: the copy has exactly the length of its original, and the same root mean square, so that neither gives the
-class away. Only where that would lift the peak above 1 the whole copy is scaled down to it: a linear step leaves no
-trace, a clipped peak would. `VOCODERS` names the vocoders; a new one is a function (waveform, rate, seed) -> waveform
+class away. Only where that would raise the peak above 1, the whole copy is scaled down: scaling leaves no trace,
+clipping would. `VOCODERS` names the vocoders; a new one is a function (waveform, rate, seed) -> waveform
 of the same length and any level, and one row.
 """
 
@@ -21,7 +21,7 @@ N_ITERATIONS = 32
 
 
 def copy_synthesis(waveform: np.ndarray, rate: int, *, vocoder: str = "griffinlim", seed: int = 0) -> np.ndarray:
-    """Make a spoof of a recording: analyse it and have a vocoder say it again.
+    """Make a spoof of a recording: analyse it and resynthesise it with a vocoder.
 
     Parameters
     ----------
@@ -32,7 +32,7 @@ def copy_synthesis(waveform: np.ndarray, rate: int, *, vocoder: str = "griffinli
     vocoder : str
         A name of `VOCODERS`.
     seed : int
-        Of what the vocoder draws; give every clip its own, or all copies start from the same random phases.
+        Of the vocoder's random phases; give every clip its own, or all copies start from the same phases.
 
     Returns
     -------
@@ -64,7 +64,7 @@ def copy_synthesis(waveform: np.ndarray, rate: int, *, vocoder: str = "griffinli
 
 
 def griffinlim(waveform: np.ndarray, rate: int, seed: int) -> np.ndarray:
-    """Mel spectrogram, back to linear magnitudes, phases by the fast Griffin-Lim algorithm.
+    """Resynthesise a recording from its mel spectrogram, with phases by the fast Griffin-Lim algorithm.
 
     Parameters
     ----------
@@ -73,7 +73,7 @@ def griffinlim(waveform: np.ndarray, rate: int, seed: int) -> np.ndarray:
     rate : int
         Sample rate in Hz.
     seed : int
-        Of the phases that the iteration starts from.
+        Of the random phases that the iteration starts from.
 
     Returns
     -------
@@ -83,8 +83,9 @@ def griffinlim(waveform: np.ndarray, rate: int, seed: int) -> np.ndarray:
     Notes
     -----
     Griffin and Lim (1984), with the momentum of Perraudin, Balazs and Sondergaard (2013). The mel filters are undone by
-    their pseudo-inverse, negative values set to 0: a magnitude that is smooth between the bands, as a vocoder sees it.
-    BLAS is held to one thread: with more it adds in another order, and the same seed would not give the same bytes.
+    their pseudo-inverse, with negative values set to 0: magnitudes that are smooth between the bands, as a vocoder sees
+    them. BLAS is held to one thread: more would add in another order, and equal seeds would not give equal bytes.
+    librosa's compiled code is cached by numba, which needs a folder to write to before librosa is first imported.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Made-up voices for the demo and the tests: pulses and breath through the formants of vowels, without any words.
+"""Synthetic voices for the demo and the tests: pulses and noise filtered by the formants of vowels, without words.
 
 After Fant, "Acoustic Theory of Speech Production" (1960): speech is a source through a filter.
 """
@@ -14,16 +14,16 @@ VOWELS = ((270, 2290, 3010), (530, 1840, 2480), (730, 1090, 2440), (570, 840, 24
 
 @dataclass(frozen=True)
 class Voice:
-    """What stays the same from clip to clip of one person."""
+    """What all clips of one person have in common."""
 
-    pitch: float  # glottal cycles in a second
+    pitch: float  # in Hz
     scale: float  # of the formants: 1 for a man's vocal tract, more for a shorter one
-    breath: float  # deviation of the noise in the source, against pulses of height 1
-    noise: float  # deviation of the background, against speech of deviation 1
+    breath: float  # standard deviation of the noise in the source, whose pulses have the height 1
+    noise: float  # standard deviation of the background, where that of the speech is 1
 
 
 def draw_voice(gender: str, rng: np.random.Generator) -> Voice:
-    """Draw a person of a gender: "F" (a pitch of 165 to 255 Hz) or "M" (85 to 155 Hz).
+    """Draw a person of the given gender: "F" (a pitch of 165 to 255 Hz) or "M" (85 to 155 Hz).
 
     >>> 165 <= draw_voice("F", np.random.default_rng(0)).pitch <= 255
     True
@@ -37,7 +37,7 @@ def draw_voice(gender: str, rng: np.random.Generator) -> Voice:
 
 
 def speak(voice: Voice, seconds: float, rng: np.random.Generator, rate: int = 16_000) -> np.ndarray:
-    """Make a clip in which a voice says something new.
+    """Synthesise a new clip of a voice.
 
     Parameters
     ----------
@@ -45,7 +45,7 @@ def speak(voice: Voice, seconds: float, rng: np.random.Generator, rate: int = 16
     seconds : float
         Length of the clip, above 0.
     rng : np.random.Generator
-        Source of what is said, and of its level.
+        Source of the vowels, the rhythm and the level.
     rate : int
         In hertz, 8000 or more: the formants lie below 4000 Hz.
 
@@ -70,7 +70,7 @@ def speak(voice: Voice, seconds: float, rng: np.random.Generator, rate: int = 16
 
 
 def _syllable(voice: Voice, n_samples: int, rng: np.random.Generator, rate: int) -> np.ndarray:
-    """Return one vowel of falling pitch that swells and fades, shape (n_samples,), of deviation 1 at its middle."""
+    """Return a vowel of falling pitch that swells and fades, shape (n_samples,), at a deviation of 1 before that."""
     semitones = rng.normal(0.0, 1.5) + np.linspace(1, -1, n_samples) + rng.normal(0, 0.2, n_samples).cumsum() / 50
     cycles = np.cumsum(voice.pitch * 2 ** (semitones / 12) / rate)
     heights = rng.normal(1.0, 0.1, int(cycles[-1]) + 1)[cycles.astype(int)]

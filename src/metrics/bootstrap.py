@@ -1,17 +1,17 @@
 """How far a metric may be trusted: intervals by resampling people, not clips.
 
-Clips of one person stand or fall together, so that 1,000 clips of 20 people say little more than 20 people can. An
-interval that resamples clips one by one is too narrow, and finds differences between detectors that another draw of
-people would not show. Here whole people are drawn, with replacement, and each clip counts as often as its person was
-drawn. Where the makers of the spoofs are known they are drawn as well, independently, and a spoof counts the product of
-both: the result then speaks of other people and of other systems (the pigeonhole bootstrap).
+Clips of one person are not independent: 1,000 clips of 20 people hold little more information than 20 people do. An
+interval that resamples clips one by one is too narrow, and finds differences between detectors that other people would
+not confirm. Here whole people are drawn with replacement, and each clip counts as often as its person was drawn. Where
+the systems that made the spoofs are known, they are drawn as well, independently, and a spoof counts as often as the
+product of both: the interval then covers other people and other systems (the pigeonhole bootstrap).
 
-Percentiles of few draws of few people are too narrow by themselves; they are widened by the factor by which a t
-interval is wider than a normal one without the correction n / (n - 1). Two or three systems are too few to say how
-systems differ: the interval then speaks of people, and of these systems in other proportions.
+Percentile intervals are too narrow when there are few people; they are widened by the factor by which a t interval is
+wider than a normal one without the correction n / (n - 1). Two or three systems are too few to represent others: the
+interval then covers other people, and these systems in other proportions.
 
 Two detectors are compared on the same draws: the difference of their metrics, draw by draw, has an interval of its
-own, which is narrower than the two of them suggest, because the same people are easy or hard for both.
+own. It is narrower than the two separate intervals suggest, because the same people are easy or hard for both.
 
 Sources: A. B. Owen, "The pigeonhole bootstrap", Annals of Applied Statistics 2007; T. Hesterberg, "What teachers should
 know about the bootstrap", The American Statistician 2015 (expanded percentiles).
@@ -29,13 +29,14 @@ from src.metrics.checks import FloatArray
 N_RESAMPLINGS = 1000
 CONFIDENCE = 0.95
 INTERVAL_SEED = 7
-"""Of every interval, whatever the seed of the run is: equal scores have equal intervals."""
+"""The seed of every interval, whatever the seed of the run is: equal scores have equal intervals."""
 VALUES_AT_ONCE = 4_000_000
+"""Weights that are held in memory at once."""
 
 
 @dataclass(frozen=True)
 class Interval:
-    """Where a value lies, with its confidence; NaN where nothing can be said."""
+    """Lower and upper bound of a value; NaN where there is no interval."""
 
     low: float
     high: float
@@ -45,7 +46,7 @@ class Interval:
 class Trials:
     """Labels (n,), people (n,) and, where they are known, the systems of the spoofs (n,) that scores belong to.
 
-    A system is empty for bona fide trials, and for spoofs whose maker is unknown.
+    A system is empty for bona fide trials, and for spoofs whose system is unknown.
     """
 
     labels: np.ndarray
@@ -54,24 +55,24 @@ class Trials:
 
     @property
     def n_people(self) -> int:
-        """Return how many people the trials are of."""
+        """Return how many people the trials come from."""
         return len(np.unique(self.people))
 
     @property
     def known_systems(self) -> list[str]:
-        """Return the makers of the spoofs where every spoof has one and there are several, else nothing."""
+        """Return the systems of the spoofs; empty unless every spoof has one and there are at least two."""
         names = [] if self.systems is None else sorted(set(map(str, self.systems[self.labels == 0])))
         return names if len(names) > 1 and "" not in names else []
 
     def only(self, wanted: np.ndarray) -> "Trials":
-        """Return the trials that a mask (n,) names."""
+        """Return the trials that a boolean mask (n,) selects."""
         systems = None if self.systems is None else self.systems[wanted]
         return Trials(self.labels[wanted], self.people[wanted], systems)
 
     def draw(
         self, seed: int | np.random.Generator = INTERVAL_SEED, n_resamplings: int = N_RESAMPLINGS
     ) -> "Resamplings":
-        """Draw people, and systems where all are known; from a seed, or from a generator that is handed down.
+        """Draw people with replacement, and systems too where all are known; `seed` may be a generator.
 
         >>> trials = Trials(np.array([1, 0, 1, 0]), np.array(["ann", "ann", "bob", "bob"]))
         >>> trials.draw(n_resamplings=2).weights_of_people
@@ -99,14 +100,16 @@ class Resamplings:
 
     labels: np.ndarray
     person: np.ndarray
-    """Number of the person of each trial, shape (n,)."""
+    """Index of each trial's person, shape (n,)."""
     weights_of_people: np.ndarray
     """Shape (resamplings, people)."""
     system: np.ndarray | None = None
+    """Index of each trial's system, shape (n,); None where systems are not drawn."""
     weights_of_systems: np.ndarray | None = None
+    """Shape (resamplings, systems + 1); the last column, 1 throughout, is that of the bona fide trials."""
 
     def blocks(self, order: np.ndarray) -> Iterator[np.ndarray]:
-        """Yield the weights of the trials in an order: blocks of shape (resamplings of the block, n), float64."""
+        """Yield the weights of the trials in the given order, in blocks of shape (some resamplings, n), float64."""
         size = max(1, VALUES_AT_ONCE // len(order))
         for start in range(0, len(self.weights_of_people), size):
             weights = self.weights_of_people[start : start + size, self.person[order]].astype(np.float64)
@@ -118,14 +121,14 @@ class Resamplings:
 def interval(values: npt.ArrayLike, n_people: int, confidence: float = CONFIDENCE) -> Interval:
     """Return the interval between the expanded percentiles of resampled values; those that are NaN are left out.
 
-    Of one person nothing can be said, nor where every draw gives the same value: no error among twenty people does not
-    mean that the twenty-first makes none.
+    There is none (NaN) for a single person, nor where every draw gives the same value: that twenty people cause no
+    error does not mean that the twenty-first causes none.
 
     Parameters
     ----------
     values : array-like, shape (resamplings,)
     n_people : int
-        Among how many was drawn.
+        How many people were drawn from.
     confidence : float
         In (0, 1).
 
@@ -144,5 +147,5 @@ def interval(values: npt.ArrayLike, n_people: int, confidence: float = CONFIDENC
 
 
 def _draw_counts(n_groups: int, n_resamplings: int, rng: np.random.Generator) -> np.ndarray:
-    """Return how often each of n groups comes in n draws, for every resampling: shape (resamplings, groups)."""
+    """Return how often each of n groups is drawn in n draws, for every resampling: shape (resamplings, groups)."""
     return rng.multinomial(n_groups, np.full(n_groups, 1 / n_groups), size=n_resamplings)

@@ -1,14 +1,13 @@
 """Calibration: do the scores mean what they say, when they are read as log-likelihood ratios?
 
-The EER asks only whether bona fide trials score above spoofs. Cllr asks how much information a user of the scores
-loses who believes them: a bona fide trial with a score of -5 costs log2(1 + e^5) = 7.2 bits. Scores that are always 0,
-which commit to nothing, have a Cllr of exactly 1; a good, well calibrated detector is near 0; above 1 the scores
-mislead.
+The EER asks only whether bona fide trials score above spoofs. Cllr asks how much information is lost by taking the
+scores at face value: a bona fide trial with a score of -5 costs log2(1 + e^5) = 7.2 bits. Scores that are always 0,
+which say nothing, have a Cllr of exactly 1; a good, well calibrated detector is near 0; above 1 the scores mislead.
 
-A classifier's scores seldom are such ratios: an SVM gives distances. A line a * score + b, a > 0, fitted on validation
-data, makes them so without changing their order, and with it EER, AUC and min DCF. It is the logistic regression of
-the label on the score in which both classes weigh the same, with Platt's targets: of n trials of a class it expects
-(n + 1) / (n + 2) to be right, so that few validation clips without an error do not promise certainty.
+A classifier's scores are seldom such ratios: an SVM gives distances. A line a * score + b, a > 0, fitted on validation
+data, turns them into ratios without changing their order, and so leaves EER, AUC and min DCF as they are. It is the
+logistic regression of the label on the score in which both classes weigh the same, with Platt's targets: of n trials of
+a class it expects (n + 1) / (n + 2) to be right, so that few validation clips without an error do not imply certainty.
 
 Sources: Brümmer and du Preez, "Application-independent evaluation of speaker detection", 2006; Platt, "Probabilistic
 outputs for support vector machines", 1999.
@@ -24,7 +23,7 @@ from scipy.special import expit
 from src.metrics.checks import FloatArray, check_scores
 
 LEAST_SLOPE = 1e-3
-"""In logits for a deviation of the scores: scores that run the wrong way are flattened, never turned round."""
+"""In logits per standard deviation of the scores. Scores of the wrong direction are flattened, never reversed."""
 
 
 def compute_cllr(y_true: npt.ArrayLike, y_scores: npt.ArrayLike) -> float:
@@ -42,7 +41,7 @@ def compute_cllr(y_true: npt.ArrayLike, y_scores: npt.ArrayLike) -> float:
     Returns
     -------
     float
-        At least 0; 1 for scores that say nothing.
+        At least 0; 1 for scores that hold no information.
 
     Examples
     --------
@@ -55,7 +54,7 @@ def compute_cllr(y_true: npt.ArrayLike, y_scores: npt.ArrayLike) -> float:
 
 
 def bits_lost(labels: np.ndarray, scores: FloatArray) -> FloatArray:
-    """Return what believing the score of each trial costs, in bits, shape (n,).
+    """Return the cost in bits of taking each trial's score at face value, shape (n,).
 
     >>> bits_lost(np.array([1, 0]), np.array([0.0, 0.0])).tolist()
     [1.0, 1.0]
@@ -76,7 +75,7 @@ class Calibration:
             raise ValueError(f"A calibration is a scale above 0 and an offset, not {self.scale} and {self.offset}.")
 
     def apply(self, scores: npt.ArrayLike) -> FloatArray:
-        """Return natural log-likelihood ratios, in the scores' order.
+        """Return natural log-likelihood ratios, one for each score.
 
         >>> Calibration(2.0, -1.0).apply([0.5, 3.0]).tolist()
         [0.0, 5.0]

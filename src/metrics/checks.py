@@ -1,9 +1,8 @@
 """What every metric demands of its input, checked in one place.
 
 Conventions of the room: label 1 is bona fide, 0 is spoof, and a higher score is more bona fide. Labels and scores are
-arrays of one dimension and the same length, both classes are there, and every score is a finite number. A NaN is
-refused rather than sorted to one end: there it would count as the most bona fide trial of all, and the error rate
-would look sound.
+arrays of one dimension and the same length, both classes are present, and every score is a finite number. A NaN is
+refused: sorted to one end, it would count as the most bona fide trial of all, and the error rate would look sound.
 """
 
 from collections.abc import Sequence
@@ -18,7 +17,7 @@ IntArray = npt.NDArray[np.int64]
 def check_scores(
     y_true: npt.ArrayLike, y_scores: npt.ArrayLike, files: Sequence[str] | npt.NDArray | None = None
 ) -> tuple[IntArray, FloatArray]:
-    """Return labels and scores as int64 and float64 arrays, or say in one line what is wrong with them.
+    """Return labels and scores as int64 and float64 arrays, after checking them.
 
     Parameters
     ----------
@@ -33,7 +32,7 @@ def check_scores(
     ------
     ValueError
         When an array is empty, not of one dimension or of another length, when a label is neither 0 nor 1, when a
-        class is missing, or when a score is no finite number.
+        class is missing, or when a score is not a finite number.
 
     Examples
     --------
@@ -45,15 +44,15 @@ def check_scores(
     ValueError: 1 of 2 scores is NaN or infinite, the first for b.wav: every trial needs a finite score.
     """
     labels = np.asarray(y_true)
-    scores = _as_vector(y_scores, "y_scores")
+    scores = _as_vector(y_scores, "`y_scores`")
     if labels.ndim != 1:
-        raise ValueError(f"y_true must have one dimension, not the shape {labels.shape}.")
+        raise ValueError(f"`y_true` must have one dimension, not the shape {labels.shape}.")
     if len(labels) != len(scores):
         raise ValueError(f"{len(labels)} labels but {len(scores)} scores: give one score for each label.")
     if files is not None and len(files) != len(scores):
         raise ValueError(f"{len(files)} file names but {len(scores)} scores: give one name for each score.")
     if len(labels) == 0:
-        raise ValueError("y_true and y_scores are empty: give bona fide and spoof trials.")
+        raise ValueError("`y_true` and `y_scores` are empty: give bona fide and spoof trials.")
     _check_labels(labels)
     _check_finite(scores, files)
     return labels.astype(np.int64), scores
@@ -75,11 +74,11 @@ def check_positive(**values: float) -> None:
     >>> check_positive(c_miss=1.0, c_fa=-10.0)
     Traceback (most recent call last):
     ...
-    ValueError: c_fa must be a positive number, got -10.0.
+    ValueError: `c_fa` must be a positive number, not -10.0.
     """
     for name, value in values.items():
         if not (np.isfinite(value) and value > 0):
-            raise ValueError(f"{name} must be a positive number, got {value}.")
+            raise ValueError(f"`{name}` must be a positive number, not {value}.")
 
 
 def check_class_scores(scores: npt.ArrayLike, name: str) -> FloatArray:

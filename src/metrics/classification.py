@@ -1,12 +1,12 @@
-"""Accuracy and its relatives: how good the decisions are at one threshold that somebody chose.
+"""Accuracy and its relatives: how good the decisions are at one chosen threshold.
 
 A trial is called bona fide where score >= threshold, and bona fide is the positive class: precision is the share of
 accepted trials that are bona fide, recall the share of bona fide trials that are accepted, F1 their harmonic mean.
 Where nothing is accepted the precision is 0 / 0; it is given as 0.0, and so is F1. Accuracy depends on how many
 spoofs a test set happens to hold; balanced accuracy, the mean of both classes' recalls, does not.
 
-The threshold comes from other data than the trials it is used on (validation data): one that is chosen on the test
-makes every number here too good.
+The threshold comes from validation data, never from the trials it is used on: one that is chosen on the test makes
+every number here too good.
 """
 
 import math
@@ -50,7 +50,7 @@ def confusion_matrix(y_true: npt.ArrayLike, y_scores: npt.ArrayLike, threshold: 
 
 
 def decision_metrics(y_true: npt.ArrayLike, y_scores: npt.ArrayLike, threshold: float) -> dict[str, float]:
-    """Compute accuracy, balanced accuracy, precision, recall and F1 at a threshold, with the counts behind them.
+    """Compute accuracy, balanced accuracy, precision, recall and F1 at a threshold, with the counts.
 
     Parameters
     ----------

@@ -4,8 +4,8 @@ A threshold that misses the share P_miss of the bona fide trials and accepts the
 
     DCF = C_miss (1 - P_spoof) P_miss + C_fa P_spoof P_fa
 
-and is normalised by the cheaper of the two systems that do not listen: reject all, C_miss (1 - P_spoof), or accept all,
-C_fa P_spoof. So 0 is perfect and 1 no better than not listening. Two readings of it:
+and is normalised by the cheaper of the two systems that ignore the sound: reject all, C_miss (1 - P_spoof), or accept
+all, C_fa P_spoof. So 0 is perfect, and 1 is no better than ignoring the sound. There are two variants:
 
 * min DCF: the lowest cost that any threshold reaches. It needs no calibration and cannot exceed 1. (Equal scores do no
   harm here: the points of the curve inside a tie are never cheaper than its ends.)
@@ -72,7 +72,7 @@ def compute_act_dcf(
     Returns
     -------
     float
-        At least the min DCF; above 1 where not listening would have been cheaper.
+        At least the min DCF; above 1 where ignoring the sound would have been cheaper.
 
     Raises
     ------
@@ -93,7 +93,7 @@ def compute_act_dcf(
 def normalised_cost(
     p_miss: npt.ArrayLike, p_fa: npt.ArrayLike, *, p_spoof: float = 0.05, c_miss: float = 1.0, c_fa: float = 10.0
 ) -> FloatArray:
-    """Return what error rates of any shape cost, beside the cheaper of rejecting all and accepting all.
+    """Return the cost of error rates of any shape, relative to the cheaper of rejecting all and accepting all.
 
     >>> normalised_cost([0.0, 1.0, 0.1], [1.0, 0.0, 0.2]).round(2).tolist()
     [1.0, 1.9, 0.39]
@@ -117,8 +117,8 @@ def bayes_threshold(*, p_spoof: float = 0.05, c_miss: float = 1.0, c_fa: float =
 
 
 def _weights(p_spoof: float, c_miss: float, c_fa: float) -> tuple[float, float]:
-    """Return what a P_miss of 1 and a P_fa of 1 cost."""
+    """Return the cost of a P_miss of 1, and that of a P_fa of 1."""
     check_positive(c_miss=c_miss, c_fa=c_fa)
     if not 0 < p_spoof < 1:
-        raise ValueError(f"p_spoof is a probability between 0 and 1, both excluded, got {p_spoof}.")
+        raise ValueError(f"`p_spoof` must be a probability between 0 and 1, both excluded, not {p_spoof}.")
     return c_miss * (1 - p_spoof), c_fa * p_spoof

@@ -1,14 +1,14 @@
 """The equal error rate (EER) as the ASVspoof challenges compute it, and the curve it is read from.
 
-A detector has no threshold of its own, so two error rates are followed while the threshold rises through the sorted
+A detector has no threshold of its own, so two error rates are computed while the threshold rises through the sorted
 scores. FRR, the false rejection rate, is the share of bona fide trials rejected so far: it climbs from 0 to 1. FAR, the
 false acceptance rate, is the share of spoofs still accepted: it falls from 1 to 0. The EER is where they meet, or,
-since they move in steps, the mean of the two where they are closest. It comes from scores; predicted labels hold
-one single point of the curve, and an "EER" computed from them is another number.
+since they move in steps, the mean of the two where they are closest. It needs scores: predicted labels give
+a single point of the curve, and an "EER" computed from them is another number.
 
-Three things follow from the official algorithm, which is kept to the letter so that results compare:
+Three things follow from the official algorithm, which is followed exactly so that results can be compared:
 
-* Ties. Equal scores are passed one by one, the bona fide first, so the curve visits points no threshold can reach.
+* Ties. Equal scores are passed one by one, the bona fide first, so the curve has points that no threshold can reach.
   These points are pessimistic: the misses are counted before the rejections that come with them. When all scores are
   equal the EER is 1.0, not 0.5. With fewer than three distinct scores (hard decisions, a saturated sigmoid)
   `compute_eer` warns that the number means nothing.
@@ -28,7 +28,7 @@ from src.metrics.checks import FloatArray, split_classes
 
 
 def detection_error_curve(y_true: npt.ArrayLike, y_scores: npt.ArrayLike) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """Follow both error rates from the threshold that accepts all trials to the one that rejects all.
+    """Compute both error rates from the threshold that accepts all trials to the one that rejects all.
 
     Parameters
     ----------
@@ -63,7 +63,7 @@ def detection_error_curve(y_true: npt.ArrayLike, y_scores: npt.ArrayLike) -> tup
 
 
 def equal_error_point(frr: FloatArray, far: FloatArray, thresholds: FloatArray) -> tuple[float, float]:
-    """Read the EER and its threshold from a curve, silently; `compute_eer` does it with its warnings.
+    """Return the EER and its threshold, read from a curve, without the warnings of `compute_eer`.
 
     Source: i = argmin |FRR - FAR|, EER = (FRR[i] + FAR[i]) / 2; the first such i where several are as close.
 
@@ -78,7 +78,8 @@ def operating_threshold(y_true: npt.ArrayLike, y_scores: npt.ArrayLike) -> float
     """Return a threshold at which "bona fide where score >= threshold" makes the two errors whose mean is the EER.
 
     It lies midway between the last trial that the EER rejects and the first that it accepts. The official threshold is
-    the former's own score, which that decision would accept; where the classes lie apart, it hugs the highest spoof.
+    the score of the former, which that decision would accept; where the classes are separated, it is the highest spoof
+    score.
 
     >>> operating_threshold([0, 0, 1, 1], [-3.0, -1.0, 2.0, 3.0])
     0.5
@@ -113,8 +114,8 @@ def compute_eer(y_true: npt.ArrayLike, y_scores: npt.ArrayLike) -> tuple[float, 
     """
     curve = detection_error_curve(y_true, y_scores)
     eer, threshold = equal_error_point(*curve)
-    if said := _doubt_of(eer, curve[2]):
-        warnings.warn(said, stacklevel=2)
+    if reason := _doubt_of(eer, curve[2]):
+        warnings.warn(reason, stacklevel=2)
     return eer, threshold
 
 
@@ -139,8 +140,8 @@ def eer_threshold_of(y_true: npt.ArrayLike, y_scores: npt.ArrayLike) -> float:
 def doubt(y_true: npt.ArrayLike, y_scores: npt.ArrayLike) -> str:
     """Say in one sentence why the EER of these scores should be doubted; empty where there is no reason to.
 
-    There is one where fewer than three scores are distinct, or else where the EER is above 50 %. Whoever shows an EER
-    to a person passes this on; a study of many trials, or a part of a test, may well be worse than chance.
+    The reasons are fewer than three distinct scores, or else an EER above 50 %. Show the sentence beside an EER that a
+    person reads; a single trial of a study, or a part of a test, may well be worse than chance.
 
     >>> doubt([0, 0, 1, 1], [3.0, 4.0, 1.0, 2.0])
     'The EER is 100.00 %, above 50 %: the score probably runs the other way (higher must mean more bona fide).'

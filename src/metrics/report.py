@@ -1,6 +1,6 @@
 """Every metric of one set of scores, as a dictionary to store and as a table to read.
 
-The keys are stable, so that reports of different runs can be laid side by side. Some numbers need only the order of
+The keys are stable, so that reports of different runs can be compared. Some numbers need only the order of
 the scores (EER, AUC, min DCF, min t-DCF); act DCF and Cllr read them as log-likelihood ratios and say little about
 other scores; accuracy and its relatives need a threshold, which must come from validation data, and are left out
 without one.
@@ -20,7 +20,7 @@ from src.metrics.tandem import AsvScores, tandem_metrics
 def evaluate(
     y_true: npt.ArrayLike, y_scores: npt.ArrayLike, threshold: float | None = None, *, asv: AsvScores | None = None
 ) -> dict[str, float]:
-    """Compute every metric of `table.METRICS` that the input allows; nothing is warned of, see `eer.doubt`.
+    """Compute every metric of `table.METRICS` that the input allows, without warnings (see `eer.doubt`).
 
     Parameters
     ----------
@@ -56,7 +56,7 @@ def evaluate(
 
 
 def format_table(report: Mapping[str, float], bounds: Mapping[str, tuple[float, float]] | None = None) -> str:
-    """Lay a report out for a person: one metric a line, rates in percent, the direction of the score on top.
+    """Format a report for the terminal: one metric a line, rates in percent, the direction of the score on top.
 
     Parameters
     ----------
@@ -68,7 +68,7 @@ def format_table(report: Mapping[str, float], bounds: Mapping[str, tuple[float, 
     Returns
     -------
     str
-        Lines whose numbers end in one column, bounds behind them; no newline at the end.
+        Lines with right-aligned numbers, followed by their bounds; no newline at the end.
 
     Raises
     ------

@@ -1,8 +1,8 @@
 """Every metric of the report on resampled trials: trials that count more than once, or not at all.
 
-Nothing is copied. The trials are sorted once, in the order in which a rising threshold rejects them; the weights of one
-resampling, cumulated in that order, give both error rates at every threshold, and from them everything else. With all
-weights 1 each metric is what the room's own function computes.
+No trial is copied. The trials are sorted once, in the order in which a rising threshold rejects them; the cumulative
+weights of a resampling in that order give both error rates at every threshold, and from them everything else. With all
+weights 1 each metric is what its own function computes.
 
 A resampling that holds no trial of one class has no metric: NaN.
 """
@@ -25,7 +25,7 @@ def resample_metrics(
     Parameters
     ----------
     scores : array-like, shape (n,)
-        Higher = more bona fide; log-likelihood ratios where act DCF and Cllr are to mean something.
+        Higher = more bona fide; act DCF and Cllr are meaningful for log-likelihood ratios only.
     resamplings : Resamplings
         Of the trials that the scores belong to.
     threshold : float, optional
@@ -120,7 +120,7 @@ def _metrics(ranked: _Ranked, weights: FloatArray, threshold: float | None) -> d
 
 
 def _eers(frr: FloatArray, far: FloatArray) -> FloatArray:
-    """Return the EER of every row: FRR - FAR climbs from -1 to 1, and the closest point is beside its zero."""
+    """Return the EER of every row: FRR - FAR rises from -1 to 1, and the closest point is next to its zero."""
     found = np.full(len(frr), np.nan)
     for row, (misses, alarms) in enumerate(zip(frr, far, strict=True)):
         if np.isnan(misses[-1]) or np.isnan(alarms[-1]):

@@ -1,10 +1,10 @@
 """The metrics that a detector is judged by: what each is called, how it is written, and where it is shown.
 
-The terminal, the pages and the comparison of runs read this table, and none of them knows a metric of its own. To add
+The terminal, the pages and the comparison of runs read this table, and none of them defines metrics itself. To add
 a metric that needs only labels and scores, write its function in a file of this room and give it a row here: it is then
 computed by `report.evaluate` and shown wherever its row says. Metrics of decisions at a threshold are made by
 `classification.decision_metrics`, those that need a speaker verification system by `tandem.tandem_metrics`; a key that
-is added there needs a row as well. `resampled.resample_metrics` makes the intervals; a metric that is not there is
+is added there needs a row as well. `resampled.resample_metrics` computes the intervals; a metric that it lacks is
 shown without one.
 
 The order of the rows is the order in which metrics are shown everywhere.
@@ -28,22 +28,22 @@ EVERYWHERE: tuple[Place, ...] = (*REPORTS, "breakdowns", "leaderboard", "compari
 
 @dataclass(frozen=True)
 class Metric:
-    """What is known of a metric."""
+    """A metric: its names, its unit, which direction is better, and where it is shown."""
 
     key: str
-    """In reports and result files."""
+    """Its name in reports and result files."""
     title: str
     unit: Unit = "number"
     """`rate`: in [0, 1], written in percent; `number`: four decimals; `count`: a whole number."""
     better: Literal["lower", "higher", ""] = ""
     """Which direction is better; empty for thresholds and counts that have none."""
     shown: tuple[Place, ...] = REPORTS
-    """`report`: the table of the terminal; `page`: that of a run's page; `breakdowns`: parts of a test, by gender,
-    system and duration; `leaderboard`; `comparison`: several runs beside each other in the terminal."""
+    """`report`: the table in the terminal; `page`: the table of a run's page; `breakdowns`: parts of a test, by gender,
+    system and duration; `leaderboard`; `comparison`: several runs side by side in the terminal."""
     glossary: str = ""
     """What it means, for the glossary of the pages; empty where the title says it."""
     compute: Callable[[IntArray, FloatArray], float] | None = None
-    """Makes it from labels (n,) and scores (n,); None where `report.evaluate` has it from somewhere else."""
+    """Computes it from labels (n,) and scores (n,); None where `report.evaluate` gets it otherwise."""
 
     @property
     def term(self) -> str:
@@ -62,8 +62,8 @@ _ROWS = (
         "rate",
         "lower",
         EVERYWHERE,
-        "Equal error rate: the share of wrong decisions at the threshold where as large a share of bona fide clips is "
-        "rejected as of spoofs accepted. 0 % is perfect, 50 % is guessing.",
+        "Equal error rate: the share of wrong decisions at the threshold where the share of bona fide clips rejected "
+        "equals that of spoofs accepted. 0 % is perfect, 50 % is guessing.",
         eer_of,
     ),
     Metric(
@@ -82,7 +82,7 @@ _ROWS = (
         "number",
         "lower",
         (*REPORTS, "breakdowns", "comparison"),
-        "The cost of min DCF at the threshold that log-likelihood ratios prescribe. What it exceeds min DCF by is lost "
+        "The cost of min DCF at the threshold that log-likelihood ratios prescribe. The excess over min DCF is due "
         "to poor calibration.",
         compute_act_dcf,
     ),
@@ -92,8 +92,8 @@ _ROWS = (
         "number",
         "lower",
         EVERYWHERE,
-        "How many bits the scores cost when each is read as a log-likelihood ratio. 0 is perfect, 1 says nothing, "
-        "above 1 misleads.",
+        "How many bits are lost when each score is read as a log-likelihood ratio. 0 is perfect, 1 is no information, "
+        "above 1 is misleading.",
         compute_cllr,
     ),
     Metric(
@@ -134,14 +134,14 @@ _ROWS = (
         "rate",
         "higher",
         (*REPORTS, "breakdowns"),
-        "Share of clips decided rightly at the decision threshold. It changes with the share of spoofs in the test.",
+        "Share of clips decided correctly at the decision threshold. It changes with the share of spoofs in the test.",
     ),
     Metric(
         "balanced_accuracy",
         "Balanced accuracy",
         "rate",
         "higher",
-        glossary="Mean of the shares of bona fide clips and of spoofs that are decided rightly. 50 % is guessing.",
+        glossary="Mean of the shares of bona fide clips and of spoofs that are decided correctly. 50 % is guessing.",
     ),
     Metric(
         "precision",
@@ -155,7 +155,7 @@ _ROWS = (
         "Recall",
         "rate",
         "higher",
-        glossary="Of the bona fide clips, the share that is called so.",
+        glossary="Of the bona fide clips, the share that is called bona fide.",
     ),
     Metric("f1", "F1", "rate", "higher", glossary="Harmonic mean of precision and recall."),
     Metric(
@@ -174,11 +174,11 @@ _ROWS = (
     Metric("best_epoch", "Epoch of the saved weights", "count", "", ("page",)),
 )
 METRICS = {row.key: row for row in _ROWS}
-"""Key -> what is known of the metric, in the order in which metrics are shown."""
+"""Key -> metric, in the order in which metrics are shown."""
 
 
 def shown_in(place: Place) -> list[Metric]:
-    """Return the metrics of a place, in order.
+    """Return the metrics that are shown in a place, in order.
 
     >>> [metric.title for metric in shown_in("comparison")]
     ['EER', 'min DCF', 'act DCF', 'Cllr (bits)']

@@ -1,11 +1,11 @@
 """The tandem detection cost function (t-DCF): a spoofing countermeasure judged by the speaker verification it guards.
 
-Two systems stand in series. The countermeasure (CM, our detector) passes or stops a trial, then automatic speaker
-verification (ASV) accepts or rejects the speaker. Three kinds of trials come: target (the right speaker), nontarget
-(an honest other speaker) and spoof. The ASV is fixed, its threshold set where its own EER of targets against
+Two systems work in series. The countermeasure (CM, our detector) passes or stops a trial, then automatic speaker
+verification (ASV) accepts or rejects the speaker. Trials are of three kinds: target (the right speaker), nontarget (an
+honest other speaker) and spoof. The ASV is fixed, its threshold set where its own EER of targets against
 nontargets lies, so only the CM's threshold is free, and the min t-DCF is the lowest normalised cost it can reach.
 
-Two forms are in use, they differ about twofold on the same scores, and neither is "the" t-DCF: name the year.
+Two forms are in use, whose values on the same scores differ by a factor of about two: always name the year.
 
 * 2019 (v1): C1 P_miss + C2 P_fa, with
   C1 = P_target (C_miss_cm - C_miss_asv P_miss_asv) - P_nontarget C_fa_asv P_fa_asv and
@@ -35,7 +35,7 @@ from src.metrics.eer import detection_error_curve, equal_error_point
 
 @dataclass(frozen=True)
 class AsvScores:
-    """Scores of a speaker verification system, higher = more the claimed speaker.
+    """Scores of a speaker verification system, higher = more like the claimed speaker.
 
     Parameters
     ----------
@@ -92,7 +92,7 @@ class TandemCosts2021:
 
 
 class AsvErrorRates(NamedTuple):
-    """What the ASV does at its EER threshold; every rate in [0, 1]."""
+    """Error rates of the ASV at its EER threshold, in [0, 1]."""
 
     eer: float
     threshold: float
@@ -138,7 +138,7 @@ def min_tdcf_2019(
     Returns
     -------
     float
-        In [0, 1]; 1 is no better than a CM that does not listen.
+        In [0, 1]; 1 is no better than a CM that ignores the sound.
 
     Raises
     ------
@@ -179,7 +179,7 @@ def min_tdcf_2021(
     Returns
     -------
     float
-        In (0, 1], or 0 where CM and ASV are both perfect; 1 is no better than a CM that does not listen.
+        In (0, 1], or 0 where CM and ASV are both perfect; 1 is no better than a CM that ignores the sound.
 
     Raises
     ------
@@ -204,7 +204,7 @@ def min_tdcf_2021(
 
 
 def tandem_metrics(y_true: npt.ArrayLike, y_scores: npt.ArrayLike, asv: AsvScores) -> dict[str, float]:
-    """Compute the metrics of a report that need a speaker verification system, with the costs of the challenges.
+    """Compute the metrics of a report that need a speaker verification system, at the costs of the challenges.
 
     >>> asv = AsvScores(target=[3, 4, 5], nontarget=[0, 1, 2], spoof=[1, 4])
     >>> list(tandem_metrics([1, 1, 0, 0], [2.0, -1.0, 0.0, -2.0], asv))

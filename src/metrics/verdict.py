@@ -1,7 +1,7 @@
 """What a test says of a detector: every metric with its interval, for all trials and for parts of them.
 
 A metric is `{"value": v, "low": l, "high": h}`; the bounds are None where a value has none (counts, thresholds) or
-where too little was measured (a single person). Every part of the trials is resampled by itself.
+where the data are too few (a single person). Every part of the trials is resampled separately.
 """
 
 import math
@@ -25,7 +25,7 @@ class Metric(TypedDict):
 
 
 DURATION_EDGES = (0.0, 1.0, 2.0, 4.0, 8.0, 16.0)
-"""In s; the last band has no end."""
+"""Lower edges of the bands, in seconds; the last band is open."""
 
 
 def evaluate_with_intervals(
@@ -44,9 +44,9 @@ def evaluate_with_intervals(
     scores : np.ndarray, shape (n,)
         Log-likelihood ratios, higher = more bona fide.
     threshold : float
-        Of the decisions; from validation data.
+        Decide bona fide where score >= threshold; comes from validation data.
     seed : int
-        Of the resampling; that of a run has no part in it.
+        Of the resampling, not that of a run.
 
     Examples
     --------
@@ -113,7 +113,7 @@ def parts_by_value(values: np.ndarray) -> dict[str, np.ndarray]:
 
 
 def parts_by_system(labels: np.ndarray, systems: np.ndarray) -> dict[str, np.ndarray]:
-    """Return one part for each maker of spoofs: its spoofs against all bona fide trials; none where none is known.
+    """Return one part for each system: its spoofs and all bona fide trials; empty where no system is known.
 
     >>> parts = parts_by_system(np.array([1, 0, 0]), np.array(["", "xtts", "world"]))
     >>> {name: part.tolist() for name, part in parts.items()}

@@ -6,7 +6,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 OWNER = "corpus.txt"
-"""File in `embeddings/<corpus>/` that holds the path of the corpus that the folder belongs to."""
+"""File in `embeddings/<corpus>/` with the path of its corpus, relative to the root if it lies below it."""
 
 
 def absolute(typed: str) -> Path:
@@ -34,24 +34,33 @@ def claim_embeddings(root: Path, dataset: Path) -> None:
     folder = corpus_folder(root, dataset)
     folder.mkdir(parents=True, exist_ok=True)
     if not (folder / OWNER).is_file():
-        (folder / OWNER).write_text(os.fspath(dataset), encoding="utf-8", errors="surrogateescape")
+        (folder / OWNER).write_text(noted_path(root, dataset), encoding="utf-8", errors="surrogateescape")
 
 
 def corpus_folder(root: Path, dataset: Path) -> Path:
     """Return the folder of all embeddings of a corpus; see `embeddings_folder`."""
     usual = root / "embeddings" / dataset.name
-    owner = _owner(usual)
+    owner = _owner(root, usual)
     if owner is not None and owner.is_dir() and owner.resolve() != dataset.resolve():
         digest = hashlib.sha256(os.fsencode(dataset.resolve())).hexdigest()[:8]
         return usual.with_name(f"{dataset.name}-{digest}")
     return usual
 
 
-def _owner(folder: Path) -> Path | None:
+def noted_path(root: Path, path: Path) -> str:
+    """Return a path as the project records it: relative to `root` if it lies inside, so that a project can be moved.
+
+    >>> noted_path(Path("/project"), Path("/project/datasets/release"))
+    'datasets/release'
+    """
+    return path.relative_to(root).as_posix() if path.is_relative_to(root) else os.fspath(path)
+
+
+def _owner(root: Path, folder: Path) -> Path | None:
     note = folder / OWNER
     if not note.is_file():
         return None
-    return Path(note.read_text(encoding="utf-8", errors="surrogateescape"))
+    return root / note.read_text(encoding="utf-8", errors="surrogateescape")
 
 
 def runs_folder(root: Path) -> Path:

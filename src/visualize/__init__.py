@@ -1,8 +1,8 @@
 """Arrays in, matplotlib figures out: what a corpus, a training run, a test and a study look like.
 
-Every function returns a `matplotlib.figure.Figure` built without pyplot: nothing is registered, shown or written, so a
-picture can be drawn on a machine without a screen and from several threads; the caller saves it. Bona fide is blue and
-spoof vermilion in every picture; rates stand in percent.
+Every function returns a `matplotlib.figure.Figure` built without pyplot: nothing is registered, shown or written, so
+pictures can be drawn without a screen and in several threads; the caller saves them. In every picture bona fide is blue
+and spoof vermilion, and rates are in percent.
 """
 
 from src.visualize.places import give_matplotlib_a_place

@@ -1,7 +1,7 @@
 """Two detectors on the same clips: where they agree, and which clips only one of them gets right.
 
-Each clip is a point, its score by the one detector against its score by the other. The thresholds cut the plane into
-four: above right both call it bona fide, below left both call it spoof, and in the two other corners they differ.
+Each clip is a point: its score by one detector against its score by the other. The thresholds divide the plane into
+four: both detectors say bona fide at the upper right and spoof at the lower left; in the two other corners they differ.
 """
 
 import numpy as np
@@ -25,11 +25,11 @@ def agreement_figure(
     y_true : array-like, shape (n,)
         Labels: 1 bona fide, 0 spoof.
     y_scores : two array-likes, shape (n,)
-        Scores of both detectors, higher = more bona fide, clips in one order.
+        Scores of both detectors, higher = more bona fide, with the clips in the same order.
     thresholds : two floats
         A clip counts as bona fide where score >= threshold.
     names : two strings
-        Of the detectors; the first runs along the x-axis.
+        Of the detectors; the first is on the x-axis.
 
     Examples
     --------
@@ -41,7 +41,7 @@ def agreement_figure(
     _, second = check_scores(y_true, y_scores[1])
     differ = (first >= thresholds[0]) != (second >= thresholds[1])
     figure, axes = new_figure(SQUARE_SIZE)
-    # One shuffled order, always the same: no class lies on top because it came last.
+    # A fixed shuffled order, so that no class covers another because it came last.
     order = np.random.default_rng(0).permutation(len(labels))
     colors = [LABEL_COLORS[int(label)] for label in labels[order]]
     size = float(np.clip(40_000 / len(labels), 8, 36))

@@ -1,7 +1,7 @@
-"""How many, and of which sort: stacked bars with the numbers written in them.
+"""Counts by group: stacked bars with the numbers written in them.
 
-A bar is a split, a class or a system; its parts are women and men, bona fide and spoof, ... The parts have one order
-and one colour in all bars: labels their own, others take turns.
+A bar is a split, a class or a system; its parts are women and men, bona fide and spoof, ... The parts have the same
+order and colours in all bars: labels have their own, others take the rest in turn.
 """
 
 from collections.abc import Mapping, Sequence
@@ -21,7 +21,7 @@ _NARROW = 0.045  # of the longest bar: too narrow for a number
 
 
 def counts_figure(bars: Sequence[str], parts: Mapping[str, npt.ArrayLike], *, xlabel: str) -> Figure:
-    """Draw one horizontal bar a name, cut into its parts; the first bar stands on top.
+    """Draw one horizontal bar for each name, divided into its parts; the first bar is at the top.
 
     Parameters
     ----------
@@ -46,7 +46,7 @@ def counts_figure(bars: Sequence[str], parts: Mapping[str, npt.ArrayLike], *, xl
     counts = {part: np.asarray(values) for part, values in parts.items()}
     if not len(bars) or not counts or any(values.shape != (len(bars),) for values in counts.values()):
         shapes = {part: values.shape for part, values in counts.items()}
-        raise ValueError(f"Every part must have a count for each of the bars, at least one; got {len(bars)}, {shapes}.")
+        raise ValueError(f"Every part must have a count for each of {len(bars)} bars, at least one; got {shapes}.")
     if not all((values >= 0).all() for values in counts.values()):
         raise ValueError("Counts must be 0 or more.")
     totals = np.sum(list(counts.values()), axis=0)
@@ -56,7 +56,7 @@ def counts_figure(bars: Sequence[str], parts: Mapping[str, npt.ArrayLike], *, xl
     for part, values in counts.items():
         drawn = axes.barh(range(len(bars)), values, left=left, color=colors[part], height=0.7, label=part)
         texts = [f"{value:,}" if value > _NARROW * totals.max() else "" for value in values]
-        # Rec. 709 luma: light colours ask for dark letters.
+        # Rec. 709 luma: light colours need dark letters.
         dark = np.dot(to_rgb(colors[part]), (0.2126, 0.7152, 0.0722)) < 0.45
         axes.bar_label(drawn, texts, label_type="center", fontsize=8, color="white" if dark else "black")
         left = left + values

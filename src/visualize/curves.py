@@ -1,12 +1,12 @@
-"""Curves of a run: how training went (losses and EER by epoch), and which errors its scores trade for which (ROC, DET).
+"""Curves of a run: losses and EER by epoch, and the trade-off between both errors of its scores (ROC, DET).
 
 Conventions: label 1 is bona fide, 0 is spoof, a higher score is more bona fide; rates are shown in percent. The numbers
-come from `src.metrics`, so a picture never says anything else than the table beside it.
+come from `src.metrics`, so a picture never contradicts the table beside it.
 
 A DET curve (Martin et al., 1997, "The DET curve in assessment of detection task performance") shows both error rates on
 normal-deviate axes: x = probit(FAR), y = probit(FRR). Scores that are normal within each class give a straight line,
 and good systems spread out instead of crowding in the corner of a ROC. The probit of 0 is minus infinity: a rate of 0
-is drawn at half a trial, as near to zero as the data can tell, but within 0.01 % (the frame) and 0.5 %.
+is drawn at half a trial, the resolution of the data, but between 0.01 % (the frame) and 0.5 %.
 """
 
 import numpy as np
@@ -17,7 +17,7 @@ from matplotlib.ticker import MaxNLocator
 from scipy.special import ndtri
 
 from src.metrics.checks import split_classes
-from src.metrics.eer import detection_error_curve, equal_error_point
+from src.metrics.eer import detection_error_curve, eer_of, equal_error_point
 from src.metrics.roc import compute_auc, roc_curve
 from src.visualize.style import (
     BLACK,
@@ -31,7 +31,7 @@ from src.visualize.style import (
     ring,
 )
 
-_MANY_EPOCHS = 40  # beyond, a dot at every epoch is a smear
+_MANY_EPOCHS = 40  # with more, dots at every epoch overlap
 _ZERO_RANGE = (1e-4, 5e-3)
 _HIGHEST_RATE = 0.6
 _DET_TICKS = (0.01, 0.1, 0.5, 1, 2, 5, 10, 20, 40, 60)  # %
@@ -39,19 +39,19 @@ _WIDE_DET_TICKS = (0.01, 0.1, 1, 5, 20, 50, 80, 95, 99, 99.9)  # %
 
 
 def loss_figure(train_losses: npt.ArrayLike, val_losses: npt.ArrayLike, val_eers: npt.ArrayLike) -> Figure:
-    """Draw losses (left axis) and validation EER (right axis) by epoch, and mark the epoch that is kept.
+    """Draw losses (left axis) and validation EER (right axis) by epoch, and mark the epoch that the trainer keeps.
 
     Parameters
     ----------
     train_losses, val_losses : array-like, shape (n_epochs,)
         NaN and infinite losses leave a gap: a run that diverged is worth seeing.
     val_eers : array-like, shape (n_epochs,)
-        In [0, 1]. The lowest is marked; of equals, that of the lowest validation loss: the trainer's rule.
+        In [0, 1]. The lowest is marked; among equal ones, that of the lowest validation loss: the trainer's rule.
 
     Returns
     -------
     matplotlib.figure.Figure
-        Epochs count from 1. A classifier that is fitted in one go has a single one.
+        Epochs count from 1. A classifier that is fitted without epochs has a single one.
 
     Raises
     ------
@@ -88,8 +88,8 @@ def loss_figure(train_losses: npt.ArrayLike, val_losses: npt.ArrayLike, val_eers
     loss_axes.set_xlim(0.5, len(epochs) + 0.5)
     if not np.isfinite(list(losses.values())).any():
         loss_axes.set_yticks([])
-    # A little room below zero, so that an EER of 0 does not vanish in the frame. A single epoch's EER stands at two
-    # thirds of the height, where neither of two losses is.
+    # Some room below zero, so that an EER of 0 is not hidden by the frame. A single epoch's EER is at two thirds of
+    # the height, where neither of the two losses is.
     top = max(100 * eers.max() * (1.08 if len(epochs) > 1 else 1.5), 1.0)
     eer_axes.set(ylabel="validation EER (%)", ylim=(-0.03 * top, top))
     handles = [handle for axes in (loss_axes, eer_axes) for handle in axes.get_legend_handles_labels()[0]]
@@ -101,7 +101,7 @@ def roc_figure(y_true: npt.ArrayLike, y_scores: npt.ArrayLike) -> Figure:
     """Draw the receiver operating characteristic: bona fide accepted against spoof accepted.
 
     Labels and scores have shape (n,): 1 is bona fide and 0 spoof, and a higher score is more bona fide. Others are
-    refused with a ValueError.
+    refused with a ValueError of `src.metrics.checks.check_scores`.
 
     Examples
     --------
@@ -110,7 +110,7 @@ def roc_figure(y_true: npt.ArrayLike, y_scores: npt.ArrayLike) -> Figure:
     ['AUC 0.7500', 'EER 50.00 %', 'chance']
     """
     fpr, tpr, _ = roc_curve(y_true, y_scores)
-    eer, _ = equal_error_point(*detection_error_curve(y_true, y_scores))
+    eer = eer_of(y_true, y_scores)
     auc = compute_auc(y_true, y_scores)
     n_bonafide, n_spoof = (len(scores) for scores in split_classes(y_true, y_scores))
     figure, axes = new_figure(SQUARE_SIZE)
@@ -119,7 +119,7 @@ def roc_figure(y_true: npt.ArrayLike, y_scores: npt.ArrayLike) -> Figure:
     axes.plot([0, 100], [0, 100], color=GREY, linestyle=":", zorder=0, label="chance")
     axes.set(xlabel="spoof accepted (%)", ylabel="bona fide accepted (%)", title=_counts("ROC", n_bonafide, n_spoof))
     axes.set(xlim=(-2, 102), ylim=(-2, 102), aspect="equal")
-    # The curve runs through the other corner.
+    # The corner that the curve does not pass through.
     axes.legend(loc="lower right" if auc >= 0.5 else "upper left")
     return figure
 
@@ -133,7 +133,7 @@ def det_figure(y_true: npt.ArrayLike, y_scores: npt.ArrayLike) -> Figure:
     Returns
     -------
     matplotlib.figure.Figure
-        The data of its lines are normal deviates, the ticks say percent.
+        The data of its lines are normal deviates; its ticks are in percent.
 
     Examples
     --------
@@ -150,7 +150,7 @@ def det_figure(y_true: npt.ArrayLike, y_scores: npt.ArrayLike) -> Figure:
     axes.plot(_deviates(far, zero_far), _deviates(frr, zero_frr), color=BLACK)
     _mark_eer(axes, float(_deviates(eer, zero_far)), float(_deviates(eer, zero_frr)), eer)
     lowest = max(0.7 * min(zero_far, zero_frr), _ZERO_RANGE[0])
-    # Beyond 60 % no system of use has its curve; one whose scores run the wrong way has all of it there.
+    # The curve of a useful system stays below 60 %; that of scores of the wrong direction lies entirely above.
     _deviate_axes(axes, lowest, _HIGHEST_RATE if eer < 0.4 else 1 - lowest)
     axes.set(xlabel="spoof accepted: FAR (%)", ylabel="bona fide rejected: FRR (%)")
     axes.set_title(_counts("DET", n_bonafide, n_spoof))
@@ -159,12 +159,12 @@ def det_figure(y_true: npt.ArrayLike, y_scores: npt.ArrayLike) -> Figure:
 
 
 def _deviates(rates: npt.ArrayLike, zero: float) -> np.ndarray:
-    """Return the probits of rates, with 0 and 1 brought to `zero` and 1 - `zero`."""
+    """Return the probits of rates, with 0 and 1 replaced by `zero` and 1 - `zero`."""
     return np.asarray(ndtri(np.clip(rates, zero, 1 - zero)))
 
 
 def _deviate_axes(axes: Axes, lowest: float, highest: float) -> None:
-    """Let both axes run between two rates, in normal deviates, with ticks in percent."""
+    """Limit both axes to two rates, in normal deviates, with ticks in percent."""
     limits = ndtri([lowest, highest])
     ticks = _DET_TICKS if highest <= _HIGHEST_RATE else _WIDE_DET_TICKS
     shown = [tick for tick in ticks if lowest <= tick / 100 <= highest]

@@ -1,7 +1,7 @@
-"""Pictures of decisions: where the scores of both classes lie around a threshold, and which class was called what.
+"""Pictures of decisions: the scores of both classes around a threshold, and the confusion matrix.
 
-Both classes are shown as shares of themselves, not of all clips: a test set with ten spoofs for one bona fide clip
-would otherwise hide the bona fide class, and the picture would change with a mixture that says nothing of the system.
+Values are shares of a class, not of all clips: a test set with ten spoofs for each bona fide clip would otherwise hide
+the bona fide class, and the picture would depend on the proportion of the classes, which says nothing of the system.
 """
 
 import numpy as np
@@ -14,12 +14,12 @@ from src.visualize.style import BLACK, LABEL_NAMES, new_figure, percent, require
 
 
 def score_histogram(y_true: npt.ArrayLike, y_scores: npt.ArrayLike, threshold: float) -> Figure:
-    """Draw the scores of both classes, the threshold between them, and how many stand on its wrong side.
+    """Draw the scores of both classes, the threshold, and the share of each class on its wrong side.
 
     Parameters
     ----------
     y_true, y_scores : array-like, shape (n,)
-        Labels (1 bona fide, 0 spoof) and scores (higher = more bona fide), as `src.metrics.checks` has them.
+        Labels (1 bona fide, 0 spoof) and scores (higher = more bona fide).
     threshold : float
         A clip counts as bona fide where score >= threshold. It comes from validation data.
 
@@ -91,10 +91,10 @@ def confusion_figure(matrix: npt.ArrayLike, names: list[str]) -> Figure:
     axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
     for (row, column), share in np.ndenumerate(shares):
         text = f"{counts[row, column]:,}\n{percent(share) if totals[row, 0] else '–'}"
-        # Dark cells ask for light letters.
+        # Dark cells need light letters.
         axes.text(column, row, text, ha="center", va="center", color="white" if share > 0.5 else "black")
     places = range(len(names))
     axes.set_xticks(places, names)
     axes.set_yticks(places, [f"{name}\n({total:,})" for name, total in zip(names, totals[:, 0], strict=True)])
-    axes.set(xlabel="called", ylabel="truly")
+    axes.set(xlabel="decision", ylabel="true class")
     return figure

@@ -1,7 +1,7 @@
-"""How a number is spread over the clips of both classes: what a corpus looks like before anybody listens to it.
+"""Histograms of the properties of a corpus, such as duration and level, for both classes.
 
-Every property has a panel of its own; both classes share its bins, and heights are shares of the class, so that a class
-with more clips does not look different for that. Where the two outlines part, the property tells the classes apart.
+Every property has its own panel; both classes share its bins, and heights are shares of the class, so that the number
+of clips does not matter. Where the two outlines differ, the property alone separates the classes.
 """
 
 from collections.abc import Mapping
@@ -29,9 +29,9 @@ def distributions_figure(
     y_true : array-like, shape (n,)
         Labels: 1 bona fide, 0 spoof.
     properties : mapping of str to array-like, shape (n,)
-        What stands below each panel, with its unit -> the clips' values.
+        Label of a panel, with the unit -> the values of the clips.
     one_scale : bool
-        Whether all panels have one x-axis and one set of bins, as before and after should.
+        Whether all panels have the same x-axis and bins, as for a comparison of before and after.
 
     Raises
     ------
@@ -99,7 +99,7 @@ def draw_classes(
 
 
 def _bin_edges(values: np.ndarray, n_clips: int) -> list[float]:
-    """Return the edges of sqrt(n) bins, 10 to 60, over all values; equal values stand in the middle of one unit."""
+    """Return the edges of sqrt(n) bins, 10 to 60, over all values; equal values get a range of one unit around them."""
     n_bins = int(np.clip(np.sqrt(n_clips), *_BIN_RANGE))
     low, high = values.min(), values.max()
     if low == high:

@@ -1,7 +1,7 @@
-"""Rates with what is known of their reach: a dot a group, a bar from the low to the high end of its interval.
+"""Rates with their intervals: a dot for each group, and a bar from the lower to the upper bound.
 
-Dots and not columns, because an interval need not begin at zero; several series (two runs, before and after) stand
-side by side in every group. Where an end of an interval is unknown (NaN) there is no bar.
+Dots rather than columns, because an interval need not begin at zero; several series (two runs, before and after) are
+drawn side by side in every group. Where a bound is unknown (NaN) there is no bar.
 """
 
 from collections.abc import Mapping, Sequence
@@ -24,18 +24,18 @@ def dots_figure(
     xlabel: str,
     references: Mapping[str, float] | None = None,
 ) -> Figure:
-    """Draw rates in percent, one row a group; the first group stands on top.
+    """Draw rates in percent, one row for each group; the first group is at the top.
 
     Parameters
     ----------
     groups : sequence of str
         The n names of the rows.
     series : mapping of str to array-like, shape (n,) or (n, 3)
-        Name -> rates in [0, 1], or rates, low and high ends of their intervals. A rate that is NaN is not drawn.
+        Name -> rates in [0, 1], or rates with their lower and upper bounds. A rate that is NaN is not drawn.
     xlabel : str
-        Which rate it is; " (%)" is added.
+        Name of the rate; " (%)" is appended.
     references : mapping of str to float, optional
-        Name -> a rate that everything is held against, drawn as a line.
+        Name -> a rate to compare with, drawn as a line.
 
     Raises
     ------
@@ -53,7 +53,7 @@ def dots_figure(
     if not len(groups) or not rates or any(values.shape != (len(groups), 3) for values in rates.values()):
         shapes = {name: values.shape for name, values in rates.items()}
         raise ValueError(
-            f"Every series must have a rate for each of the groups, at least one; got {len(groups)}, {shapes}."
+            f"Every series must have a rate for each of {len(groups)} groups, at least one; got shapes {shapes}."
         )
     figure, axes = new_figure((FIGURE_SIZE[0], _FRAME_INCHES + _GROUP_INCHES * len(groups) * (1 + len(rates)) / 2))
     rows = np.arange(len(groups))
@@ -70,7 +70,7 @@ def dots_figure(
         text.set_parse_math(False)
     axes.set(xlabel=f"{xlabel} (%)", ylim=(len(groups) - 0.5, -0.5))
     right = axes.get_xlim()[1]
-    axes.set_xlim(-0.02 * right, right)  # a dot at zero is whole
+    axes.set_xlim(-0.02 * right, right)  # so that a dot at zero is not cut
     axes.grid(axis="y", alpha=0.2)
     axes.spines[["top", "right"]].set_visible(False)
     if len(rates) > 1 or references:
@@ -79,7 +79,7 @@ def dots_figure(
 
 
 def _with_intervals(values: npt.ArrayLike) -> np.ndarray:
-    """Return rates of shape (n,) or (n, 3) as (n, 3), unknown ends NaN; an interval that lacks an end has none."""
+    """Return rates of shape (n,) or (n, 3) as (n, 3), unknown bounds NaN."""
     rates = np.array(values, dtype=float)
     if rates.ndim == 1:
         rates = np.column_stack([rates, np.full((len(rates), 2), np.nan)])

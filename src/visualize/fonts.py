@@ -1,8 +1,8 @@
-"""Names in any script on pictures: by a font that is installed, or as escapes where none has the letters.
+"""Names in any script on pictures: drawn in an installed font that has their letters, else as escapes.
 
-The font of the pictures knows Latin, Greek, Cyrillic, Arabic and some more, but no Chinese, Japanese, Korean, Thai or
-Devanagari, to name a few. A letter that a font lacks is drawn as an empty box, and ten speakers with empty boxes for
-names are one. So whatever the font lacks is looked for in the others that are installed; what none of them has is
+The font of the pictures has Latin, Greek, Cyrillic, Arabic and some other letters, but no Chinese, Japanese, Korean,
+Thai or Devanagari. A letter that a font lacks is drawn as an empty box, and ten speakers whose names are empty boxes
+cannot be distinguished. So letters that the font lacks are taken from other installed fonts; what none of them has is
 written as escapes, a long run of letters by its first and its last: `\\u0e2a…\\u0e22`.
 """
 
@@ -20,11 +20,11 @@ from matplotlib.text import Text
 
 _log = logging.getLogger(__name__)
 _NO_FONTS = ("Last Resort", "STIXNonUnicode", "cmb10", "cmex10", "cmmi10", "cmr10", "cmss10", "cmsy10", "cmtt10")
-"""They come with matplotlib: boxes for whatever is missing, and formulas in codes of their own."""
+"""Fonts of matplotlib that are no help: empty boxes, and formulas in their own encodings."""
 
 
 class LegibleFigure(Figure):
-    """A figure that sees to it, whenever it is drawn, that each of its texts can be read."""
+    """A figure that makes all of its texts legible whenever it is drawn."""
 
     def draw(self, renderer: RendererBase) -> None:
         """Draw the figure; matplotlib calls this."""
@@ -56,7 +56,7 @@ def legible(text: str) -> str:
     without = missing - frozenset().union(*map(_letters_of, _families_for(missing)))
     if not without:
         return text
-    _tell()
+    _warn_once()
     runs = f"[{re.escape(''.join(sorted(without)))}]+"
     return re.sub(runs, lambda run: _shortened(run[0]), text)
 
@@ -66,7 +66,7 @@ def _is_text(artist: Artist) -> bool:
 
 
 def _escape_ticks(axis: Axis) -> None:
-    """Escape the labels of an axis, which are made anew at every drawing."""
+    """Escape the tick labels of an axis, which matplotlib makes again at every drawing."""
     labels = [label.get_text() for label in axis.get_ticklabels()]
     escaped = [legible(label) for label in labels]
     if escaped != labels:
@@ -81,7 +81,7 @@ def _missing(text: str) -> frozenset[str]:
 
 @lru_cache(maxsize=512)
 def _families_for(letters: frozenset[str]) -> tuple[str, ...]:
-    """Return the fonts that letters take: one that has them all, or several that have some."""
+    """Return a font that has all of the letters, or several that together have as many as possible."""
     if not letters:
         return ()
     families = _families()
@@ -117,7 +117,7 @@ def _letters_of(family: str) -> frozenset[str]:
 def _letters_in(path: str) -> frozenset[str]:
     try:
         return frozenset(map(chr, font_manager.get_font(path).get_charmap()))
-    except (OSError, RuntimeError):  # listed, but removed since or damaged
+    except (OSError, RuntimeError):  # listed, but missing or corrupt
         return frozenset()
 
 
@@ -130,9 +130,9 @@ def _escaped(letters: str) -> str:
 
 
 @lru_cache(maxsize=1)
-def _tell() -> None:
-    """Say once that a font is missing."""
+def _warn_once() -> None:
+    """Warn once that letters are missing."""
     _log.warning(
         "Some names have letters that no installed font has; they are drawn as escapes. "
-        "A font that has them (such as one of Noto) shows them as they are."
+        "Install a font that has them, such as one of the Noto fonts."
     )

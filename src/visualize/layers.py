@@ -1,4 +1,4 @@
-"""The EER by hidden layer: where in a model the difference between speech and its imitation lies."""
+"""The EER by hidden layer: which layers of a model separate bona fide speech from spoofs."""
 
 import numpy as np
 import numpy.typing as npt
@@ -44,7 +44,7 @@ def layer_figure(layers: npt.ArrayLike, eers: npt.ArrayLike, lows: npt.ArrayLike
     axes.plot(numbers, 100 * rates, color=BLACK, marker="o", markersize=5, label="validation EER")
     if np.isfinite(bounds).any():
         axes.fill_between(numbers, *(100 * bounds), color=GREY, alpha=0.3, linewidth=0, label="95 % interval")
-    if len(numbers) == 1:  # a band has no width there
+    if len(numbers) == 1:  # where a band would have no width
         axes.vlines(numbers, *(100 * bounds), color=GREY)
     ring(axes, numbers[best], 100 * rates[best], f"lowest: {percent(rates[best])} at layer {numbers[best]}")
     top = max(1.05 * 100 * np.nanmax([*rates, *bounds[1]]), 1.0)

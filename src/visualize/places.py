@@ -1,8 +1,9 @@
-"""Where libraries of pictures keep what they make for later, on machines where they find no place for it.
+"""Cache folders for matplotlib and numba, on machines where they cannot write to their usual ones.
 
-matplotlib lists the fonts, and numba, which UMAP is made with, keeps compiled code: beside the packages, or below the
-home folder. In a container, on a cluster or for a service neither can be written. numba then refuses to work at all,
-and matplotlib complains. A temporary folder of this process does as well; it is removed at the end.
+matplotlib caches a list of fonts, and numba, which UMAP and librosa use, caches compiled code: beside the packages, or
+in the home folder. In a container, on a cluster or for a service neither may be writable. numba then raises an error,
+and matplotlib warns. They get a temporary folder instead, which is removed when the process ends. Child processes
+inherit it.
 """
 
 import atexit
@@ -15,7 +16,7 @@ from pathlib import Path
 
 
 def give_matplotlib_a_place() -> None:
-    """Set MPLCONFIGDIR to a temporary folder where matplotlib has none to write to; before it is first imported."""
+    """Set MPLCONFIGDIR to a temporary folder where matplotlib has no writable one; call before importing it."""
     if "MPLCONFIGDIR" in os.environ or "matplotlib" in sys.modules:
         return
     if not all(can_be_written(folder) for folder in (_base("XDG_CONFIG_HOME", ".config"), _cache())):
@@ -23,7 +24,15 @@ def give_matplotlib_a_place() -> None:
 
 
 def give_numba_a_place(*packages: str) -> None:
-    """Set the cache folder of numba to a temporary one where the functions of `packages` have no place to be kept."""
+    """Set numba's cache folder to a temporary one where it could not cache the functions of `packages`.
+
+    Call it before these packages are imported.
+
+    Parameters
+    ----------
+    *packages : str
+        Installed packages that have functions compiled by numba.
+    """
     from numba.core import config
 
     given = config.CACHE_DIR  # type: ignore[attr-defined]
@@ -36,7 +45,7 @@ def give_numba_a_place(*packages: str) -> None:
 
 
 def can_be_written(folder: Path) -> bool:
-    """Tell whether files can be written to a folder, or to the nearest folder above it that is there.
+    """Return whether files can be written to a folder, or to the nearest existing folder above it.
 
     >>> can_be_written(Path(tempfile.gettempdir()) / "not" / "there"), can_be_written(Path(os.devnull) / "cache")
     (True, False)
@@ -60,7 +69,7 @@ def _base(variable: str, below_home: str) -> Path:
 def _home() -> Path:
     try:
         return Path.home()
-    except RuntimeError:  # a user without an entry anywhere
+    except RuntimeError:  # the user has no home folder
         return Path(os.devnull)
 
 

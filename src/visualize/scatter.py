@@ -1,11 +1,10 @@
-"""Points in the plane, coloured by group: how a projection of the embeddings is looked at.
+"""Scatter plots of projected embeddings, coloured by group.
 
-Choices that keep the picture honest. Points are drawn in one shuffled order, always the same, so that no group lies on
-top of another because it came last. Both axes have one scale and no ticks: in a projection, units mean nothing. The
-legend stands beside the axes, where it hides no point, and counts each group. `bona-fide` and `spoof` have their fixed
-colours, clips whose group is unknown are grey, all others take turns through the palette: first by colour, then, when
-the colours are used up, by marker. With very many groups (speakers) the legend names the largest and says how many more
-there are.
+Points are drawn in a fixed shuffled order, so that no group covers another because it came last. Both axes have the
+same scale and no ticks, since the units of a projection mean nothing. The legend is beside the axes, where it hides no
+point, and counts each group. `bona-fide` and `spoof` have fixed colours, clips whose group is unknown are grey, all
+others go through the palette: first by colour, then, when the colours are used up, by marker. With very many groups
+(speakers) the legend names the largest and states how many more there are.
 """
 
 import itertools
@@ -54,7 +53,7 @@ def scatter_figure(points: np.ndarray, groups: np.ndarray, *, title: str, legend
     groups : np.ndarray, shape (n,), of str
         The group of every point; an empty name is shown as "unknown".
     title : str
-        What is seen: corpus, backbone, layer, number of clips. Long ones wrap.
+        What is shown: corpus, backbone, layer, number of clips. Long titles wrap.
     legend_title : str
         What the groups are: "label", "gender", "speaker", ...
 
@@ -125,7 +124,7 @@ def _draw_points(axes: Axes, points: np.ndarray, members: np.ndarray, looks: lis
     size = float(np.clip(40_000 / n_points, 8, 36))
     x, y = points[order].T
     collection = axes.scatter(x, y, s=size, c=colors, alpha=0.7, linewidths=0, rasterized=True)
-    # scatter() knows one marker a call; a path for each point keeps several markers in one shuffled order.
+    # scatter() takes one marker per call; a path for each point allows several in one shuffled order.
     styles = [MarkerStyle(marker) for _, marker in looks]
     paths = [style.get_path().transformed(style.get_transform()) for style in styles]
     collection.set_paths([paths[group] for group in members[order]])
@@ -134,7 +133,7 @@ def _draw_points(axes: Axes, points: np.ndarray, members: np.ndarray, looks: lis
 
 
 def _listed(counts: np.ndarray) -> list[int]:
-    """Return the groups that the legend names: all in order of name or, of too many, the largest first."""
+    """Return the groups that the legend names: all by name or, if there are too many, the largest ones by size."""
     n_rows = MAX_LEGEND_ROWS * MAX_LEGEND_COLUMNS
     if len(counts) <= n_rows:
         return list(range(len(counts)))
@@ -146,7 +145,7 @@ def _legend_handle(color: str, marker: str) -> Line2D:
 
 
 def _shorten(name: str) -> str:
-    """Cut the middle out of a long name: its beginning and its end tell most."""
+    """Cut the middle out of a long name, since its beginning and its end are the most informative."""
     if len(name) <= _MAX_NAME_LENGTH:
         return name
     half = _MAX_NAME_LENGTH // 2

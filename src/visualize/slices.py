@@ -1,4 +1,4 @@
-"""Slices of a study: its value by one hyperparameter at a time, a point for each finished trial."""
+"""Slices of a study: the validation EER of its trials against one hyperparameter at a time."""
 
 from typing import TYPE_CHECKING
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     import optuna
 
 SIZE = (4.8, 3.6)  # inches
-_LIGHTEST = 0.3  # of the colours from 0 to 1: the first trial still stands out from the paper
+_LIGHTEST = 0.3  # on the colour map from 0 to 1: the first trial is still visible on white
 
 
 def slice_figure(study: "optuna.Study", parameter: str) -> Figure:
@@ -23,7 +23,7 @@ def slice_figure(study: "optuna.Study", parameter: str) -> Figure:
     study : optuna.Study
         Its value is the validation EER, in [0, 1].
     parameter : str
-        A hyperparameter that some finished trial has. Its axis is logarithmic where it was searched so.
+        A hyperparameter of some finished trial. Its axis is logarithmic where it was searched on a log scale.
 
     Returns
     -------

@@ -1,14 +1,14 @@
-"""What every projection does first: give all columns of the embeddings the same weight.
+"""Standardisation before every projection: all columns of the embeddings get the same weight.
 
 Some dimensions of a self-supervised model are tens of times larger than the rest; unscaled, distances between clips
-would be distances along those few. Each column therefore gets mean 0 and standard deviation 1. A column that never
-changes holds no information and becomes 0: its computed deviation is rounding error, and dividing by that would turn
-noise into signal, so such columns are found by comparing values, not deviations.
+would be distances along those few. Each column therefore gets mean 0 and standard deviation 1. A constant column holds
+no information and becomes 0: its computed deviation may be rounding error, and dividing by that would turn noise into
+signal, so constant columns are found by comparing values, not deviations.
 """
 
 import numpy as np
 
-# Below this, neighbours have no meaning: the smallest perplexity and neighbourhood need it.
+# The smallest perplexity and neighbourhood need as many.
 MIN_POINTS = 4
 
 

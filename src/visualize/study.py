@@ -1,7 +1,6 @@
 """Pictures of a hyperparameter study: how the best trial was found, and which hyperparameters mattered.
 
-They take arrays, not the study: whoever holds the study picks its finished trials. The value of a trial is its
-validation EER, lower is better.
+They take arrays of finished trials. The value of a trial is its validation EER; lower is better.
 """
 
 import numpy as np
@@ -73,7 +72,7 @@ def importance_figure(names: list[str], importances: npt.ArrayLike) -> Figure:
     Returns
     -------
     matplotlib.figure.Figure
-        As high as the number of bars asks for.
+        Its height grows with the number of bars.
 
     Raises
     ------

@@ -1,10 +1,11 @@
-"""The look that all pictures share: who has which colour, how large a figure is, how rates and titles are written.
+"""The style of all pictures: colours, sizes, and how rates and titles are written.
 
 Colours are those of Okabe and Ito (2008), which remain distinct for the usual forms of colour blindness; their yellow
-is left out, for it vanishes on white. Blue is bona fide and vermilion is spoof, in every picture; whatever else needs a
-colour takes another as long as there is one.
-Figures lay themselves out (`constrained`), so that no label is cut off however long it is. Texts that come from data
-are never read as formulas: a `$` in a name is a `$`.
+is left out, as it is hardly visible on white. Blue is bona fide and vermilion is spoof in every picture; everything
+else takes other colours while there are any.
+
+The layout is `constrained`, so that no label is cut off, however long it is. Texts that come from data are never read
+as formulas: a `$` in a name is a `$`.
 """
 
 import textwrap
@@ -18,7 +19,7 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from src.visualize.fonts import LegibleFigure, legible
 
-# (red, green, blue) as hexadecimal, Okabe and Ito's names.
+# Okabe and Ito's names.
 BLUE, VERMILION, GREEN, ORANGE = "#0072B2", "#D55E00", "#009E73", "#E69F00"
 PURPLE, SKY, BLACK, GREY = "#CC79A7", "#56B4E9", "#000000", "#999999"
 
@@ -29,13 +30,13 @@ TRAINING_COLOR, VALIDATION_COLOR = GREEN, PURPLE
 
 FIGURE_SIZE = (6.4, 4.8)  # inches
 SQUARE_SIZE = (5.6, 5.6)  # inches, where both axes mean the same
-DPI = 150  # a suggestion to whoever saves: sharp on a screen, small on the disk
+DPI = 150  # suggested for saving: sharp on a screen, small on the disk
 
 Shared = bool | Literal["row", "col"]
 
 _MARGIN = 0.08  # inches
 _TITLE_POINTS = 11.0
-_CHARACTERS_PER_INCH = 12  # of a title at that size, on average
+_CHARACTERS_PER_INCH = 12  # of a title of this size, on average
 
 
 def new_figure(size: tuple[float, float] = FIGURE_SIZE) -> tuple[Figure, Axes]:
@@ -54,7 +55,7 @@ def new_panels(
 ) -> tuple[Figure, np.ndarray]:
     """Return an empty figure of `size` inches and its axes, an array of shape (n_rows, n_columns).
 
-    Shared scales are those of all panels (True), of a row or of a column.
+    Scales are shared by all panels (True), or by those of a row or of a column.
 
     >>> figure, panels = new_panels(2, 3, FIGURE_SIZE)
     >>> panels.shape
@@ -65,7 +66,7 @@ def new_panels(
 
 
 def add_title(figure: Figure, title: str) -> None:
-    """Write `title` above everything, in as many lines as the figure's width asks for.
+    """Write `title` at the top of a figure, wrapped to its width.
 
     >>> figure, _ = new_figure()
     >>> add_title(figure, "a corpus with a long name, " * 4)
@@ -78,13 +79,13 @@ def add_title(figure: Figure, title: str) -> None:
 
 
 def _breadth(line: str) -> float:
-    """Return the mean breadth of the letters of a line, where Latin letters have 1 and Chinese ones 2."""
+    """Return the mean width of the letters of a line, where Latin letters have 1 and Chinese ones 2."""
     n_broad = sum(unicodedata.east_asian_width(letter) in "WF" for letter in line)
     return 1 + n_broad / max(len(line), 1)
 
 
 def ring(axes: Axes, x: float, y: float, label: str) -> None:
-    """Draw a ring around the point that was chosen, so that the point itself stays visible.
+    """Mark a point with a ring, so that the point itself stays visible.
 
     >>> _, axes = new_figure()
     >>> ring(axes, 1.0, 2.0, "best")
@@ -104,15 +105,15 @@ def percent(rate: float) -> str:
 
 
 def require_finite(values: np.ndarray, name: str) -> None:
-    """Raise a ValueError that counts the NaN or infinite among `values`, if there are any.
+    """Raise a ValueError if any of `values` is NaN or infinite; it counts them.
 
     >>> require_finite(np.array([1.0, np.nan]), "scores")
     Traceback (most recent call last):
-    ValueError: 1 of 2 scores are NaN or infinite and cannot be drawn: look at the step that made them.
+    ValueError: 1 of 2 scores are NaN or infinite and cannot be drawn: check the step that made them.
     """
     n_bad = int(np.size(values) - np.count_nonzero(np.isfinite(values)))
     if n_bad:
         raise ValueError(
             f"{n_bad} of {np.size(values)} {name} are NaN or infinite and cannot be drawn: "
-            "look at the step that made them."
+            "check the step that made them."
         )

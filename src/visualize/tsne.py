@@ -1,9 +1,9 @@
-"""t-SNE: a map of the embeddings that shows local groups sharply, and says little about how groups lie to each other.
+"""t-SNE: a map of the embeddings that shows local groups sharply, but says little about where groups lie.
 
-Van der Maaten and Hinton (2008), "Visualizing Data using t-SNE". The perplexity is about the number of neighbours each
-point listens to. The authors' advice is followed: beyond 50 dimensions, principal components bring the vectors to 50
-first, which removes noise and most of the time. The layout starts from the first two components (Kobak and Berens,
-2019, "The art of using t-SNE ..."), which keeps the large-scale order. Distances between clusters and their sizes mean
+Van der Maaten and Hinton (2008), "Visualizing Data using t-SNE". The perplexity is roughly the number of neighbours of
+each point. As the authors advise, vectors of more than 50 dimensions are first reduced to 50 principal components,
+which removes noise and saves most of the time. The layout starts from the first two components (Kobak and Berens, 2019,
+"The art of using t-SNE ..."), which keeps the large-scale order. Distances between clusters and their sizes mean
 nothing here, even less than in UMAP.
 """
 
@@ -21,7 +21,7 @@ def tsne_projection(vectors: np.ndarray, *, seed: int) -> np.ndarray:
     Parameters
     ----------
     vectors : np.ndarray, shape (n, d)
-        One embedding a row, with n >= 4 and d >= 2; `standardize` scales the columns and refuses others.
+        One embedding per row, with n >= 4 and d >= 2; `standardize` scales the columns and checks them.
     seed : int
         The same vectors and seed give the same bytes on the same machine.
 
@@ -43,7 +43,7 @@ def tsne_projection(vectors: np.ndarray, *, seed: int) -> np.ndarray:
     n, d = scaled.shape
     if d > N_COMPONENTS:
         scaled = PCA(min(N_COMPONENTS, n), random_state=seed).fit_transform(scaled)
-    # A perplexity near n would make every point everybody's neighbour; a third of the others is customary.
+    # A perplexity near n would make all points neighbours; a third of the others is customary.
     perplexity = min(PERPLEXITY, (n - 1) / 3)
     model = TSNE(perplexity=perplexity, init="pca", learning_rate="auto", random_state=seed)
     return np.asarray(model.fit_transform(scaled.astype(np.float32)), dtype=np.float32)

@@ -1,6 +1,6 @@
-"""What a clip looks like: its waveform, and below it the spectrogram of the same seconds.
+"""Waveforms of clips, and below them their spectrograms.
 
-Clips that are to be compared stand side by side on the same scales: amplitude, time, and colour. The spectrogram is
+Clips are drawn side by side on the same scales: amplitude, time, and colour. The spectrogram is
 the power of 25 ms of sound (Hann window) every 10 ms, in decibels below the loudest point of all clips shown;
 what lies 80 dB or more below it is black.
 """
@@ -15,7 +15,7 @@ from src.visualize.style import BLACK, new_panels, require_finite
 
 FLOOR_DB = -80.0
 _WINDOW, _HOP = 0.025, 0.010  # seconds
-_WIDTH, _HEIGHT = 3.6, 4.2  # inches of a clip
+_WIDTH, _HEIGHT = 3.6, 4.2  # inches for each clip
 
 
 def waveforms_figure(waveforms: Mapping[str, np.ndarray], rate: int) -> Figure:
@@ -53,7 +53,7 @@ def waveforms_figure(waveforms: Mapping[str, np.ndarray], rate: int) -> Figure:
         above.plot(np.arange(len(waveform)) / rate, waveform, color=BLACK, linewidth=0.4, rasterized=True)
         above.set_title(name, fontsize=10, parse_math=False)
         n_rows, n_frames = spectrograms[name].shape
-        step = rate / 2000 / (n_rows - 1)  # kHz; rows and columns are centred at what they stand for
+        step = rate / 2000 / (n_rows - 1)  # kHz; rows and columns are centred at their frequencies and times
         extent = (-_HOP / 2, (n_frames - 0.5) * _HOP, -step / 2, rate / 2000 + step / 2)
         image = below.imshow(
             spectrograms[name] - loudest,
@@ -77,5 +77,5 @@ def _power_db(waveform: np.ndarray, rate: int) -> np.ndarray:
     length, hop = round(_WINDOW * rate), round(_HOP * rate)
     frames = frame_signal(np.pad(waveform, length // 2), length, hop)
     spectrum = np.fft.rfft(frames * np.hanning(length), axis=1).T
-    # Digital silence has no logarithm; -140 dB lies far below the floor of every clip that can be heard.
+    # Digital silence has no logarithm; -140 dB lies far below the floor of every audible clip.
     return 20 * np.log10(np.maximum(np.abs(spectrum), 1e-7))

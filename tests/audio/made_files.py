@@ -85,7 +85,7 @@ def pcm(path: Path, sound: np.ndarray, container: str, *, rate: int = RATE, subt
 
 
 def joined(path: Path, parts: list[Path]) -> Path:
-    """Put files behind one another, byte for byte, as servers do that speak in pieces."""
+    """Concatenate files, as streaming speech servers do."""
     path.write_bytes(b"".join(part.read_bytes() for part in parts))
     return path
 
@@ -101,7 +101,7 @@ def with_bytes(path: Path, corrections: dict[int, bytes]) -> Path:
 
 
 def assert_lengths_agree(path: Path) -> np.ndarray:
-    """Check that everything that tells or uses a length tells the same; return the frames, shape (n, channels)."""
+    """Check that all functions agree on the length of a recording; return its frames, shape (n, channels)."""
     frames, rate = read_frames(path)
     assert read_format(path).n_frames == len(frames)
     assert read_header(path).duration == len(frames) / rate

@@ -123,7 +123,7 @@ UNUSABLE = {
     "a page of HTML called ogg": ("ogg", write_bytes(b"<html>404</html>"), "^unreadable "),
     "wav cut in its header": ("wav", write_part_of_a_file(0.0006), "^unreadable "),
     "mp3 cut in its header": ("mp3", write_part_of_a_file(0.003), r"^unreadable \((?!File does not exist)"),
-    "flac cut in the middle": ("flac", write_part_of_a_file(0.5), "^(unreadable|cut off or damaged) "),
+    "flac cut in the middle": ("flac", write_part_of_a_file(0.5), "^(unreadable|truncated or corrupt) "),
     "no samples": ("wav", write_samples(np.zeros(0)), r"^empty \(no samples\)$"),
     "mute": ("flac", write_samples(np.zeros(1600)), SILENT),
     "mute at another rate": ("wav", write_samples(np.zeros(4800), rate=48_000), SILENT),

@@ -50,7 +50,7 @@ READERS = {
     "load_waveform": load_waveform,
     "load_stretch": lambda path: load_stretch(path, 0, 10**9),
 }
-REASON = r"^(cut off or damaged \(.+\)|unreadable \(.+\))$"
+REASON = r"^(truncated or corrupt \(.+\)|unreadable \(.+\))$"
 
 
 def assert_refused(path: Path) -> None:
@@ -104,7 +104,7 @@ def test_a_hole_in_a_recording_is_noticed(name: str, filling: bytes, tmp_path: P
 
 @pytest.mark.parametrize("filling", [b"\xff", b"\0", b"\x55"])
 @pytest.mark.parametrize("name", ["clip.m4a", "alac.m4a", "clip.mp4", "clip.mkv", "clip.webm", "clip.wma"])
-def test_a_hole_in_a_film_is_noticed_when_it_is_decoded(name: str, filling: bytes, tmp_path: Path) -> None:
+def test_a_gap_in_a_video_is_found_when_it_is_decoded(name: str, filling: bytes, tmp_path: Path) -> None:
     path = MAKERS[name](tmp_path / name, buzz(10))
     with_bytes(path, {path.stat().st_size // 2: filling * 1500})
     with pytest.raises(UnusableAudio, match=REASON):

@@ -1,4 +1,4 @@
-"""FLAC files that libsndfile refuses are read by FFmpeg, to the last bit; what is damaged is refused by both."""
+"""FLAC files that libsndfile refuses are read by FFmpeg, to the last bit; corrupt files are refused by both."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -110,7 +110,7 @@ DAMAGED: dict[str, Damage] = {
 @pytest.mark.parametrize("read", [read_frames, load_waveform])
 @pytest.mark.parametrize("length", ["known length", "unknown length"])
 @pytest.mark.parametrize("damage", DAMAGED)
-def test_what_is_damaged_is_refused_with_a_short_reason(
+def test_corrupt_files_are_refused_with_a_short_reason(
     damage: str, length: str, read: Callable[[Path], object], flac: Path
 ) -> None:
     if length == "unknown length":
@@ -118,7 +118,7 @@ def test_what_is_damaged_is_refused_with_a_short_reason(
     read(flac)  # until the damage it can be read
     flac.write_bytes(DAMAGED[damage](bytearray(flac.read_bytes())))
     with pytest.raises(
-        UnusableAudio, match=r"^(unreadable \(.+\)|cut off or damaged \(.+\)|empty \(no samples\))$"
+        UnusableAudio, match=r"^(unreadable \(.+\)|truncated or corrupt \(.+\)|empty \(no samples\))$"
     ) as caught:
         read(flac)
     assert len(str(caught.value)) < 100
@@ -146,7 +146,7 @@ def test_a_single_wrong_bit_is_noticed(place: int, bit: int, tmp_path_factory: p
     content = bytearray(path.read_bytes())
     content[place] ^= 1 << bit
     path.write_bytes(content)
-    with pytest.raises(UnusableAudio, match=r"unreadable|damaged"):
+    with pytest.raises(UnusableAudio, match=r"unreadable|corrupt"):
         read_frames(path)
 
 
@@ -155,14 +155,14 @@ def test_a_single_wrong_bit_is_noticed(place: int, bit: int, tmp_path_factory: p
 def test_frames_lost_on_the_way_are_noticed_without_a_length(
     place: int, bit: int, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    """FFmpeg drops a damaged frame without a word; what comes after it says where it belongs."""
+    """FFmpeg silently drops a corrupt frame; the next one states its time."""
     path = tmp_path_factory.mktemp("lost") / "clip.flac"
     soundfile.write(path, noise(64_000, 1, 16), 16_000)
     content = bytearray(forget_length(path).read_bytes())
     content[place] ^= 1 << bit
     path.write_bytes(content)
     for read in (read_frames, read_format):
-        with pytest.raises(UnusableAudio, match=r"unreadable|damaged"):
+        with pytest.raises(UnusableAudio, match=r"unreadable|corrupt"):
             read(path)
 
 
@@ -172,7 +172,7 @@ def test_a_file_that_ends_between_two_frames_lacks_what_its_header_promises(flac
     cuts = 0
     for place in sync:
         flac.write_bytes(whole[:place])
-        with pytest.raises(UnusableAudio, match=r"unreadable|damaged"):
+        with pytest.raises(UnusableAudio, match=r"unreadable|corrupt"):
             read_frames(flac)
         cuts += 1
     assert cuts >= 15

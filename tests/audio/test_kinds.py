@@ -1,5 +1,6 @@
-"""Recordings of every kind that people have, and the sound of films, come in as the sound that they hold."""
+"""Recordings of all common kinds, and the sound of videos, are decoded correctly."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ from src.audio.io import AUDIO_SUFFIXES, UnusableAudio, load_stretch, load_wavef
 from tests.audio.made_files import RATE, assert_lengths_agree, buzz, encode, joined, pcm
 
 PITCH = 440.0
-FILM = {"video": "mpeg4"}
+VIDEO = {"video": "mpeg4"}
 BY_FFMPEG: dict[str, tuple[str, str, int, dict[str, Any]]] = {
     "clip.m4a": ("aac", "ipod", 44_100, {}),
     "lossless.m4a": ("alac", "ipod", 44_100, {}),
@@ -18,11 +19,11 @@ BY_FFMPEG: dict[str, tuple[str, str, int, dict[str, Any]]] = {
     "clip.amr": ("libopencore_amrnb", "amr", 8_000, {}),
     "clip.3gp": ("libopencore_amrnb", "3gp", 8_000, {}),
     "clip.wma": ("wmav2", "asf", 44_100, {"bit_rate": 64_000}),
-    "clip.mp4": ("aac", "mp4", 48_000, FILM),
-    "pieces.mp4": ("aac", "mp4", 48_000, {**FILM, "options": {"movflags": "frag_keyframe+empty_moov"}}),
-    "clip.mov": ("pcm_s16le", "mov", 48_000, FILM),
-    "clip.mkv": ("aac", "matroska", 48_000, FILM),
-    "live.mkv": ("aac", "matroska", 48_000, {**FILM, "options": {"live": "1"}}),
+    "clip.mp4": ("aac", "mp4", 48_000, VIDEO),
+    "pieces.mp4": ("aac", "mp4", 48_000, {**VIDEO, "options": {"movflags": "frag_keyframe+empty_moov"}}),
+    "clip.mov": ("pcm_s16le", "mov", 48_000, VIDEO),
+    "clip.mkv": ("aac", "matroska", 48_000, VIDEO),
+    "live.mkv": ("aac", "matroska", 48_000, {**VIDEO, "options": {"live": "1"}}),
     "clip.webm": ("libopus", "webm", 48_000, {"video": "libvpx"}),
     "sound.webm": ("libopus", "webm", 48_000, {}),
     "clip.opus": ("libopus", "ogg", 48_000, {}),
@@ -77,7 +78,7 @@ def test_what_libsndfile_writes_comes_in_as_the_sound_that_it_holds(name: str, t
 
 
 @pytest.mark.parametrize("name", ["clip.m4a", "clip.webm", "clip.mkv", "clip.wma"])
-def test_two_channels_of_a_film_are_two(name: str, tmp_path: Path) -> None:
+def test_two_channels_of_a_video_are_two(name: str, tmp_path: Path) -> None:
     codec, container, rate, settings = BY_FFMPEG[name]
     sound = np.stack([tone(rate), 0.5 * tone(rate)], axis=1)
     path = encode(tmp_path / name, sound, codec, container=container, rate=rate, **settings)
@@ -104,7 +105,7 @@ def test_lossless_kinds_hold_the_very_samples(tmp_path: Path) -> None:
         np.testing.assert_allclose(load_waveform(path), expected, atol=2**-15)
 
 
-def test_a_film_without_sound_is_refused_with_that_reason(tmp_path: Path) -> None:
+def test_a_video_without_sound_is_refused_with_that_reason(tmp_path: Path) -> None:
     import av
 
     with av.open(str(tmp_path / "mute.mp4"), "w", format="mp4") as out:
@@ -121,7 +122,7 @@ def test_a_film_without_sound_is_refused_with_that_reason(tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize("name", ["clip.m4a", "clip.amr", "clip.mkv", "live.mkv", "clip.webm"])
-def test_films_and_recordings_that_were_joined_are_refused(name: str, tmp_path: Path) -> None:
+def test_videos_and_recordings_that_were_joined_are_refused(name: str, tmp_path: Path) -> None:
     codec, container, rate, settings = BY_FFMPEG[name]
     part = encode(tmp_path / f"part_{name}", tone(rate), codec, container=container, rate=rate, **settings)
     path = joined(tmp_path / name, [part, part])
@@ -146,7 +147,7 @@ def test_a_recording_that_changes_on_the_way_is_refused(rate: int, n_channels: i
     ]
     path = joined(tmp_path / "clip.aac", parts)
     for read in (read_header, load_waveform):
-        with pytest.raises(UnusableAudio, match=r"change|cut off or damaged"):
+        with pytest.raises(UnusableAudio, match=r"change|truncated or corrupt"):
             read(path)
 
 
@@ -159,3 +160,9 @@ def test_what_is_no_recording_is_refused_whatever_its_suffix(suffix: str, tmp_pa
         for read in (read_header, load_waveform):
             with pytest.raises(UnusableAudio, match=r"^unreadable \(.+\)$"):
                 read(tmp_path / f"clip{suffix}")
+
+
+def test_the_guide_lists_the_kinds_that_are_read() -> None:
+    guide = (Path(__file__).parents[2] / "DatasetPreparation.md").read_text(encoding="utf-8")
+    (listed,) = re.findall(r"- Kinds of recordings, by suffix: ((?:.|\n)+?)\n- ", guide)
+    assert set(re.findall(r"`(\.\w+)`", listed)) == set(AUDIO_SUFFIXES)

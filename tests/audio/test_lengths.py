@@ -79,11 +79,12 @@ def test_joined_containers_are_their_parts_one_after_another(kind: str, tmp_path
     np.testing.assert_array_equal(frames, np.concatenate([read_frames(part)[0] for part in parts]))
 
 
-def test_joined_wav_files_of_unknown_size_are_their_parts_one_after_another(tmp_path: Path) -> None:
+@pytest.mark.parametrize("unknown", ["zero", "all ones"])
+def test_joined_wav_files_of_unknown_size_are_their_parts_one_after_another(unknown: str, tmp_path: Path) -> None:
     parts = [pcm(tmp_path / f"{k}.wav", buzz(1, seed=k), "WAV") for k in range(3)]
     expected = np.concatenate([read_frames(part)[0] for part in parts])
     for part in parts:
-        with_bytes(part, sizes("wav", "all ones", part))
+        with_bytes(part, sizes("wav", unknown, part))
     np.testing.assert_array_equal(assert_lengths_agree(joined(tmp_path / "joined.wav", parts)), expected)
 
 
@@ -108,16 +109,16 @@ def test_a_joined_flac_is_refused(tmp_path: Path) -> None:
         load_waveform(path)
 
 
-@pytest.mark.parametrize("behind", [b"", b"LIST\x04\0\0\0INFO", b"LIST\x04\0\0\0INFObext\x02\0\0\0ab"])
-def test_a_wav_that_is_really_empty_is_called_so(behind: bytes, tmp_path: Path) -> None:
+@pytest.mark.parametrize("chunks", [b"", b"LIST\x04\0\0\0INFO", b"LIST\x04\0\0\0INFObext\x02\0\0\0ab"])
+def test_an_empty_wav_is_called_empty(chunks: bytes, tmp_path: Path) -> None:
     path = pcm(tmp_path / "clip.wav", np.zeros(0), "WAV")
-    path.write_bytes(path.read_bytes() + behind)
+    path.write_bytes(path.read_bytes() + chunks)
     for read in (read_header, load_waveform):
         with pytest.raises(UnusableAudio, match=r"^empty \(no samples\)$"):
             read(path)
 
 
-def test_chunks_behind_the_sound_are_no_sound(tmp_path: Path) -> None:
+def test_chunks_after_the_sound_are_no_sound(tmp_path: Path) -> None:
     path = pcm(tmp_path / "clip.wav", buzz(1), "WAV")
     expected = read_frames(path)[0]
     path.write_bytes(path.read_bytes() + b"LIST\x04\0\0\0INFO")

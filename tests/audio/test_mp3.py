@@ -91,7 +91,7 @@ TAGS = {
 
 @pytest.mark.parametrize("xing", [True, False])
 @pytest.mark.parametrize("tag", TAGS)
-def test_tags_behind_the_frames_are_no_damage(tag: str, xing: bool, tmp_path: Path) -> None:
+def test_tags_after_the_frames_are_accepted(tag: str, xing: bool, tmp_path: Path) -> None:
     path = mp3(tmp_path / "clip.mp3", buzz(2), xing=xing)
     before = read_frames(path)[0]
     path.write_bytes(path.read_bytes() + TAGS[tag])
@@ -105,7 +105,7 @@ def test_an_mp3_cut_out_of_a_stream_may_begin_within_a_frame(tmp_path: Path) -> 
     assert len(assert_lengths_agree(path)) == n_frames - 576
 
 
-def test_a_flac_in_which_frames_of_mp3_seem_to_stand_is_a_flac(tmp_path: Path) -> None:
+def test_a_flac_whose_bytes_look_like_frames_of_mp3_is_a_flac(tmp_path: Path) -> None:
     square = np.tile(np.repeat([0.5, -0.5], 20), 400)
     soundfile.write(tmp_path / "clip.flac", square, RATE)
     np.testing.assert_array_equal(assert_lengths_agree(tmp_path / "clip.flac")[:, 0], square)

@@ -1,4 +1,4 @@
-"""A stretch of a recording is that part of the whole, and reading it takes little more than itself."""
+"""A stretch of a recording equals that part of the whole, and little more than the stretch is read."""
 
 import tracemalloc
 from itertools import pairwise
@@ -151,7 +151,7 @@ def test_reading_a_stretch_takes_no_more_memory_than_a_few_seconds_do(kind: str,
 
 @settings(max_examples=30, deadline=None)
 @given(rate=st.sampled_from(COMMON_RATES) | st.integers(8_000, 48_000), n=st.integers(100, 60_000))
-def test_the_header_foretells_the_samples_to_within_one(
+def test_the_header_predicts_the_samples_to_within_one(
     rate: int, n: int, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     path = tmp_path_factory.mktemp("count") / "clip.wav"

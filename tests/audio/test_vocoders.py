@@ -1,4 +1,4 @@
-"""Is a copy the same speech at the same level, and still another waveform?"""
+"""A copy is the same speech at the same level, but another waveform."""
 
 import numpy as np
 import pytest
@@ -40,7 +40,7 @@ def test_a_copy_says_the_same_with_other_phases(seed: int) -> None:
     assert abs(np.corrcoef(waveform, copy)[0, 1]) < 0.9
 
 
-def test_a_copy_stands_where_its_original_stands() -> None:
+def test_a_copy_is_not_shifted_in_time() -> None:
     waveform = _speech(1)
     envelopes = [
         np.convolve(w.astype(float) ** 2, np.ones(320), "same") for w in (waveform, copy_synthesis(waveform, 16000))

@@ -54,7 +54,7 @@ def test_the_measured_pitch_is_the_drawn_one(gender: str, seed: int) -> None:
     assert _f0(speak(voice, 6.0, rng)) == pytest.approx(voice.pitch, rel=0.1)
 
 
-def test_women_lie_above_men() -> None:
+def test_women_have_higher_pitch_than_men() -> None:
     rng = _rng(5)
     pitches = {g: [_f0(speak(draw_voice(g, rng), 3.0, rng)) for _ in range(6)] for g in "FM"}
     assert 165 < np.mean(pitches["F"]) < 255

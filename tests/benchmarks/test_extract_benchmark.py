@@ -1,4 +1,4 @@
-"""What the benchmark measures is what it says: the same clips every way, and operations counted from the model."""
+"""The benchmark measures what it states: the same clips in every way, and operations computed from the model."""
 
 from argparse import Namespace
 from collections.abc import Callable

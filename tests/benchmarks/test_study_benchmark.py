@@ -25,7 +25,7 @@ def test_both_ways_learn_the_same_drawn_classes(
     assert len(list((tmp_path / "runs" / f"{classifier}_study0").glob("run*/metrics.json"))) == 2
 
 
-def test_a_line_tells_ratio_and_growth() -> None:
+def test_a_line_holds_ratio_and_growth() -> None:
     small = [{"seconds": 10.0, "eer": 0.05}, {"seconds": 5.0, "eer": 0.05}]
     large = [{"seconds": 90.0, "eer": 0.03}, {"seconds": 15.0, "eer": 0.02}]
     line = study.table_line("svm", 6_000, large, (2_000, small))

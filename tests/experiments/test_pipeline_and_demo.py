@@ -64,7 +64,7 @@ def verdict(root: Path) -> dict[str, Any]:
     results = list((root / "runs").rglob("test_results.json"))
     assert len(results) == 1, "one run is tested"
     content = read_json(results[0])
-    del content["about"]["tested"]  # when
+    del content["about"]["tested"], content["about"]["path"]  # when, and where the corpus lies
     scores = results[0].with_name("scores.csv").read_text()
     return {"run": str(results[0].parent.relative_to(root)), "results": content, "scores": scores}
 

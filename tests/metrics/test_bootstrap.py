@@ -58,7 +58,7 @@ def test_weights_give_what_repeated_trials_give(seed: int) -> None:
     assert abs(found - expected) <= step
 
 
-def test_people_are_drawn_as_wholes() -> None:
+def test_whole_people_are_drawn() -> None:
     labels, people, _ = draw_trials(5, 4, np.random.default_rng(0))
     drawn = Trials(labels, people).draw(np.random.default_rng(1), 300)
     (weights,) = drawn.blocks(np.arange(len(labels)))

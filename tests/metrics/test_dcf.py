@@ -82,7 +82,7 @@ def test_a_score_at_the_threshold_is_accepted():
 @pytest.mark.parametrize("metric", [compute_min_dcf, compute_act_dcf])
 def test_impossible_costs_are_refused(metric):
     for p_spoof in (0.0, 1.0, -0.1, math.nan):
-        with pytest.raises(ValueError, match="p_spoof is a probability between 0 and 1"):
+        with pytest.raises(ValueError, match=f"`p_spoof` .*not {p_spoof}"):
             metric([1, 0], [1.0, 0.0], p_spoof=p_spoof)
-    with pytest.raises(ValueError, match=r"c_fa must be a positive number, got -10\.0"):
+    with pytest.raises(ValueError, match=r"`c_fa` .*not -10\.0"):
         metric([1, 0], [1.0, 0.0], c_fa=-10.0)

@@ -52,7 +52,7 @@ def test_report_survives_json(trials):
 
 
 @pytest.mark.parametrize(("y_scores", "said"), [([0.0, 0.0, 0.0, 0.0], "only 1 distinct"), ([1, 2, 3, 4], "100.00 %")])
-def test_a_doubtful_eer_is_computed_without_a_warning_and_doubted_where_one_asks(y_scores, said):
+def test_a_doubtful_eer_is_computed_without_a_warning_and_doubted_on_request(y_scores, said):
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         report = evaluate([1, 1, 0, 0], y_scores, 0.0, asv=ASV)

@@ -1,4 +1,4 @@
-"""One table says what is known of every metric; whoever shows metrics reads it."""
+"""One table defines every metric; everything that shows metrics reads it."""
 
 import numpy as np
 import pytest

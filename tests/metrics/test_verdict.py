@@ -42,7 +42,7 @@ def draw_trials(n_people: int = 30, seed: int = 0) -> tuple[Trials, np.ndarray]:
     return Trials(labels, people, systems), scores
 
 
-def test_values_are_the_reports_and_bounds_lie_around_them() -> None:
+def test_values_are_those_of_the_report_and_within_their_bounds() -> None:
     trials, scores = draw_trials()
     metrics = evaluate_with_intervals(trials, scores, THRESHOLD, seed=7)
     assert {name: metric["value"] for name, metric in metrics.items()} == evaluate(trials.labels, scores, THRESHOLD)
@@ -130,13 +130,13 @@ def test_an_empty_part_is_left_out() -> None:
     assert break_down(trials, scores, THRESHOLD, {"nobody": np.zeros(len(scores), bool)}, seed=7) == {}
 
 
-def test_a_part_worse_than_chance_is_told_without_a_warning() -> None:
+def test_a_part_worse_than_chance_gives_no_warning() -> None:
     trials, scores = draw_trials()
     everything = {"reversed": np.ones(len(scores), bool)}
     assert break_down(trials, -scores, THRESHOLD, everything, seed=7)["reversed"]["eer"]["value"] > 0.5
 
 
-def test_each_system_stands_against_all_bona_fide_trials() -> None:
+def test_each_system_is_compared_with_all_bona_fide_trials() -> None:
     labels = np.array([1, 0, 0, 1, 0, 0])
     parts = parts_by_system(labels, np.array(["", "xtts", "", "", "world", "xtts"]))
     assert {name: np.flatnonzero(part).tolist() for name, part in parts.items()} == {

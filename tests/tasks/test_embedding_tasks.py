@@ -8,7 +8,7 @@ import soundfile
 
 from src.experiments.corpus.catalogue import generate_tables
 from src.utils.dataset import read_files
-from tests.test_bad_input import run_fab
+from tests.typed import run_fab
 
 
 def test_clips_in_no_split_are_counted_aloud(

@@ -4,16 +4,15 @@ import json
 from pathlib import Path
 
 import pytest
-from fabric.main import make_program
 
 from src.experiments.evaluation.evaluate import evaluate_run
 from src.experiments.inputs.embeddings import Embeddings
 from src.experiments.runs.names import RunName
 from src.experiments.training.recipe import choose_recipe
 from src.experiments.training.trainer import train_model
-from src.tasks import review
 from src.tasks.run_flags import RunFlags
 from src.utils.files import read_json
+from tests.typed import run_fab
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:The EER is", "ignore:There are only"),
@@ -23,10 +22,7 @@ pytestmark = [
 
 def fab(arguments: str, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Run `fab ARGUMENTS` in this process, in the project `root`."""
-    monkeypatch.setattr(review, "ROOT", root)
-    monkeypatch.chdir(root)
-    repository = Path(__file__).resolve().parents[2]
-    make_program().run(["fab", "--search-root", str(repository), *arguments.split()], exit=False)
+    assert run_fab(arguments, root, monkeypatch) == 0
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 """Typed paths are relative to the current folder; stores and runs are where the documents say."""
 
 import re
+import shutil
 from pathlib import Path
 
 import pytest
@@ -60,8 +61,17 @@ def test_a_name_belongs_to_its_first_corpus_while_that_is_there(tmp_path: Path) 
     claim_embeddings(tmp_path, first)
     claim_embeddings(tmp_path, second)
     usual = tmp_path / "embeddings" / "release"
-    assert (usual / "corpus.txt").read_text() == str(first), "who comes second does not take it"
+    assert (usual / "corpus.txt").read_text() == "a/release", "who comes second does not take it"
     (tmp_path / "c").symlink_to(first.parent)
     assert embeddings_folder(tmp_path, tmp_path / "c" / "release", "lfcc").parent == usual, "the same by another way"
     (tmp_path / "a").rename(tmp_path / "moved")
     assert embeddings_folder(tmp_path, tmp_path / "moved" / "release", "lfcc").parent == usual, "nobody else is there"
+
+
+def test_a_copied_project_finds_its_stores_while_the_original_is_there(tmp_path: Path) -> None:
+    for root in (tmp_path / "project", tmp_path / "copy"):
+        (root / "datasets" / "release").mkdir(parents=True)
+    claim_embeddings(tmp_path / "project", tmp_path / "project" / "datasets" / "release")
+    shutil.copytree(tmp_path / "project" / "embeddings", tmp_path / "copy" / "embeddings")
+    found = embeddings_folder(tmp_path / "copy", tmp_path / "copy" / "datasets" / "release", "lfcc")
+    assert found == tmp_path / "copy" / "embeddings" / "release" / "lfcc"

@@ -8,7 +8,7 @@ from src.visualize.style import BLUE, VERMILION
 NAMES = ("run0", "$run_1$")
 
 
-def test_every_clip_stands_at_its_two_scores_in_the_colour_of_its_class():
+def test_every_clip_is_at_its_two_scores_in_the_colour_of_its_class():
     rng = np.random.default_rng(0)
     labels, first, second = rng.integers(0, 2, 50), rng.normal(size=50), rng.normal(size=50)
     figure = agreement_figure(labels, (first, second), (0.0, 0.0), NAMES)

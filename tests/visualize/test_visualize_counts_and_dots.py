@@ -7,7 +7,7 @@ from src.visualize.dots import dots_figure
 from src.visualize.style import BLUE, VERMILION
 
 
-def test_parts_are_as_long_as_their_counts_and_stand_end_to_end():
+def test_parts_are_as_long_as_their_counts_and_follow_each_other():
     figure = counts_figure(["train", "test"], {"F": [6, 3], "M": [5, 4]}, xlabel="people")
     figure.draw_without_rendering()
     women, men = figure.axes[0].containers
@@ -39,7 +39,7 @@ def test_a_part_too_narrow_for_its_number_has_none_and_zeros_are_drawn():
 
 @pytest.mark.parametrize(("bars", "parts"), [([], {"F": []}), (["a"], {}), (["a"], {"F": [1, 2]})])
 def test_counts_that_do_not_fit_are_refused(bars, parts):
-    with pytest.raises(ValueError, match="a count for each of the bars"):
+    with pytest.raises(ValueError, match=f"for each of {len(bars)} bars"):
         counts_figure(bars, parts, xlabel="people")
 
 
@@ -52,7 +52,7 @@ def test_counts_below_zero_are_refused(count):
 NAN = np.nan
 
 
-def test_dots_and_intervals_stand_at_their_rates_in_percent():
+def test_dots_and_intervals_are_at_their_rates_in_percent():
     rates = [[0.1, 0.05, 0.2], [0.3, NAN, NAN], [NAN, NAN, NAN]]
     figure = dots_figure(["F", "M", "$x_1$"], {"run0": rates}, xlabel="EER")
     figure.draw_without_rendering()
@@ -65,7 +65,7 @@ def test_dots_and_intervals_stand_at_their_rates_in_percent():
     assert figure.axes[0].yaxis_inverted()
 
 
-def test_series_stand_beside_each_other_in_the_row_of_their_group():
+def test_series_are_side_by_side_in_the_row_of_their_group():
     rates = [[0.1, 0.0, 0.2], [0.2, 0.1, 0.3]]
     figure = dots_figure(["F", "M"], {"a": rates, "b": rates, "c": rates}, xlabel="EER")
     figure.draw_without_rendering()
@@ -78,7 +78,7 @@ def test_series_stand_beside_each_other_in_the_row_of_their_group():
     assert [text.get_text() for text in figure.legends[0].get_texts()] == ["a", "b", "c"]
 
 
-def test_a_reference_is_a_line_and_zero_stands_within_the_frame():
+def test_a_reference_is_a_line_and_zero_is_within_the_frame():
     figure = dots_figure(["duration"], {"a": [0.0]}, xlabel="EER", references={"chance": 0.5})
     figure.draw_without_rendering()
     assert set(figure.axes[0].lines[1].get_xdata()) == {50}
@@ -89,5 +89,5 @@ def test_a_reference_is_a_line_and_zero_stands_within_the_frame():
 
 @pytest.mark.parametrize(("groups", "series"), [([], {"a": []}), (["F"], {}), (["F"], {"a": [[0.1, 0.2]]})])
 def test_rates_that_do_not_fit_are_refused(groups, series):
-    with pytest.raises(ValueError, match="a rate for each of the groups"):
+    with pytest.raises(ValueError, match=f"for each of {len(groups)} groups"):
         dots_figure(groups, series, xlabel="EER")

@@ -74,7 +74,7 @@ def test_a_single_epoch_shows_three_separate_points():
     assert min(np.diff([0, *sorted(heights), 1])) > 0.03
 
 
-def test_eers_of_zero_stand_inside_the_frame():
+def test_eers_of_zero_are_inside_the_frame():
     figure = draw(loss_figure([0.1, 0.1], [0.1, 0.1], [0, 0]))
     low, high = figure.axes[1].get_ylim()
     assert low < 0 < high
@@ -94,7 +94,7 @@ def test_a_diverged_run_is_still_drawn():
         (([1], [1], [np.nan]), "1 of 1 EERs are NaN"),
     ],
 )
-def test_losses_that_cannot_be_drawn_are_said(arrays, message):
+def test_losses_that_cannot_be_drawn_are_refused(arrays, message):
     with pytest.raises(ValueError, match=message):
         loss_figure(*arrays)
 
@@ -139,7 +139,7 @@ def test_det_draws_normal_deviates():
     assert inside.sum() > 100
     np.testing.assert_allclose(x[inside], norm.ppf(far[inside]))
     np.testing.assert_allclose(y[inside], norm.ppf(frr[inside]))
-    # A rate of 0 stands at half a trial.
+    # A rate of 0 is drawn at half a trial.
     assert (x.min(), y.min()) == pytest.approx((norm.ppf(0.5 / 400), norm.ppf(0.5 / 300)))
 
 

@@ -86,7 +86,7 @@ def test_confusion_shows_counts_and_row_percent():
     assert [label.get_text() for label in axes.get_yticklabels()] == ["spoof\n(100)", "bona fide\n(4)"]
     np.testing.assert_allclose(axes.images[0].get_array(), [[0.9, 0.1], [0.25, 0.75]])
     assert {text.get_text(): text.get_color() for text in axes.texts}["90\n90.00 %"] == "white"
-    # The first row stands on top.
+    # The first row is at the top.
     assert axes.yaxis_inverted()
 
 

@@ -19,7 +19,7 @@ from src.visualize.scatter import scatter_figure
 from src.visualize.waveforms import waveforms_figure
 
 NAMES = ("佐藤 花子", "สมชาย", "नेहा", "김민준", "قاسم", "Łódź", "a\udce9b", "tab\there", "\U0001f600", "\ue000")
-CACHES = (fonts._families_for, fonts._letters_of, fonts._own_letters, fonts._tell)
+CACHES = (fonts._families_for, fonts._letters_of, fonts._own_letters, fonts._warn_once)
 
 
 @pytest.fixture(autouse=True)
@@ -120,7 +120,7 @@ def test_several_fonts_serve_one_name_and_only_the_rest_is_escaped(tmp_path: Pat
     assert legible("佐藤 花子 ส") == "佐藤 花子 \\u0e2a"
 
 
-def test_that_a_font_is_missing_is_told_once(caplog: pytest.LogCaptureFixture) -> None:
+def test_that_a_font_is_missing_is_warned_of_once(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.WARNING):
         for name in ("佐藤", "สมชาย", "佐藤"):
             legible(name)

@@ -41,7 +41,7 @@ def test_of_equal_layers_the_first_is_ringed_and_layers_left_out_keep_their_plac
 
 
 @pytest.mark.parametrize("n_layers", [1, 2, 13, 25])
-def test_everything_lies_inside_and_ticks_are_layers(n_layers: int) -> None:
+def test_everything_is_inside_and_ticks_are_layers(n_layers: int) -> None:
     layers, eers = np.arange(n_layers), np.linspace(0.5, 0.0, n_layers)
     axes = draw(layer_figure(layers, eers, eers / 2, np.minimum(1, eers * 2))).axes[0]
     (left, right), (low, high) = axes.get_xlim(), axes.get_ylim()
@@ -82,6 +82,6 @@ def test_a_perfect_layer_is_drawn() -> None:
         ([0, 1], [0.1, np.inf], [0.0, 0.0], [0.3, 0.3], "1 of 2 EERs are NaN or infinite"),
     ],
 )
-def test_what_cannot_be_drawn_is_said(layers: list, eers: list, lows: list, highs: list, message: str) -> None:
+def test_what_cannot_be_drawn_is_refused(layers: list, eers: list, lows: list, highs: list, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         layer_figure(layers, eers, lows, highs)

@@ -1,4 +1,4 @@
-"""Fault 10: pictures without a writable home."""
+"""Pictures without a writable home folder (fault 10, docs/faults.md)."""
 
 import os
 import subprocess
@@ -74,6 +74,6 @@ def test_a_user_without_a_home_at_all_has_no_place(monkeypatch: pytest.MonkeyPat
     assert not can_be_written(places._cache())
 
 
-def test_asking_leaves_nothing_behind(tmp_path: Path) -> None:
+def test_the_check_leaves_no_files(tmp_path: Path) -> None:
     assert can_be_written(tmp_path / "a" / "b")
     assert list(tmp_path.iterdir()) == []

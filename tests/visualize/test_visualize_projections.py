@@ -67,7 +67,7 @@ def test_few_points_and_many_dimensions(project, n):
         (np.vstack([np.eye(5), np.full(5, np.nan)]), "1 of 6 vectors hold NaN"),
     ],
 )
-def test_what_cannot_be_projected_is_said(project, vectors, message):
+def test_what_cannot_be_projected_is_refused(project, vectors, message):
     with pytest.raises(ValueError, match=message):
         project(vectors, seed=0)
 

@@ -151,6 +151,6 @@ def test_a_single_point_is_a_picture():
         (np.array([[0.0, np.nan]]), ["a"], "1 of 2 coordinates are NaN"),
     ],
 )
-def test_what_cannot_be_drawn_is_said(points, groups, message):
+def test_what_cannot_be_drawn_is_refused(points, groups, message):
     with pytest.raises(ValueError, match=message):
         draw(groups, points=points)

@@ -15,7 +15,7 @@ def power(figure, column, n_columns):
 
 
 @pytest.mark.parametrize("hertz", [400, 1000, 5200])
-def test_a_tone_stands_at_its_frequency(hertz):
+def test_a_tone_is_at_its_frequency(hertz):
     figure = waveforms_figure({"tone": tone(hertz)}, RATE)
     rows, columns = power(figure, 0, 1).shape
     *_, bottom, top = figure.axes[1].images[0].get_extent()
@@ -23,7 +23,7 @@ def test_a_tone_stands_at_its_frequency(hertz):
     assert bottom + (loudest + 0.5) / rows * (top - bottom) == pytest.approx(hertz / 1000, abs=0.001)
 
 
-def test_a_click_stands_at_its_time_in_both_panels():
+def test_a_click_is_at_its_time_in_both_panels():
     waveform = np.zeros(RATE)
     waveform[4800] = 0.9
     figure = waveforms_figure({"click": waveform}, RATE)

@@ -5,7 +5,7 @@ so that neither file format nor sample rate can reveal the class. A step that wa
 (`derivation.py`), and the tables are written last.
 """
 
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path, PurePosixPath
 from typing import Any
 from zlib import crc32
@@ -65,6 +65,7 @@ def create_spoofs(dataset: Path, output: Path | None = None, *, vocoder: str = "
     if vocoder not in VOCODERS:
         raise ValueError(f"Unknown vocoder '{vocoder}'; allowed: {', '.join(VOCODERS)}.")
     check_dataset(dataset)
+    _give_librosa_a_cache()
     target = output or _beside(dataset, "spoofed")
     bonafide, spoofed = _copies(dataset, target, seed)
     if not any(job.source.is_file() for job in bonafide):
@@ -145,7 +146,19 @@ def _noisy(waveform: np.ndarray, seed: int, *, snr: float) -> np.ndarray:
 def _copied(waveform: np.ndarray, seed: int, *, vocoder: str) -> np.ndarray:
     from src.audio.vocoders import copy_synthesis
 
+    _give_librosa_a_cache()
     return copy_synthesis(waveform, SPEECH_RATE, vocoder=vocoder, seed=seed)
+
+
+@lru_cache
+def _give_librosa_a_cache() -> None:
+    """Let numba cache the functions of librosa even without a writable home folder.
+
+    Called before the worker processes start, which inherit the folder, and in each of them, as they may be older.
+    """
+    from src.visualize.places import give_numba_a_place
+
+    give_numba_a_place("librosa")
 
 
 def _unchanged(waveform: np.ndarray, _seed: int) -> np.ndarray:

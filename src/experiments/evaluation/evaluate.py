@@ -97,7 +97,7 @@ def evaluate_run(
         warnings.warn(said, stacklevel=2)
     about = {
         "corpus": clips.dataset.name,
-        "path": str(clips.dataset),
+        "path": clips.noted_path,
         "split": test.split,
         "gender": test.gender or "all",
         "split_digest": clips.origin.get("split_digest"),
@@ -105,7 +105,7 @@ def evaluate_run(
         **_how_judged(trained, trials),
     }
     data = {
-        "corpus": describe_corpus(clips.dataset, clips.digest),
+        "corpus": describe_corpus(clips.noted_path, clips.digest),
         trained.recipe.input.kind: {test.split: clips.origin},
     }
     origin = describe_origin(seed=trained.recipe.seed, data=data, started=started)

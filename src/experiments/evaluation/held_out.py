@@ -36,6 +36,8 @@ class HeldOutClips:
     """The clips of a test, and how they stand to those that the run learned from."""
 
     dataset: Path
+    noted_path: str
+    """Of the corpus, as provenance keeps it."""
     table: ClipTable
     origin: Mapping[str, Any]
     digest: str | None
@@ -66,7 +68,7 @@ def read_held_out(trained: Trained, test: HeldOut, root: Path) -> HeldOutClips:
     what = f"The {trained.recipe.input.kind} that {trained.folder} was trained on and those of {test.split}"
     trained.recipe.input.require_like(trained.origin(TRAIN), origin, what)
     digest = _digest_of_training(opened)
-    is_own = is_same_corpus(dataset, digest, trained.provenance, trained.inputs)
+    is_own = is_same_corpus(dataset, digest, trained.inputs, trained.provenance, root)
     known = sorted(trained.people() & set(table.people()))
     same_people = is_own or first_source(dataset).resolve() == first_source(trained.recipe.dataset).resolve()
     if known and same_people and test.split == TEST:
@@ -74,7 +76,7 @@ def read_held_out(trained: Trained, test: HeldOut, root: Path) -> HeldOutClips:
             f"{len(known)} people of {test.split} were in the training of {trained.folder} (first: {known[0]}): "
             "the corpus has been split another way since; train again."
         )
-    return HeldOutClips(dataset, table, origin, digest, is_own, len(known))
+    return HeldOutClips(dataset, opened.noted_path, table, origin, digest, is_own, len(known))
 
 
 def _digest_of_training(opened: OpenInput) -> str | None:

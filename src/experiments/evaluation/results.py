@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from src.experiments.inputs import input_of
-from src.experiments.runs.artefacts import METRICS, TEST_RESULTS, read_hyperparameters
-from src.experiments.runs.names import all_runs_in
-from src.utils.files import read_record
+from src.experiments.inputs import FIRST_EDITION, INPUTS, input_class
+from src.experiments.runs.artefacts import HYPERPARAMETERS, METRICS, TEST_RESULTS
+from src.experiments.runs.names import RunName, all_runs_in
+from src.utils.files import read_json, read_record
 from src.utils.labels import BONAFIDE, parse_label
 from src.utils.paths import runs_folder
 
@@ -80,9 +80,31 @@ def most_wrong(scores: pd.DataFrame, threshold: float, n: int = 10) -> pd.DataFr
         The rows, with a column `margin`: how far beyond the threshold, >= 0.
     """
     bonafide = np.array([parse_label(label) == BONAFIDE for label in scores["label"]], dtype=bool)
-    beyond = scores["score"].to_numpy(float) - threshold
-    wrong = bonafide == (beyond < 0)
-    return scores.assign(margin=np.abs(beyond))[wrong].nlargest(n, "margin").reset_index(drop=True)
+    order, margins = wrong_side(bonafide, scores["score"].to_numpy(float), threshold)
+    return scores.iloc[order[:n]].assign(margin=margins[:n]).reset_index(drop=True)
+
+
+def wrong_side(bonafide: np.ndarray, scores: np.ndarray, threshold: float) -> tuple[np.ndarray, np.ndarray]:
+    """Find the clips on the wrong side of a threshold, where bona fide is decided by score >= threshold.
+
+    Parameters
+    ----------
+    bonafide : np.ndarray, shape (n,)
+        True for bona fide.
+    scores : np.ndarray, shape (n,)
+    threshold : float
+
+    Returns
+    -------
+    order : np.ndarray, shape (w,)
+        Their positions, the worst first; those that are equally wrong as they come.
+    margins : np.ndarray, shape (w,)
+        How far beyond the threshold each of them lies, >= 0.
+    """
+    wrong = np.flatnonzero(bonafide != (scores >= threshold))
+    margins = np.abs(scores[wrong] - threshold)
+    worst_first = np.argsort(-margins, kind="stable")
+    return wrong[worst_first], margins[worst_first]
 
 
 def table_of_runs(root: Path) -> pd.DataFrame:
@@ -91,25 +113,37 @@ def table_of_runs(root: Path) -> pd.DataFrame:
     Returns
     -------
     pd.DataFrame
-        Columns run, corpus, classifier, those of the input (backbone, layer, pooling, ...), validation_eer and
-        test_eer (NaN where it was not tested); rates in [0, 1].
+        Columns run, corpus, classifier, those of the input (backbone, model, layer, pooling), validation_eer and
+        test_eer; rates in [0, 1]. Nothing stands where a run was not tested, or where a file is missing or corrupt.
     """
-    rows = []
-    for name in all_runs_in(root):
-        folder = name.folder(root)
-        if not (folder / METRICS).is_file():
-            continue
-        inputs = read_hyperparameters(folder)
-        shown = {key: inputs[key] for key in ("corpus", "classifier", *input_of(inputs).keys) if key in inputs}
-        tested = read_record(folder / TEST_RESULTS, "eer") if (folder / TEST_RESULTS).is_file() else {}
-        rows.append(
-            {
-                "run": str(name),
-                **shown,
-                "validation_eer": read_record(folder / METRICS, "eer")["eer"],
-                "test_eer": tested.get("eer", {}).get("value", np.nan),
-            }
-        )
-    columns = ["run", "corpus", "classifier", "validation_eer", "test_eer"]
-    table = pd.DataFrame(rows) if rows else pd.DataFrame(columns=columns)
-    return table.sort_values(["validation_eer", "run"]).reset_index(drop=True)
+    finished = [name for name in all_runs_in(root) if (name.folder(root) / METRICS).is_file()]
+    rows = [_row(name, root) for name in finished]
+    eaten = [key for row in rows for key in row]
+    columns = list(dict.fromkeys(["run", "corpus", "classifier", *input_class(FIRST_EDITION).keys, *eaten]))
+    rates = ["validation_eer", "test_eer"]
+    table = pd.DataFrame(rows, columns=[*(column for column in columns if column not in rates), *rates])
+    return table.astype(dict.fromkeys(rates, float)).sort_values(["validation_eer", "run"], ignore_index=True)
+
+
+def _row(name: RunName, root: Path) -> dict[str, Any]:
+    """Return what a table shows of a run: what its files hold, whatever else they lack."""
+    inputs, metrics, test = (_record(name.folder(root) / file) for file in (HYPERPARAMETERS, METRICS, TEST_RESULTS))
+    kind = inputs.get("input", FIRST_EDITION)
+    keys = input_class(kind).keys if isinstance(kind, str) and kind in INPUTS else ()
+    eers = {"validation_eer": _rate(metrics.get("eer")), "test_eer": _rate(test.get("eer"))}
+    return {"run": str(name), **{key: inputs.get(key) for key in ("corpus", "classifier", *keys)}, **eers}
+
+
+def _record(path: Path) -> Mapping[str, Any]:
+    """Return the JSON object of a file; empty where there is none."""
+    try:
+        content = read_json(path)
+    except (OSError, ValueError):
+        return {}
+    return content if isinstance(content, Mapping) else {}
+
+
+def _rate(metric: Any) -> float:
+    """Return a metric's value, with or without an interval (the first versions had none); NaN for anything else."""
+    value = metric.get("value") if isinstance(metric, Mapping) else metric
+    return float(value) if isinstance(value, int | float) else np.nan

@@ -42,14 +42,13 @@ def extract_splits(request: Request, *, root: Path) -> Iterator[Extraction]:
     FileNotFoundError, ValueError, ChildProcessError
         See `make_plan` and `extract`.
     """
-    plan = make_plan(request, root=root)
-    claim_embeddings(root, request.dataset)
-    yield from run_plan(plan)
+    yield from run_plan(make_plan(request, root=root))
 
 
 def run_plan(plan: Plan) -> Iterator[Extraction]:
     """Carry out a plan with the engine that suits this machine."""
     if not plan.needs_model:
+        claim_embeddings(plan.root, plan.request.dataset)
         for part in plan.splits:
             yield finish_without_model(part, plan.request)
         return
@@ -63,6 +62,7 @@ def in_one_process(plan: Plan) -> Iterator[Extraction]:
     backbone = load_backbone(
         request.backbone, request.model, device=request.device, precision=request.precision, layers=request.layers
     )
+    claim_embeddings(plan.root, request.dataset)
     for part in plan.splits:
         yield extract(part, backbone, request)
 

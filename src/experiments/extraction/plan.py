@@ -60,6 +60,8 @@ class Plan:
 
     request: Request
     splits: tuple[SplitPlan, ...]
+    root: Path
+    """Embeddings lie in `<root>/embeddings`."""
     is_known_kind: bool
     """Whether the stores are known to be of the kind asked for, without loading the model."""
 
@@ -111,7 +113,7 @@ def make_plan(request: Request, *, root: Path) -> Plan:
         of_split = {file: prints[file] for file in table["file"]}
         waiting = tuple(_waiting(folders[split], of_split))
         parts.append(SplitPlan(folders[split], split, table, of_split, waiting))
-    return Plan(request, _measured(parts, request), is_known_kind=known is not None and all(kinds_fit))
+    return Plan(request, _measured(parts, request), root, is_known_kind=known is not None and all(kinds_fit))
 
 
 def take_fingerprints(dataset: Path, files: Sequence[str]) -> dict[str, str]:

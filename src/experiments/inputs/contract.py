@@ -28,6 +28,10 @@ class OpenInput(Protocol):
     def dataset(self) -> Path:
         """The folder of the corpus."""
 
+    @property
+    def noted_path(self) -> str:
+        """The folder of the corpus as provenance keeps it: relative to the project where it lies inside."""
+
     def check(self, *splits: str) -> None:
         """Raise ValueError when the splits cannot be read as one, or what they were made from has changed since."""
 
@@ -85,6 +89,8 @@ class TrainingData:
     """Split -> its origin."""
     described: Mapping[str, Any]
     """The input, as `hyperparameters.json` holds it."""
+    corpus: str
+    """The folder of the corpus, as provenance keeps it."""
 
     def people(self) -> dict[str, list[str]]:
         """Return the people whose clips a model learns from or is chosen by, split by split."""
@@ -103,7 +109,7 @@ def read_training_data(opened: OpenInput) -> TrainingData:
     for split, table in tables.items():
         require_both_classes(table, split)
     origins = {split: opened.origin(split) for split in tables}
-    return TrainingData(tables[TRAIN], tables[VAL], origins, opened.describe())
+    return TrainingData(tables[TRAIN], tables[VAL], origins, opened.describe(), opened.noted_path)
 
 
 def require_both_classes(table: ClipTable, name: str) -> None:

@@ -21,7 +21,7 @@ from src.utils.embeddings import (
     read_meta,
     resolve_layer,
 )
-from src.utils.paths import embeddings_folder
+from src.utils.paths import embeddings_folder, noted_path
 from src.utils.registry import require_known
 
 if TYPE_CHECKING:
@@ -80,6 +80,11 @@ class OpenEmbeddings:
         self.asked, self.dataset = asked, dataset
         self._root = root
         self._origins: dict[str, dict[str, Any]] = {}
+
+    @property
+    def noted_path(self) -> str:
+        """The folder of the corpus as provenance keeps it: relative to the project where it lies inside."""
+        return noted_path(self._root, self.dataset)
 
     def check(self, *splits: str) -> None:
         """Raise ValueError when recordings have changed since, or the splits are of different models or layers."""

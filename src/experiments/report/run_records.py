@@ -1,6 +1,5 @@
 """A run folder, whole or broken, becomes the record that its page shows; its tests with it."""
 
-import heapq
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -10,6 +9,7 @@ from urllib.parse import quote
 
 import numpy as np
 
+from src.experiments.evaluation.results import wrong_side
 from src.experiments.report.files import (
     as_number,
     exists,
@@ -178,14 +178,18 @@ def _breakdowns(content: Any) -> dict[str, dict[str, Metrics]]:
 
 def _wrong_clips(path: Path, threshold: float, problems: list[str]) -> tuple[list[Clip], int]:
     """Return the clips furthest on the wrong side of the threshold, and how many are on it."""
-    wrong = []
-    for file, label, score_text, speaker, system in read_rows(path, SCORE_COLUMNS, problems, required=3):
-        score = as_number(score_text)
+    rows = read_rows(path, SCORE_COLUMNS, problems, required=3)
+    scores: list[float] = []
+    for file, _, text, *_ in rows:
+        score = as_number(text)
         if score is None:
             problems.append(f"{path.name}: the score of {file} is no number")
             break
-        is_bonafide = label == LABEL_NAMES[BONAFIDE]
-        if is_bonafide != (score >= threshold):
-            wrong.append((-abs(score - threshold), file, label, score, speaker, system))
-    worst = heapq.nsmallest(MOST_WRONG, wrong)
-    return [Clip(file, label, score, -order, *who) for order, file, label, score, *who in worst], len(wrong)
+        scores.append(score)
+    bonafide = np.array([label == LABEL_NAMES[BONAFIDE] for _, label, *_ in rows[: len(scores)]], dtype=bool)
+    order, margins = wrong_side(bonafide, np.array(scores), threshold)
+    clips = []
+    for index, margin in zip(order[:MOST_WRONG].tolist(), margins.tolist(), strict=False):
+        file, label, _, speaker, system = rows[index]
+        clips.append(Clip(file, label, scores[index], margin, speaker, system))
+    return clips, len(order)

@@ -15,17 +15,17 @@ DERIVED_FROM = "recipe.json"
 """In a derived corpus: what it was made from and with."""
 
 
-def describe_corpus(dataset: Path, digest: str | None) -> dict[str, Any]:
+def describe_corpus(path: str, digest: str | None) -> dict[str, Any]:
     """Return what the provenance of a run says of its corpus.
 
     Parameters
     ----------
-    dataset : Path
-        As its user gave it.
+    path : str
+        As its user gave it, relative to the project where it lies inside.
     digest : str, optional
         Of the recordings that the run learned from.
     """
-    return {"path": str(dataset), "digest": digest}
+    return {"path": path, "digest": digest}
 
 
 def corpus_path(inputs: Mapping[str, Any], provenance: Mapping[str, Any], root: Path) -> Path:
@@ -34,30 +34,30 @@ def corpus_path(inputs: Mapping[str, Any], provenance: Mapping[str, Any], root: 
     Runs of the first edition noted its name and the command that was typed. Where a project was moved, its corpus is
     looked for in the `datasets/` that moved with it.
     """
-    noted = _noted(provenance).get("path")
-    path = root / noted if noted else _typed_path(provenance, inputs["corpus"])
+    path = _known_path(inputs, provenance, root)
     usual = root / "datasets" / inputs["corpus"]
     return path if path and (path.is_dir() or not usual.is_dir()) else usual
 
 
-def is_same_corpus(path: Path, digest: str | None, provenance: Mapping[str, Any], inputs: Mapping[str, Any]) -> bool:
+def is_same_corpus(
+    path: Path, digest: str | None, inputs: Mapping[str, Any], provenance: Mapping[str, Any], root: Path
+) -> bool:
     """Tell whether a corpus is the one that a run was trained on.
 
     Parameters
     ----------
     path, digest
         Where it lies, and the digest of the recordings of its training split; None where that is not known.
-    provenance, inputs : mapping
+    inputs, provenance : mapping
         What the run noted.
+    root : Path
+        The project's folder.
     """
-    noted = _noted(provenance)
-    known = noted.get("digest") or _digest_of_first_edition(provenance)
+    known = _noted(provenance).get("digest") or _digest_of_first_edition(provenance)
     if digest is not None and digest == known:
         return True
-    if noted.get("path"):
-        return Path(noted["path"]).resolve() == path.resolve()
-    typed = _typed_path(provenance, inputs["corpus"])
-    return typed.resolve() == path.resolve() if typed else bool(path.name == inputs["corpus"])
+    own = _known_path(inputs, provenance, root)
+    return own.resolve() == path.resolve() if own else bool(path.name == inputs["corpus"])
 
 
 def first_source(dataset: Path) -> Path:
@@ -71,6 +71,12 @@ def first_source(dataset: Path) -> Path:
             break
         dataset = dataset.parent / source
     return dataset
+
+
+def _known_path(inputs: Mapping[str, Any], provenance: Mapping[str, Any], root: Path) -> Path | None:
+    """Return where the corpus of a run lay; None where a run of the first edition noted its name alone."""
+    noted = _noted(provenance).get("path")
+    return root / noted if noted else _typed_path(provenance, inputs["corpus"])
 
 
 def _noted(provenance: Mapping[str, Any]) -> Mapping[str, Any]:

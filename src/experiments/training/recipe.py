@@ -85,8 +85,9 @@ def choose_recipe(
     ValueError
         When it is another classifier's or backbone's, or what it holds is not allowed.
     """
+    kind = classifier_class(classifier)
     content = _read_file(hyperparameters, wanted.backbone, classifier) if hyperparameters else {}
-    config = classifier_class(classifier).Config.from_mapping(hyperparameters_in(content))
+    config = kind.Config.from_mapping(hyperparameters_in(content))
     layer = content.get("layer", -1) if wanted.layer is None else wanted.layer
     pooling = wanted.pooling or str(content.get("pooling", "mean"))
     return Recipe(dataset, replace(wanted, layer=layer, pooling=pooling), classifier, config, seed)

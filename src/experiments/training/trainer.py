@@ -138,7 +138,7 @@ def validate(scores: np.ndarray, history: History, val: ClipTable) -> dict[str, 
 def data_origin(recipe: Recipe, data: TrainingData) -> dict[str, Any]:
     """Return what provenance says of the data: the corpus, the input's origin by its kind, and the people, by split."""
     return {
-        "corpus": describe_corpus(recipe.dataset, data.origins[TRAIN].get("corpus_digest")),
+        "corpus": describe_corpus(data.corpus, data.origins[TRAIN].get("corpus_digest")),
         recipe.input.kind: dict(data.origins),
         "people": data.people(),
     }

@@ -1,7 +1,9 @@
 """The pages of a review: records of runs and studies in, HTML text out.
 
-A page is one file without any request: styles, script and pictures stand in it. The same records give the same text, so
-nothing in it says when it was made. Whatever comes from a file is escaped; bytes that are no text become U+FFFD.
+A page is one file that loads nothing: styles, script and pictures are embedded. The same records give the same text, so
+a page does not state when it was made. Everything that comes from files is escaped; bytes that are no text become
+U+FFFD.
 
-`records` says what a page is made of, `words` what its metrics mean, `tables` which rows it has, `rendering` makes it.
+`records` defines what a page shows, `words` its phrases, `cells`, `list_tables` and `run_tables` its tables, `pictures`
+its images; `rendering` fills the templates.
 """

@@ -1,4 +1,4 @@
-"""What tables of a page are made of: cells with a text, a key to sort by and, for estimates, a small drawn bar."""
+"""Tables of a page: cells with a text, a sort key and, for estimates, a small bar."""
 
 import math
 from collections.abc import Iterable
@@ -8,7 +8,7 @@ from src.metrics.table import written
 from src.visualize.pages.records import Estimate
 from src.visualize.pages.words import interval
 
-BAR_WIDTH, BAR_EDGE = 96, 5  # units of the drawing; the edge is room for a point at either end
+BAR_WIDTH, BAR_EDGE = 96, 5  # units of the drawing; the edge leaves room for a point at either end
 _ENDS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.7, 1.0)
 
 
@@ -23,7 +23,7 @@ class Bar:
 
 @dataclass(frozen=True)
 class Cell:
-    """One cell; `sort` is its key (empty = last in either direction), `note` a smaller second line."""
+    """One cell; `sort` is its sort key (empty = last in either direction), `note` a smaller second line."""
 
     text: str = ""
     sort: float | str = ""
@@ -32,12 +32,12 @@ class Cell:
     bar: Bar | None = None
     audio: str = ""
     verbatim: bool = False
-    """A name or a number of a machine, to be read letter by letter."""
+    """Whether it is shown in a monospaced font, as file names and digests are."""
 
 
 @dataclass(frozen=True)
 class Column:
-    """A column; `sorted` says that the rows come in its ascending order."""
+    """A column; `sorted` states that the rows are in its ascending order."""
 
     title: str
     numeric: bool = False
@@ -46,7 +46,7 @@ class Column:
 
 @dataclass(frozen=True)
 class Table:
-    """A table whose first column names the rows; `caption` says what is in it and which direction is better."""
+    """A table whose first column names the rows."""
 
     caption: str
     columns: tuple[Column, ...]
@@ -57,7 +57,7 @@ class Table:
 
 
 def text(value: str, **options: str | bool) -> Cell:
-    """Return a cell that sorts as it reads.
+    """Return a cell that is sorted by its text.
 
     >>> text("svm").sort
     'svm'
@@ -66,7 +66,7 @@ def text(value: str, **options: str | bool) -> Cell:
 
 
 def number(value: float | None, unit: str) -> Cell:
-    """Return a cell with a number that is written as its unit asks for; empty without a number.
+    """Return a cell with a number, formatted by its unit; an empty cell for None.
 
     >>> number(0.05, "rate"), number(None, "rate").sort
     (Cell(text='5.00 %', sort=0.05, href='', note='', bar=None, audio='', verbatim=False), '')
@@ -88,7 +88,7 @@ def estimated(estimate: Estimate | None, unit: str, end: float = 0.0) -> Cell:
 
 
 def drawn(estimate: Estimate, end: float) -> Bar:
-    """Place an estimate on an axis from 0 to `end`; what lies outside is drawn at the edge.
+    """Return the bar of an estimate on an axis from 0 to `end`; values outside are drawn at the edge.
 
     >>> drawn(Estimate(3.0), end=1.0)
     Bar(value='101.0', low='', width='')
@@ -104,7 +104,7 @@ def drawn(estimate: Estimate, end: float) -> Bar:
 
 
 def axis_end(estimates: Iterable[Estimate | None]) -> float:
-    """Return a round rate that no estimate exceeds, for bars that can be compared; 1 at most.
+    """Return a round rate, at most 1, that no estimate exceeds: the common axis of several bars.
 
     >>> axis_end([Estimate(0.032, 0.019, 0.06), None]), axis_end([])
     (0.1, 0.01)
@@ -115,7 +115,7 @@ def axis_end(estimates: Iterable[Estimate | None]) -> float:
 
 
 def sort_key(key: float | str) -> str:
-    """Write a key so that a page's script reads it back exactly.
+    """Format a sort key so that the script of the page reads it back exactly.
 
     >>> sort_key(0.1), sort_key("a"), sort_key(math.inf)
     ('0.1', 'a', '')

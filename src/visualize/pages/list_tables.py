@@ -1,4 +1,4 @@
-"""The tables that list runs: the leaderboard, the studies, the trials of one, what did not come to its end."""
+"""The tables that list runs: the leaderboard, the studies, the trials of a study, and what is broken or unfinished."""
 
 from collections.abc import Callable, Iterable, Iterator
 
@@ -9,13 +9,13 @@ from src.visualize.pages.words import counted, plain, which_is_better
 
 
 def leading_runs(review: Review) -> list[Run]:
-    """Return the runs of the leaderboard, lowest validation EER first: of studies, the best trial and tested ones."""
+    """Return the runs of the leaderboard, lowest validation EER first; of a study, its best and its tested trials."""
     runs = [*review.runs, *(run for study in review.studies for run in study.runs if run.is_best or run.outcome)]
     return sorted((run for run in runs if run.validation), key=_validation_first)
 
 
 def chosen_by_validation(review: Review) -> dict[str, Run]:
-    """Return, for every corpus, the finished run of the lowest validation EER."""
+    """Return the finished run with the lowest validation EER for every corpus."""
     chosen: dict[str, Run] = {}
     for run in leading_runs(review):
         if "eer" in run.validation and "corpus" in run.hyperparameters:
@@ -29,8 +29,8 @@ def leaderboard(review: Review) -> Table:
     end = axis_end(_test_eer(run) for run in runs)
     columns = _leaderboard_columns(end)
     about = (
-        "Sorted by validation EER, which is what chooses; the test then says how good the choice was. "
-        f"{which_is_better(shown_in('leaderboard'))}. EERs of different corpora say nothing about each other. "
+        "Sorted by validation EER, by which runs are chosen; the test then shows how good the choice was. "
+        f"{which_is_better(shown_in('leaderboard'))}. EERs on different corpora cannot be compared. "
         f"The bars run from 0 to {100 * end:g} %."
     )
     rows = tuple(tuple(cell(run) for _, cell in columns) for run in runs)
@@ -38,12 +38,12 @@ def leaderboard(review: Review) -> Table:
 
 
 def _leaderboard_columns(end: float) -> list[tuple[Column, Callable[[Run], Cell]]]:
-    """Return every column of the leaderboard with what makes its cells; `end` is that of the axis of test EERs."""
+    """Return every column of the leaderboard with the function of its cells; `end` is the axis end of test EERs."""
     return [
         (Column("run"), lambda run: Cell(run.name, run.name, run.url, note="best of its study" if run.is_best else "")),
         (Column("corpus"), lambda run: text(_input(run, "corpus"))),
         (Column("backbone"), _backbone),
-        (Column("layer", True), lambda run: _as_it_is(run.hyperparameters.get("layer", ""))),
+        (Column("layer", True), lambda run: _any_value(run.hyperparameters.get("layer", ""))),
         (Column("pooling"), lambda run: text(_input(run, "pooling"))),
         (Column("classifier"), lambda run: text(_input(run, "classifier"))),
         (Column("validation EER", True, sorted=True), lambda run: estimated(run.validation.get("eer"), "rate")),
@@ -94,7 +94,7 @@ def _study_row(study: Study) -> Iterator[Cell]:
 
 
 def states_in_words(study: Study) -> str:
-    """Say how many trials ended how.
+    """Return how many trials ended in which state, in words.
 
     >>> from src.visualize.pages.records import Trial
     >>> states_in_words(Study("s", "", trials=(Trial(0, "finished"), Trial(1, "failed"), Trial(2, "finished"))))
@@ -118,13 +118,13 @@ def trials_table(study: Study) -> Table:
         note = "best" if trial.number == study.best else ""
         row = [Cell(str(trial.number), trial.number, href, note), text(trial.state), number(trial.value, "rate")]
         row.append(estimated(_test_eer(run) if run else None, "rate", end))
-        rows.append((*row, *(_as_it_is(trial.parameters.get(name, "")) for name in names)))
-    about = f"{states_in_words(study)}. Validation EER is what the search makes as low as it can."
+        rows.append((*row, *(_any_value(trial.parameters.get(name, "")) for name in names)))
+    about = f"{states_in_words(study)}. The search minimises the validation EER."
     return Table(f"All {counted(len(rows), 'trial')}", tuple(columns), tuple(rows), sortable=True, about=about)
 
 
 def set_aside(review: Review) -> Table | None:
-    """Return what broke or did not finish, each with its reason, and what is neither run nor study."""
+    """Return what is broken or unfinished, with reasons, and what is neither a run nor a study; None without any."""
     runs = [*review.runs, *(run for study in review.studies for run in study.runs)]
     listed: list[Run | Study | LayerComparison] = [
         *(run for run in runs if run.problems or not run.validation),
@@ -132,11 +132,9 @@ def set_aside(review: Review) -> Table | None:
         *(comparison for comparison in review.comparisons if comparison.problems),
     ]
     rows = [(_named(item), text(_state(item)), text("; ".join(item.problems))) for item in listed]
-    rows += [
-        (text(name, verbatim=True), text("left alone"), text("neither a run nor a study")) for name in review.foreign
-    ]
+    rows += [(text(name, verbatim=True), text("ignored"), text("neither a run nor a study")) for name in review.foreign]
     columns = (Column("name"), Column("state"), Column("reason"))
-    return Table("Broken, unfinished or foreign", columns, tuple(rows), sortable=len(rows) > 1) if rows else None
+    return Table("Broken, unfinished or unknown", columns, tuple(rows), sortable=len(rows) > 1) if rows else None
 
 
 def layers_table(comparison: LayerComparison) -> Table:
@@ -156,8 +154,8 @@ def _state(item: Run | Study | LayerComparison) -> str:
     return item.state if isinstance(item, Run) else "broken"
 
 
-def _as_it_is(value: object) -> Cell:
-    """Return a value that sorts as the number that it is, where it is one."""
+def _any_value(value: object) -> Cell:
+    """Return a cell for any value; numbers are sorted as numbers."""
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
     return Cell(plain(value), value if is_number else plain(value))  # type: ignore[arg-type]
 

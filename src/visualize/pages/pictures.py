@@ -1,4 +1,4 @@
-"""PNG pictures inside pages: whether bytes are a whole one, how they are embedded, what is seen on them."""
+"""PNG pictures in pages: checking, embedding and describing them."""
 
 import base64
 
@@ -17,16 +17,17 @@ TITLES = {
     "param_importances.png": "Importance of each hyperparameter",
     "eer_by_layer.png": "EER by layer",
 }
-_SEEN = {
-    "loss_plot.png": "Training and validation loss by epoch, and the validation EER; the epoch kept is ringed.",
+_DESCRIPTIONS = {
+    "loss_plot.png": "Training and validation loss by epoch, and the validation EER; the ring marks the epoch kept.",
     "det_curve.png": "Both error rates at every threshold, on normal-deviate axes; nearer to the lower left is better.",
     "roc_curve.png": "Bona fide clips accepted against spoofs accepted at every threshold; nearer to the upper left is "
     "better.",
     "score_histogram.png": "Shares of bona fide clips (blue) and spoofs (vermilion) by score, higher = more bona fide, "
     "and the threshold between them; the less they overlap, the better.",
-    "confusion_matrix.png": "How many clips of each class were called bona fide and spoof; the diagonal is right.",
+    "confusion_matrix.png": "How many clips of each class were called bona fide and spoof; those on the "
+    "diagonal are correct.",
     "optimization_history.png": "Validation EER of every trial in turn, and the best so far; lower is better.",
-    "param_importances.png": "One bar for each hyperparameter: its share in how much the validation EER varies.",
+    "param_importances.png": "One bar for each hyperparameter: its share of the variation in the validation EER.",
     "eer_by_layer.png": "EER of every layer of the model, with its interval; lower is better.",
 }
 
@@ -37,7 +38,7 @@ def parse_picture(name: str, content: bytes) -> Picture:
     Raises
     ------
     ValueError
-        When the bytes are no whole PNG.
+        When the bytes are no PNG, or a truncated one.
 
     Examples
     --------
@@ -50,12 +51,12 @@ def parse_picture(name: str, content: bytes) -> Picture:
     if not content.startswith(_START) or content[12:16] != b"IHDR":
         raise ValueError(f"{name} is no PNG.")
     if not content.endswith(_END):
-        raise ValueError(f"{name} is cut off.")
+        raise ValueError(f"{name} is truncated.")
     return Picture(name, content, int.from_bytes(content[16:20], "big"), int.from_bytes(content[20:24], "big"))
 
 
 def data_url(picture: Picture) -> str:
-    """Return a picture as the URL that holds it.
+    """Return a picture as a data URL.
 
     >>> data_url(Picture("a.png", b"abc", 1, 1))
     'data:image/png;base64,YWJj'
@@ -64,13 +65,13 @@ def data_url(picture: Picture) -> str:
 
 
 def described(picture: Picture, of: Run | Outcome | None = None) -> tuple[str, str]:
-    """Return a picture's title and what is seen on it, with the EER of what it is of.
+    """Return the title and the description of a picture, with the EER of its run or test.
 
     >>> described(Picture("own.png", b"", 1, 1))
     ('own.png', 'A picture called own.png.')
     """
     title = TITLES.get(picture.name, picture.name)
-    seen = _SEEN.get(picture.name, f"A picture called {picture.name}.")
+    seen = _DESCRIPTIONS.get(picture.name, f"A picture called {picture.name}.")
     metrics = of.metrics if isinstance(of, Outcome) else of.validation if of else {}
     if "eer" in metrics and picture.name in TITLES:
         seen += f" EER {rough(metrics['eer'].value)}."

@@ -1,6 +1,6 @@
-"""What the pages of a review are made of: plain records of what lies in `runs/`, whole or broken.
+"""What the pages of a review show: plain records of the contents of `runs/`, complete or broken.
 
-Nothing here is taken for granted: a run that was killed has no metrics, a broken one says what is wrong in `problems`.
+Everything may be missing: a run that was killed has no metrics, and a broken one lists what is wrong in `problems`.
 Names and texts are as the files hold them. Rates are in [0, 1], scores higher for bona fide. URLs are relative to the
 page that shows them, and percent-encoded.
 """
@@ -12,7 +12,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Estimate:
-    """A metric and the bounds of its interval, where it has one."""
+    """A metric with the bounds of its interval, if it has one."""
 
     value: float
     low: float | None = None
@@ -44,24 +44,24 @@ class Clip:
     speaker: str = ""
     system: str = ""
     url: str = ""
-    """Of the recording; empty when it is not there."""
+    """Of the recording; empty where it is missing."""
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a test found."""
+    """The result of a test."""
 
     folder: str
     """Within the run's folder; empty for the usual test."""
     about: Mapping[str, Any] = field(default_factory=dict)
     metrics: Metrics = field(default_factory=dict)
     breakdowns: Mapping[str, Mapping[str, Metrics]] = field(default_factory=dict)
-    """What by (gender, system, duration) -> group -> its metrics."""
+    """Property (gender, system, duration) -> group -> its metrics."""
     pictures: tuple[Picture, ...] = ()
     wrong: tuple[Clip, ...] = ()
     """The worst of the clips that were decided wrongly, worst first."""
     n_wrong: int | None = None
-    """How many there are in all; None when it is not known."""
+    """How many clips were decided wrongly; None where that is unknown."""
     problems: tuple[str, ...] = ()
 
 
@@ -77,20 +77,21 @@ class Run:
     """`finished`, `stopped early`, `did not finish` or `broken`."""
     study: str = ""
     number: int = -1
+    """The m of `run<m>`."""
     is_best: bool = False
     has_weights: bool = True
     hyperparameters: Mapping[str, Any] = field(default_factory=dict)
     validation: Metrics = field(default_factory=dict)
     split: str = ""
-    """Of the validation."""
+    """Name of the validation split."""
     calibration: Mapping[str, Any] = field(default_factory=dict)
     provenance: Mapping[str, Any] = field(default_factory=dict)
     outcome: Outcome | None = None
-    """Of the usual test."""
+    """Result of the usual test."""
     other_outcomes: tuple[Outcome, ...] = ()
     pictures: tuple[Picture, ...] = ()
     next_command: str = ""
-    """What tests it, or makes it anew where it did not finish."""
+    """What tests it or, where it did not finish, trains it again."""
     problems: tuple[str, ...] = ()
 
     @property
@@ -105,12 +106,12 @@ class Run:
 
     @property
     def ended(self) -> str:
-        """When its training ended, as the provenance says it; empty when it does not."""
+        """When its training ended, according to the provenance; empty where that is unknown."""
         ended = self.provenance.get("ended")
         return ended if isinstance(ended, str) else ""
 
     def without_pictures(self) -> "Run":
-        """Return what other pages say of the run: without what is heavy."""
+        """Return the run as other pages need it, without pictures, clips and breakdowns."""
         light = self.outcome and replace(self.outcome, pictures=(), wrong=(), breakdowns={})
         ended = {"ended": self.ended}
         return replace(self, outcome=light, other_outcomes=(), pictures=(), provenance=ended)
@@ -118,7 +119,7 @@ class Run:
 
 @dataclass(frozen=True)
 class Trial:
-    """A trial of a study, as its storage (or, without one, its folder) tells it."""
+    """A trial of a study, according to its storage or, without one, its folder."""
 
     number: int
     state: str
@@ -146,7 +147,7 @@ class Study:
 
 @dataclass(frozen=True)
 class LayerComparison:
-    """A folder that says how well each layer does."""
+    """A folder of `fab CompareLayers`: the EER of each layer."""
 
     name: str
     inputs: Mapping[str, Any] = field(default_factory=dict)
@@ -161,8 +162,8 @@ class Review:
     """Everything in `runs/`."""
 
     runs: tuple[Run, ...] = ()
-    """Those of no study."""
+    """Runs that belong to no study."""
     studies: tuple[Study, ...] = ()
     comparisons: tuple[LayerComparison, ...] = ()
     foreign: tuple[str, ...] = ()
-    """Names of what is none of these."""
+    """Names of everything else."""

@@ -1,7 +1,7 @@
-"""Records become HTML: one function for each kind of page, pure.
+"""Rendering of records to HTML: one pure function for each kind of page.
 
-Templates escape whatever is put into them. Were one to forget it, the page's policy still runs no script but its own
-and asks for nothing from anywhere: it names the digests of the one script and the one style sheet that it allows.
+Templates escape all values. As a second protection, the content security policy of a page allows only the digests of
+its own script and style sheet, and no requests.
 """
 
 import base64
@@ -20,7 +20,7 @@ from src.visualize.pages.pictures import data_url, described
 from src.visualize.pages.records import Picture, Review, Run, Study
 
 TEMPLATES = Path(__file__).parent / "templates"
-_MEETING_PARTS = re.compile(r"(?<=[\w][/_])(?=\w)|(?<=[\w][+])(?=[^\W\d])")
+_BREAKS = re.compile(r"(?<=[\w][/_])(?=\w)|(?<=[\w][+])(?=[^\W\d])")
 
 
 def index_page(review: Review) -> str:
@@ -57,9 +57,9 @@ def study_page(study: Study, slices: tuple[Picture, ...] = (), made_from: str = 
     ----------
     study : Study
     slices : tuple of Picture
-        How the value depends on each hyperparameter.
+        The validation EER against each hyperparameter.
     made_from : str
-        A digest that the page carries, so that it can be known without drawing the slices again.
+        A digest that is embedded in the page, so that a page of the same records is not made again.
 
     >>> '<meta name="made-from" content="abc">' in study_page(Study("svm_study0", ""), made_from="abc")
     True
@@ -92,17 +92,17 @@ def _environment() -> Environment:
 
 
 def breakable(text: str) -> Markup:
-    """Let a name break across lines where its parts meet, without a letter that a copy of it would have.
+    """Allow line breaks between the parts of a name, without adding characters to copied text.
 
     >>> breakable("svm_study0/run3, mean+std, 1e+20")
     Markup('svm_<wbr>study0/<wbr>run3, mean+<wbr>std, 1e+20')
     """
-    parts = _MEETING_PARTS.split(words.readable(text))
+    parts = _BREAKS.split(words.readable(text))
     return Markup("<wbr>").join(parts)
 
 
 def _readable(value: Any) -> Any:
-    """Let no byte through that is no text, wherever a template puts it."""
+    """Replace bytes that are no text in every value of a template."""
     if isinstance(value, str) and not isinstance(value, Markup):
         return words.readable(value)
     return value

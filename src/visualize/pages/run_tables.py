@@ -1,4 +1,4 @@
-"""The tables of a run's page: metrics beside validation, breakdowns, clips decided wrongly, inputs, origin."""
+"""The tables of a run's page: metrics of test and validation, breakdowns, clips decided wrongly, inputs, origin."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -8,17 +8,17 @@ from src.visualize.pages.cells import Cell, Column, Table, axis_end, estimated, 
 from src.visualize.pages.records import Clip, Metrics, Outcome, Run
 from src.visualize.pages.words import confidence, counted, in_order, interval, metric, plain
 
-_WHAT_GROUPS_ARE = {
-    "gender": "The clips of each gender alone.",
-    "system": "Each system's spoofs against all bona fide clips: which machine deceives the detector most.",
-    "duration": "Clips of each length alone: short ones say less.",
+_BREAKDOWNS = {
+    "gender": "Clips of each gender.",
+    "system": "Spoofs of each system and all bona fide clips: a high EER means that the system deceives the detector.",
+    "duration": "Clips of each length: short ones hold less information.",
 }
 _TRUTHS = {"bona-fide": "bona fide, rejected", "spoof": "spoof, accepted"}
 _EMBEDDING_KEYS = ("model", "precision", "clips", "digest", "corpus_digest", "split_digest")
 
 
 def metrics_table(run: Run, outcome: Outcome | None) -> Table | None:
-    """Return the metrics of a test (where there is one) beside those of the run's validation (the usual test's)."""
+    """Return the metrics of a test, if there is one, and for the usual test those of the validation beside them."""
     tested = outcome.metrics if outcome else {}
     validated: Metrics = run.validation if outcome is None or outcome is run.outcome else {}
     names = in_order({**validated, **tested})
@@ -45,7 +45,7 @@ def metrics_table(run: Run, outcome: Outcome | None) -> Table | None:
 
 
 def breakdown_tables(outcome: Outcome) -> list[Table]:
-    """Return one table for each way in which a test's clips were divided."""
+    """Return one table for each property by which a test is broken down."""
     return [_breakdown_table(what, groups) for what, groups in outcome.breakdowns.items() if groups]
 
 
@@ -58,12 +58,12 @@ def _breakdown_table(what: str, groups: Mapping[str, Metrics]) -> Table:
     for name, group in groups.items():
         values = [estimated(group.get(row.key), row.unit, end if row.key == "eer" else 0.0) for row in shown]
         rows.append((text(name), *values))
-    about = f"{_WHAT_GROUPS_ARE.get(what, '')} The bars run from 0 to {100 * end:g} %; lower is better."
+    about = f"{_BREAKDOWNS.get(what, '')} The bars run from 0 to {100 * end:g} %; lower is better."
     return Table(f"By {what}", tuple(columns), tuple(rows), sortable=len(rows) > 1, about=about.strip())
 
 
 def wrong_clips_table(clips: tuple[Clip, ...], n_wrong: int) -> Table:
-    """Return the clips that were decided most wrongly, with what plays them."""
+    """Return the clips whose scores are furthest on the wrong side of the threshold, with players."""
     columns = (
         Column("file"),
         Column("truth and decision"),
@@ -81,7 +81,7 @@ def wrong_clips_table(clips: tuple[Clip, ...], n_wrong: int) -> Table:
             number(clip.margin, "number"),
             text(clip.speaker),
             text(clip.system),
-            Cell(audio=clip.url) if clip.url else Cell(note="not here"),
+            Cell(audio=clip.url) if clip.url else Cell(note="missing"),
         )
         for clip in clips
     )
@@ -90,25 +90,25 @@ def wrong_clips_table(clips: tuple[Clip, ...], n_wrong: int) -> Table:
 
 
 def inputs_table(values: Mapping[str, Any], caption: str) -> Table:
-    """Return names and values of what went in."""
+    """Return a table of names and values."""
     rows = tuple((Cell(str(key)), Cell(plain(value), verbatim=True)) for key, value in values.items())
     return Table(caption, (Column("name"), Column("value")), rows)
 
 
 def origin_table(provenance: Mapping[str, Any]) -> Table | None:
-    """Return where a run comes from: code, packages, command, machine, time; without the data."""
+    """Return the provenance of a run except its data: code, packages, command, machine and time."""
     values = without_data(provenance)
     return inputs_table(values, "Code, packages, command and machine") if values else None
 
 
 def embeddings_of(provenance: Mapping[str, Any]) -> Any:
-    """Return what a run's provenance says of the embeddings that it was made from."""
+    """Return what a run's provenance says of its embeddings."""
     data = provenance.get("data")
     return data.get("embeddings") if isinstance(data, Mapping) else None
 
 
 def digests_table(embeddings: Any) -> Table | None:
-    """Return model and digests of embeddings, split by split; None where they are not in that form."""
+    """Return models and digests of embeddings by split; None where they are not recorded so."""
     if not isinstance(embeddings, Mapping):
         return None
     splits = {str(split): meta for split, meta in embeddings.items() if isinstance(meta, Mapping)}
@@ -122,12 +122,12 @@ def digests_table(embeddings: Any) -> Table | None:
 
 
 def without_data(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what is said of a run or a study beside its data, which have a table of their own."""
+    """Return all values but the data, which have a table of their own."""
     return {key: value for key, value in values.items() if key != "data"}
 
 
 def people_by_split(provenance: Mapping[str, Any]) -> dict[str, list[str]]:
-    """Return the people whose clips a run was made from, split by split."""
+    """Return the people of each split that a run was trained with."""
     data = provenance.get("data")
     people = data.get("people") if isinstance(data, Mapping) else None
     if not isinstance(people, Mapping):
@@ -136,7 +136,7 @@ def people_by_split(provenance: Mapping[str, Any]) -> dict[str, list[str]]:
 
 
 def tested_on(outcome: Outcome) -> str:
-    """Say what a test was made on."""
+    """Return corpus, split and gender of a test, in words."""
     about = outcome.about
     parts = [plain(about[key]) for key in ("corpus", "split") if about.get(key)]
     if about.get("gender") not in (None, "", "all"):
@@ -145,7 +145,7 @@ def tested_on(outcome: Outcome) -> str:
 
 
 def threshold_in_words(outcome: Outcome) -> str:
-    """Say where a test's decisions were made."""
+    """Return the decision threshold of a test and the split that it was chosen on."""
     threshold = outcome.metrics.get("threshold")
     if threshold is None:
         return ""

@@ -1,4 +1,4 @@
-"""Words and signs of the pages: how metrics are looked up and estimates written, what a verdict says."""
+"""Phrases of the pages: metrics, estimates, verdicts and counts in words."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -12,7 +12,7 @@ _NO_TEXT = re.compile("[\ud800-\udfff\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ufffe\u
 
 
 def metric(key: str) -> Metric:
-    """Return what is known of a metric; one that the table does not know is a number under its own name.
+    """Return a metric of the table; an unknown one is shown as a number under its key.
 
     >>> metric("eer").better, metric("own_metric").title
     ('lower', 'own_metric')
@@ -30,7 +30,7 @@ def glossary() -> list[Metric]:
 
 
 def which_is_better(metrics: Iterable[Metric]) -> str:
-    """Say of metrics which direction is better, those of one direction together.
+    """Return which direction is better, metrics of one direction together.
 
     >>> which_is_better([METRICS["eer"], METRICS["cllr"], METRICS["auc"], METRICS["n_spoof"]])
     'EER, Cllr (bits): lower is better; AUC: higher is better'
@@ -43,7 +43,7 @@ def which_is_better(metrics: Iterable[Metric]) -> str:
 
 
 def readable(text: str) -> str:
-    """Replace what no page can hold: control characters and halves of characters (bytes that are no UTF-8).
+    """Replace what HTML cannot hold: control characters and surrogates (bytes that are no UTF-8).
 
     >>> readable("a" + bytes([0xE9]).decode("utf-8", "surrogateescape")).encode()
     b'a\\xef\\xbf\\xbd'
@@ -52,7 +52,7 @@ def readable(text: str) -> str:
 
 
 def plain(value: Any) -> str:
-    """Write any value of a JSON file, nested or not, in one line.
+    """Format any value of a JSON file, nested or not, in one line.
 
     >>> plain(0.1), plain([1, None]), plain(True), plain({"a": "b"})
     ('0.1', '1, none', 'yes', 'a: b')
@@ -69,7 +69,7 @@ def plain(value: Any) -> str:
 
 
 def interval(estimate: Estimate, unit: str) -> str:
-    """Write the bounds of an estimate, the unit once; empty where it has none.
+    """Format the bounds of an estimate, with the unit once; empty where it has none.
 
     >>> interval(Estimate(0.032, 0.019, 0.05), "rate")
     '1.90 to 5.00 %'
@@ -80,7 +80,7 @@ def interval(estimate: Estimate, unit: str) -> str:
 
 
 def rough(rate: float) -> str:
-    """Write a rate as a sentence says it: one decimal, two below 1 %.
+    """Format a rate for a sentence: one decimal, two below 1 %.
 
     >>> rough(0.0321), rough(0.0032), rough(0.0)
     ('3.2 %', '0.32 %', '0.0 %')
@@ -89,7 +89,7 @@ def rough(rate: float) -> str:
 
 
 def verdict(outcome: Outcome) -> str:
-    """Say what a test found: its EER, how sure that is, and on how many people; empty without an EER.
+    """Return the EER of a test with its interval and the number of people; empty without an EER.
 
     >>> about = {"n_people": 12, "confidence": 0.95}
     >>> verdict(Outcome("", about, {"eer": Estimate(0.032, 0.019, 0.05)}))
@@ -102,7 +102,7 @@ def verdict(outcome: Outcome) -> str:
 
 
 def certainty(outcome: Outcome) -> str:
-    """Say between which bounds the EER of a test lies, and how surely; empty where it has no interval.
+    """Return the confidence and the bounds of the EER of a test; empty where it has no interval.
 
     >>> certainty(Outcome("", {}, {"eer": Estimate(0.032, 0.009, 0.05)}))
     '95 %: 0.90 to 5.0 %'
@@ -114,7 +114,7 @@ def certainty(outcome: Outcome) -> str:
 
 
 def confidence(about: Mapping[str, Any]) -> str:
-    """Return the confidence of a test's intervals; 95 % where it does not say.
+    """Return the confidence of a test's intervals; 95 % where it is not recorded.
 
     >>> confidence({"confidence": 0.9}), confidence({"confidence": "much"})
     ('90 %', '95 %')
@@ -125,7 +125,7 @@ def confidence(about: Mapping[str, Any]) -> str:
 
 
 def people(outcome: Outcome) -> str:
-    """Say of how many people the clips of a test are; empty when it does not say.
+    """Return the number of people of a test, in words; empty where it is not recorded.
 
     >>> people(Outcome("", {"n_people": 1}))
     '1 person'
@@ -137,18 +137,18 @@ def people(outcome: Outcome) -> str:
 
 
 def made_of(inputs: Mapping[str, Any]) -> str:
-    """Say what a run or a study is of, leaving out what is unknown; a null is what a study searches.
+    """Return the inputs of a run or a study in words, without unknown ones; a study searches those that are null.
 
     >>> made_of({"classifier": "svm", "backbone": "lfcc", "layer": None, "corpus": "mini"})
     'svm, backbone lfcc, any layer, corpus mini'
     """
     keys = [key for key in ("classifier", "backbone", "layer", "pooling", "corpus") if key in inputs]
-    said = [f"any {key}" if inputs[key] is None else f"{key} {plain(inputs[key])}" for key in keys]
-    return ", ".join(said).removeprefix("classifier ")
+    words = [f"any {key}" if inputs[key] is None else f"{key} {plain(inputs[key])}" for key in keys]
+    return ", ".join(words).removeprefix("classifier ")
 
 
 def in_order(names: Metrics) -> list[str]:
-    """Return the names of metrics in the order of the table, the unknown ones last; without those of other places.
+    """Return the metrics that a run's page shows, in the order of the table, unknown ones last.
 
     >>> in_order({"own": Estimate(1), "auc": Estimate(1), "eer": Estimate(0)})
     ['eer', 'auc', 'own']
@@ -158,7 +158,7 @@ def in_order(names: Metrics) -> list[str]:
 
 
 def counted(number: int, one: str, many: str = "") -> str:
-    """Write a number with its noun.
+    """Return a number with its noun in the right form.
 
     >>> counted(1, "run"), counted(2, "run"), counted(0, "study", "studies")
     ('1 run', '2 runs', '0 studies')

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from src.experiments.evaluation.results import most_wrong, names_of_tested_runs, rates_of_groups
+from src.experiments.evaluation.results import most_wrong, names_of_tested_runs, rates_of_groups, wrong_side
 
 
 def write_test(root: Path, name: str, tested: str) -> None:
@@ -68,3 +68,10 @@ def test_the_worst_mistakes_come_first_and_what_is_right_does_not_come() -> None
     }
     assert most_wrong(scores, 0.5, n=2)["file"].tolist() == ["a", "b"]
     assert most_wrong(scores, 9.0)["label"].tolist() == ["bona-fide"] * 3
+
+
+def test_what_is_equally_wrong_comes_in_the_order_of_the_rows() -> None:
+    bonafide, scores = np.array([True, False, True, False]), np.array([0.0, 1.0, 0.0, 1.0])
+    order, margins = wrong_side(bonafide, scores, 0.5)
+    assert (order.tolist(), margins.tolist()) == ([0, 1, 2, 3], [0.5] * 4)
+    assert [part.tolist() for part in wrong_side(bonafide[:0], scores[:0], 0.5)] == [[], []]

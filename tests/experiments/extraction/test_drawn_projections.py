@@ -43,7 +43,7 @@ def draw(root: Path, methods: tuple[str, ...] = ("umap", "tsne"), **options: Any
 
 
 def folder(root: Path) -> Path:
-    return embeddings_folder(root, Path("corpus"), "lfcc", SPLIT)
+    return embeddings_folder(root, root / "datasets" / "corpus", "lfcc", SPLIT)
 
 
 def test_a_picture_for_each_method_lies_beside_the_embeddings(project: Path, calls: dict[str, list[Any]]) -> None:

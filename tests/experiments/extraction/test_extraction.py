@@ -65,7 +65,7 @@ def run(dataset: Path, backbone: Lfcc, *, root: Path, batch_seconds: float | Non
 
 
 def store(root: Path) -> Path:
-    return embeddings_folder(root, Path("corpus"), "lfcc", SPLIT)
+    return embeddings_folder(root, root / "datasets" / "corpus", "lfcc", SPLIT)
 
 
 def assert_each_clip_computed_alone(dataset: Path, folder: Path, left_out: Sequence[str] = ()) -> None:

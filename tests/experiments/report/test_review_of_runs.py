@@ -122,7 +122,7 @@ def test_a_broken_run_says_why(
         ("scores.csv", b"file,label,score\na.wav,spoof,high\n", "the score of a.wav is no number"),
         ("scores.csv", b"file,label,score\na.wav,spoof,nan\n", "the score of a.wav is no number"),
         ("scores.csv", b'file,label,score\n"' + b"a" * 2_000_000, "scores.csv cannot be read"),
-        ("det_curve.png", PNG[:-5], "det_curve.png is cut off"),
+        ("det_curve.png", PNG[:-5], "det_curve.png is truncated"),
     ],
 )
 def test_a_broken_test_says_why(run: Path, tmp_path: Path, file: str, content: bytes, said: str) -> None:

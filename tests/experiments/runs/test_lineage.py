@@ -9,11 +9,12 @@ from src.experiments.runs.lineage import corpus_path, describe_corpus, first_sou
 from src.experiments.runs.names import RunName
 from src.utils.files import write_json
 
+ROOT = Path("/project")
 INPUTS = {"corpus": "release", "backbone": "lfcc", "classifier": "svm", "seed": 7}
 
 
 def noted(path: str, digest: str | None = "d1") -> dict:
-    return {"data": {"corpus": describe_corpus(Path(path), digest)}}
+    return {"data": {"corpus": describe_corpus(path, digest)}}
 
 
 def first_edition(command: str, digest: str = "d1") -> dict:
@@ -33,13 +34,13 @@ def first_edition(command: str, digest: str = "d1") -> dict:
     ],
 )
 def test_a_corpus_is_known_by_path_or_digest(path: str, digest: str | None, same: bool) -> None:
-    assert is_same_corpus(Path(path), digest, noted("/a/release"), INPUTS) is same
+    assert is_same_corpus(Path(path), digest, INPUTS, noted("/a/release"), ROOT) is same
 
 
 def test_a_link_to_a_corpus_is_the_corpus(tmp_path: Path) -> None:
     (tmp_path / "release").mkdir()
     (tmp_path / "link").symlink_to(tmp_path / "release")
-    assert is_same_corpus(tmp_path / "link", None, noted(str(tmp_path / "release")), INPUTS)
+    assert is_same_corpus(tmp_path / "link", None, INPUTS, noted(str(tmp_path / "release")), ROOT)
 
 
 @pytest.mark.parametrize(
@@ -54,7 +55,7 @@ def test_a_link_to_a_corpus_is_the_corpus(tmp_path: Path) -> None:
     ],
 )
 def test_runs_of_the_first_edition_are_known_by_their_command(command: str, path: str, digest: str, same: bool) -> None:
-    assert is_same_corpus(Path(path), digest, first_edition(command), INPUTS) is same
+    assert is_same_corpus(Path(path), digest, INPUTS, first_edition(command), ROOT) is same
 
 
 def test_the_corpus_of_a_run_is_found_where_it_was(tmp_path: Path) -> None:

@@ -103,7 +103,7 @@ def test_provenance_names_code_packages_data_people_command_machine_and_time(
     assert datetime.fromisoformat(origin["started"]) <= datetime.fromisoformat(origin["ended"])
     assert set(origin["data"]) == {"corpus", "embeddings", "people"}
     digest = origin["data"]["embeddings"]["downstream_train"]["corpus_digest"]
-    assert origin["data"]["corpus"] == {"path": str(dataset), "digest": digest}
+    assert origin["data"]["corpus"] == {"path": "datasets/corpus", "digest": digest}
     assert set(origin["data"]["embeddings"]) == set(origin["data"]["people"]) == {"downstream_train", "downstream_val"}
     for split, people in origin["data"]["people"].items():
         clips = pd.read_csv(dataset / "splits" / "by_file" / f"files-{split}.csv")
