@@ -1,7 +1,7 @@
-"""One file per corpus: how what its makers publish becomes our table of clips.
+"""One file per corpus: it turns what the makers of the corpus publish into our table of clips.
 
 A layout is a function of the corpus folder that returns a `Listing`: the columns file, speaker, id, gender, label,
-system, and what a user should be told of what is not listed.
+system, and notes for the user on what is not listed.
 """
 
 from dataclasses import dataclass
@@ -17,6 +17,6 @@ class Listing:
     """The clips that a corpus folder holds."""
 
     files: pd.DataFrame
-    """Columns file, speaker, id, gender, label, system; a row a clip."""
+    """Columns file, speaker, id, gender, label, system; one row per clip."""
     notes: tuple[str, ...] = ()
-    """What was passed over, and what of the corpus's own tables matches no clip; a sentence each."""
+    """What was passed over, and which rows of the corpus's own tables match no clip; one sentence each."""

@@ -1,11 +1,11 @@
-"""The AUDIOS layout: genuine speech and spoofs side by side, one folder a person.
+"""The AUDIOS layout: bona fide speech and spoofs side by side, one folder per person.
 
     <corpus>/real_voices/<Name>_<F|M>NNN/*.wav, *.flac, ...
     <corpus>/fake_voices/<Name>_<F|M>NNN_Fake/*
     <corpus>/SOURCES.csv        optional: columns file, system: what made each spoof (`sources.py`)
 
-The person's gender and id are part of the folder's name. Whatever else lies there is passed over and told
-(`passed_over.py`); hidden files and folders are passed over silently.
+The person's gender and id are part of the folder's name. Anything else is passed over and reported
+(`passed_over.py`), except hidden files and folders, which are passed over silently.
 """
 
 import re
@@ -24,12 +24,12 @@ from src.utils.people import composed
 
 REAL_FOLDER, FAKE_FOLDER = "real_voices", "fake_voices"
 SIDES = {REAL_FOLDER: ("", BONAFIDE), FAKE_FOLDER: ("_Fake", SPOOF)}
-"""Folder of a side -> what its people's folders end in, and the label of its clips."""
+"""Folder of a side -> suffix of its people's folders, and the label of its clips."""
 PERSON = re.compile(r"(?P<speaker>.+)_(?P<id>(?P<gender>[FM])\d+)")
 
 
 def read_layout(dataset: Path) -> Listing:
-    """List the clips of a corpus laid out the AUDIOS way, sorted by file, genuine speech first.
+    """List the clips of a corpus in the AUDIOS layout, sorted by file, bona fide speech first.
 
     Raises
     ------
@@ -62,7 +62,7 @@ def person_folders(dataset: Path, side: str, suffix: str = "") -> list[tuple[Pat
     FileNotFoundError
         When the side's folder is missing.
     ValueError
-        When a folder's name does not say who it is.
+        When a folder is not named `<Name>_<F|M>NNN`.
     """
     folder = dataset / side
     if not folder.is_dir():
@@ -83,7 +83,7 @@ def person_folders(dataset: Path, side: str, suffix: str = "") -> list[tuple[Pat
 
 
 def recordings_in(folder: Path) -> list[Path]:
-    """Return the recordings that lie in a folder, links to missing ones included, sorted by name."""
+    """Return the recordings directly in a folder, sorted by name; broken links are included."""
     return sorted(path for path in folder.iterdir() if is_recording(path))
 
 

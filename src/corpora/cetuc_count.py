@@ -1,7 +1,7 @@
-"""Counting a prepared CETUC + Fake Voices corpus against what its makers published.
+"""Compare the counts of a prepared CETUC + Fake Voices corpus with those that its makers published.
 
-A difference is a report and no error: the corpus may have moved on, and a part of it is a corpus too. How the clips
-divide into genuine speech and spoofs was never published, so only their sum has a number to be compared with.
+A difference is reported and is not an error: the corpus may have changed, and a part of it can be used too. How many
+clips are bona fide was never published, so only the total number of clips can be compared.
 """
 
 from collections import Counter
@@ -20,27 +20,27 @@ N_REMARKS_SHOWN = 20
 
 @dataclass(frozen=True)
 class CountCheck:
-    """What was found in a corpus folder; `str()` of it is the report."""
+    """The counts of a corpus folder; `str()` gives the report."""
 
     people: int
-    """People with genuine clips."""
+    """People with bona fide clips."""
     spoofed_people: int
     """Those of them who have spoofs too."""
     genuine_clips: int
     spoof_clips: int
     without_spoofs: tuple[str, ...] = ()
-    """Folder names of the people with genuine clips alone; they go to the test split."""
+    """Folder names of the people without spoofs; they go to the test split."""
     remarks: tuple[str, ...] = ()
-    """What was left out or looks wrong, a line each."""
+    """What was left out or looks wrong, one line each."""
 
     @property
     def clips(self) -> int:
-        """All clips, genuine and spoof."""
+        """All clips, bona fide and spoof."""
         return self.genuine_clips + self.spoof_clips
 
     @property
     def as_published(self) -> bool:
-        """Whether people and clips are as many as the makers counted."""
+        """Whether the numbers of people and clips are the published ones."""
         return (self.people, self.spoofed_people, self.clips) == (N_PEOPLE, N_SPOOFED_PEOPLE, N_CLIPS)
 
     def __str__(self) -> str:
@@ -57,18 +57,18 @@ class CountCheck:
         if self.without_spoofs:
             lines.append(f"Without spoofs: {', '.join(self.without_spoofs)}.")
         lines.append(
-            "The counts are the published ones."
+            "The counts match the published ones."
             if self.as_published
-            else "The counts differ from the published ones: a part is missing, or the corpus has moved on."
+            else "The counts differ from the published ones: a part is missing, or the corpus has changed."
         )
         lines += [f"- {remark}" for remark in self.remarks[:N_REMARKS_SHOWN]]
         if len(self.remarks) > N_REMARKS_SHOWN:
-            lines.append(f"- and {len(self.remarks) - N_REMARKS_SHOWN} remarks more")
+            lines.append(f"- and {len(self.remarks) - N_REMARKS_SHOWN} more remarks")
         return "\n".join(lines)
 
 
 def count_corpus(corpus: Path, remarks: Sequence[str] = ()) -> CountCheck:
-    """Count the people and the clips of a corpus in the AUDIOS layout, adding to the remarks what looks wrong in it."""
+    """Count the people and clips of a corpus in the AUDIOS layout; add a remark on whatever looks wrong in it."""
     genuine = _clips_by_folder(corpus / REAL_FOLDER)
     spoofs = _clips_by_folder(corpus / FAKE_FOLDER)
     both = [person for person in genuine if f"{person}_Fake" in spoofs]
@@ -79,12 +79,12 @@ def count_corpus(corpus: Path, remarks: Sequence[str] = ()) -> CountCheck:
         remarks += [f"{side}/{folder}: no speaker id such as F028 in its name" for folder in unknown]
         remarks += [f"{side}: {person} has {n} folders; keep one" for person, n in ids.items() if person and n > 1]
     remarks += [
-        f"{FAKE_FOLDER}/{folder}: spoofs of somebody without genuine clips"
+        f"{FAKE_FOLDER}/{folder}: spoofs of somebody without bona fide clips"
         for folder in spoofs
         if folder.removesuffix("_Fake") not in genuine
     ]
     remarks += [
-        f"{REAL_FOLDER}/{folder}/{clip}: is mute, delete it"
+        f"{REAL_FOLDER}/{folder}/{clip}: is silent, delete it"
         for folder in genuine
         for clip in MUTE_CLIPS
         if (corpus / REAL_FOLDER / folder / clip).exists()
@@ -100,7 +100,7 @@ def count_corpus(corpus: Path, remarks: Sequence[str] = ()) -> CountCheck:
 
 
 def _clips_by_folder(side: Path) -> dict[str, int]:
-    """Count the clips of every folder of one side that has any."""
+    """Return folder name -> number of clips, for the folders of one side that hold any."""
     if not side.is_dir():
         return {}
     folders = sorted(path for path in side.iterdir() if path.is_dir() and not path.name.startswith("."))

@@ -1,29 +1,29 @@
-"""The two doors to the network of the CETUC + Fake Voices corpus: the Hugging Face hub and git.
+"""Download the CETUC + Fake Voices corpus from the Hugging Face hub and with git.
 
-Both take an address and a folder and fill that folder or raise one line. What a finished download is, and what
-becomes of an unfinished one, is decided by their caller; tests put stand-ins in their place.
+Both functions take an address and a folder, and fill that folder or raise an error of one line. Their caller decides
+when a download is finished and what becomes of an unfinished one; tests replace both functions.
 """
 
 import os
 import subprocess
 from pathlib import Path
 
-BY_HAND = 'or lay the folder out by hand (DatasetPreparation.md, "By hand")'
+BY_HAND = 'or prepare the folder yourself (DatasetPreparation.md, "By hand")'
 
 
 def download_dataset(dataset: str, folder: Path) -> None:
-    """Download a dataset repository of the Hugging Face hub; files that are there already are not taken again.
+    """Download a dataset repository of the Hugging Face hub; files that are already there are kept.
 
     Raises
     ------
     ConnectionError
-        When the hub cannot be reached, or the download stops; run again and it continues.
+        When the hub cannot be reached, or the download stops; the next run resumes it.
     FileNotFoundError
-        When the hub has no such dataset, or does not show it to this user.
+        When the hub has no such dataset, or this user may not see it.
     ValueError
         When `dataset` is not of the form owner/name.
     """
-    from httpx2 import HTTPError  # what huggingface_hub speaks through; its own errors do not cover a dead line
+    from httpx2 import HTTPError  # raised by huggingface_hub's HTTP client on a lost connection
     from huggingface_hub import HfApi, snapshot_download
     from huggingface_hub.errors import (
         HFValidationError,
@@ -40,8 +40,9 @@ def download_dataset(dataset: str, folder: Path) -> None:
         raise ValueError(f"{dataset!r} is not a dataset of the Hugging Face hub; give owner/name.") from error
     except RepositoryNotFoundError as error:
         raise FileNotFoundError(
-            f"The Hugging Face hub shows no dataset {dataset}: look at https://huggingface.co/datasets/{dataset}, "
-            f"log in with `hf auth login` if it asks for that, give another address, {BY_HAND}."
+            f"The Hugging Face hub has no dataset {dataset} that you may see: look at "
+            f"https://huggingface.co/datasets/{dataset}, log in with `hf auth login` if needed, give another address, "
+            f"{BY_HAND}."
         ) from error
     except OfflineModeIsEnabled as error:
         raise ConnectionError(
@@ -50,7 +51,7 @@ def download_dataset(dataset: str, folder: Path) -> None:
     except (HTTPError, LocalEntryNotFoundError, RuntimeError) as error:
         raise ConnectionError(
             f"The download of the dataset {dataset} stopped ({_one_line(repr(error))}): check the connection and run "
-            f"again, what has come is kept; {BY_HAND}."
+            f"again (finished files are kept), {BY_HAND}."
         ) from error
     missing = [file.rfilename for file in info.siblings or [] if not (folder / file.rfilename).is_file()]
     if missing:
@@ -66,21 +67,21 @@ def clone_repository(url: str, folder: Path) -> None:
     Raises
     ------
     ConnectionError
-        When git ends with an error; the line gives git's own words.
+        When git ends with an error; the message quotes git.
     FileNotFoundError
-        When there is no git.
+        When git is not installed.
     """
     command = ["git", "clone", "--quiet", "--depth=1", "--", url, str(folder)]
-    # Without a prompt, a repository that does not exist any more does not wait for a password.
+    # Without a prompt, git fails on a repository that no longer exists instead of waiting for a password.
     environment = {**os.environ, "GIT_TERMINAL_PROMPT": "0"}
     try:
-        done = subprocess.run(
+        result = subprocess.run(
             command, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
         )
     except FileNotFoundError as error:
         raise FileNotFoundError(f"There is no git command to clone {url}: install git, {BY_HAND}.") from error
-    if done.returncode != 0:
-        words = _one_line(done.stderr) or f"git ended with code {done.returncode}"
+    if result.returncode != 0:
+        words = _one_line(result.stderr) or f"git ended with code {result.returncode}"
         raise ConnectionError(f"{url} could not be cloned ({words}): check the address and run again, {BY_HAND}.")
 
 

@@ -1,14 +1,13 @@
 """CETUC + Fake Voices: read speech in Brazilian Portuguese, and the same people spoofed.
 
-CETUC (Alencar and Alcaim, PUC-Rio) is the bona fide side: 101 speakers read sentences, recorded at 16 kHz. Fake Voices
-is the spoof side: 91 of them spoken again by XTTS, at 24 kHz and louder. Both belong to their makers, and each has its
-licence; read it at the source before you use or pass on anything.
+CETUC (Alencar and Alcaim, PUC-Rio) is the bona fide side: 101 people read sentences, recorded at 16 kHz. Fake Voices is
+the spoof side: the voices of 91 of them cloned by XTTS, at 24 kHz and louder. Both belong to their makers, and each has
+a licence of its own; read it at the source before you use or share anything.
 
-Addresses move. All of them stand in `SOURCES`; give others with `prepare(output, sources=Sources(...))`.
-Everything is downloaded to `<output>/downloads/`, which is kept and after that only read. A download comes into
-`<name>.part` and gets its own name when it is whole, so that the name says that it is finished: folders put there by
-hand count as finished too. Every step looks first whether it is done, so that a run that was stopped can just be
-run again.
+Addresses change. All of them are in `SOURCES`; give others with `prepare(output, sources=Sources(...))`. Everything is
+downloaded to `<output>/downloads/`, which is kept and only read afterwards. A download is written to `<name>.part` and
+renamed when it is complete, so that its name marks it as finished; folders that a user put there count as finished
+too. Every step that is done is skipped, so that a stopped run can simply be started again.
 """
 
 import logging
@@ -48,13 +47,13 @@ class Sources:
         unusable = any(re.fullmatch(r"\w[\w.-]*", name) is None for name in names)
         if unusable or len({*names, SPOOF_FOLDER}) <= len(names):
             raise ValueError(
-                f"The repositories end in {', '.join(map(repr, names))}; their folders need names, each its own, "
-                f"and none of them {SPOOF_FOLDER}."
+                f"The addresses of the repositories end in {', '.join(map(repr, names))}; each must end in a "
+                f"folder name of its own, other than {SPOOF_FOLDER}."
             )
 
     @staticmethod
     def folder_name(url: str) -> str:
-        """Return a repository's own name, which ends its address.
+        """Return the name of a repository, which is the last part of its address.
 
         >>> Sources.folder_name("https://example.org/speech/discs-1.git/")
         'discs-1'
@@ -67,7 +66,7 @@ SOURCES = Sources()
 
 @dataclass(frozen=True)
 class Step:
-    """One step of the preparation, in words."""
+    """One step of the preparation, and whether it is done."""
 
     text: str
     done: bool
@@ -77,7 +76,7 @@ class Step:
 
 
 def plan(output: Path, sources: Sources = SOURCES) -> list[Step]:
-    """Say what `prepare` would do and what of it is done already; writes nothing.
+    """Return the steps of `prepare` and whether each is done already; nothing is written.
 
     Raises
     ------
@@ -97,9 +96,9 @@ def plan(output: Path, sources: Sources = SOURCES) -> list[Step]:
     all_done = finished and n_done == len(archives)
     return [
         *steps,
-        Step(f"bring the spoofs into {output / 'fake_voices'}{how_many}", all_done),
-        Step(f"bring genuine clips into {output / 'real_voices'}, without the two mute ones", finished),
-        Step("count people and clips against the published numbers", all_done),
+        Step(f"link or copy the spoofs to {output / 'fake_voices'}{how_many}", all_done),
+        Step(f"link or copy the bona fide clips to {output / 'real_voices'}, without the two silent ones", finished),
+        Step("compare the numbers of people and clips with the published ones", all_done),
     ]
 
 
@@ -110,30 +109,30 @@ def prepare(
     download_spoofs: Download = download_dataset,
     clone: Download = clone_repository,
 ) -> CountCheck:
-    """Download the corpus, bring it into the AUDIOS layout and count it.
+    """Download the corpus, arrange it in the AUDIOS layout and count it.
 
     Parameters
     ----------
     output : Path
-        The corpus folder, made when it is not there. What is in it is never overwritten.
+        The corpus folder, created if it is missing. Nothing in it is ever overwritten.
     sources : Sources
         The addresses.
     download_spoofs, clone : Download
-        What fetches a dataset, and a repository.
+        The functions that download a dataset and a repository.
 
     Returns
     -------
     CountCheck
-        Found against expected, and a remark on everything that was left out.
+        The counts found and expected, and a remark on everything that was left out.
 
     Raises
     ------
     ConnectionError
         When a download fails.
     FileNotFoundError
-        When an address does not exist any more, git is missing, or not one clip was found.
+        When an address no longer exists, git is missing, or no clip was found.
     ValueError
-        When `output` is a file, or an archive is damaged or not safe.
+        When `output` is a file, or an archive is corrupt or unsafe.
     """
     _check_output(output)
     spoofs, genuine = _download_folders(output, sources)
@@ -144,7 +143,7 @@ def prepare(
             _fetch(clone, url, folder, resumes=False)
     check = count_corpus(output, lay_out(output, spoofs, list(genuine)))
     if check.clips == 0:
-        why = "; ".join(check.remarks[:3]) or "no sound, no archive"
+        why = "; ".join(check.remarks[:3]) or "no recording, no archive"
         raise FileNotFoundError(
             f"There is no clip in the downloads of {output} ({why}): the sources have changed; give other addresses, "
             f"{BY_HAND}."
@@ -154,7 +153,7 @@ def prepare(
 
 
 def _fetch(download: Download, address: str, folder: Path, *, resumes: bool) -> None:
-    """Download into `<folder>.part`, then rename; what an earlier run left there is used only by what can resume."""
+    """Download into `<folder>.part`, then rename it; without `resumes`, what an earlier run left there is removed."""
     logger.info("Downloading %s to %s; this takes a while.", address, folder)
     part = folder.with_name(f"{folder.name}.part")
     if part.exists() and not resumes:
@@ -165,7 +164,7 @@ def _fetch(download: Download, address: str, folder: Path, *, resumes: bool) -> 
 
 
 def _download_folders(output: Path, sources: Sources) -> tuple[Path, dict[Path, str]]:
-    """Return the spoofs' folder, and the address of each genuine folder."""
+    """Return the folder of the spoofs, and folder -> address for the bona fide side."""
     downloads = output / "downloads"
     return downloads / SPOOF_FOLDER, {downloads / sources.folder_name(url): url for url in sources.genuine_repositories}
 

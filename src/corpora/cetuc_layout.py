@@ -1,12 +1,12 @@
-"""From CETUC and Fake Voices as they are published to the AUDIOS layout: whose clip is it, and where does it go?
+"""Arrange CETUC and Fake Voices, as published, in the AUDIOS layout: whose clip is it, and where does it go?
 
-People are known by their id, F or M and three digits, which both sides carry somewhere in a folder's name:
+People are identified by their id, F or M and three digits, which both sides have somewhere in a folder's name:
 `Juliana_F028_Fake`, `Juliana_F028`, `F028`, `cetuc-F028-wav`. The deepest folder that has one decides. The person's
-name is taken from the spoofs, else from the genuine side, else it is `Speaker`.
+name is taken from the spoofs, else from the bona fide side, else it is `Speaker`.
 
 Clips are hard links to the downloads where the disk allows it, copies elsewhere. Nothing is ever overwritten, so a
-step can be run again at any time. What is left out is returned as remarks, a line each; nothing goes missing in
-silence.
+step can be run again at any time. What is left out is returned as remarks, one line each; nothing is dropped
+silently.
 """
 
 import filecmp
@@ -38,13 +38,13 @@ _LFS_POINTER = b"version https://git-lfs"
 
 @dataclass(frozen=True)
 class Voice:
-    """The clips of one folder and the person they are of."""
+    """The clips of one folder and the person who speaks in them."""
 
     shown: str
-    """The folder as remarks call it."""
+    """The folder's name in remarks."""
     id: str
     name: str
-    """Empty when the folder says the id alone."""
+    """Empty when the folder's name has only the id."""
     clips: tuple[Path, ...]
 
 
@@ -62,7 +62,7 @@ def find_voices(root: Path, shown: str) -> tuple[list[Voice], list[str]]:
     """List the clips below a folder by person, in a fixed order, with a remark on whatever cannot be used.
 
     Hidden files and folders are passed over. `shown` stands for the root in remarks, and its last part counts as the
-    outermost folder's name: an archive may hold the clips alone and have the person in its own name.
+    outermost folder's name: an archive may hold only the clips and name the person in its own name.
     """
     voices: list[Voice] = []
     remarks: list[str] = []
@@ -81,7 +81,7 @@ def find_voices(root: Path, shown: str) -> tuple[list[Voice], list[str]]:
 
 
 def find_archives(root: Path) -> list[Path]:
-    """List the archives below a folder that may not be there, hidden ones aside, in a fixed order."""
+    """List the archives below a folder, which may be missing, in a fixed order; hidden ones are ignored."""
     return sorted(
         path
         for path in root.rglob("*")
@@ -92,7 +92,7 @@ def find_archives(root: Path) -> list[Path]:
 
 
 def archive_is_done(corpus: Path, archive: Path) -> bool:
-    """Tell whether this very archive was extracted and what came out still stands in the corpus."""
+    """Return whether this archive, of this size, was extracted and its people's folders are still in the corpus."""
     record = _record(corpus, archive)
     if not record.is_file():
         return False
@@ -101,7 +101,7 @@ def archive_is_done(corpus: Path, archive: Path) -> bool:
 
 
 def lay_out(corpus: Path, spoofs: Path, genuine: Sequence[Path]) -> list[str]:
-    """Bring downloaded clips into `real_voices/` and `fake_voices/` of a corpus and return the remarks.
+    """Link or copy downloaded clips to `real_voices/` and `fake_voices/` of a corpus; return the remarks.
 
     Parameters
     ----------
@@ -153,9 +153,9 @@ class _Layout:
         else:
             name, known = self.spoof_names.get(voice.id, fallback), fallback
             folder = f"{side}/{name}_{voice.id}"
-        # Within a side one id under two names is two people, of whom one has a wrong id: they must not be mixed.
+        # Within a side, one id with two names means two people, one with a wrong id: they must not be mixed.
         if voice.name and composed(known) not in (composed(voice.name), UNNAMED):
-            return folder, [f"{voice.shown}: left out, {voice.id} is {known} already"]
+            return folder, [f"{voice.shown}: left out, {voice.id} already belongs to {known}"]
         remarks = []
         (self.corpus / folder).mkdir(parents=True, exist_ok=True)
         for clip in voice.clips:
@@ -188,13 +188,13 @@ def _lay_out_archive(layout: _Layout, archive: Path) -> None:
 
 
 def _record(corpus: Path, archive: Path) -> Path:
-    """Return where is written that an archive was extracted."""
+    """Return the path of the record that an archive was extracted."""
     relative = archive.relative_to(corpus)
     return corpus / STATE / relative.with_name(f"{relative.name}.json")
 
 
 def _put(clip: Path, target: Path, part: Path) -> None:
-    """Make the clip appear at its target, whole or not at all."""
+    """Link or copy a clip to its target, whole or not at all."""
     try:
         os.link(clip, target)
     except OSError:  # another disk, or one without hard links
@@ -203,7 +203,7 @@ def _put(clip: Path, target: Path, part: Path) -> None:
 
 
 def _clips_in(folder: Path, label: str) -> tuple[list[Path], list[str]]:
-    """List the clips of one folder, and a remark on what looks like clips and is none."""
+    """List the clips of one folder, and a remark on everything that looks like a clip and cannot be used."""
     clips, pointers, remarks = [], 0, []
     for path in sorted(path for path in folder.iterdir() if not path.name.startswith(".")):
         is_clip = path.suffix.lower() in AUDIO_SUFFIXES
@@ -214,14 +214,14 @@ def _clips_in(folder: Path, label: str) -> tuple[list[Path], list[str]]:
         elif is_clip:
             clips.append(path)
         elif path.suffix.lower() in _UNOPENED and not is_archive(path):
-            remarks.append(f"{label}/{path.name}: unpack it by hand; this step opens {', '.join(ARCHIVE_SUFFIXES)}")
+            remarks.append(f"{label}/{path.name}: unpack it yourself; this step opens {', '.join(ARCHIVE_SUFFIXES)}")
     if pointers:
         remarks.append(f"{label}: {pointers} clips left out, Git LFS pointers without sound: install git-lfs")
     return clips, remarks
 
 
 def _person(steps: Sequence[str]) -> tuple[str, str]:
-    """Return the id that the first folder name with one holds, and the name beside it; empty where there is none."""
+    """Return the id in the first folder name that has one, and the name beside it; empty where there is none."""
     person = next((found for found in map(speaker_id, steps) if found), "")
     matches = [match for match in map(_PERSON.match, steps) if match and match["id"].upper() == person]
     return person, matches[0]["name"] if matches else ""

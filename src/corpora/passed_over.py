@@ -1,8 +1,8 @@
-"""What a corpus folder holds beside the clips that are listed: counted, so that nothing is lost silently.
+"""What a corpus folder holds besides the clips that are listed: counted, so that nothing is lost silently.
 
 The AUDIOS layout is strict: clips lie directly in their person's folder. Recordings that lie elsewhere, files of other
-kinds and people without a clip are told with their number. Folders that a computer left (an unzip, a file server, a
-file system) are passed over by name; they never are people.
+kinds and people without a clip are counted and reported. Folders that unzip programs, file servers and file systems
+create are passed over by name; they are never people.
 """
 
 import os
@@ -16,27 +16,27 @@ from src.utils.csv_tables import printable
 SYSTEM_FOLDERS = ("__MACOSX", "@eaDir", "#recycle", "lost+found", "$RECYCLE.BIN", "System Volume Information")
 """What unzip programs, file servers and file systems leave behind; anything hidden is passed over as well."""
 OWN_FOLDERS = ("splits", "downloads")
-"""What this project itself keeps in a corpus folder."""
+"""Folders that this project itself keeps in a corpus folder."""
 N_KINDS_SHOWN = 5
 
 
 def is_hidden(path: Path) -> bool:
-    """Tell whether a file or folder is hidden by its name."""
+    """Return whether the name of a file or folder makes it hidden."""
     return path.name.startswith(".")
 
 
 def is_recording(path: Path) -> bool:
-    """Tell whether a path is taken for a recording: by its suffix, links to missing files included."""
+    """Return whether a path counts as a recording, judging by its suffix; broken links count too."""
     return path.suffix.lower() in AUDIO_SUFFIXES and not is_hidden(path) and not path.is_dir()
 
 
 def is_system_folder(path: Path) -> bool:
-    """Tell whether a folder was left by a computer and never holds a person's clips."""
+    """Return whether a folder was created by a system program and never holds a person's clips."""
     return path.name in SYSTEM_FOLDERS
 
 
 def notes_on_the_rest(dataset: Path, sides: Sequence[str]) -> list[str]:
-    """Say what lies in a corpus folder beside its people's folders.
+    """Report what a corpus folder holds besides its people's folders.
 
     Parameters
     ----------
@@ -63,7 +63,7 @@ def notes_on_the_rest(dataset: Path, sides: Sequence[str]) -> list[str]:
 
 
 def notes_on_folders(dataset: Path, folders: Iterable[Path]) -> list[str]:
-    """Say what the people's folders hold beside clips, and which of them hold no clip."""
+    """Report what the people's folders hold besides clips, and which of them hold no clip."""
     deep: list[Path] = []
     empty: list[Path] = []
     kinds: Counter[str] = Counter()
@@ -98,9 +98,9 @@ def _relative(paths: Iterable[Path], dataset: Path) -> list[str]:
 
 
 def _note(what: str, names: Sequence[str], *, shown: int = 1) -> list[str]:
-    """Return one sentence that counts names and shows the first of them; none where there are none."""
+    """Return one sentence that counts names and shows the first of them; no sentence if there are none."""
     if not names:
         return []
     first = ", ".join(map(printable, names[:shown]))
-    told = first if len(names) <= shown else f"{first}, ..."
-    return [f"{what}: {len(names)} ({told})."]
+    listed = first if len(names) <= shown else f"{first}, ..."
+    return [f"{what}: {len(names)} ({listed})."]

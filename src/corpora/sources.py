@@ -1,8 +1,8 @@
-"""SOURCES.csv, which a corpus's user writes: columns file, system; what made each spoof.
+"""Read SOURCES.csv, a table with the columns file and system in which users note what made each spoof.
 
-Its paths come from many tools. They find their clip in any Unicode form, with `./` before them and with backslashes
-between folders; rows that find none are counted and told, because a system that is lost silently is missed only when
-results are to be shown by system.
+Its paths come from many tools, so they match a clip in any Unicode form, with a leading `./` and with backslashes
+between folders. Rows that match no clip are counted and reported, because a system that is lost silently is noticed
+only when results are shown by system.
 """
 
 from collections.abc import Iterable
@@ -15,7 +15,7 @@ SOURCES_TABLE = "SOURCES.csv"
 
 
 def read_sources(dataset: Path, files: Iterable[str]) -> tuple[dict[str, str], list[str]]:
-    """Return the system of every clip that SOURCES.csv names, and what a user should be told of its rows.
+    """Return the system of every clip that SOURCES.csv names, and notes for the user.
 
     Parameters
     ----------
@@ -29,7 +29,7 @@ def read_sources(dataset: Path, files: Iterable[str]) -> tuple[dict[str, str], l
     dict of str to str
         File -> system; empty where there is no SOURCES.csv.
     list of str
-        Sentences on rows that name no clip, or a clip twice with two systems.
+        Notes on rows that name no clip and on clips with two systems; one sentence each.
 
     Raises
     ------
@@ -46,30 +46,31 @@ def read_sources(dataset: Path, files: Iterable[str]) -> tuple[dict[str, str], l
         raise ValueError(f"{path} needs the columns file and system; it has {', '.join(table.columns)}.")
     clips = {_plain(file): file for file in files}
     found: dict[str, str] = {}
-    strays, disputed = [], []
+    unmatched, conflicting = [], []
     for named, system in zip(table["file"], table["system"], strict=True):
         clip = clips.get(_plain(named))
         if clip is None:
-            strays.append(named)
+            unmatched.append(named)
         elif found.setdefault(clip, system) != system:
-            disputed.append(clip)
+            conflicting.append(clip)
             found[clip] = system
-    return found, _notes(path.name, strays, disputed)
+    return found, _notes(path.name, unmatched, conflicting)
 
 
-def _notes(name: str, strays: list[str], disputed: list[str]) -> list[str]:
+def _notes(name: str, unmatched: list[str], conflicting: list[str]) -> list[str]:
     notes = []
-    if strays:
-        notes.append(f"Rows of {name} that name no clip of this corpus: {len(strays)} (first: {strays[0]}).")
-    if disputed:
+    if unmatched:
+        notes.append(f"Rows of {name} that name no clip of this corpus: {len(unmatched)} (first: {unmatched[0]}).")
+    if conflicting:
         notes.append(
-            f"Clips to which {name} gives two systems: {len(disputed)} (first: {disputed[0]}); the last one counts."
+            f"Clips to which {name} gives two systems: {len(conflicting)} "
+            f"(first: {conflicting[0]}); the last one counts."
         )
     return notes
 
 
 def _plain(file: str) -> str:
-    """Return a path in the form in which paths are compared.
+    """Return a path in the form used for comparison.
 
     >>> _plain(".\\\\fake_voices\\\\Ana_F001_Fake\\\\0.wav")
     'fake_voices/Ana_F001_Fake/0.wav'

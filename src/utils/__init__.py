@@ -1,1 +1,1 @@
-"""Tables, files and the embedding store: everything that lies on the disk has its reader and writer here."""
+"""Tables, files and the embedding store on disk, and what all rooms share: labels, people, devices, processes."""

@@ -1,13 +1,13 @@
-"""Opening archives that strangers made: whole or not at all, and never a byte outside the folder.
+"""Extract archives from untrusted sources: whole or not at all, and never a byte outside the folder.
 
-An archive is a list of names with contents, and the names may lie: `../../.bashrc`, `/etc/passwd`, a link out of the
-folder followed by a file written through it, `clip.wav` beside `CLIP.wav`, of which one vanishes on some disks. The
-standard library repairs such names silently; a corpus with a repaired name is no longer the corpus, so here they are
-refused, with the member's name. Links are kept in tar files when they stay inside; a zip file may hold none.
+The names in an archive may be hostile: `../../.bashrc`, `/etc/passwd`, a link out of the folder followed by a file
+written through it, or `clip.wav` beside `CLIP.wav`, which overwrite each other on some disks. The standard library
+repairs such names silently, but a corpus with a repaired name is no longer the same corpus, so here they are refused
+and the error names the member. Links in tar files are kept if they stay inside the folder; zip files may not hold any.
 
-Two more choices. A tar file whose header is damaged, or that was cut between two members, reads as a shorter
-archive without any complaint; here the end mark must be there, and the packer's checksum is read to the end.
-Members lose their dates and modes: what comes out are new files of this user.
+Two more choices. A tar file with a corrupt header, or one that was truncated between two members, would read as a
+shorter archive without any error; here the end marker must be present, and the file is read up to the compressor's
+checksum. Members lose their dates and modes: extracted files are new files of this user.
 """
 
 import gzip
@@ -28,7 +28,7 @@ from typing import Literal, NoReturn
 TAR_SUFFIXES = (".tar", ".tar.gz", ".tgz", ".tar.xz")
 ARCHIVE_SUFFIXES = (".zip", *TAR_SUFFIXES)
 
-# What the packers raise at damage. A full disk is an OSError, and no fault of the archive.
+# What the decompressors raise for a corrupt archive. A full disk is an OSError and not the archive's fault.
 _DAMAGE = (
     tarfile.TarError,
     zipfile.BadZipFile,
@@ -45,7 +45,7 @@ Kind = Literal["folder", "file", "link"]
 
 
 def is_archive(path: Path) -> bool:
-    """Tell by its name whether `extract_archive` opens a file.
+    """Return whether `extract_archive` can open a file, judging by its name.
 
     >>> is_archive(Path("Juliana_F028_Fake.TAR.GZ")), is_archive(Path("clip.wav"))
     (True, False)
@@ -61,15 +61,15 @@ def extract_archive(archive: Path, folder: Path) -> None:
     archive : Path
         A file whose name ends in one of `ARCHIVE_SUFFIXES`.
     folder : Path
-        The folder to make; the members' names hang from it.
+        The folder to create; the members' paths are relative to it.
 
     Raises
     ------
     FileNotFoundError
         When there is no such archive.
     ValueError
-        When `folder` exists, the kind of archive is unknown, the archive is damaged, or a member could harm:
-        absolute paths, `..`, backslashes, links that leave the folder, devices, two members of one name.
+        When `folder` exists, the kind of archive is unknown, the archive is corrupt, or a member is unsafe: an
+        absolute path, `..`, a backslash, a link that leaves the folder, a device, or the name of another member.
 
     Examples
     --------
@@ -98,13 +98,13 @@ def extract_archive(archive: Path, folder: Path) -> None:
         except _DAMAGE as error:
             reason = " ".join(str(error).split())
             raise ValueError(
-                f"{archive} is corrupt or was cut short ({reason}): delete it and download it again."
+                f"{archive} is corrupt or truncated ({reason}): delete it and download it again."
             ) from error
         content.rename(folder)
 
 
 class _Members:
-    """The names met so far in one archive, as a disk that ignores case, accents' coding and final dots sees them."""
+    """The names read so far in one archive, compared as on a disk that ignores case, Unicode form and final dots."""
 
     def __init__(self, archive: Path) -> None:
         self.archive = archive
@@ -116,12 +116,12 @@ class _Members:
         raise ValueError(f"{self.archive}: the member {name!r} {reason}; nothing was extracted.")
 
     def parts(self, name: str) -> tuple[str, ...]:
-        """Return the steps of a relative path that stays inside, or refuse it."""
+        """Return the parts of a relative path that stays inside the folder, or refuse it."""
         steps = name.replace("\\", "/").split("/")
         if steps[0] == "" or re.match("[A-Za-z]:", name):
             self.refuse(name, "has an absolute path" if name else "has no name")
         if ".." in steps:
-            self.refuse(name, "climbs out with '..'")
+            self.refuse(name, "leaves the folder with '..'")
         if "\\" in name or "\0" in name:
             self.refuse(name, "holds a backslash or a null character")
         return tuple(step for step in steps if step not in ("", "."))
@@ -133,21 +133,21 @@ class _Members:
         )
 
     def accept(self, name: str, kind: Kind) -> str:
-        """Take note of one member and return its plain name, or refuse it."""
+        """Record one member and return its normalised name, or refuse it."""
         key = self.key(name)
         above = [key[:depth] for depth in range(len(key))]
         if any(step in self.files or step in self.links for step in above):
-            self.refuse(name, "lies in a member that is a file or a link")
+            self.refuse(name, "lies below a member that is a file or a link")
         taken = key in self.files or key in self.links
         if taken or (kind != "folder" and key in self.folders):
-            self.refuse(name, "has the name of another member (case, accents' coding and final dots aside)")
+            self.refuse(name, "has the name of another member (ignoring case, Unicode form and final dots)")
         self.folders.update(above)
         {"folder": self.folders, "file": self.files, "link": self.links}[kind].add(key)
         return "/".join(self.parts(name))
 
 
 class _StrictMember(tarfile.TarInfo):
-    """A tar header that must be right: tarfile takes a damaged one after the first for the end of the archive."""
+    """A tar header that must be valid: tarfile takes an invalid one after the first for the end of the archive."""
 
     @classmethod
     def fromtarfile(cls, tar: tarfile.TarFile) -> "_StrictMember":
@@ -171,7 +171,7 @@ def _extract_tar(archive: Path, folder: Path, members: _Members) -> None:
             if member.islnk():
                 link = posixpath.normpath(link)
                 if link not in files:
-                    members.refuse(member.name, f"is a hard link to {member.linkname!r}, no earlier file in it")
+                    members.refuse(member.name, f"is a hard link to {member.linkname!r}, which is no earlier member")
             elif not (member.isreg() or member.isdir() or member.issym()):
                 members.refuse(member.name, "is a device or a pipe")
             if kind == "file":
@@ -182,8 +182,8 @@ def _extract_tar(archive: Path, folder: Path, members: _Members) -> None:
             except tarfile.FilterError as error:
                 members.refuse(member.name, f"leaves the folder ({error})")
         while tar.fileobj is not None and tar.fileobj.read(1 << 20):
-            pass  # up to the packer's checksum, which stands after the tar file's own end
-    # A link may lead through links made after it; only now does every one lead where it will.
+            pass  # read on to the compressor's checksum, which follows the end of the tar file
+    # A link may lead through links that were extracted after it, so all targets are final only now.
     inside = os.path.realpath(folder)
     for path in folder.rglob("*"):
         if path.is_symlink() and os.path.commonpath([inside, os.path.realpath(path)]) != inside:
@@ -193,14 +193,14 @@ def _extract_tar(archive: Path, folder: Path, members: _Members) -> None:
 def _extract_zip(archive: Path, folder: Path, members: _Members) -> None:
     with zipfile.ZipFile(archive) as file:
         for member in file.infolist():
-            # zipfile looks at neither: entries swallowed by a comment whose length is damaged would just be missing.
+            # zipfile checks neither: members swallowed by a comment of corrupt length would silently be missing.
             if member.header_offset < 0 or b"PK\1\2" in member.comment:
-                raise zipfile.BadZipFile("its list of members is damaged")
-            raw_name = member.orig_filename  # `filename` is repaired already
+                raise zipfile.BadZipFile("its list of members is corrupt")
+            raw_name = member.orig_filename  # `filename` is already repaired
             if member.flag_bits & 0x1:
                 members.refuse(raw_name, "is encrypted")
             if stat.S_IFMT(member.external_attr >> 16) not in (0, stat.S_IFREG, stat.S_IFDIR):
-                members.refuse(raw_name, "is a link or a device, which a zip file may not hold here")
+                members.refuse(raw_name, "is a link or a device, which are not allowed in zip files")
             target = folder / members.accept(raw_name, "folder" if raw_name.endswith("/") else "file")
             if raw_name.endswith("/"):
                 target.mkdir(parents=True, exist_ok=True)

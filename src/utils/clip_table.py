@@ -1,4 +1,4 @@
-"""A table of clips as models and tests see it: one row for each clip, in arrays that cannot be changed."""
+"""The table of clips that models and tests use: one row per clip, in read-only arrays."""
 
 from dataclasses import dataclass, fields
 from typing import Any, Self
@@ -10,7 +10,7 @@ from src.utils.dataset import GENDERS
 
 @dataclass(frozen=True)
 class ClipTable:
-    """What is known of clips; every array has one row for each clip and is not writable."""
+    """Labels, people and systems of clips; every array has one row per clip and is read-only."""
 
     labels: np.ndarray
     """Shape (n,): 1 = bona fide, 0 = spoof."""
@@ -19,7 +19,7 @@ class ClipTable:
     speakers: np.ndarray
     """Shape (n,): the person, such as `Maria_F003`."""
     systems: np.ndarray
-    """Shape (n,): what made the spoof; empty where it is unknown or the clip is bona fide."""
+    """Shape (n,): the system that made the spoof; empty where it is unknown or the clip is bona fide."""
     files: np.ndarray
     """Shape (n,): path of the recording within the corpus."""
 
@@ -34,16 +34,16 @@ class ClipTable:
 
     @property
     def inputs(self) -> Any:
-        """What a model is given of the clips."""
+        """What a model takes as input for these clips."""
         raise NotImplementedError
 
     def only(self, gender: str | None = None) -> Self:
-        """Return the rows of one gender, F or M; all rows when none is given.
+        """Return the rows of one gender, F or M; all rows if no gender is given.
 
         Raises
         ------
         ValueError
-            When the gender is unknown or nobody has it.
+            When the gender is unknown or no clip has it.
         """
         if not gender:
             return self

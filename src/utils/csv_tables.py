@@ -1,6 +1,6 @@
-"""CSV tables as they lie on disk: read as the text that they are, and written whole or not at all.
+"""Read and write CSV tables in UTF-8: every cell is text, and a table is written whole or not at all.
 
-Cells are read as the text that they are ("NA" can be somebody's name), in UTF-8.
+Cells stay text because values such as "NA" can be somebody's name.
 """
 
 import warnings
@@ -18,12 +18,12 @@ def read_csv(path: Path, advice: str) -> pd.DataFrame:
     ----------
     path : Path
     advice : str
-        What to do about a table that cannot be read; ends the error's line.
+        What the user can do if the table cannot be read; it ends the error message.
 
     Raises
     ------
     ValueError
-        When the file is empty, not UTF-8, or has a row longer than its header; the line names the file.
+        When the file is empty, not UTF-8, or has a row longer than its header; the message names the file.
     """
     try:
         with warnings.catch_warnings():
@@ -41,7 +41,7 @@ def write_table(path: Path, table: pd.DataFrame) -> None:
 
 
 def printable(name: str) -> str:
-    """Return a file's name in characters that a table and a terminal can hold.
+    """Return a file's name with escapes for what a table or a terminal cannot show.
 
     >>> printable("two\\nlines, caf\\udce9.wav")
     'two\\\\nlines, caf\\\\udce9.wav'

@@ -1,13 +1,13 @@
-"""The tables of a corpus: `files-metadata.csv`, a row a clip, and `people-metadata.csv`, a row a person.
+"""The tables of a corpus: `files-metadata.csv`, one row per clip, and `people-metadata.csv`, one per person.
 
-files     file, speaker, id, gender, label, system, then duration (s) and amplitude (peak, 0 to 1) as steps add them.
+files     file, speaker, id, gender, label, system, and, once measured, duration (s) and amplitude (peak, 0 to 1).
           `file` is relative to the corpus folder, with `/`; label is `bona-fide` or `spoof`; system made the spoof.
 people    person, gender, id, spoof_count, bonafide_count, spoof_folder, bonafide_folder.
-rejected  file, reason: the clips that cannot be used, in `rejected-files.csv`; no file where there are none.
+rejected  file, reason: the clips that cannot be used, in `rejected-files.csv`, which exists only if there are any.
 
-A person is spelled `<Name>_<F|M>NNN` (`Maria_F003`) in all of them, whatever the table on disk says (`people.py`).
-Only the columns known to be numbers become numbers. Tables are changed through `edit_tables` alone, one process at a
-time, so that two steps at work on one corpus never lose each other's columns.
+A person is spelled `<Name>_<F|M>NNN` (`Maria_F003`) in all of them, whatever the spelling on disk (`people.py`). Only
+columns known to hold numbers are converted to numbers. Tables are changed only through `edit_tables`, by one process
+at a time, so that two steps that work on one corpus never lose each other's columns.
 """
 
 import errno
@@ -40,7 +40,7 @@ def check_dataset(dataset: Path) -> None:
     """Raise `FileNotFoundError` when the corpus folder is missing."""
     if not dataset.is_dir():
         raise FileNotFoundError(
-            f"There is no folder {dataset}: give a corpus by `dataset`; DatasetPreparation.md says how to lay one out."
+            f"There is no folder {dataset}: give a corpus as `dataset`; DatasetPreparation.md describes its layout."
         )
 
 
@@ -50,7 +50,7 @@ def read_files(dataset: Path) -> pd.DataFrame:
     Raises
     ------
     FileNotFoundError
-        When folder or table is missing.
+        When the folder or the table is missing.
     ValueError
         When a column is missing, a path leads out of the corpus, a label or gender is unknown, a file is listed twice,
         or there are no rows.
@@ -60,7 +60,7 @@ def read_files(dataset: Path) -> pd.DataFrame:
 
 
 def read_file_rows(path: Path, maker: str) -> pd.DataFrame:
-    """Read and check any table of clips; `maker` is the task that makes it."""
+    """Read and check any table of clips; `maker` is the task that writes it, for error messages."""
     table = _read_table(path, ["file", "speaker", "id", "gender", "label"], maker)
     if "system" not in table:
         table.insert(5, "system", "")
@@ -102,17 +102,17 @@ def read_rejected(dataset: Path) -> dict[str, str]:
 
 @dataclass(frozen=True)
 class TableEditor:
-    """The tables of a corpus, of which nobody else writes any meanwhile; `edit_tables` hands it out."""
+    """Write access to the tables of a corpus while they are locked; obtained from `edit_tables`."""
 
     dataset: Path
 
     def reject(self, reasons: Mapping[str, str]) -> None:
-        """Add clips to the rejected ones, file -> reason; a clip listed before gets the new reason."""
+        """Add clips to the rejected ones, file -> reason; a clip already listed gets the new reason."""
         if reasons:
             self.set_rejected({**read_rejected(self.dataset), **reasons})
 
     def set_rejected(self, reasons: Mapping[str, str]) -> None:
-        """Write the rejected clips, file -> reason, in place of those listed before."""
+        """Replace the list of rejected clips, file -> reason."""
         path = self.dataset / REJECTED_TABLE
         if reasons:
             write_table(path, pd.DataFrame(sorted(reasons.items()), columns=["file", "reason"]))
@@ -130,12 +130,12 @@ class TableEditor:
 
 @contextmanager
 def edit_tables(dataset: Path) -> Iterator[TableEditor]:
-    """Keep everybody else from changing the tables of a corpus while the block runs; read them inside the block.
+    """Lock the tables of a corpus against other processes while the block runs; read them inside the block.
 
-    The lock is the kernel's own (`flock`) on a hidden file in the corpus. In the corpus, because all users and machines
-    that share the corpus then meet at the same file, which everybody may open (mode 0666); the kernel's, because it
-    ends with the process that holds it, however that ends. The file is removed after use, and whoever waited for it
-    notices. On disks without `flock` the lock is a file that is there or not. Blocks must not be nested.
+    The lock is a kernel lock (`flock`) on a hidden file in the corpus folder, which everybody may open (mode 0666): all
+    users and machines that share the corpus share the lock, and it is released when its process ends, however that
+    happens. The file is removed after use, and processes that wait for it notice. On disks without `flock`, the
+    existence of the file is the lock. Blocks must not be nested.
 
     Raises
     ------
@@ -163,7 +163,7 @@ def edit_tables(dataset: Path) -> Iterator[TableEditor]:
 
 
 def check_editable(dataset: Path) -> None:
-    """Raise what `edit_tables` would, so that a long step learns at its beginning that it could not write its end."""
+    """Raise what `edit_tables` would, so that a long step fails at its start and not when it writes its result."""
     with edit_tables(dataset):
         pass
 
@@ -175,7 +175,7 @@ def write_tables(dataset: Path, files: pd.DataFrame) -> pd.DataFrame:
 
 
 def reject(dataset: Path, reasons: Mapping[str, str]) -> None:
-    """Add clips to `rejected-files.csv`, by name and reason; a clip listed before gets the new reason."""
+    """Add clips to `rejected-files.csv`, file -> reason; a clip already listed gets the new reason."""
     if reasons:
         with edit_tables(dataset) as tables:
             tables.reject(reasons)
@@ -197,14 +197,14 @@ def without(files: pd.DataFrame, reasons: Mapping[str, str], dataset: Path) -> p
 
 
 def _locked(dataset: Path) -> FileLock:
-    """Take the lock of a corpus's tables, or say in one line why it cannot be had."""
+    """Acquire the lock of a corpus's tables, or raise an error that says why it cannot be acquired."""
     lock = FileLock(dataset / LOCK, timeout=LOCK_SECONDS, mode=0o666)
     try:
         lock.acquire()
     except Timeout:
         raise ValueError(
             f"Another process has been changing the tables of {dataset} for {LOCK_SECONDS // 60} minutes: "
-            "wait for it to end, or end it, and run the same command again."
+            "wait for it to end, or stop it, and run the same command again."
         ) from None
     except OSError as error:
         if error.errno not in (errno.EACCES, errno.EPERM, errno.EROFS):

@@ -1,4 +1,4 @@
-"""What the arithmetic runs on: a CUDA GPU where there is one, else the CPU; how precisely, and with how much memory."""
+"""The device that computes (a CUDA GPU if there is one, else the CPU), its precision and its memory."""
 
 import ctypes
 import gc
@@ -9,11 +9,11 @@ import psutil
 import torch
 
 DTYPES = {"fp32": torch.float32, "tf32": torch.float32, "bf16": torch.bfloat16}
-"""Precision -> type of weights and activations; tf32 rounds inside the matrix products of a GPU that knows it."""
+"""Precision -> type of weights and activations; tf32 rounds inside the matrix products of a GPU that supports it."""
 
 
 def choose_device(name: str) -> torch.device:
-    """Turn "auto", "cpu", "cuda" or "cuda:1" into a device that is there.
+    """Turn "auto", "cpu", "cuda" or "cuda:1" into an available device.
 
     >>> choose_device("cpu")
     device(type='cpu')
@@ -25,19 +25,19 @@ def choose_device(name: str) -> torch.device:
         raise ValueError(f"Unknown device '{name}'; allowed: auto, cpu, cuda, cuda:1 and so on.")
     if name != "cpu" and int(found[1] or 0) >= torch.cuda.device_count():
         raise ValueError(
-            f"There is no device {name}: {torch.cuda.device_count()} CUDA GPUs are usable; --device=cpu works anywhere."
+            f"There is no device {name}: {torch.cuda.device_count()} CUDA GPUs are usable; `device=cpu` works anywhere."
         )
     return torch.device(name)
 
 
 def all_devices(name: str) -> list[str]:
-    """Return the devices among which work is shared: every GPU for "auto", else the one that was named."""
+    """Return the devices that share the work: every GPU for "auto", else the named one."""
     n_gpus = torch.cuda.device_count() if name == "auto" else 0
     return [f"cuda:{number}" for number in range(n_gpus)] if n_gpus > 1 else [name]
 
 
 def choose_precision(name: str, device: torch.device) -> str:
-    """Turn "auto" into bf16 where the device computes in it, else tf32 on a GPU and fp32 on a CPU.
+    """Turn "auto" into bf16 where the device supports it in hardware, else tf32 on a GPU and fp32 on a CPU.
 
     >>> choose_precision("fp32", torch.device("cpu"))
     'fp32'
@@ -65,24 +65,24 @@ def free_memory(device: torch.device) -> int:
 
 
 def out_of_memory(error: BaseException) -> bool:
-    """Tell whether an error says that memory, of a GPU or of the machine, is used up."""
+    """Return whether an error means that a GPU or the machine is out of memory."""
     return isinstance(error, torch.OutOfMemoryError | MemoryError) or any(
         words in str(error) for words in ("can't allocate memory", "STATUS_ALLOC_FAILED")
     )
 
 
 def release_memory() -> None:
-    """Hand cached memory of the GPUs back, after a batch that did not fit."""
+    """Release the cached memory of the GPUs, after a batch that did not fit."""
     gc.collect()
     if torch.cuda.is_available():
         torch.cuda.empty_cache()
 
 
 def keep_freed_memory() -> None:
-    """Have the C library keep the memory of large arrays for the next ones (glibc; nothing happens elsewhere).
+    """Make the C library reuse the memory of large arrays (glibc only; no effect elsewhere).
 
-    It would give each array of more than 32 MB back to the system, which hands it out again page by page, zeroed:
-    a quarter of the time of a large model on a CPU.
+    By default it returns each freed array of more than 32 MB to the system, which then zeroes new pages for the next
+    one: a quarter of the time of a large model on a CPU.
     """
     if sys.platform == "linux" and hasattr(ctypes.CDLL(None), "mallopt"):
         trim_threshold, mmap_threshold = -1, -3  # M_TRIM_THRESHOLD, M_MMAP_THRESHOLD of malloc.h

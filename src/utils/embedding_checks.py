@@ -1,4 +1,4 @@
-"""Checksums of an embedding store's rows: a CRC-32 over all layers of a clip, written beside it in the journal."""
+"""Checksums of an embedding store's rows: a CRC-32 over all layers of a clip, recorded in the journal."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,7 +18,7 @@ def row_checksums(values: np.ndarray) -> list[str]:
 
 
 def damaged_rows(folder: Path, layers: Sequence[int], journal: pd.DataFrame, row_bytes: int) -> list[int]:
-    """Return the places of the journal's rows whose vectors are not those that were written.
+    """Return the positions of the journal's rows whose stored vectors do not match their checksums.
 
     Parameters
     ----------
@@ -26,9 +26,9 @@ def damaged_rows(folder: Path, layers: Sequence[int], journal: pd.DataFrame, row
     layers : sequence of int
         The layers that the store holds.
     journal : pd.DataFrame
-        Its lines, in order; of clips that were written twice the last row counts, and others are not looked at.
+        Its lines, in order. Of a clip that was written twice, only the last row is checked.
     row_bytes : int
-        Of one row of one layer.
+        Bytes of one row of one layer.
     """
     superseded = journal["file"].duplicated(keep="last").to_numpy()
     damaged = []

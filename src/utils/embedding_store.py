@@ -1,10 +1,10 @@
-"""The embedding store as its writers see it: append-only while running, finished by an index.
+"""Write an embedding store: append-only while a run is under way, finished by an index.
 
-Vectors of a batch go to the layers' files first, then its lines to the journal. Whatever is killed in between leaves
-vectors without lines, or lines of half a batch, which the next writer cuts off; so a batch is there whole or not at
-all, and what is missing is computed again in the very batches it would have been in. Several processes may write one
-store, each its own share of the clips, taking turns by a lock. A store belongs to one model, precision and corpus:
-anything else is refused, never mixed in. Clips that left the split keep their rows, unused until they come back.
+The vectors of a batch are appended to the layers' files first, then its lines to the journal. A kill in between leaves
+vectors without lines, or the lines of half a batch, which the next writer cuts off: a batch is stored whole or not at
+all, and missing clips are computed again in the same batches. Several processes may write one store, each its own
+share of the clips; a lock makes them take turns. A store belongs to one model, precision and corpus: anything else is
+refused. Clips that were removed from the split keep their rows, which are unused until the clips return.
 """
 
 from collections.abc import Mapping, Sequence
@@ -19,26 +19,26 @@ from filelock import FileLock, Timeout
 from src.utils import store_rows
 from src.utils.dataset import FILE_COLUMNS, write_table
 from src.utils.embedding_checks import row_checksums
-from src.utils.embeddings import INDEX, JOURNAL, META, layer_file, read_journal
+from src.utils.embeddings import INDEX, JOURNAL, META, bytes_per_row, layer_file, read_journal
 from src.utils.files import fingerprint, read_json, read_record, text_digest, write_json
 from src.utils.people import first_names
 
 SUMMARY = ("clips", "corpus_digest", "split_digest")
-"""What a finished store says of its clips, beside what made it."""
+"""Keys of `meta.json` that describe a finished store's clips; all others say how they were computed."""
 SHARING = "sharing.json"
-"""How the clips are shared out, while several processes write a store."""
+"""File that records how the clips are divided while several processes write a store."""
 
 
 @dataclass(frozen=True)
 class Row:
-    """A clip's line in the journal, but for what the store finds out itself."""
+    """A clip's line in the journal, without the columns that the store adds itself."""
 
     file: str
     fingerprint: str
     frames: int
-    """Of how many frames its statistics are."""
+    """Number of frames that its statistics were computed from."""
     windows: int = 1
-    """In how many windows it was computed."""
+    """Number of windows in which it was computed."""
 
 
 class EmbeddingStore:
@@ -48,7 +48,7 @@ class EmbeddingStore:
     ----------
     folder : Path
     identity : mapping
-        What makes two stores the same kind: model, digest, precision, ..., and `layers` and `dimension`.
+        What must agree for two stores to be of one kind: model, digest, precision, ..., `layers` and `dimension`.
     share : str
         Name of the share of the clips that this process writes; each share has one writer at a time.
 
@@ -61,31 +61,31 @@ class EmbeddingStore:
     def __init__(self, folder: Path, identity: Mapping[str, Any], share: str = "all") -> None:
         self.folder = folder
         self.identity = dict(identity)
-        self._alone = FileLock(folder / f".lock-{share}")
-        self._turn = FileLock(folder / ".lock")
+        self._share_lock = FileLock(folder / f".lock-{share}")
+        self._store_lock = FileLock(folder / ".lock")
         self._paths = [layer_file(folder, layer) for layer in self.identity["layers"]]
-        self._row_bytes = 2 * self.identity["dimension"] * 4
+        self._row_bytes = bytes_per_row(self.identity["dimension"])
 
     def __enter__(self) -> "EmbeddingStore":
         self.folder.mkdir(parents=True, exist_ok=True)
         try:
-            self._alone.acquire(timeout=0)
+            self._share_lock.acquire(timeout=0)
         except Timeout:
             raise ValueError(f"Another process is writing {self.folder}; wait for it to end.") from None
         try:
-            with self._turn:
+            with self._store_lock:
                 self._check_identity()
                 self._known = self._recover()
         except BaseException:
-            self._alone.release()
+            self._share_lock.release()
             raise
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._alone.release()
+        self._share_lock.release()
 
     def waiting(self, fingerprints: Mapping[str, str]) -> list[str]:
-        """Return the files that have no row yet and were not found to be unusable.
+        """Return the files that have no row yet and are not known to be unusable.
 
         Parameters
         ----------
@@ -95,7 +95,7 @@ class EmbeddingStore:
         Raises
         ------
         ValueError
-            When a recording is no longer the one its row was computed from.
+            When a recording changed since its row was computed.
         """
         waiting = store_rows.waiting_clips(self.folder, self._known, fingerprints)
         if waiting:
@@ -103,19 +103,19 @@ class EmbeddingStore:
         return waiting
 
     def left_out(self, fingerprints: Mapping[str, str]) -> dict[str, str]:
-        """Return the clips that cannot be used, file -> reason; a recording that changed since has another chance."""
+        """Return the clips that cannot be used, file -> reason; recordings that changed since are tried again."""
         return store_rows.left_out_clips(self.folder, fingerprints)
 
     def agree_on_batch_seconds(self, wanted: float) -> float:
-        """Return the size of batch by which the clips are shared out: that of the first process that asked."""
+        """Return the batch size, in seconds, by which the clips are divided: that of the first process to ask."""
         path = self.folder / SHARING
-        with self._turn:
+        with self._store_lock:
             if not path.is_file():
                 write_json(path, {"batch_seconds": wanted})
             return float(read_record(path, "batch_seconds")["batch_seconds"])
 
     def append(self, rows: Sequence[Row], statistics: np.ndarray) -> None:
-        """Write the rows of a batch, all of them or, when this is interrupted, none.
+        """Write the rows of a batch; after an interruption either all of them count or none.
 
         Parameters
         ----------
@@ -131,18 +131,18 @@ class EmbeddingStore:
             (*astuple(row), checksum, len(rows) - 1 - place)
             for place, (row, checksum) in enumerate(zip(rows, row_checksums(values), strict=True))
         ]
-        with self._turn:
-            self._take_up()
+        with self._store_lock:
+            self._catch_up()
             for layer, path in enumerate(self._paths):
                 with path.open("ab") as file:
                     file.write(values[:, layer].tobytes())
             store_rows.append_lines(self.folder / JOURNAL, lines)
-            self._take_up()
+            self._catch_up()
 
     def leave_out(self, reasons: Mapping[str, str], fingerprints: Mapping[str, str]) -> None:
-        """Note clips that cannot be used, file -> reason."""
+        """Record clips that cannot be used, file -> reason."""
         if reasons:
-            with self._turn:
+            with self._store_lock:
                 store_rows.append_left_out(self.folder, reasons, fingerprints)
 
     def finish(self, clips: pd.DataFrame, fingerprints: Mapping[str, str]) -> int | None:
@@ -160,8 +160,8 @@ class EmbeddingStore:
         int or None
             How many clips the index has; None when other shares are still to be written.
         """
-        with self._turn:
-            self._take_up()
+        with self._store_lock:
+            self._catch_up()
             left_out = self.left_out(fingerprints)
             if any(file not in self._known and file not in left_out for file in clips["file"]):
                 return None
@@ -190,15 +190,15 @@ class EmbeddingStore:
         if not path.exists():
             if (self.folder / JOURNAL).is_file() and (self.folder / JOURNAL).stat().st_size:
                 raise ValueError(
-                    f"{self.folder} holds embeddings but no {META} that says of which model: "
-                    "delete that folder to make it anew."
+                    f"{self.folder} holds embeddings but no {META}, which names their model: "
+                    "delete that folder to compute them again."
                 )
             write_json(path, self.identity)
             return
         store_rows.require_same_kind(self.folder, read_record(path), self.identity)
 
     def _recover(self) -> dict[str, str]:
-        """Cut off what a kill left, and return the fingerprints of the clips whose rows are sound."""
+        """Cut off what a kill left behind; return file -> fingerprint for the clips whose rows are intact."""
         self._paths[0].parent.mkdir(exist_ok=True)
         for path in (*self._paths, self.folder / JOURNAL):
             if not path.is_file():
@@ -211,8 +211,8 @@ class EmbeddingStore:
         self._cut_layers()
         return rows.fingerprints
 
-    def _take_up(self) -> None:
-        """Read what was written to the journal since, by whichever process, and cut off what a dead one left."""
+    def _catch_up(self) -> None:
+        """Read what any process added to the journal since the last call, and cut off what a dead one left."""
         new = store_rows.read_new_rows(self.folder, self._journal_bytes)
         self._journal_bytes += len(store_rows.as_lines(new))
         self._n_rows += len(new)
@@ -228,13 +228,13 @@ class EmbeddingStore:
 def split_digest(clips: pd.DataFrame) -> str:
     """Return a digest of a split's rows: files, people, genders, labels and systems, in order.
 
-    People are spelled as the first edition spelled them, so that the digests of stores and runs of that time hold.
+    People are spelled as in the first edition, so that the digests of existing stores and runs stay valid.
     """
     return text_digest(clips.assign(speaker=first_names(clips))[FILE_COLUMNS].to_csv(index=False))
 
 
 def changed_recordings(dataset: Path, folder: Path) -> list[str]:
-    """Return the recordings that are no longer those a store was computed from; missing ones are passed over."""
+    """Return the recordings that changed since a store was computed from them; missing ones are ignored."""
     journal = read_journal(folder).drop_duplicates("file", keep="last")
     indexed = set(pd.read_csv(folder / INDEX, dtype=str, keep_default_na=False)["file"])
     used = journal[[file in indexed and (dataset / file).is_file() for file in journal["file"]]]

@@ -1,14 +1,14 @@
-"""The embedding store as its readers see it: one layer of one split, as a table that cannot be changed.
+"""Read an embedding store: one layer of one split, as a read-only table.
 
 A store is a folder `embeddings/<corpus>/<backbone>/<split>/`:
 
-    meta.json             what made it: model and digest, precision, normalisation, rate, layers, dimension, digests
+    meta.json             how it was made: model and digest, precision, normalisation, rate, layers, dimension, digests
     layers/layer-00.f32   a hidden layer: (rows, 2, d) little-endian float32, mean and standard deviation over time
-    journal.csv           a line for every row written, in the order of writing; the truth while a run is under way
+    journal.csv           one line per row, in the order of writing; authoritative while a run is under way
     left-out.csv          the clips that could not be used, and why
     index.csv             the finished view: the row of every clip of the split, in the split's order; written last
 
-Reading one layer reads one file. Layer 0 is what enters the first transformer layer, layer -1 the last hidden state.
+Reading one layer reads one file. Layer 0 is what enters the first transformer layer, layer -1 the last layer stored.
 """
 
 import csv
@@ -28,13 +28,13 @@ from src.utils.files import read_record
 from src.utils.labels import parse_label
 
 POOLINGS = {"mean": (0,), "std": (1,), "mean+std": (0, 1)}
-"""Name of a pooling -> which of the two stored statistics it takes, side by side."""
+"""Name of a pooling -> the stored statistics that it puts side by side: 0 = mean, 1 = standard deviation."""
 META, INDEX, JOURNAL, LEFT_OUT = "meta.json", "index.csv", "journal.csv", "left-out.csv"
 JOURNAL_COLUMNS = ["file", "fingerprint", "frames", "windows", "checksum", "following"]
-"""`frames`: of how many the statistics are; `windows`: in how many windows the clip was computed; `checksum`: CRC-32 of
-its row in all layers, one after another; `following`: how many clips of the same batch the next lines hold."""
+"""`frames`: number of frames behind the statistics; `windows`: number of windows in which the clip was computed;
+`checksum`: CRC-32 of its row in all layers, one after another; `following`: how many more lines its batch has."""
 UTF8 = {"encoding": "utf-8", "errors": "surrogateescape"}
-"""As the file system's names are: bytes that are no UTF-8 pass unharmed."""
+"""Encoding of file names: bytes that are not UTF-8 are kept as they are."""
 LEFT_OUT_COLUMNS = ["file", "fingerprint", "reason"]
 
 
@@ -59,7 +59,7 @@ def load_embeddings(folder: Path, layer: int = -1, pooling: str = "mean", gender
     folder : Path
         `embeddings/<corpus>/<backbone>/<split>`.
     layer : int
-        One of those that the store holds, or from the end: -1 is the last of them.
+        A layer that the store holds, or a place counted from the end: -1 is the last layer stored.
     pooling : str
         "mean", "std" (each d wide) or "mean+std" (2 d wide).
     gender : str, optional
@@ -68,7 +68,7 @@ def load_embeddings(folder: Path, layer: int = -1, pooling: str = "mean", gender
     Raises
     ------
     FileNotFoundError
-        When the store was not made, or not finished; the line names the task.
+        When the store is missing or unfinished; the message names the task.
     ValueError
         When layer, pooling or gender is not one that the store has.
     """
@@ -82,7 +82,7 @@ def load_embeddings(folder: Path, layer: int = -1, pooling: str = "mean", gender
     rows = index["row"].astype(int).to_numpy()
     path, shape = layer_file(folder, resolve_layer(layer, meta["layers"])), (rows.max() + 1, 2, meta["dimension"])
     if not path.is_file() or path.stat().st_size < 4 * math.prod(shape):
-        raise ValueError(f"{path} is gone or cut off; delete {folder} and run fab GenerateEmbeddings again.")
+        raise ValueError(f"{path} is missing or truncated; delete {folder} and run fab GenerateEmbeddings again.")
     stored = np.memmap(path, dtype="<f4", mode="r", shape=shape)
     vectors = np.concatenate([stored[rows, statistic] for statistic in POOLINGS[pooling]], axis=1)
     table = EmbeddingTable(
@@ -97,24 +97,24 @@ def load_embeddings(folder: Path, layer: int = -1, pooling: str = "mean", gender
 
 
 def read_meta(folder: Path) -> dict:
-    """Return what a finished store says about itself.
+    """Return the metadata of a finished store.
 
     Raises
     ------
     FileNotFoundError
-        When the store was not made or not finished.
+        When the store is missing or unfinished.
     """
     backbone, split = folder.parent.name, folder.name
     task = f"fab GenerateEmbeddings --backbone={backbone} --splits={split}"
     if not (folder / META).is_file():
         raise FileNotFoundError(f"There are no embeddings {folder}: make them with {task}.")
     if not (folder / INDEX).is_file():
-        raise FileNotFoundError(f"The embeddings {folder} are not finished: go on with {task}.")
+        raise FileNotFoundError(f"The embeddings {folder} are not finished: resume with {task}.")
     return read_store_meta(folder)
 
 
 def read_store_meta(folder: Path, *keys: str) -> dict:
-    """Return what a store, finished or not, says about itself; it must hold layers, dimension and these keys."""
+    """Return the metadata of a store, finished or not; they must hold `layers`, `dimension` and these keys."""
     meta = read_record(folder / META, *keys, "layers", "dimension")
     if not isinstance(meta["layers"], list):
         raise ValueError(f"{folder} was made by an earlier version: delete it and run fab GenerateEmbeddings again.")
@@ -122,7 +122,7 @@ def read_store_meta(folder: Path, *keys: str) -> dict:
 
 
 def resolve_layer(layer: int, layers: Sequence[int]) -> int:
-    """Return the number of a layer of a store, which may be counted from the end of those that it holds.
+    """Return the number of a stored layer, which may be given as a place counted from the end.
 
     >>> resolve_layer(-1, [0, 1, 2, 6])
     6
@@ -137,7 +137,7 @@ def resolve_layer(layer: int, layers: Sequence[int]) -> int:
 
 
 def describe_layers(layers: Sequence[int]) -> str:
-    """Write layers the way `--layers` reads them.
+    """Write layers in the form that the option `layers` takes.
 
     >>> describe_layers([0, 1, 2, 6])
     '0-2,6'
@@ -156,14 +156,23 @@ def layer_file(folder: Path, layer: int) -> Path:
     return folder / "layers" / f"layer-{layer:02d}.f32"
 
 
+def bytes_per_row(dimension: int) -> int:
+    """Return the bytes of a clip's row in one layer: mean and standard deviation in float32.
+
+    >>> bytes_per_row(768)
+    6144
+    """
+    return 2 * dimension * 4
+
+
 def read_journal(folder: Path) -> pd.DataFrame:
-    """Return the rows that were written, in order, all columns as text; a batch torn by a kill does not count."""
+    """Return the rows that were written, in order, all columns as text; a batch that a kill cut short is ignored."""
     path = folder / JOURNAL
     return whole_batches(path.read_bytes() if path.is_file() else b"")
 
 
 def whole_batches(lines: bytes) -> pd.DataFrame:
-    """Return the lines of a journal up to the end of the last batch that is whole."""
+    """Return the lines of a journal up to the end of its last complete batch."""
     rows = list(takewhile(lambda row: len(row) == len(JOURNAL_COLUMNS), _whole_lines(lines)))
     while rows and rows[-1][-1] != "0":
         rows.pop()
@@ -171,7 +180,7 @@ def whole_batches(lines: bytes) -> pd.DataFrame:
 
 
 def read_left_out(folder: Path) -> pd.DataFrame:
-    """Return the clips that could not be used: file, fingerprint and reason; what was found last counts."""
+    """Return the clips that could not be used: file, fingerprint and the latest reason."""
     path = folder / LEFT_OUT
     rows = _whole_lines(path.read_bytes() if path.is_file() else b"")
     rows = [row for row in rows if len(row) == len(LEFT_OUT_COLUMNS)]

@@ -1,8 +1,8 @@
-"""Writing so that a reader never meets half a file: into a temporary neighbour, then one rename.
+"""Write files atomically: into a temporary file in the same folder, then one rename.
 
 `os.replace` is atomic within a folder, so whoever opens the name sees the old content or the new, whatever
-happens in between: a kill, a full disk, an exception. The temporary name ends in `.part` and is removed on failure;
-errors name the file that was to be written.
+happens in between: a kill, a full disk, an exception. The temporary name contains `.part`; the file is removed on
+failure, and errors name the file that was to be written.
 """
 
 import errno
@@ -20,7 +20,7 @@ PROBE_BYTES = 32 * 1024
 
 @contextmanager
 def atomic_path(path: Path) -> Iterator[Path]:
-    """Hand out a temporary path with the same suffix; when the block ends well, rename it to `path`.
+    """Yield a temporary path with the same suffix, and rename it to `path` if the block succeeds.
 
     >>> import tempfile
     >>> folder = Path(tempfile.mkdtemp())
@@ -44,14 +44,14 @@ def atomic_path(path: Path) -> Iterator[Path]:
 
 
 def check_output(output: Path, inputs: Iterable[Path]) -> None:
-    """Refuse to write a result over what it comes from, or over a folder.
+    """Refuse to write a result over a folder or over a file that it is computed from.
 
     Parameters
     ----------
     output : Path
-        Where the result is to be written; named as the parameter `output`.
+        Where the result is to be written; the messages call it `output`.
     inputs : iterable of Path
-        The files that are read. Links count as the file that they lead to.
+        The files that are read. A link counts as the file that it leads to.
 
     Raises
     ------
@@ -66,7 +66,7 @@ def check_output(output: Path, inputs: Iterable[Path]) -> None:
 
 
 def remove_leftovers(folder: Path) -> None:
-    """Remove the temporary files that a kill left below a folder which this process alone is writing."""
+    """Remove temporary files that a kill left below a folder; no other process may be writing there."""
     for leftover in folder.rglob(".*.part*"):
         if leftover.is_file():
             leftover.unlink()
@@ -79,7 +79,7 @@ def write_text(path: Path, text: str) -> None:
 
 
 def write_json(path: Path, content: Any) -> None:
-    """Write JSON that people can read: indented, UTF-8, no NaN (which JSON does not have)."""
+    """Write indented JSON in UTF-8; NaN is refused, because JSON has none."""
     write_text(path, json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
 
 
@@ -89,7 +89,7 @@ def read_json(path: Path) -> Any:
     Raises
     ------
     ValueError
-        When the file is not JSON; the line names it.
+        When the file is not JSON; the message names it.
     """
     try:
         return json.loads(path.read_text(encoding="utf-8"))
@@ -103,7 +103,7 @@ def read_record(path: Path, *keys: str) -> dict[str, Any]:
     Raises
     ------
     ValueError
-        When it is no JSON, no object, or lacks a key; the line names the file.
+        When the file is not JSON, not an object, or lacks a key; the message names the file.
     """
     record = read_json(path)
     missing = [key for key in keys if not isinstance(record, dict) or key not in record]
@@ -119,10 +119,10 @@ def file_digest(path: Path) -> str:
 
 
 def fingerprint(path: Path) -> str:
-    """Return what tells a recording from any other: a digest of its size, its beginning and its end.
+    """Return a digest of a recording's size, beginning and end, by which a change is noticed.
 
-    Reading 64 KiB a clip keeps the check of a large corpus to seconds; a change that keeps the size and both ends is
-    not noticed.
+    Reading 64 KiB per clip limits the check of a large corpus to seconds; a change that keeps the size and both ends
+    goes unnoticed.
     """
     size = path.stat().st_size
     digest = hashlib.blake2b(str(size).encode(), digest_size=8)
@@ -139,11 +139,11 @@ def text_digest(text: str) -> str:
 
 
 def _temporary_neighbour(path: Path) -> Path:
-    """Create an empty file beside `path`, whose name is longer: one of the greatest length must fit as well."""
+    """Create an empty file beside `path`, with a shortened name: that of `path` may be as long as names can be."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(prefix=f".{path.stem[:40]}-", suffix=f".part{path.suffix}", dir=path.parent)
-    except FileExistsError as error:  # mkdir, of a file in the way
+    except FileExistsError as error:  # mkdir: a file is in the way
         raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), error.filename) from None
     except OSError as error:
         if ".part" in str(error.filename):
@@ -154,7 +154,7 @@ def _temporary_neighbour(path: Path) -> Path:
 
 
 def _name_in(error: Exception, temporary: Path, path: Path) -> None:
-    """Have an error name the file that was to be written, wherever it names the temporary one."""
+    """Make an error name the file that was to be written instead of the temporary one."""
     if isinstance(error, OSError) and error.filename is not None and temporary.name in str(error.filename):
         error.filename = str(path)
         if error.filename2 is not None:
@@ -163,7 +163,7 @@ def _name_in(error: Exception, temporary: Path, path: Path) -> None:
 
 
 def _umask() -> int:
-    """Return the process's umask: mkstemp's files are private, ours should be as any other file."""
+    """Return the process's umask: mkstemp makes private files, ours should have the usual permissions."""
     mask = os.umask(0)
     os.umask(mask)
     return mask

@@ -1,8 +1,8 @@
-"""What a label is: 1 = bona fide, 0 = spoof, defined here once, and the words that corpora use for the two.
+"""The two labels, 1 = bona fide and 0 = spoof, and the words that corpora use for them.
 
-Tables spell `bona-fide` and `spoof`. On the way in the words below are accepted in any case; anything else is an error,
-because a guessed label poisons a whole experiment in silence. The digits 0 and 1 are refused on purpose: half of the
-field's files count 1 as spoof.
+Our tables spell `bona-fide` and `spoof`. When tables are read, the words below are accepted in any case; anything else
+is an error, because a wrongly guessed label silently spoils a whole experiment. The digits 0 and 1 are refused on
+purpose: about half of the field's files use 1 for spoof.
 """
 
 BONAFIDE = 1
@@ -31,7 +31,7 @@ def parse_label(word: str) -> int:
     Parameters
     ----------
     word : str
-        One of `ALIASES`, in any case, with or without blanks around it.
+        One of `ALIASES`, in any case; blanks around it are ignored.
 
     Raises
     ------
@@ -45,12 +45,13 @@ def parse_label(word: str) -> int:
     >>> parse_label("1")
     Traceback (most recent call last):
     ...
-    ValueError: '1' is no label: use bona-fide, bonafide, bona fide, bona_fide, genuine, human or real for bona fide, \
-and spoof, spoofed, fake, deepfake or synthetic for spoof.
+    ValueError: '1' is not a label: use bona-fide, bonafide, bona fide, bona_fide, genuine, human or real for bona fide\
+, and spoof, spoofed, fake, deepfake or synthetic for spoof.
     """
     label = ALIASES.get(word.strip().lower())
     if label is None:
-        raise ValueError(f"{word!r} is no label: use {_words(BONAFIDE)} for bona fide, and {_words(SPOOF)} for spoof.")
+        allowed = f"{_words(BONAFIDE)} for bona fide, and {_words(SPOOF)} for spoof"
+        raise ValueError(f"{word!r} is not a label: use {allowed}.")
     return label
 
 

@@ -1,6 +1,6 @@
-"""Other processes: one function over many clips, on every core, in order; and what is said when a worker dies.
+"""Worker processes: apply one function to many clips on every core, in order, and report when a worker dies.
 
-joblib's worker processes notice when one of them dies and start without running the main program again.
+The workers are joblib's, which notice when one of them dies and do not run the main program again when they start.
 """
 
 import os
@@ -26,9 +26,9 @@ def map_clips(function: Callable[[T], R], items: Sequence[T], *, jobs: int = 0, 
         Defined at the top of a module, so that worker processes can import it.
     items : sequence
     jobs : int
-        Processes; 0 = one for each core, 1 = this process alone.
+        Number of processes; 0 = one per core, 1 = this process only.
     description : str
-        Stands before the progress bar, which is shown on a terminal only.
+        Label of the progress bar, which is shown only on a terminal.
 
     Returns
     -------
@@ -38,13 +38,15 @@ def map_clips(function: Callable[[T], R], items: Sequence[T], *, jobs: int = 0, 
     Raises
     ------
     ChildProcessError
-        When a process dies.
+        When a worker dies.
+    ValueError
+        When `jobs` is negative.
 
     >>> map_clips(len, ["a", "bb"], jobs=1)
     [1, 2]
     """
     if jobs < 0:
-        raise ValueError(f"--jobs must be 0 (all cores) or more, not {jobs}.")
+        raise ValueError(f"`jobs` must be 0 (all cores) or more, not {jobs}.")
     results: Any = map(function, items)
     if jobs != 1 and len(items) > 1:
         from joblib import Parallel, delayed
@@ -55,7 +57,7 @@ def map_clips(function: Callable[[T], R], items: Sequence[T], *, jobs: int = 0, 
         return list(tqdm(results, total=len(items), desc=description, unit="clip", disable=None))
     except BrokenProcessPool as death:
         raise ChildProcessError(
-            f"A working process died ({signal_of(death)}), perhaps for want of memory: run the same command again."
+            f"A worker process died ({signal_of(death)}), possibly out of memory: run the same command again."
         ) from None
 
 
@@ -66,11 +68,11 @@ def signal_of(death: BrokenProcessPool) -> str:
     'SIGKILL'
     """
     found = re.search("SIG[A-Z]+", str(death))
-    return found[0] if found else "it left without a word"
+    return found[0] if found else "no signal reported"
 
 
 def end_with(parent: int) -> None:
-    """Have this process end soon after its parent, which may be killed without a word."""
+    """Make this process end soon after its parent, even if the parent is killed."""
 
     def watch() -> None:
         while os.getppid() == parent:

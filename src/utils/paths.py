@@ -1,4 +1,4 @@
-"""Where things lie: default folders hang from the project's root, what a user types from where the user stands."""
+"""Where files are: default folders are relative to the project's root, typed paths to the current folder."""
 
 import hashlib
 import os
@@ -6,13 +6,13 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 OWNER = "corpus.txt"
-"""In `embeddings/<corpus>/`: the path of the corpus that it belongs to, from the root where it lies below the root."""
+"""File in `embeddings/<corpus>/` with the path of its corpus, relative to the root if it lies below it."""
 
 
 def absolute(typed: str) -> Path:
-    """Take a path from the folder in which the user stands; `~` is the user's home.
+    """Make a typed path absolute, relative to the current folder; `~` is the user's home.
 
-    Links are not followed: a corpus is called what its user calls it.
+    Links are not followed, so a corpus keeps the name that the user gave it.
 
     >>> absolute("/data/../corpora/release").as_posix()
     '/corpora/release'
@@ -23,14 +23,14 @@ def absolute(typed: str) -> Path:
 def embeddings_folder(root: Path, dataset: Path, backbone: str, split: str = "") -> Path:
     """Return the folder of an embedding store: `<root>/embeddings/<corpus>/<backbone>/<split>`.
 
-    The corpus's folder is called as the corpus is. Where that name belongs to a corpus that lies elsewhere (and is
-    still there), a digest of the path is added, so that two corpora of one name never share a store.
+    `<corpus>` is the name of the corpus folder. If that name was claimed by another corpus that still exists, a digest
+    of the path is added, so that two corpora of one name never share a store.
     """
     return corpus_folder(root, dataset) / backbone / split
 
 
 def claim_embeddings(root: Path, dataset: Path) -> None:
-    """Note whose embeddings lie in a corpus's folder, for `embeddings_folder`; the first corpus of a name claims it."""
+    """Record which corpus an embeddings folder belongs to; the first corpus of a name claims that name."""
     folder = corpus_folder(root, dataset)
     folder.mkdir(parents=True, exist_ok=True)
     if not (folder / OWNER).is_file():
@@ -48,7 +48,7 @@ def corpus_folder(root: Path, dataset: Path) -> Path:
 
 
 def noted_path(root: Path, path: Path) -> str:
-    """Return a path as the project notes it: relative to `root` where it lies inside, so that a project can be moved.
+    """Return a path as the project records it: relative to `root` if it lies inside, so that a project can be moved.
 
     >>> noted_path(Path("/project"), Path("/project/datasets/release"))
     'datasets/release'

@@ -1,11 +1,11 @@
-"""Who speaks: one spelling of a person in every table, `<Name>_<F|M>NNN`, so that the tables join on it.
+"""Who speaks: one spelling of a person in every table, `<Name>_<F|M>NNN`, so that tables can be joined on it.
 
-`speaker` of a files table and `person` of a people table both hold `Maria_F003`; the id stands in a column of its own
-as well. Tables of the first edition hold the name alone, `Maria`, and are brought to the one spelling when they are
-read. Two people may share a name or an id, never both.
+`speaker` of a files table and `person` of a people table both hold `Maria_F003`; the id has a column of its own as
+well. Tables of the first edition hold only the name, `Maria`, and are converted when they are read. Two people may
+share a name or an id, never both.
 
-The same letters can be written in two Unicode forms (a zip packed on a Mac spells an accent as a character of its own);
-names are compared and written in the composed form, NFC. Folders and files keep the form that they have on disk.
+The same letters can be written in two Unicode forms (a Mac's zip files store accents as separate characters); names
+are compared and written in the composed form, NFC. Paths keep the form that they have on disk.
 """
 
 from collections.abc import Iterable
@@ -19,7 +19,7 @@ PEOPLE_COLUMNS = ["person", "gender", "id", "spoof_count", "bonafide_count", "sp
 
 
 def composed(text: str) -> str:
-    """Return a text in the one Unicode form in which texts are compared, NFC.
+    """Return a text in the composed Unicode form, NFC, in which texts are compared.
 
     >>> composed("Joa\\u0303o") == "Jo\\u00e3o"
     True
@@ -45,10 +45,10 @@ def with_one_spelling(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def first_names(files: pd.DataFrame) -> pd.Series:
-    """Return the people of a files table as the first edition spelled them: no id, in the folder's Unicode form.
+    """Return the people of a files table as in the first edition: without id, in the Unicode form of their folder.
 
-    The order in which people are dealt out to splits and the digests of finished stores were computed on this
-    spelling, so both are still computed on it: they stay what they were.
+    The assignment of people to splits and the digests of finished stores are still computed on this spelling, so that
+    both stay reproducible.
 
     >>> columns = {"file": ["real_voices/Joa\\u0303o_M001/1.wav"], "speaker": ["Jo\\u00e3o_M001"], "id": ["M001"]}
     >>> first_names(pd.DataFrame(columns)).tolist() == ["Joa\\u0303o"]
@@ -72,9 +72,9 @@ def people_of(files: pd.DataFrame) -> pd.DataFrame:
     rows = []
     for (_, identity, gender), clips in files.groupby([names, "id", "gender"], sort=True):
         spoofs = clips["file"][clips["label"] == LABEL_NAMES[SPOOF]]
-        genuine = clips["file"][clips["label"] != LABEL_NAMES[SPOOF]]
+        bonafide = clips["file"][clips["label"] != LABEL_NAMES[SPOOF]]
         person = people[clips.index[0]]
-        rows.append([person, gender, identity, len(spoofs), len(genuine), _folder(spoofs), _folder(genuine)])
+        rows.append([person, gender, identity, len(spoofs), len(bonafide), _folder(spoofs), _folder(bonafide)])
     return pd.DataFrame(rows, columns=PEOPLE_COLUMNS)
 
 
@@ -91,7 +91,7 @@ def _ending(identity: str) -> str:
 
 
 def _in_form_of(file: str, name: str, identity: str) -> str:
-    """Return a name in the Unicode form that the person's folder has, where the folder is the person's."""
+    """Return a name in the Unicode form of the file's folder, if that folder bears the person's name."""
     if name.isascii() and file.isascii():
         return name
     folder = file.rpartition("/")[0].rpartition("/")[2].removesuffix("_Fake").removesuffix(f"_{identity}")

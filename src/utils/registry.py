@@ -1,4 +1,4 @@
-"""Names become objects: one small table per room, name -> "module:attribute", imported when it is asked for.
+"""Look up objects by name: one small table per room, name -> "module:attribute", imported only on request.
 
 A table of strings costs nothing to import, so the tasks can list every backbone without loading one.
 """
@@ -17,12 +17,12 @@ def lookup(table: Mapping[str, str], name: str, what: str) -> Any:
         Name -> "module:attribute".
     name : str
     what : str
-        What the names stand for, for the error: "backbone".
+        What the names stand for, such as "backbone"; used in the message.
 
     Raises
     ------
     ValueError
-        When the table has no such name; the line lists those it has.
+        When the table has no such name; the message lists the names that it has.
 
     >>> lookup({"join": "os.path:join"}, "join", "function")("a", "b")
     'a/b'
@@ -36,7 +36,7 @@ def lookup(table: Mapping[str, str], name: str, what: str) -> Any:
 
 
 def require_known(table: Mapping[str, Any], name: str, what: str) -> None:
-    """Raise ValueError when `table` has no such name, without importing anything; the line lists those it has.
+    """Raise ValueError when `table` has no such name, without importing anything; the message lists its names.
 
     >>> require_known({"mean": 0}, "max", "pooling")
     Traceback (most recent call last):

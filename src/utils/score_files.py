@@ -1,9 +1,8 @@
-"""Official score and key files in, labels and scores out, so that any detector's score file can be evaluated.
+"""Evaluate the score file of any detector, with its official key file: labels and scores, trial by trial.
 
-`score_formats` says which files are understood. Here scores and key are joined, and they must fit: every
-trial that counts has one score, every score is of a trial in the key, and a score file that carries labels agrees with
-the key. A pair that fits almost is mostly a wrong pair, and an error rate over whatever happened to match would not
-show it.
+`score_formats` lists the formats. Scores and key are joined here and must match: every trial that counts has one score,
+every score belongs to a trial in the key, and labels in the score file agree with the key. Two files that almost match
+are usually the wrong pair, and an error rate over the trials that do match would hide it.
 """
 
 import warnings
@@ -24,7 +23,7 @@ from src.utils.score_formats import read_asv_scores, read_key_table, read_score_
 
 @dataclass(frozen=True)
 class ScoredTrials:
-    """The trials of a score file with their truth; row i is the same trial in every field.
+    """The trials of a score file with their labels; row i is the same trial in every field.
 
     Parameters
     ----------
@@ -35,7 +34,7 @@ class ScoredTrials:
     trials : np.ndarray of str, shape (n,)
         Utterance ids or file names.
     extra : pd.DataFrame, n rows
-        What else is known of a trial, such as `speaker`, `system` (empty for bona fide trials) and `codec`.
+        Further columns, such as `speaker`, `system` (empty for bona fide trials) and `codec`.
     """
 
     y_true: npt.NDArray[np.int64]
@@ -108,7 +107,7 @@ def evaluate_score_files(
     Warns
     -----
     UserWarning
-        Where the EER should be doubted, see `src.metrics.eer.doubt`.
+        When the EER is doubtful, see `src.metrics.eer.doubt`.
 
     Examples
     --------
@@ -120,13 +119,13 @@ def evaluate_score_files(
     """
     trials = read_score_files(scores_path, key_path)
     asv = None if asv_scores_path is None else read_asv_scores(asv_scores_path)
-    if said := doubt(trials.y_true, trials.y_scores):
-        warnings.warn(said, stacklevel=2)
+    if message := doubt(trials.y_true, trials.y_scores):
+        warnings.warn(message, stacklevel=2)
     return evaluate(trials.y_true, trials.y_scores, asv=asv)
 
 
 def _join(scores: pd.DataFrame, key: pd.DataFrame, scores_path: Path, key_path: Path) -> pd.DataFrame:
-    """Give every trial that counts its score, and insist that the two files fit."""
+    """Give every trial that counts its score; refuse two files that do not match."""
     counted = key[key["counts"]].drop(columns="counts")
     if counted.empty:
         raise ValueError(f"{key_path} has no trial of the subset 'eval', the only one that counts.")

@@ -1,12 +1,12 @@
-"""The formats of score and key files: one file in, one table out.
+"""Read score and key files in the formats of the field, each into a table.
 
-A score file says what a detector answered, a key file what was true; some files say both. The format is recognised by
-the content, never by the name. Fields are counted from the right, so that utterance ids may hold blanks. In every
+A score file holds a detector's scores, a key file the labels; some files hold both. The format is recognised by the
+content, never by the name. Fields are counted from the right, so that utterance ids may contain blanks. In every
 format a higher score is more bona fide.
 
 Score files:
 
-* ASVspoof 5: header `filename<TAB>cm-score`, further columns are let through.
+* ASVspoof 5: header `filename<TAB>cm-score`, further columns are kept.
 * ASVspoof 2021: `utterance score`, no header.
 * ASVspoof 2019: `utterance system key score`, no header; carries its own labels.
 * our `scores.csv`: header `file,label,score,speaker,gender,system`; carries its own labels.
@@ -21,7 +21,7 @@ Key files:
 
 ASV scores, for the t-DCF: lines that end in `key score`, the key being target, nontarget or spoof (ASVspoof 2019).
 
-The tables are indexed by line number, which is what an error has to name.
+The tables are indexed by line number, so that errors can name the line.
 """
 
 import csv
@@ -86,7 +86,7 @@ def read_score_table(path: Path, *, with_labels: bool) -> pd.DataFrame:
         columns = ["trial", "score"] if unlabelled else ["trial", "system", "label", "score"]
         rows = {number: text.rsplit(None, len(columns) - 1) for number, text in lines}
         if len(lines[0][1].split()) < 2 or not _accepts(_parse_score, lines[0][1].split()[-1]):
-            raise ValueError(f"{path} is no score file: it begins {lines[0][1][:60]!r}; known are {SCORE_FORMS}.")
+            raise ValueError(f"{path} is not a score file (first line {lines[0][1][:60]!r}); allowed: {SCORE_FORMS}.")
         table = _as_table(rows, columns, path)
     if "score" not in table:
         raise ValueError(f"{path} has no column of scores, is it a key file? A score file is {SCORE_FORMS}.")
@@ -101,8 +101,8 @@ def read_key_table(path: Path) -> pd.DataFrame:
     Returns
     -------
     pd.DataFrame
-        `trial`, `label` (1 or 0), `counts` (whether the trial is part of the evaluation), and what else the key tells,
-        such as `speaker`, `system` and `codec`.
+        `trial`, `label` (1 or 0), `counts` (whether the trial is part of the evaluation), and the other columns of
+        the key, such as `speaker`, `system` and `codec`.
 
     Raises
     ------
@@ -146,9 +146,9 @@ def read_asv_scores(path: Path) -> AsvScores:
 
 
 def _read_lines(path: Path) -> list[tuple[int, str]]:
-    """Return the lines that are not blank, with their numbers from 1; tabs stay, an empty field may lie behind one."""
+    """Return the lines that are not blank, with their numbers from 1; tabs stay, as an empty field may follow one."""
     if not path.is_file():
-        raise FileNotFoundError(f"There is no file {path}; TestModel writes a scores.csv into the run folder it tests.")
+        raise FileNotFoundError(f"There is no file {path}; fab TestModel writes scores.csv into the folder of a run.")
     try:
         text = path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
@@ -174,7 +174,7 @@ def _read_with_header(lines: list[tuple[int, str]], path: Path) -> pd.DataFrame 
 
 
 def _protocol_columns(lines: list[tuple[int, str]], path: Path) -> list[str]:
-    """Tell the protocols apart by where, counted from the right, the first line has its label."""
+    """Recognise the protocol by where the first line has its label, counted from the right."""
     fields = lines[0][1].split()
     for protocol in _PROTOCOLS.values():
         columns = protocol.split()
@@ -185,11 +185,11 @@ def _protocol_columns(lines: list[tuple[int, str]], path: Path) -> list[str]:
             return columns
     if all(len(text.split()) == 1 for _, text in lines):
         raise ValueError(f"{path} holds utterance ids without labels; a key file is {KEY_FORMS}.")
-    raise ValueError(f"{path} is no key file: it begins {lines[0][1][:60]!r}; known are {KEY_FORMS}.")
+    raise ValueError(f"{path} is not a key file (first line {lines[0][1][:60]!r}); allowed: {KEY_FORMS}.")
 
 
 def _as_table(rows: Mapping[int, Sequence[str]], columns: list[str], path: Path) -> pd.DataFrame:
-    """Make a table of text from rows by line number, all of which must have a field for every column."""
+    """Make a table of text from line number -> fields; every row must have a field for every column."""
     for number, row in rows.items():
         if len(row) != len(columns):
             raise ValueError(
@@ -227,17 +227,17 @@ def _parse_score(text: str) -> float:
     try:
         return float(text)
     except ValueError:
-        raise ValueError(f"the score {text!r} is no number.") from None
+        raise ValueError(f"the score {text!r} is not a number.") from None
 
 
 def _parse_asv_key(text: str) -> int:
     if text not in _ASV_KEYS:
-        raise ValueError(f"{text!r} is no ASV key: a line ends in 'key score', the key being {', '.join(_ASV_KEYS)}.")
+        raise ValueError(f"{text!r} is not an ASV key: lines end in 'key score', key being {', '.join(_ASV_KEYS)}.")
     return _ASV_KEYS.index(text)
 
 
 def _is_of_2019(text: str) -> bool:
-    """Tell whether a line is `utterance system key score`."""
+    """Return whether a line is `utterance system key score`."""
     fields = text.rsplit(None, 3)
     return len(fields) == 4 and _accepts(parse_label, fields[2])
 

@@ -1,6 +1,6 @@
-"""The rows of an embedding store on disk: which of them are sound, and how lines and vectors are added and cut off.
+"""The rows of an embedding store on disk: which of them are intact, how lines are added, how files are truncated.
 
-What is read here changes nothing, so that a plan can look into a store that nobody, or somebody else, is writing.
+Reading changes nothing, so that a plan can inspect a store that another process is writing.
 """
 
 import csv
@@ -30,21 +30,21 @@ from src.utils.embeddings import (
 
 @dataclass(frozen=True)
 class Rows:
-    """What of a store survives a kill."""
+    """The part of a store that is complete, also after a kill."""
 
     n_rows: int
     n_bytes: int
-    """Of the journal's lines of these rows."""
+    """Bytes of these rows' lines in the journal."""
     torn: bool
     """Whether the journal holds rows whose vectors are missing."""
     fingerprints: dict[str, str]
-    """File -> fingerprint of its recording, for the clips whose rows are sound."""
+    """File -> fingerprint of its recording, for the clips whose rows are intact."""
 
 
 def read_rows(folder: Path, layers: Sequence[int], row_bytes: int) -> Rows:
-    """Read which rows of a store are whole and sound.
+    """Find the rows of a store that are complete and intact.
 
-    The rows of an unfinished store are compared with their checksums, in case the machine itself went down.
+    The rows of an unfinished store are compared with their checksums, in case the machine itself crashed.
 
     Parameters
     ----------
@@ -52,7 +52,7 @@ def read_rows(folder: Path, layers: Sequence[int], row_bytes: int) -> Rows:
     layers : sequence of int
         The layers that the store holds.
     row_bytes : int
-        Of one row of one layer.
+        Bytes of one row of one layer.
     """
     journal = read_journal(folder)
     paths = [layer_file(folder, layer) for layer in layers]
@@ -70,30 +70,30 @@ def read_rows(folder: Path, layers: Sequence[int], row_bytes: int) -> Rows:
 
 
 def read_new_rows(folder: Path, n_bytes: int) -> pd.DataFrame:
-    """Return the whole batches that the journal holds beyond its first `n_bytes`."""
+    """Return the complete batches that the journal holds beyond its first `n_bytes`."""
     with (folder / JOURNAL).open("rb") as file:
         file.seek(n_bytes)
         return whole_batches(file.read())
 
 
 def as_lines(journal: pd.DataFrame) -> bytes:
-    """Return rows of the journal as they are written."""
+    """Return rows of the journal as the bytes of its lines."""
     return journal.to_csv(index=False, header=False, lineterminator="\n").encode(**UTF8)
 
 
 def left_out_clips(folder: Path, fingerprints: Mapping[str, str]) -> dict[str, str]:
-    """Return the clips that cannot be used, file -> reason; a recording that changed since has another chance."""
+    """Return the clips that cannot be used, file -> reason; recordings that changed since are tried again."""
     found = read_left_out(folder)
     return {file: reason for file, then, reason in found.itertuples(index=False) if fingerprints.get(file) == then}
 
 
 def waiting_clips(folder: Path, known: Mapping[str, str], fingerprints: Mapping[str, str]) -> list[str]:
-    """Return the files that have no sound row yet and were not found to be unusable.
+    """Return the files that have no intact row yet and are not known to be unusable.
 
     Parameters
     ----------
     folder : Path
-        Of the store.
+        Folder of the store.
     known : mapping of str to str
         File -> fingerprint of the recording that its row was computed from.
     fingerprints : mapping of str to str
@@ -102,20 +102,20 @@ def waiting_clips(folder: Path, known: Mapping[str, str], fingerprints: Mapping[
     Raises
     ------
     ValueError
-        When a recording is no longer the one its row was computed from.
+        When a recording changed since its row was computed.
     """
     changed = [file for file, now in fingerprints.items() if known.get(file, now) != now]
     if changed:
         raise ValueError(
             f"{len(changed)} recordings changed since {folder} was made (first: {changed[0]}): "
-            "delete that folder to compute them anew, or give the changed corpus a name of its own."
+            "delete that folder to compute them again, or give the changed corpus another name."
         )
     left_out = left_out_clips(folder, fingerprints)
     return [file for file in fingerprints if file not in known and file not in left_out]
 
 
 def require_same_kind(folder: Path, found: Mapping[str, Any], wanted: Mapping[str, Any]) -> None:
-    """Raise ValueError when what a store says of itself differs from what is wanted."""
+    """Raise ValueError when the metadata of a store differ from what is wanted."""
     for key, value in wanted.items():
         if found.get(key) != value:
             one, other = (
@@ -124,12 +124,12 @@ def require_same_kind(folder: Path, found: Mapping[str, Any], wanted: Mapping[st
             )
             raise ValueError(
                 f"{folder} holds embeddings of another kind: {key} is {one} there, "
-                f"{other} now. Delete that folder to make it anew."
+                f"{other} now. Delete that folder to compute them again."
             )
 
 
 def append_lines(path: Path, rows: Iterable[Sequence[Any]]) -> None:
-    """Add lines to a table at once."""
+    """Append lines to a table in one write."""
     text = io.StringIO()
     csv.writer(text, lineterminator="\n").writerows(rows)
     with path.open("ab") as file:
@@ -137,7 +137,7 @@ def append_lines(path: Path, rows: Iterable[Sequence[Any]]) -> None:
 
 
 def append_left_out(folder: Path, reasons: Mapping[str, str], fingerprints: Mapping[str, str]) -> None:
-    """Note clips that cannot be used, file -> reason, behind the last whole line."""
+    """Append clips that cannot be used, file -> reason, after the last complete line."""
     path = folder / LEFT_OUT
     content = path.read_bytes() if path.is_file() else b""
     if content and not content.endswith(b"\n"):
@@ -146,13 +146,13 @@ def append_left_out(folder: Path, reasons: Mapping[str, str], fingerprints: Mapp
 
 
 def cut_off(path: Path, size: int) -> None:
-    """Cut a file back to `size` bytes where it is longer."""
+    """Truncate a file to `size` bytes if it is longer."""
     if path.stat().st_size > size:
         with path.open("r+b") as file:
             file.truncate(size)
 
 
 def to_disk(path: Path) -> None:
-    """Have the system write a file to the disk before anything else is done."""
+    """Wait until the system has written a file to the disk."""
     with path.open("rb") as file:
         os.fsync(file.fileno())

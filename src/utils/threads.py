@@ -1,4 +1,4 @@
-"""How many threads the arithmetic uses: sums that are split otherwise differ in their last digits."""
+"""The number of threads that compute: sums over another number of threads differ in their last digits."""
 
 import os
 import sys
@@ -22,7 +22,7 @@ def count_threads() -> int:
 
 @contextmanager
 def limited_threads(n_threads: int) -> Iterator[None]:
-    """Let arithmetic inside the block use so many threads.
+    """Let matrix products inside the block use at most `n_threads` threads.
 
     >>> with limited_threads(1):
     ...     count_threads()

@@ -196,7 +196,7 @@ def test_the_model_that_is_taken_when_none_is_named(family: str, name: str) -> N
         ({"precision": "fp16"}, "Unknown precision 'fp16'; allowed: auto, fp32, tf32, bf16"),
         ({"precision": ""}, "Unknown precision ''"),
         ({"device": "tpu"}, "Unknown device 'tpu'; allowed: auto, cpu, cuda"),
-        ({"device": "cuda:99"}, "There is no device cuda:99: .*device=cpu"),
+        ({"device": "cuda:99"}, "There is no device cuda:99: .*`device=cpu`"),
     ],
 )
 def test_bad_settings_are_refused_before_a_model_is_looked_for(options: dict[str, str], line: str) -> None:

@@ -1,4 +1,4 @@
-"""The folders say who speaks and what is spoofed; what they do not say as they should is named."""
+"""Folder names give the person and the class; a folder with a wrong name is reported."""
 
 from pathlib import Path
 from unicodedata import normalize
@@ -94,7 +94,7 @@ def test_what_is_no_recording_is_passed_over(tmp_path: Path) -> None:
     assert [Path(file).name for file in read_layout(tmp_path).files["file"]] == ["1.wav", "2.WAV", "3.Flac"]
 
 
-def test_a_link_to_a_recording_that_is_gone_is_not_passed_over(tmp_path: Path) -> None:
+def test_a_link_to_a_recording_that_is_missing_is_not_passed_over(tmp_path: Path) -> None:
     touch(tmp_path, "real_voices/Ana_F001/1.wav")
     (tmp_path / "real_voices" / "Ana_F001" / "2.wav").symlink_to(tmp_path / "gone.wav")
     assert [path.name for path in recordings_in(tmp_path / "real_voices" / "Ana_F001")] == ["1.wav", "2.wav"]

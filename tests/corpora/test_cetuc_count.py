@@ -1,4 +1,4 @@
-"""Counting a prepared corpus."""
+"""The counts of a prepared corpus."""
 
 from pathlib import Path
 
@@ -14,7 +14,7 @@ def write_files(folder: Path, files: dict[str, bytes]) -> None:
 def test_the_count_compares_and_names(tmp_path: Path) -> None:
     published = CountCheck(people=101, spoofed_people=91, genuine_clips=100_000, spoof_clips=79_812)
     assert published.as_published
-    assert "The counts are the published ones." in str(published)
+    assert "The counts match the published ones." in str(published)
     write_files(
         tmp_path,
         {
@@ -33,12 +33,12 @@ def test_the_count_compares_and_names(tmp_path: Path) -> None:
     assert check.remarks == (
         "said before",
         "real_voices/somebody: no speaker id such as F028 in its name",
-        "fake_voices/Davi_M004_Fake: spoofs of somebody without genuine clips",
-        "real_voices/Juliana_F028/F028-0914.wav: is mute, delete it",
+        "fake_voices/Davi_M004_Fake: spoofs of somebody without bona fide clips",
+        "real_voices/Juliana_F028/F028-0914.wav: is silent, delete it",
     )
     lines = str(check).splitlines()
     assert lines[1].split() == ["people", "101", "3"]
     assert lines[6].split() == ["clips", "in", "all", "179,812", "5"]
     assert "Without spoofs: Juliana_F028, somebody." in lines
     many = CountCheck(1, 0, 1, 0, remarks=tuple(f"remark {k}" for k in range(30)))
-    assert str(many).endswith("- remark 19\n- and 10 remarks more")
+    assert str(many).endswith("- remark 19\n- and 10 more remarks")

@@ -111,7 +111,7 @@ def voices(output: Path) -> Files:
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> tuple[Files, CountCheck]:
-    """What an undisturbed run leaves and reports."""
+    """What an uninterrupted run leaves and reports."""
     output = tmp_path_factory.mktemp("whole") / "release"
     check = run(output)
     return tree(output), check
@@ -220,7 +220,7 @@ def test_a_run_stopped_anywhere_and_run_again_ends_the_same(
     assert stop_at > 60
 
 
-def test_an_unfinished_clone_is_made_anew_and_an_unfinished_dataset_continued(tmp_path: Path) -> None:
+def test_an_unfinished_clone_is_made_again_and_an_unfinished_dataset_continued(tmp_path: Path) -> None:
     def half(address: str, folder: Path) -> None:
         write_files(folder, {"left/over.txt": b"half"})
         raise ConnectionError("the line went dead")
@@ -290,7 +290,7 @@ def test_a_damaged_archive_stops_the_run_and_a_good_one_finishes_it(tmp_path: Pa
 
 
 def test_a_corpus_without_a_clip_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError, match=r"no clip in the downloads .* by hand") as caught:
+    with pytest.raises(FileNotFoundError, match=r"no clip in the downloads .*DatasetPreparation") as caught:
         run(tmp_path, download_spoofs=lambda *_: None, clone=lambda *_: None)
     assert "\n" not in str(caught.value)
 
@@ -301,5 +301,5 @@ def test_output_and_sources_are_checked(tmp_path: Path) -> None:
         with pytest.raises(ValueError, match="is a file"):
             function(tmp_path / "file")
     for urls in (("a/one", "b/one.git"), ("https://example.org/fake_voices",), ("a/..",), ("",)):
-        with pytest.raises(ValueError, match="folders need names"):
+        with pytest.raises(ValueError, match="repositories end in "):
             Sources(genuine_repositories=urls)

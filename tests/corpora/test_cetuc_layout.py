@@ -1,4 +1,4 @@
-"""Whose clips they are, read from folder names of every spelling, and what is left out with which words."""
+"""People are found in folder names of every spelling, and what is left out is reported."""
 
 import os
 import zipfile
@@ -81,12 +81,12 @@ def test_what_is_left_out_is_said(tmp_path: Path) -> None:
     assert sorted(remarks) == sorted(
         [
             f"{where}/Ana_F001_Fake_2.zip/0_fake.wav: left out, {ana} has another clip of that name",
-            f"{where}/Beatriz_F001_Fake.zip: left out, F001 is Ana already",
+            f"{where}/Beatriz_F001_Fake.zip: left out, F001 already belongs to Ana",
             f"{where}/many.zip/nobody: 1 clips left out, no speaker id such as F028 in the folder's name",
             f"{where}/many.zip/F001_F003: 1 clips left out, no speaker id such as F028 in the folder's name",
             f"{where}/many.zip: inner.zip left out, an archive in an archive",
             f"{where}/none.zip: holds no clip",
-            f"{where}/data/train.parquet: unpack it by hand; this step opens .zip, .tar, .tar.gz, .tgz, .tar.xz",
+            f"{where}/data/train.parquet: unpack it yourself; this step opens .zip, .tar, .tar.gz, .tgz, .tar.xz",
             f"{where}/M002: 1 clips left out, Git LFS pointers without sound: install git-lfs",
             f"{where}/M002/2_fake.wav: left out, a link",
             f"{where}/all: left out, a link",
@@ -100,7 +100,7 @@ def test_one_person_may_come_in_parts_but_two_people_with_one_id_are_not_mixed(t
     write_files(genuine, {"4/Zilda_F001/0.wav": b"z0", "5/Ana_F001/0.wav": b"a0"})
     clips, remarks = lay_out_twice(tmp_path)
     assert clips == {f"real_voices/Ana_F001/{k}.wav": f"a{k}".encode() for k in range(3)}
-    assert remarks == ["downloads/genuine/4/Zilda_F001: left out, F001 is Ana already"]
+    assert remarks == ["downloads/genuine/4/Zilda_F001: left out, F001 already belongs to Ana"]
 
 
 def test_the_spoofs_give_the_name_and_what_is_there_is_never_overwritten(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""What a corpus folder holds beside its clips is counted; what a computer left there is no person.
+"""What a corpus folder holds besides its clips is counted; folders of system programs are not people.
 
 Faults 18 and 20, docs/faults.md.
 """
@@ -58,7 +58,7 @@ def test_files_of_other_kinds_are_counted_by_suffix(tmp_path: Path) -> None:
     assert "5 (.xyz x 3, .txt x 1, no suffix x 1)" in note
 
 
-def test_names_that_no_terminal_can_show_are_told_in_other_letters(tmp_path: Path) -> None:
+def test_names_that_no_terminal_can_show_are_reported_in_other_letters(tmp_path: Path) -> None:
     loose = os.fsdecode(b"real_voices/caf\xe9\n.wav")
     (note,) = notes(tmp_path, loose)
     assert note.isprintable()
@@ -92,7 +92,7 @@ def test_a_link_to_a_missing_recording_is_a_clip_of_its_person(tmp_path: Path) -
     assert listing.notes == ()
 
 
-def test_a_corpus_without_a_clip_is_told_where_its_recordings_lie(tmp_path: Path) -> None:
+def test_a_corpus_without_a_clip_says_where_its_recordings_lie(tmp_path: Path) -> None:
     touch(tmp_path, "real_voices/Ana_F001/session1/1.wav", "fake_voices/x.wav")
     with pytest.raises(ValueError, match=r"holds no recording .*fake_voices/x\.wav.*session1/1\.wav") as error:
         read_layout(tmp_path)

@@ -1,4 +1,4 @@
-"""SOURCES.csv finds its clips however their paths are spelled; rows that find none, and tables that are none, are told.
+"""SOURCES.csv matches clips however their paths are spelled; rows without a clip, and bad tables, are reported.
 
 Fault 15, docs/faults.md.
 """
@@ -58,7 +58,7 @@ def test_rows_that_name_no_clip_are_counted_with_the_first(wrong: str, tmp_path:
     assert f"2 (first: {wrong})" in note
 
 
-def test_two_systems_for_one_clip_are_told_and_the_last_counts(tmp_path: Path) -> None:
+def test_two_systems_for_one_clip_are_reported_and_the_last_counts(tmp_path: Path) -> None:
     found, notes = read_sources(sources(tmp_path, f"{CLIPS[0]},xtts", f"./{CLIPS[0]},vits"), CLIPS)
     assert found == {CLIPS[0]: "vits"}
     assert [CLIPS[0] in note and "two systems: 1 " in note for note in notes] == [True]
@@ -86,7 +86,7 @@ def test_a_table_that_cannot_be_read_is_named_in_one_line(content: bytes, tmp_pa
 
 
 @pytest.mark.parametrize("header", ["clip,vocoder", "file;system", "file"])
-def test_a_table_without_its_columns_is_told_which_it_has(header: str, tmp_path: Path) -> None:
+def test_a_table_without_its_columns_is_answered_with_those_it_has(header: str, tmp_path: Path) -> None:
     (tmp_path / "SOURCES.csv").write_text(f"{header}\n")
     with pytest.raises(
         ValueError, match=r"SOURCES\.csv needs the columns file and system; it has " + header.split(",")[0]

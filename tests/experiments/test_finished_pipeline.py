@@ -213,7 +213,7 @@ def test_clips_in_no_split_are_counted(dataset: Path) -> None:
     """Fault 09, docs/faults.md."""
     assert split_notes(dataset) == []
     with_new_clips(dataset, 3)
-    assert "6 of 36 clips stand in no split" in " ".join(split_notes(dataset))
+    assert "6 of 36 clips are in no split" in " ".join(split_notes(dataset))
     assert "fab SplitDataset" in " ".join(split_notes(dataset))
     split_dataset(dataset, SHARES, seed=7)
     assert split_notes(dataset) == []
@@ -237,7 +237,7 @@ def test_the_pipeline_says_which_clips_it_does_not_use(dataset: Path, tmp_path: 
 
     assert "no split" not in splits().outcome
     with_new_clips(dataset, 4)
-    assert "8 of 38 clips stand in no split" in splits().outcome
+    assert "8 of 38 clips are in no split" in splits().outcome
 
 
 @pytest.mark.parametrize(("people", "advised"), [(2, False), (3, True), (4, True)])

@@ -1,4 +1,4 @@
-"""Whoever opens a file meets the old content or the new, whatever happens to the writer."""
+"""Whoever opens a file reads the old content or the new, whatever happens to the writer."""
 
 import hashlib
 import json
@@ -179,7 +179,7 @@ def test_an_output_is_no_folder(tmp_path: Path) -> None:
 def test_leftovers_are_the_temporary_files_alone(tmp_path: Path) -> None:
     def killed(path: Path) -> None:
         with atomic_path(path) as temporary:
-            (tmp_path / "left" / temporary.name).write_text("half")  # what a kill would leave of it
+            (tmp_path / "left" / temporary.name).write_text("half")  # as a kill would leave it
 
     (tmp_path / "left" / ".splits.part").mkdir(parents=True)
     for name in ("clip.flac", "table.csv", ".hidden", "part", "a.part.flac"):

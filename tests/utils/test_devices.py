@@ -39,7 +39,7 @@ def test_devices_that_are_there(monkeypatch: pytest.MonkeyPatch, name: str) -> N
 @pytest.mark.parametrize("name", ["cuda", "cuda:0", "cuda:1"])
 def test_gpus_that_are_not_there(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 0)
-    with pytest.raises(ValueError, match=f"There is no device {name}: 0 CUDA GPUs are usable; --device=cpu works"):
+    with pytest.raises(ValueError, match=f"There is no device {name}: 0 CUDA GPUs are usable; `device=cpu` "):
         choose_device(name)
 
 
@@ -162,7 +162,7 @@ def test_memory_that_is_used_up_is_known_by_the_real_errors() -> None:
         (KeyboardInterrupt(), False),
     ],
 )
-def test_other_errors_are_not_taken_for_want_of_memory(error: BaseException, told: bool) -> None:
+def test_other_errors_are_not_taken_for_out_of_memory(error: BaseException, told: bool) -> None:
     assert out_of_memory(error) is told
 
 

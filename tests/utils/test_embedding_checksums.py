@@ -1,4 +1,4 @@
-"""Damage to a store's files is found, and an unfinished store computes the damaged clips, and only them, again."""
+"""Damage to a store's files is found, and an unfinished store computes only the damaged clips again."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -52,14 +52,14 @@ def damaged(folder: Path) -> list[int]:
 
 
 def flip(folder: Path, layer: int, row: int, byte: int = 0, bit: int = 0) -> None:
-    """Turn one bit of a row over."""
+    """Flip one bit of a row."""
     content = bytearray(layer_file(folder, layer).read_bytes())
     content[row * ROW_BYTES + byte] ^= 1 << bit
     layer_file(folder, layer).write_bytes(content)
 
 
 def test_a_checksum_is_the_crc_32_of_a_rows_bytes_in_all_layers(tmp_path: Path) -> None:
-    """Known answers: the check value of the CRC-32, and what stands in the files themselves."""
+    """Known answers: the check value of the CRC-32, and the bytes of the files themselves."""
     assert row_checksums(np.frombuffer(b"123456789", np.uint8)[None]) == ["cbf43926"]
     write(tmp_path)
     stored = [layer_file(tmp_path, layer).read_bytes() for layer in LAYERS]
@@ -116,7 +116,7 @@ def test_layers_that_changed_places_are_found(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("layer", LAYERS)
 @pytest.mark.parametrize("finish", [False, True], ids=["not finished", "index deleted"])
-def test_an_unfinished_store_computes_exactly_the_damaged_clips_anew(tmp_path: Path, layer: int, finish: bool) -> None:
+def test_an_unfinished_store_computes_exactly_the_damaged_clips_again(tmp_path: Path, layer: int, finish: bool) -> None:
     write(tmp_path, finish=finish)
     (tmp_path / "index.csv").unlink(missing_ok=True)
     for row in (7, 0, 3):
@@ -155,7 +155,7 @@ def test_rows_that_were_replaced_are_not_reported(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("first_is_sound", [True, False])
-def test_a_clip_whose_last_row_is_damaged_is_computed_anew(tmp_path: Path, first_is_sound: bool) -> None:
+def test_a_clip_whose_last_row_is_damaged_is_computed_again(tmp_path: Path, first_is_sound: bool) -> None:
     """Its first row does not stand in for it: the index would name the last one."""
     write(tmp_path, finish=False)
     with EmbeddingStore(tmp_path, IDENTITY) as store:
@@ -200,7 +200,7 @@ def test_a_damaged_clip_is_waited_for_by_every_share(tmp_path: Path, damaged_sha
 
 
 def test_a_batch_whose_journal_is_cut_inside_is_dropped_whole(tmp_path: Path) -> None:
-    """Wherever the cut; so what is missing is computed again in the very batches that it was in."""
+    """Wherever the cut; so missing clips are computed again in the same batches."""
     write(tmp_path, finish=False)
     journal = tmp_path / "journal.csv"
     vectors = {layer: layer_file(tmp_path, layer).read_bytes() for layer in LAYERS}

@@ -1,4 +1,4 @@
-"""Whatever happens to a store while it is written, finishing it gives what an undisturbed run gives."""
+"""Whatever happens to a store while it is written, finishing it gives what an uninterrupted run gives."""
 
 import hashlib
 import json
@@ -65,7 +65,7 @@ def write(folder: Path, clips: pd.DataFrame = CLIPS, *, batch: int = 2, stop_aft
 
 
 def assert_undisturbed(folder: Path, clips: pd.DataFrame = CLIPS) -> None:
-    """Compare every value of every layer, and all that is known of the clips, with what must stand there."""
+    """Compare every value of every layer, and all columns of the clips, with what they must hold."""
     expected = draw(clips["file"].tolist()).astype(np.float32)
     for layer in range(3):
         table = load_embeddings(folder, layer, "mean+std")
@@ -253,10 +253,10 @@ def test_people_may_move_between_splits_and_come_back(tmp_path: Path) -> None:
     assert_undisturbed(tmp_path)
 
 
-def test_a_finished_store_that_goes_on_is_not_finished_until_it_ends(tmp_path: Path) -> None:
+def test_a_finished_store_that_resumes_is_not_finished_until_it_ends(tmp_path: Path) -> None:
     write(tmp_path, CLIPS.iloc[:3])
     write(tmp_path, stop_after=1)
-    with pytest.raises(FileNotFoundError, match="are not finished: go on with fab GenerateEmbeddings"):
+    with pytest.raises(FileNotFoundError, match=r"are not finished: .*fab GenerateEmbeddings"):
         load_embeddings(tmp_path)
     write(tmp_path)
     assert_undisturbed(tmp_path)
@@ -295,7 +295,7 @@ def test_embeddings_of_another_kind_are_refused_and_nothing_is_written(
     assert_undisturbed(tmp_path)
 
 
-def test_a_second_writer_is_refused_until_the_first_is_gone(tmp_path: Path) -> None:
+def test_a_second_writer_is_refused_until_the_first_has_ended(tmp_path: Path) -> None:
     with EmbeddingStore(tmp_path, IDENTITY):
         with pytest.raises(ValueError, match=r"Another process is writing .*; wait for it to end"):
             write(tmp_path)

@@ -173,14 +173,14 @@ def test_layers_count_from_either_end() -> None:
 
 @pytest.mark.parametrize(("layer", "place"), [(0, 0), (2, 2), (6, 3), (-1, 3), (-2, 2), (-4, 0)])
 def test_a_store_may_hold_some_layers_of_a_model(kept: Path, layer: int, place: int) -> None:
-    """Layers are called by their numbers in the model; from the end, only those that are there count."""
+    """Layers have their numbers in the model; from the end, only stored layers count."""
     np.testing.assert_array_equal(load_embeddings(kept, layer).vectors, STATISTICS[:, place, 0])
     files = {path.name for path in (kept / "layers").iterdir()}
     assert files == {"layer-00.f32", "layer-01.f32", "layer-02.f32", "layer-06.f32"}
 
 
 @pytest.mark.parametrize("layer", [3, 5, 7, -5])
-def test_a_layer_that_was_not_kept_is_told_which_were(kept: Path, layer: int) -> None:
+def test_a_layer_that_was_not_kept_is_answered_with_those_kept(kept: Path, layer: int) -> None:
     line = rf"^There is no layer {layer}; these embeddings have 0-2,6 \(-1 is the last of them\)\.$"
     with pytest.raises(ValueError, match=line):
         load_embeddings(kept, layer)
@@ -205,7 +205,7 @@ def test_poolings_that_there_are_not(folder: Path) -> None:
 def test_a_store_that_was_not_made_or_not_finished_names_the_task(folder: Path) -> None:
     task = "fab GenerateEmbeddings --backbone=lfcc --splits=downstream_val"
     (folder / "index.csv").unlink()
-    with pytest.raises(FileNotFoundError, match=f"are not finished: go on with {task}"):
+    with pytest.raises(FileNotFoundError, match=f"are not finished: .*{task}"):
         load_embeddings(folder)
     (folder / "meta.json").unlink()
     with pytest.raises(FileNotFoundError, match=f"There are no embeddings .*: make them with {task}"):
@@ -215,13 +215,13 @@ def test_a_store_that_was_not_made_or_not_finished_names_the_task(folder: Path) 
 
 
 @pytest.mark.parametrize("size", [None, 0, 1, 7, 2 * WIDTH * 4 * len(CLIPS) - 1])
-def test_a_layers_file_that_is_gone_or_cut_off_is_named(folder: Path, size: int | None) -> None:
+def test_a_layers_file_that_is_missing_or_truncated_is_named(folder: Path, size: int | None) -> None:
     path = layer_file(folder, 1)
     content = path.read_bytes()
     path.unlink()
     if size is not None:
         path.write_bytes(content[:size])
-    with pytest.raises(ValueError, match=f"{re.escape(str(path))} is gone or cut off; delete .* and run fab Generate"):
+    with pytest.raises(ValueError, match=f"{re.escape(str(path))} .*; delete .* and run fab Generate"):
         load_embeddings(folder, 1)
     assert len(load_embeddings(folder, 0)) == 5
 

@@ -26,6 +26,6 @@ def test_names_of_the_tables_parse_to_their_own_labels():
 
 @pytest.mark.parametrize("word", ["", "0", "1", "bona", "spoofs", "target", "nan"])
 def test_any_other_word_is_refused_by_name(word):
-    with pytest.raises(ValueError, match=f"^'{word}' is no label: use bona-fide, .* and spoof, .* for spoof") as caught:
+    with pytest.raises(ValueError, match=f"^'{word}' .* bona-fide, .* and spoof, .* for spoof") as caught:
         parse_label(word)
     assert "\n" not in str(caught.value)

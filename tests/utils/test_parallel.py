@@ -1,4 +1,4 @@
-"""Many processes give what one gives: the same results, in the same order, and the same errors."""
+"""Many processes give the same results as one, in the same order, and the same errors."""
 
 import os
 import signal
@@ -32,10 +32,8 @@ def die_on_seven(number: int) -> int:
     return number
 
 
-def test_a_process_that_dies_is_told_in_one_line() -> None:
-    with pytest.raises(
-        ChildProcessError, match=r"^A working process died \(SIGKILL\), .* run the same command"
-    ) as told:
+def test_a_process_that_dies_is_reported_in_one_line() -> None:
+    with pytest.raises(ChildProcessError, match=r"^A worker process died \(SIGKILL\), .* run the same command") as told:
         map_clips(die_on_seven, range(20), jobs=2)
     assert "\n" not in str(told.value)
     assert map_clips(square, [1, 2], jobs=2) == [1, 4], "the next start works"
@@ -64,5 +62,5 @@ def test_nothing_to_do_gives_nothing(jobs: int) -> None:
 
 
 def test_a_negative_number_of_processes_is_refused() -> None:
-    with pytest.raises(ValueError, match=r"^--jobs must be 0 \(all cores\) or more, not -2\.$"):
+    with pytest.raises(ValueError, match=r"^`jobs` must be 0 \(all cores\) or more, not -2\.$"):
         map_clips(square, [1], jobs=-2)

@@ -1,4 +1,4 @@
-"""What a user types is taken from where the user stands; stores and runs lie where the documents say."""
+"""Typed paths are relative to the current folder; stores and runs are where the documents say."""
 
 import re
 import shutil

@@ -78,7 +78,7 @@ def test_what_is_written_has_the_one_spelling(speaker: str, identity: str, tmp_p
 
 
 def test_two_unicode_forms_are_one_person() -> None:
-    """Fault 02, docs/faults.md: a zip packed on a Mac spells names in NFD."""
+    """Fault 02, docs/faults.md: a zip file made on a Mac spells names in NFD."""
     files = table(clip(NFC, "M001"), clip(NFD, "M001", label="spoof"), clip("Ana", "F001"))
     people = people_of(with_one_spelling(files))
     assert people["person"].tolist() == ["Ana_F001", f"{NFC}_M001"]

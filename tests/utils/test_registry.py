@@ -1,4 +1,4 @@
-"""Names become objects, every row of every table leads somewhere, and a wrong name is told which are right."""
+"""Names are looked up, every row of every table can be imported, and an unknown name lists the known ones."""
 
 import sys
 
@@ -37,7 +37,7 @@ def test_only_what_is_asked_for_is_imported() -> None:
         ("", r"^No backbone given \(`backbone`\); allowed: wav2vec2, hubert, wavlm, lfcc\.$"),
     ],
 )
-def test_a_wrong_name_is_told_which_are_allowed(name: str, line: str) -> None:
+def test_a_wrong_name_is_answered_with_those_allowed(name: str, line: str) -> None:
     for ask in (lookup, require_known):
         with pytest.raises(ValueError, match=line):
             ask(BACKBONES, name, "backbone")

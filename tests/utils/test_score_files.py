@@ -212,7 +212,7 @@ def test_labels_that_contradict_the_key_are_counted_and_named(tmp_path):
 def test_a_score_that_is_no_number_is_named_with_file_and_line(tmp_path, form, word):
     trials = [*TRIALS[:3], (*TRIALS[3][:5], word), *TRIALS[4:]]
     line = {"asvspoof5": 5, "2021": 4, "2019": 4, "csv": 5}[form]
-    with pytest.raises(ValueError, match=f"s, line {line}: the score '{word}' is no number"):
+    with pytest.raises(ValueError, match=f"s, line {line}: .*'{word}'"):
         read_score_files(write_scores(tmp_path / "s", form, trials), write_key(tmp_path / "k", "2019"))
 
 
@@ -225,10 +225,10 @@ def test_a_score_that_is_not_finite_is_counted_and_its_trial_named(tmp_path, wor
 
 def test_an_unknown_label_is_named_with_file_and_line(tmp_path):
     trials = [*TRIALS[:2], (*TRIALS[2][:4], "bonafied", "0.1"), *TRIALS[3:]]
-    with pytest.raises(ValueError, match="s, line 4: 'bonafied' is no label: use bona-fide"):
+    with pytest.raises(ValueError, match=r"s, line 4: 'bonafied' .* bona-fide"):
         (tmp_path / "s").write_text("file,label,score\n" + "".join(f"{t[0]},{t[4]},{t[5]}\n" for t in trials))
         read_score_files(tmp_path / "s")
-    with pytest.raises(ValueError, match="k, line 3: 'bonafied' is no label"):
+    with pytest.raises(ValueError, match="k, line 3: 'bonafied' "):
         read_score_files(write_scores(tmp_path / "s", "2021"), write_key(tmp_path / "k", "2019", trials))
     with pytest.raises(ValueError, match="s carries no label on line 3: give the key file"):
         read_score_files(write_scores(tmp_path / "s", "2019", trials))
@@ -246,8 +246,8 @@ def test_scores_without_labels_need_a_key(tmp_path, form):
         ("", "s is empty"),
         ("\n \n", "s is empty"),
         ("filename\tcm-score\n", "s has a header and no trials"),
-        ("E_1\nE_2\n", r"s is no score file: it begins 'E_1'; known are 'filename<TAB>cm-score'"),
-        ("S_1 E_1 - A11 spoof\n", "s is no score file: it begins 'S_1 E_1 - A11 spoof'"),
+        ("E_1\nE_2\n", r"s is not a score file .*'E_1'.*: 'filename<TAB>cm-score'"),
+        ("S_1 E_1 - A11 spoof\n", "s is not a score file .*'S_1 E_1 - A11 spoof'"),
         ("E_1 0.5\nE_2\n", "s, line 2: 1 fields instead of 2, trial score"),
         ("filename\tcm-score\nE_1\t1\nE_2 2\n", "s, line 3: 1 fields instead of 2, trial score"),
         ("file,label,score\nE_1,spoof\n", "s, line 2: 2 fields instead of 3, trial label score"),
@@ -267,7 +267,7 @@ def test_a_foreign_score_file_is_refused_in_one_line(tmp_path, text, message):
         ("", "k is empty"),
         ("filename\tcm-label\n", "k has a header and no trials"),
         ("E_1\nE_2\n", "k holds utterance ids without labels; a key file is 'filename<TAB>cm-label'"),
-        ("E_1 0.5\nE_2 0.7\n", "k is no key file: it begins 'E_1 0.5'; known are"),
+        ("E_1 0.5\nE_2 0.7\n", "k is not a key file .*'E_1 0.5'"),
         ("S_1 E_1 - A11 spoof\nspoof\n", "k, line 2: 1 fields instead of 5, speaker trial environment system label"),
         ("filename\tcm-score\nE_1\t0.5\n", "k has no column of labels, is it a score file"),
     ],
@@ -308,8 +308,8 @@ def test_asv_scores_are_read_from_the_right(tmp_path):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("a target 1\nb bonafide 2\n", "asv, line 2: 'bonafide' is no ASV key: .* target, nontarget, spoof"),
-        ("a target 1\nb nontarget x\n", "asv, line 2: the score 'x' is no number"),
+        ("a target 1\nb bonafide 2\n", "asv, line 2: 'bonafide' .* target, nontarget, spoof"),
+        ("a target 1\nb nontarget x\n", "asv, line 2: .*'x'"),
         ("a target 1\n2\n", "asv, line 2: 1 fields instead of 2, key score"),
         ("a target 1\nb spoof 2\n", "asv: There are no ASV nontarget scores"),
         ("a target 1\nb spoof nan\nc nontarget 0\n", "asv: 1 of 1 ASV spoof scores is NaN"),

@@ -1,4 +1,4 @@
-"""Clips that cannot be used: noted once, not tried again while their bytes are the same."""
+"""Clips that cannot be used are recorded once and not tried again while their bytes are the same."""
 
 from pathlib import Path
 
@@ -86,7 +86,7 @@ def test_a_store_that_lost_its_meta_file_is_refused(tmp_path: Path) -> None:
     with EmbeddingStore(tmp_path, IDENTITY) as store:
         store.append([Row("a", "1", 7)], np.zeros((1, 3, 2, 4)))
     (tmp_path / "meta.json").unlink()
-    with pytest.raises(ValueError, match=r"holds embeddings but no meta\.json .*delete that folder") as caught:
+    with pytest.raises(ValueError, match=r"holds embeddings but no meta\.json.*delete that folder") as caught:
         EmbeddingStore(tmp_path, IDENTITY).__enter__()
     assert "\n" not in str(caught.value)
 

@@ -1,4 +1,4 @@
-"""Looking into a store changes nothing, whatever a kill left there."""
+"""Reading a store changes nothing, whatever a kill left there."""
 
 from pathlib import Path
 
@@ -27,7 +27,7 @@ def store(tmp_path: Path) -> Path:
 
 
 def look(folder: Path) -> Rows:
-    """Read the rows, made sure that no byte of the store changes."""
+    """Read the rows, and check that no byte of the store changes."""
     before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
     rows = read_rows(folder, LAYERS, ROW_BYTES)
     assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before

@@ -41,7 +41,7 @@ def append(store: EmbeddingStore, files: Sequence[str]) -> None:
 
 
 def assert_whole(folder: Path) -> None:
-    """Compare every value of every layer, and the store's files, with what must stand there."""
+    """Compare every value of every layer, and the store's files, with what they must hold."""
     for place, layer in enumerate(LAYERS):
         table = load_embeddings(folder, layer, "mean+std")
         np.testing.assert_array_equal(table.vectors, draw(FILES)[:, place].reshape(len(FILES), -1))
@@ -54,7 +54,7 @@ def assert_whole(folder: Path) -> None:
 @settings(max_examples=40, deadline=None)
 @given(st.data())
 def test_shares_may_write_by_turns_and_in_any_order(data: st.DataObject) -> None:
-    """Each opens when it first writes, others being at work; only the last finds the store whole."""
+    """Each opens when it first writes, while others are at work; only the last finds the store complete."""
     with tempfile.TemporaryDirectory() as place, ExitStack() as stack:
         folder = Path(place)
         batches = {
@@ -81,7 +81,7 @@ def test_a_store_is_not_finished_until_every_share_is_written(tmp_path: Path) ->
     with EmbeddingStore(tmp_path, IDENTITY, "0-of-2") as first:
         append(first, FILES[:6])
         assert first.finish(CLIPS, PRINTS) is None
-    with pytest.raises(FileNotFoundError, match="are not finished: go on with fab GenerateEmbeddings"):
+    with pytest.raises(FileNotFoundError, match=r"are not finished: .*fab GenerateEmbeddings"):
         load_embeddings(tmp_path)
     with EmbeddingStore(tmp_path, IDENTITY, "1-of-2") as second:
         assert second.waiting(PRINTS) == FILES[6:]
@@ -177,7 +177,7 @@ MOMENTS = pytest.mark.parametrize("leave_remains", [torn_layers, half_a_batch, h
 
 @MOMENTS
 def test_what_a_dead_share_left_is_cut_off_by_whoever_writes_next(tmp_path: Path, leave_remains: Remains) -> None:
-    """One that was at work all the time, and one that comes."""
+    """One that was at work all the time, and one that comes later."""
     with EmbeddingStore(tmp_path, IDENTITY, "0-of-3") as survivor:
         append(survivor, FILES[4:8])
         leave_remains(tmp_path)
@@ -249,7 +249,7 @@ with EmbeddingStore(Path(folder), {IDENTITY!r}, share) as store:
 
 
 class Writer(subprocess.Popen):
-    """A process that opens a store, waits for a word, and writes clips one by one; it may die in one of them."""
+    """A process that opens a store, waits for a signal, and writes clips one by one; it may die in one of them."""
 
     def __init__(self, folder: Path, share: str, files: Sequence[str], *, deadly: str = "") -> None:
         command = [sys.executable, "-c", WRITE, str(folder), share, deadly, *files]

@@ -1,4 +1,4 @@
-"""Steps on one corpus take turns: no column is lost, no dead process blocks, and whoever may not write learns it."""
+"""Steps on one corpus take turns: no column is lost, no dead process blocks, and a missing permission is an error."""
 
 import errno
 import multiprocessing
@@ -111,7 +111,7 @@ def test_the_lock_is_open_to_every_user_of_the_corpus(mask: int, corpus: Path) -
         os.umask(before)
 
 
-def test_a_step_that_stands_still_is_waited_for_and_then_told(corpus: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_step_that_hangs_is_waited_for_and_then_reported(corpus: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     holder = started(hold, corpus)
     wait_for((corpus / LOCK).exists)
     time.sleep(0.05)
@@ -137,7 +137,7 @@ def refuse(number: int) -> Callable[..., None]:
 
 
 @pytest.mark.parametrize("number", [errno.EACCES, errno.EPERM, errno.EROFS])
-def test_whoever_may_not_write_is_told_in_one_line(number: int, corpus: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_permission_is_one_line(number: int, corpus: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(FileLock, "acquire", refuse(number))
     with pytest.raises(
         PermissionError, match=f"The tables of {corpus} cannot be changed: .*cannot be written"

@@ -1,4 +1,4 @@
-"""Threads are limited inside the block and as before behind it, for torch and for matrix products alike."""
+"""Threads are limited inside the block and restored after it, for torch and for matrix products alike."""
 
 import os
 import subprocess

@@ -1,7 +1,7 @@
-"""From a folder of recordings to its tables: which clips there are, how long and how loud each is.
+"""Make the tables of a corpus from its recordings: which clips there are, how long and how loud each is.
 
-Every step may be repeated. A clip that cannot be used leaves the table for `rejected-files.csv`, with the reason;
-making the table anew gives every clip another chance.
+Every step may be repeated. A clip that cannot be used moves from the table to `rejected-files.csv`, with the reason;
+when the tables are made again, every clip is considered again.
 """
 
 from collections.abc import Callable, Mapping
@@ -32,12 +32,12 @@ from src.utils.parallel import map_clips
 from src.utils.registry import lookup
 
 NO_FILE = "not a file (a broken link?)"
-"""Why a recording that is listed and missing cannot be used."""
+"""Reason why a recording that is listed but missing cannot be used."""
 
 
 @dataclass(frozen=True)
 class Catalogue:
-    """What a step on the tables found."""
+    """The result of a step that makes or extends the tables."""
 
     dataset: Path
     n_clips: int
@@ -45,7 +45,7 @@ class Catalogue:
     n_rejected: int
     """Clips that this step left out."""
     notes: tuple[str, ...] = ()
-    """What a user should know of the corpus, a sentence each: what was passed over, what looks like a slip."""
+    """What a user should know of the corpus, one sentence each: what was passed over, what looks like a mistake."""
 
     def __str__(self) -> str:
         left_out = f"; {self.n_rejected} left out, see {REJECTED_TABLE}" if self.n_rejected else ""
@@ -55,7 +55,7 @@ class Catalogue:
 def generate_tables(dataset: Path, layout: str = "audios") -> Catalogue:
     """Make `files-metadata.csv` and `people-metadata.csv` of a corpus.
 
-    Empty files and names that no table can hold are rejected; the sound itself is not opened yet.
+    Empty files and names that a table cannot hold are rejected; the recordings are not decoded yet.
     """
     read_layout = lookup(LAYOUTS, layout, "layout")
     check_dataset(dataset)
@@ -81,7 +81,7 @@ def add_amplitude(dataset: Path, jobs: int = 0) -> Catalogue:
 
 
 def usable_or_reason(function: Callable[[Path], Any], path: Path) -> tuple[Any, str]:
-    """Call `function` on a recording; return its result and no reason, or nothing and why it cannot be used."""
+    """Call `function` on a recording; return its result and "", or None and why the recording cannot be used."""
     try:
         return function(path), ""
     except UnusableAudio as error:
@@ -112,7 +112,7 @@ def _add_column(dataset: Path, column: str, measure: Callable[[Path], float], jo
 def _with_column(
     tables: TableEditor, files: pd.DataFrame, column: str, values: Mapping[str, float], reasons: Mapping[str, str]
 ) -> Catalogue:
-    """Write the files table with a column more, without the clips that could not be measured."""
+    """Write the files table with one more column, without the clips that could not be measured."""
     found = {file: reasons[file] for file in files["file"] if file in reasons}
     tables.reject(found)
     kept = without(files, found, tables.dataset)
@@ -131,7 +131,7 @@ def _amplitude(path: Path) -> float:
 
 def _unusable_name_or_size(dataset: Path, file: str) -> str:
     if printable(file) != file or "\n" in file or "\r" in file:
-        return "its name holds characters that a table cannot (bytes that are not UTF-8, a line break)"
+        return "its name has characters that a table cannot hold (bytes that are not UTF-8, a line break)"
     if not (dataset / file).is_file():
         return NO_FILE
     return "" if (dataset / file).stat().st_size else "empty (no bytes)"

@@ -1,9 +1,9 @@
-"""Who goes to which split: people dealt out by gender, every split with its share.
+"""Assign people to splits at random, stratified by gender.
 
-People are dealt out so that every split has the corpus's share of women and men: each gender is shuffled, the two rows
-are merged evenly into one, and the splits are cut from it one after another. A person's genuine and spoofed clips stay
-together. People without spoofs go to the downstream test: there they cost nothing, elsewhere they would tell a
-classifier that their voice is genuine.
+Every split has about the corpus's proportion of women and men: each gender is shuffled, the two sequences are merged
+evenly into one, and the splits are cut from it one after another. A person's bona fide and spoofed clips stay
+together. People without spoofs go to downstream_test, where they do no harm; in another split a classifier could learn
+that their voices are bona fide.
 """
 
 from dataclasses import dataclass
@@ -16,21 +16,21 @@ SPLITS = ("pretext_train", "pretext_val", "downstream_train", "downstream_val", 
 
 @dataclass(frozen=True)
 class SplitShares:
-    """How the people who have spoofs are shared out."""
+    """The shares of the people with spoofs that go to each split."""
 
     pretext: float = 0.6
     """Share of the people for the pretext task; 0 = no pretext splits."""
     pretext_train: float = 0.8
-    """Share of those for its training, the rest for its validation."""
+    """Share of the pretext people for training; the rest are for validation."""
     train: float = 0.7
     """Share of the remaining people for training."""
     val: float = 0.2
-    """Share of the remaining people for validation; what is left is the test."""
+    """Share of the remaining people for validation; the rest are for the test."""
 
     def __post_init__(self) -> None:
         if not 0 <= self.pretext < 1:
             raise ValueError(
-                f"`pretext` must lie in [0, 1), not {self.pretext:g}: some people must stay for the classifiers."
+                f"`pretext` must lie in [0, 1), not {self.pretext:g}: some people must be left for the classifiers."
             )
         if not 0 < self.pretext_train <= 1:
             raise ValueError(f"`pretext_train` must lie in (0, 1], not {self.pretext_train:g}.")
@@ -40,7 +40,7 @@ class SplitShares:
             )
 
     def of_people(self) -> dict[str, float]:
-        """Return the share of all people with spoofs that each split is asked to hold."""
+        """Return split -> its share of all people with spoofs."""
         downstream = 1 - self.pretext
         shares = (
             self.pretext * self.pretext_train,
@@ -53,21 +53,21 @@ class SplitShares:
 
 
 def deal_people(people: pd.DataFrame, shares: SplitShares, rng: np.random.Generator) -> dict[str, pd.DataFrame]:
-    """Deal the rows of a people table out to the splits that `shares` asks for.
+    """Assign the rows of a people table to the splits that `shares` asks for.
 
-    Every split asked for gets somebody; its share of each gender follows the corpus.
+    Every such split gets at least one person; its proportion of each gender follows the corpus.
     """
     spoofed = people[people["spoof_count"] > 0]
     asked = {split: share for split, share in shares.of_people().items() if share > 1e-9}
     counts = _whole_numbers(asked, len(spoofed))
-    row = _merged_evenly(spoofed, rng)
-    dealt, start = {}, 0
+    order = _merged_evenly(spoofed, rng)
+    assigned, start = {}, 0
     for split, count in counts.items():
-        dealt[split] = spoofed.loc[row[start : start + count]].sort_index()
+        assigned[split] = spoofed.loc[order[start : start + count]].sort_index()
         start += count
     without = people[people["spoof_count"] == 0]
-    dealt["downstream_test"] = pd.concat([dealt["downstream_test"], without]).sort_index()
-    return dealt
+    assigned["downstream_test"] = pd.concat([assigned["downstream_test"], without]).sort_index()
+    return assigned
 
 
 def _whole_numbers(shares: dict[str, float], n_people: int) -> dict[str, int]:
@@ -88,7 +88,7 @@ def _whole_numbers(shares: dict[str, float], n_people: int) -> dict[str, int]:
 
 
 def _merged_evenly(people: pd.DataFrame, rng: np.random.Generator) -> np.ndarray:
-    """Return the rows of `people` in random order, women and men spread evenly over it."""
+    """Return the index of `people` in random order, with women and men spread evenly over it."""
     places = pd.Series(0.0, index=people.index)
     for _, rows in people.groupby("gender", sort=True):
         places[rng.permutation(rows.index)] = (np.arange(len(rows)) + rng.uniform()) / len(rows)

@@ -1,9 +1,9 @@
-"""How a corpus is made from another: which recording becomes which clip, what is noted, what is left out.
+"""Derive a corpus from another one: which recording becomes which clip, what is recorded, what is left out.
 
-A step that was killed resumes where it stopped. Clips that are there are kept; `recipe.json` says of which recordings
-and with which settings they were made, and another recipe for the same folder, or recordings that changed since, are
-refused. Recordings that cannot be used are left out by name and noted as well: once they are mended or removed, the
-same command makes what is missing.
+A step that was killed resumes where it stopped. Existing clips are kept; `recipe.json` records from which recordings
+and with which settings they were made, and other settings for the same folder, or recordings that changed since, are
+refused. Recordings that cannot be used are left out and listed there too: once they are repaired or removed, the same
+command makes the missing clips.
 """
 
 from collections.abc import Callable, Sequence
@@ -29,7 +29,7 @@ RECIPE, LEFT_OUT = "recipe.json", "left_out"
 
 @dataclass(frozen=True)
 class Derived:
-    """A corpus that was made from another."""
+    """A corpus that was derived from another one."""
 
     folder: Path
     n_clips: int
@@ -42,7 +42,7 @@ class Derived:
 
 @dataclass(frozen=True)
 class Job:
-    """One recording to be read and changed, and the clip to be written."""
+    """One recording to read and transform, and the clip to write."""
 
     source: Path
     target: Path
@@ -51,18 +51,18 @@ class Job:
 
 @dataclass(frozen=True)
 class Derivation:
-    """What is to be made of which recordings, in which folder."""
+    """Which clips to make from which recordings, in which folder."""
 
     dataset: Path
-    """The old corpus, which is only read."""
+    """The original corpus, which is only read."""
     output: Path
     recipe: dict[str, Any]
     """Name of the step and its settings."""
     jobs: Sequence[Job]
-    """All that is to be made; several jobs may read one recording."""
+    """All clips to make; several jobs may read one recording."""
 
     def start(self) -> None:
-        """Refuse what would touch the old corpus or mix two recipes; note the recipe in the output folder."""
+        """Record the recipe in the output folder; refuse to touch the original corpus or to mix two recipes."""
         if self.output.resolve() == self.dataset.resolve() or self.dataset.resolve() in self.output.resolve().parents:
             raise ValueError(f"`output` must lie outside {self.dataset}, which is only read.")
         self._check_targets()
@@ -80,7 +80,7 @@ class Derivation:
         write_json(self.output / RECIPE, self._note(missing))
 
     def run(self, jobs: Sequence[Job], transform: Transform, description: str) -> dict[str, str]:
-        """Write the clips that are not there yet; return those that cannot be made, file in the output -> reason."""
+        """Write the missing clips; return those that cannot be made, file in the output -> reason."""
         waiting = [job for job in jobs if not job.target.exists()]
         outcomes = map_clips(partial(_write_clip, transform), waiting, description=description)
         return {
@@ -90,7 +90,7 @@ class Derivation:
         }
 
     def finish(self) -> None:
-        """Note which recordings could not be used, now that all others have their clips; removed ones stay noted."""
+        """Record which recordings could not be used, once all others have their clips; removed ones stay listed."""
         unusable = {self._name(job.source) for job in self.jobs if not job.target.exists()}
         removed = left_out_before(self.output) - {self._name(job.source) for job in self.jobs}
         note = self._note(unusable | removed)
@@ -124,13 +124,13 @@ class Derivation:
 
 
 def left_out_before(output: Path) -> set[str]:
-    """Return the recordings, relative to the old corpus, that an earlier run of the same step had to leave out."""
+    """Return the recordings, relative to the original corpus, that an earlier run of the same step had to leave out."""
     note = read_json(output / RECIPE) if (output / RECIPE).is_file() else {}
     return set(note.get(LEFT_OUT, ()))
 
 
 def _write_clip(transform: Transform, job: Job) -> str:
-    """Make one clip; return why its recording cannot be used, or nothing."""
+    """Write one clip; return why its recording cannot be used, or ""."""
     if not job.source.is_file():
         return NO_FILE
     waveform, reason = usable_or_reason(load_waveform, job.source)

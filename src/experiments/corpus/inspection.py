@@ -1,9 +1,9 @@
-"""What a corpus holds, and what in it gives the class away without any speech being listened to.
+"""Inspect a corpus: what it holds, and which properties other than speech reveal the class of a clip.
 
-Duration, level, sample rate, file format and the silence before the speech are measured on every clip. Each that tells
-the classes apart alone gets a warning with the EER that it reaches: a detector trained on such a corpus may have
-learned this and nothing else. What tells one system's spoofs apart can drown among those of the others, so each system
-is judged alone as well.
+Duration, level, sample rate, file format and the silence before the speech are measured on every clip. Each property
+that separates the classes by itself gets a warning with its EER, because a detector trained on such a corpus may learn
+nothing else. A property that reveals the spoofs of one system can be hidden among those of the others, so each system
+is also tested alone.
 """
 
 from dataclasses import dataclass, replace
@@ -27,55 +27,56 @@ from src.utils.labels import LABEL_NAMES, SPOOF, parse_label
 from src.utils.parallel import map_clips
 
 TELLING_EER = 0.40
-"""A cue counts as telling when its EER is below this and chance alone would hardly do it."""
+"""A cue gets a warning when its EER is below this and its p-value is below `CHANCE`."""
 CHANCE = 1e-3
 ENOUGH_CLIPS = 20
 N_REJECTED_SHOWN = 5
 ADVICE = {
-    "duration": "cut or choose clips of like length",
-    "peak level": "fab NormalizeDataset --method=peak evens it out",
-    "RMS level": "fab NormalizeDataset --method=rms evens it out",
-    "sample rate": "fab NormalizeDataset writes all clips at one rate, though the bandwidth stays",
-    "file format": "fab NormalizeDataset writes all clips in one format, though traces of a lossy one stay",
-    "leading silence": "fab NormalizeDataset --trim cuts it",
+    "duration": "cut or choose clips of similar length",
+    "peak level": "fab NormalizeDataset --method=peak equalises it",
+    "RMS level": "fab NormalizeDataset --method=rms equalises it",
+    "sample rate": "fab NormalizeDataset writes all clips at one rate, though differences in bandwidth remain",
+    "file format": "fab NormalizeDataset writes all clips in one format, though traces of a lossy one remain",
+    "leading silence": "fab NormalizeDataset --trim removes it",
 }
 
 
 @dataclass(frozen=True)
 class Cue:
-    """A property of the clips that is not speech."""
+    """A property of the clips that is not speech, and how well it separates the classes."""
 
     name: str
     eer: float
-    """Of the best threshold on this property alone, in either direction."""
+    """EER of a detector that uses this property alone, in the better of both directions."""
     telling: bool
+    """Whether it gets a warning."""
     system: str = ""
-    """What made the spoofs that were judged; empty = all of them."""
+    """The system whose spoofs were compared; empty = all systems."""
 
     @property
     def warning(self) -> str:
-        """What a user is told."""
+        """The warning to show to the user, one sentence."""
         whom = f"the spoofs of {self.system} from bona fide speech" if self.system else "the classes apart"
         return f"{self.name} alone tells {whom} with an EER of {self.eer:.1%}: {ADVICE[self.name]}."
 
 
 @dataclass(frozen=True)
 class Inspection:
-    """What `inspect_dataset` found."""
+    """The result of `inspect_dataset`."""
 
     totals: str
     table: pd.DataFrame
-    """A row for each label and gender: clips, people, hours and the median of every property."""
+    """One row for each label and gender: clips, people, hours and the median of every property."""
     systems: pd.DataFrame
     """The same for each system that made spoofs; no row where none is known."""
     cues: list[Cue]
-    """Of every property and, of single systems, those that are telling where all systems together are not."""
+    """One for every property, and those of single systems that get a warning when all systems together do not."""
     rejected: dict[str, str]
     """The clips that cannot be used, file -> reason: those of `rejected-files.csv` and those found now."""
     clips: pd.DataFrame
-    """The usable rows of the files table with what was measured on each."""
+    """The usable rows of the files table with the measurements of each clip."""
     notes: tuple[str, ...] = ()
-    """What looks like a slip: people, splits and systems; a sentence each."""
+    """What looks like a mistake in people, splits or systems; one sentence each."""
 
     @property
     def n_rejected(self) -> int:
@@ -86,7 +87,7 @@ class Inspection:
         remarks = [f"Warning: {cue.warning}" for cue in self.cues if cue.telling]
         if self.table.groupby("label")["clips"].sum().min() < ENOUGH_CLIPS:
             remarks.append(
-                f"A class has fewer than {ENOUGH_CLIPS} clips: too few to find every property that tells it."
+                f"A class has fewer than {ENOUGH_CLIPS} clips: too few to find every property that reveals it."
             )
         elif not remarks:
             remarks.append("None of these properties alone tells the classes apart.")
@@ -95,7 +96,7 @@ class Inspection:
         return "\n".join([self.totals, *tables, *self._rejected_lines(), *notes, *remarks])
 
     def _rejected_lines(self) -> list[str]:
-        """Name the clips that cannot be used, the first of them with their reasons."""
+        """Count the clips that cannot be used, and list the first of them with their reasons."""
         if not self.rejected:
             return []
         shown = [f"  {file}: {reason}" for file, reason in list(self.rejected.items())[:N_REJECTED_SHOWN]]
@@ -113,7 +114,7 @@ def inspect_dataset(dataset: Path, jobs: int = 0) -> Inspection:
     Raises
     ------
     FileNotFoundError, ValueError
-        When the tables are missing or broken.
+        When the tables are missing or invalid.
     """
     files = read_files(dataset)
     paths = [dataset / file for file in files["file"]]
@@ -135,14 +136,14 @@ def inspect_dataset(dataset: Path, jobs: int = 0) -> Inspection:
 
 
 def find_cues(clips: pd.DataFrame, *, chance: float = CHANCE) -> list[Cue]:
-    """Judge each property of the clips by how well it alone tells the classes apart.
+    """Measure how well each property of the clips separates the classes by itself.
 
     Parameters
     ----------
     clips : pd.DataFrame
         Columns label and those that `inspect_dataset` measures.
     chance : float
-        How probable a telling property may be where it depends on the class in no way.
+        Largest p-value (Mann-Whitney U test) at which a property can get a warning.
     """
     labels = np.array([parse_label(label) for label in clips["label"]])
     if len(set(labels)) < 2:
@@ -156,22 +157,22 @@ def find_cues(clips: pd.DataFrame, *, chance: float = CHANCE) -> list[Cue]:
 
 
 def find_system_cues(clips: pd.DataFrame) -> list[Cue]:
-    """Find what tells one system's spoofs from all bona fide clips, though it does not tell all spoofs from them.
+    """Find properties that separate one system's spoofs from all bona fide clips, but not all spoofs from them.
 
-    The more systems there are, the rarer must a finding be by chance.
+    The p-value allowed is divided by the number of systems (Bonferroni correction).
     """
     is_spoof = clips["label"] == LABEL_NAMES[SPOOF]
     systems = _known_systems(clips)
-    told = {cue.name for cue in find_cues(clips) if cue.telling}
+    known = {cue.name for cue in find_cues(clips) if cue.telling}
     found = []
     for system in systems:
         cues = find_cues(clips[~is_spoof | (clips["system"] == system)], chance=CHANCE / len(systems))
-        found += [replace(cue, system=system) for cue in cues if cue.telling and cue.name not in told]
+        found += [replace(cue, system=system) for cue in cues if cue.telling and cue.name not in known]
     return found
 
 
 def summarise_systems(clips: pd.DataFrame) -> pd.DataFrame:
-    """Return a row for each system that made spoofs, spoofs whose maker is unknown last."""
+    """Return one row for each system that made spoofs; spoofs of unknown systems come last."""
     if not _known_systems(clips):
         return pd.DataFrame()
     spoofs = clips[clips["label"] == LABEL_NAMES[SPOOF]]
@@ -194,7 +195,7 @@ def _judge(name: str, labels: np.ndarray, values: np.ndarray, *, chance: float, 
 
 
 def _eer_between_ties(labels: np.ndarray, values: np.ndarray) -> float:
-    """Compute the EER of values that often coincide, ties broken at random."""
+    """Compute the EER of values with many ties, which are broken at random."""
     order = np.random.default_rng(0).permutation(len(values))
     ranks = np.empty(len(values))
     ranks[order] = np.argsort(np.argsort(values[order], kind="stable"), kind="stable")
@@ -202,7 +203,7 @@ def _eer_between_ties(labels: np.ndarray, values: np.ndarray) -> float:
 
 
 def _share_of_bonafide(values: pd.Series, labels: np.ndarray) -> np.ndarray:
-    """Score a category by the share of bona fide clips in it: the best that any rule on it can do."""
+    """Score a category by the share of bona fide clips in it: no rule on the category alone does better."""
     return pd.Series(labels).groupby(values.to_numpy()).transform("mean").to_numpy(float)
 
 
@@ -240,7 +241,7 @@ def _row(clips: pd.DataFrame) -> dict[str, object]:
 
 
 def _kinds(values: pd.Series) -> str:
-    """List the kinds that occur, most frequent first."""
+    """List the values that occur, the most frequent first."""
     counts = values.value_counts()
     return (
         str(counts.index[0]) if len(counts) == 1 else ", ".join(f"{kind} x {count}" for kind, count in counts.items())

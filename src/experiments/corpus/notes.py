@@ -1,7 +1,7 @@
-"""What looks like a slip in a corpus and is no error: people who may be one person, clips that are listed twice.
+"""Report what looks like a mistake in a corpus: people who may be one person, clips that are listed twice.
 
-Such a corpus can be used, and what was learned from it may be worth nothing: one person under two names stands in
-training and in the test. So it is told, in sentences that name the first case.
+These are notes and not errors, because such a corpus can be used. But its results may be worthless, for instance when
+one person is in the training and in the test split under two names. Each note is a sentence that names the first case.
 """
 
 import re
@@ -21,11 +21,11 @@ from src.utils.people import person_of
 
 N_SHOWN = 5
 N_READERS = 16
-"""Threads that read recordings: disks answer several at once."""
+"""Threads that read recordings; a disk serves several reads at once."""
 
 
 def people_notes(files: pd.DataFrame) -> list[str]:
-    """Say who may be one person under two spellings, and who has spoofs and no bona fide clip.
+    """Report who may be one person under several spellings, and who has spoofs but no bona fide clip.
 
     Parameters
     ----------
@@ -36,7 +36,7 @@ def people_notes(files: pd.DataFrame) -> list[str]:
     >>> for note in people_notes(pd.DataFrame(rows)):
     ...     print(note)
     1 group of people may be one person each, spelled in several ways (Ana_F002 = Ana_F02): rename their folders if so.
-    1 person has spoofs and no bona fide clip (Ana_F02): is the genuine speech listed under another name?
+    1 person has spoofs and no bona fide clip (Ana_F02): is the bona fide speech listed under another name?
     """
     people = person_of(files)
     alike = defaultdict(set)
@@ -53,21 +53,21 @@ def people_notes(files: pd.DataFrame) -> list[str]:
     if only_spoofs:
         notes.append(
             f"{_counted(only_spoofs, 'person has', 'people have')} spoofs and no bona fide clip "
-            f"({_shown(only_spoofs)}): is the genuine speech listed under another name?"
+            f"({_shown(only_spoofs)}): is the bona fide speech listed under another name?"
         )
     return notes
 
 
 def duplicate_notes(dataset: Path, files: pd.DataFrame) -> list[str]:
-    """Say which recordings are listed twice, under two people or in two classes.
+    """Report which recordings are listed more than once, under several people or in both classes.
 
-    Only recordings of equal size are read, first their beginning and end, then, where these agree, as a whole.
+    Only recordings of equal size are read: first their beginning and end, then, if these agree, the whole file.
 
     Parameters
     ----------
     dataset : Path
     files : pd.DataFrame
-        Its files table. Recordings that may not be read are left aside: the steps that open them will tell.
+        Its files table. Recordings that cannot be read are ignored here; the steps that decode them report them.
     """
     owners = dict(zip(files["file"], zip(person_of(files), files["label"], strict=True), strict=True))
     groups = [files["file"].tolist()]
@@ -76,7 +76,7 @@ def duplicate_notes(dataset: Path, files: pd.DataFrame) -> list[str]:
             listed = [file for group in groups for file in group]
             found = readers.map(partial(_key_or_path, key), [dataset / file for file in listed])
             keys = dict(zip(listed, found, strict=True))
-            parts = [part for group in groups for part in _parted(group, keys)]
+            parts = [part for group in groups for part in _grouped(group, keys)]
             groups = [part for part in parts if len({owners[file] for file in part}) > 1]
     if not groups:
         return []
@@ -86,29 +86,29 @@ def duplicate_notes(dataset: Path, files: pd.DataFrame) -> list[str]:
 
 
 def source_notes(dataset: Path, files: pd.DataFrame) -> list[str]:
-    """Say which systems of SOURCES.csv the files table does not hold, because one was written after the other."""
+    """Report which systems differ between SOURCES.csv and the files table, as when SOURCES.csv was changed later."""
     try:
         systems, notes = read_sources(dataset, files["file"])
     except ValueError as error:
         return [str(error)]
     held = dict(zip(files["file"], files["system"], strict=True))
     spoofs = set(files["file"][files["label"] == LABEL_NAMES[SPOOF]])
-    late = [file for file, system in systems.items() if file in spoofs and held[file] != system]
-    if late:
+    outdated = [file for file, system in systems.items() if file in spoofs and held[file] != system]
+    if outdated:
         notes.append(
-            f"{SOURCES_TABLE} gives {_counted(late, 'spoof', 'spoofs')} another system than {FILES_TABLE} "
-            f"(first: {late[0]}): run fab GenerateDatasetCSV again."
+            f"{SOURCES_TABLE} gives {_counted(outdated, 'spoof', 'spoofs')} a system other than that in {FILES_TABLE} "
+            f"(first: {outdated[0]}): run fab GenerateDatasetCSV again."
         )
     return notes
 
 
 def _loose_spelling(person: str, identity: str) -> tuple[str, str]:
-    """Return what two spellings of one person have in common: case and leading zeros of the id are left aside."""
+    """Return what two spellings of one person have in common: case and leading zeros of the id are ignored."""
     return person.removesuffix(identity).casefold(), re.sub(r"^(\D*)0+(?=\d)", r"\1", identity.casefold())
 
 
-def _parted(files: Iterable[str], keys: Mapping[str, int | str]) -> list[list[str]]:
-    """Part files into groups of equal keys."""
+def _grouped(files: Iterable[str], keys: Mapping[str, int | str]) -> list[list[str]]:
+    """Group files by equal keys."""
     groups: dict[int | str, list[str]] = defaultdict(list)
     for file in files:
         groups[keys[file]].append(file)

@@ -1,9 +1,9 @@
-"""Five splits of a corpus, by person: nobody stands in two of them.
+"""Five splits of a corpus, by person: nobody is in two of them.
 
     pretext_train, pretext_val            for training a backbone
-    downstream_train, _val, _test         for training, choosing and judging a classifier
+    downstream_train, _val, _test         for training, selecting and testing a classifier
 
-`dealing.py` says who goes where; here the splits are written and read.
+`dealing.py` assigns the people; this module writes and reads the splits.
 """
 
 import shutil
@@ -45,29 +45,29 @@ def split_dataset(dataset: Path, shares: SplitShares, *, seed: int) -> dict[str,
     """
     with edit_tables(dataset):
         files = read_files(dataset)
-        dealt, by_file = _dealt_with_both_classes(dataset, files, shares, seed)
-        _write_splits(dataset, dealt, by_file, {"seed": seed, **asdict(shares)})
+        by_people, by_file = _split_with_both_classes(dataset, files, shares, seed)
+        _write_splits(dataset, by_people, by_file, {"seed": seed, **asdict(shares)})
     return by_file
 
 
-def _dealt_with_both_classes(
+def _split_with_both_classes(
     dataset: Path, files: pd.DataFrame, shares: SplitShares, seed: int
 ) -> tuple[dict[str, pd.DataFrame], dict[str, pd.DataFrame]]:
-    """Return people and clips of every split, or say why one of them would lack a class."""
+    """Return the people and the clips of every split; raise ValueError if one of them would lack a class."""
     if files["label"].nunique() < 2:
         raise ValueError(
             f"{dataset} holds only {files['label'].iloc[0]} clips; a detector needs both {' and '.join(LABELS)}."
         )
-    dealt = deal_people(people_of(files), shares, np.random.default_rng(seed))
-    by_file = {split: files[person_of(files).isin(person_of(rows))] for split, rows in dealt.items()}
+    by_people = deal_people(people_of(files), shares, np.random.default_rng(seed))
+    by_file = {split: files[person_of(files).isin(person_of(rows))] for split, rows in by_people.items()}
     for split, rows in by_file.items():
         for label in sorted(set(LABELS) - set(rows["label"])):
-            raise ValueError(f"{split} would hold no {label} clip: {_why_a_class_is_missing(dataset, dealt)}")
-    return dealt, by_file
+            raise ValueError(f"{split} would hold no {label} clip: {_why_a_class_is_missing(dataset, by_people)}")
+    return by_people, by_file
 
 
 def describe(split: str, clips: pd.DataFrame) -> str:
-    """Say in one line who is in a split."""
+    """Describe the clips and people of a split in one line."""
     people = clips.assign(person=person_of(clips)).groupby("gender")["person"].nunique()
     genders = ", ".join(f"{count} {gender}" for gender, count in people.items())
     labels = ", ".join(f"{count} {label}" for label, count in clips["label"].value_counts().sort_index().items())
@@ -93,15 +93,15 @@ def read_split(dataset: Path, split: str) -> pd.DataFrame:
 
 
 def split_table(dataset: Path, split: str) -> Path:
-    """Return where the clips of a split are listed."""
+    """Return the path of the table that lists the clips of a split."""
     return dataset / "splits" / "by_file" / f"files-{split}.csv"
 
 
 def split_notes(dataset: Path) -> list[str]:
-    """Say in how far the splits are behind the files table; nothing where they agree or one of them was not made.
+    """Report how the splits differ from the files table; no notes if they agree or if either is missing.
 
-    Splits are made once and stay as they are, so that results can be compared: clips that were added since are left
-    aside, and systems that became known since are unknown in them. Clips that were rejected since are no difference.
+    Splits are not updated, so that results can be compared: clips that were added later are in no split, and systems
+    that were named later are unknown in the splits. Clips that were rejected later do not count as a difference.
     """
     if not (dataset / FILES_TABLE).is_file():
         return []
@@ -117,11 +117,11 @@ def split_notes(dataset: Path) -> list[str]:
     both = files.merge(splits, on="file", suffixes=("", "_then"))
     renamed = both["file"][both["system"] != both["system_then"]].tolist()
     found = {
-        f"{len(unsplit)} of {len(files)} clips stand in no split": unsplit,
+        f"{len(unsplit)} of {len(files)} clips are in no split": unsplit,
         f"{len(removed)} clips of the splits are no longer in {FILES_TABLE}": removed,
-        f"The systems of {len(renamed)} clips are others than when the corpus was split": renamed,
+        f"The systems of {len(renamed)} clips changed since the corpus was split": renamed,
     }
-    again = "run fab SplitDataset again to split the corpus as it is now (this deals everybody out anew)"
+    again = "run fab SplitDataset again to split the corpus as it is now (this assigns all people again)"
     return [f"{what} (first: {clips[0]}); {again}." for what, clips in found.items() if clips]
 
 
@@ -135,17 +135,17 @@ def _unsplit(files: pd.DataFrame, splits: pd.DataFrame) -> list[str]:
     return files["file"][~files["file"].isin(splits["file"])].tolist() if len(splits) else []
 
 
-def _why_a_class_is_missing(dataset: Path, dealt: dict[str, pd.DataFrame]) -> str:
-    """Say why a split lacks a class, and what would help: another seed does only where enough people have both."""
-    people = pd.concat(dealt.values())
+def _why_a_class_is_missing(dataset: Path, by_people: dict[str, pd.DataFrame]) -> str:
+    """Explain why a split lacks a class and what would help: another seed does only if enough people have both."""
+    people = pd.concat(by_people.values())
     n_both = int(((people["spoof_count"] > 0) & (people["bonafide_count"] > 0)).sum())
-    n_needed = len(dealt) - bool((people["spoof_count"] == 0).any())
+    n_needed = len(by_people) - bool((people["spoof_count"] == 0).any())
     if n_both >= n_needed:
         return "its people have none. Try another `seed` or other shares."
     who = f"{n_both} people have" if n_both > 1 else "only 1 person has" if n_both else "nobody has"
     return (
-        f"{who} both bona fide and spoofed clips in {dataset}, and {n_needed} of the {len(dealt)} splits need such a "
-        "person each. Spoofs belong to the person whose voice they imitate: fake_voices/Maria_F003_Fake beside "
+        f"{who} both bona fide and spoofed clips in {dataset}, and {n_needed} of the {len(by_people)} splits need "
+        "such a person each. Spoofs belong to the person whose voice they imitate: fake_voices/Maria_F003_Fake beside "
         "real_voices/Maria_F003."
     )
 
@@ -153,7 +153,7 @@ def _why_a_class_is_missing(dataset: Path, dealt: dict[str, pd.DataFrame]) -> st
 def _write_splits(
     dataset: Path, by_people: dict[str, pd.DataFrame], by_file: dict[str, pd.DataFrame], recipe: dict[str, float]
 ) -> None:
-    """Write all splits beside the old ones, then put them in their place; what fails or is killed costs no old ones."""
+    """Write all splits beside the old ones, then replace these; after a failure or a kill the old ones are intact."""
     fresh, place, old = (dataset / name for name in (".splits.part", "splits", ".splits.old"))
     _tidy(fresh, place, old)
     try:
@@ -169,6 +169,7 @@ def _write_splits(
 
 
 def _tidy(fresh: Path, place: Path, old: Path) -> None:
+    """Put the old splits back if they were not replaced, and remove leftovers."""
     if old.exists() and not place.exists():
         old.rename(place)
     for leftover in (fresh, old):

@@ -1,7 +1,7 @@
-"""A new corpus from an old one: normalised, noisy, or with spoofs of its genuine speech.
+"""Derive a new corpus: normalised, noisy, or with spoofs of the bona fide speech.
 
-The old corpus is only read. Every clip of the new one is a mono 16-bit FLAC at 16 kHz, whatever it was before, so that
-neither file format nor sample rate can give the class away. A step that was killed resumes where it stopped
+The original corpus is only read. Every clip of the new one is a mono 16-bit FLAC at 16 kHz, whatever the original was,
+so that neither file format nor sample rate can reveal the class. A step that was killed resumes where it stopped
 (`derivation.py`), and the tables are written last.
 """
 
@@ -28,7 +28,7 @@ from src.utils.dataset import check_dataset, edit_tables, read_files, reject, wi
 def normalize_dataset(
     dataset: Path, output: Path | None = None, *, method: str = "peak", target_rms: float = 0.1, trim: bool = False
 ) -> Derived:
-    """Write a corpus whose clips have one level; default output `<dataset>_normalized`.
+    """Write a corpus whose clips all have one level; default output `<dataset>_normalized`.
 
     Parameters
     ----------
@@ -56,9 +56,9 @@ def add_noise_to_dataset(dataset: Path, output: Path | None = None, *, snr: floa
 
 
 def create_spoofs(dataset: Path, output: Path | None = None, *, vocoder: str = "griffinlim", seed: int = 7) -> Derived:
-    """Write a corpus of the genuine speech of `dataset` and copy-synthesised spoofs of it; default `<dataset>_spoofed`.
+    """Write a corpus of the bona fide speech of `dataset` and copy-synthesised spoofs; default `<dataset>_spoofed`.
 
-    Genuine clips are written as well, in the same format as the spoofs. `SOURCES.csv` names the vocoder.
+    Bona fide clips are written as well, in the same format as the spoofs. `SOURCES.csv` names the vocoder.
     """
     from src.audio.vocoders import VOCODERS
 
@@ -67,20 +67,22 @@ def create_spoofs(dataset: Path, output: Path | None = None, *, vocoder: str = "
     check_dataset(dataset)
     _give_librosa_a_cache()
     target = output or _beside(dataset, "spoofed")
-    genuine, spoofed = _copies(dataset, target, seed)
-    if not any(job.source.is_file() for job in genuine):
+    bonafide, spoofed = _copies(dataset, target, seed)
+    if not any(job.source.is_file() for job in bonafide):
         raise ValueError(f"{dataset / REAL_FOLDER} holds no recording to copy.")
     derivation = Derivation(
-        dataset, target, {"step": "CreateSpoofs", "vocoder": vocoder, "seed": seed}, [*genuine, *spoofed]
+        dataset, target, {"step": "CreateSpoofs", "vocoder": vocoder, "seed": seed}, [*bonafide, *spoofed]
     )
     derivation.start()
-    reasons = derivation.run(genuine, _unchanged, "genuine")
+    reasons = derivation.run(bonafide, _unchanged, "bona fide")
     reasons |= derivation.run(spoofed, partial(_copied, vocoder=vocoder), "spoofs")
     derivation.finish()
     made = [job.target.relative_to(target).as_posix() for job in spoofed if job.target.exists()]
     if not made:
         file, reason = next(iter(reasons.items()))
-        raise ValueError(f"None of the {len(genuine)} clips of {dataset / REAL_FOLDER} can be used ({file}: {reason}).")
+        raise ValueError(
+            f"None of the {len(bonafide)} clips of {dataset / REAL_FOLDER} can be used ({file}: {reason})."
+        )
     write_table(target / SOURCES_TABLE, pd.DataFrame({"file": made, "system": vocoder}))
     n_clips = generate_tables(target).n_clips
     reject(target, reasons)
@@ -88,12 +90,12 @@ def create_spoofs(dataset: Path, output: Path | None = None, *, vocoder: str = "
 
 
 def _copies(dataset: Path, target: Path, seed: int) -> tuple[list[Job], list[Job]]:
-    """Return what becomes of every genuine recording: a clip in the new format, and a spoof.
+    """Return the jobs for every bona fide recording: a clip in the new format, and a spoof.
 
     Spoofs are numbered in the order of their recordings. Recordings that an earlier run left out keep their numbers,
-    whether they are mended since or removed.
+    whether they are repaired or removed later.
     """
-    genuine, spoofed = [], []
+    bonafide, spoofed = [], []
     left_out = left_out_before(target)
     for folder, _ in person_folders(dataset, REAL_FOLDER):
         paths = recordings_in(folder)
@@ -104,13 +106,13 @@ def _copies(dataset: Path, target: Path, seed: int) -> tuple[list[Job], list[Job
                 continue
             file = f"{REAL_FOLDER}/{folder.name}/{path.name}"
             spoof = f"{FAKE_FOLDER}/{folder.name}_Fake/{number}_fake.flac"
-            genuine.append(Job(path, target / _as_flac(file), 0))
+            bonafide.append(Job(path, target / _as_flac(file), 0))
             spoofed.append(Job(path, target / spoof, _clip_seed(file, seed)))
-    return genuine, spoofed
+    return bonafide, spoofed
 
 
 def _derive(dataset: Path, output: Path, transform: Transform, recipe: dict[str, Any], *, seed: int) -> Derived:
-    """Write every clip of a corpus anew through `transform`, and the tables that go with them."""
+    """Write every clip of a corpus through `transform`, and the tables of the new corpus."""
     files = read_files(dataset)
     made = files.assign(file=[_as_flac(file) for file in files["file"]])
     measured = [column for column in ("duration", "amplitude") if column in made]
@@ -128,7 +130,7 @@ def _derive(dataset: Path, output: Path, transform: Transform, recipe: dict[str,
         if made["system"].any():
             write_table(output / SOURCES_TABLE, made.loc[made["system"] != "", ["file", "system"]])
         tables.write(made)
-    for column in measured:  # what was known of the old clips is measured anew on the new ones
+    for column in measured:  # what was measured on the original clips is measured again on the new ones
         {"duration": add_duration, "amplitude": add_amplitude}[column](output)
     return Derived(output, len(made), len(reasons))
 
@@ -164,7 +166,7 @@ def _unchanged(waveform: np.ndarray, _seed: int) -> np.ndarray:
 
 
 def _clip_seed(file: str, seed: int) -> int:
-    """Return a seed of the clip's own, the same whichever process takes it and in whatever order."""
+    """Return the clip's own seed, which depends neither on the process nor on the order of work."""
     return crc32(f"{seed}/{file}".encode())
 
 

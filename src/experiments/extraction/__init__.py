@@ -1,1 +1,1 @@
-"""From the clips of a split to its embedding store."""
+"""Compute the embedding store of a split from its clips."""

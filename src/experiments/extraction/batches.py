@@ -1,8 +1,8 @@
-"""Which clips go through the model together.
+"""Group clips into batches for the model.
 
-Clips of like length share a batch, so that little of it is padding. A clip longer than a window goes through in windows
-of equal length. What is left after some batches were done falls into the same batches again: a run
-that was killed computes what an undisturbed run computes, to the last bit.
+Clips of similar length share a batch, so that there is little padding. A clip longer than a window is computed in
+windows of equal length. The clips that remain after some batches are grouped into the same batches again: a run that
+resumes computes what an uninterrupted run computes, to the last bit.
 """
 
 from collections.abc import Mapping, Sequence
@@ -17,9 +17,9 @@ class Piece:
 
     file: str
     start: int = 0
-    """In samples."""
+    """First sample."""
     stop: int = 0
-    """In samples; 0 = the end of the clip."""
+    """Sample after the last one; 0 = the end of the clip."""
     window: int = 0
     n_windows: int = 1
 
@@ -30,17 +30,17 @@ Unit = tuple[Batch, ...]
 
 
 def gather_batches(lengths: Mapping[str, int], *, batch_samples: float, window_samples: float) -> list[Unit]:
-    """Gather clips into batches, the shortest first.
+    """Group clips into batches, the shortest first.
 
-    A batch takes clips as long as its padded size stays within `batch_samples`. Because lengths ascend, taking whole
-    batches out leaves the boundaries of the others where they were.
+    A batch takes clips while its padded size stays within `batch_samples`. Because lengths ascend, removing whole
+    batches does not move the boundaries of the others.
 
     Parameters
     ----------
     lengths : mapping of str to int
-        Clip -> its samples.
+        Clip -> number of samples.
     batch_samples : float
-        Samples of a batch, padding included; one clip may exceed it.
+        Most samples of a batch, padding included; a single clip may exceed it.
     window_samples : float
         Longer clips are cut into windows of equal length.
     """

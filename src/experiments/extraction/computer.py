@@ -1,4 +1,4 @@
-"""The model's part of an extraction: batches that fit into memory."""
+"""Run the model on batches, halved until they fit into memory."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -10,11 +10,11 @@ from src.backbones.contract import Backbone, Statistics
 
 @dataclass
 class Computer:
-    """Starts batches on a backbone; halves those that memory does not hold, and all that are as large ever after."""
+    """Starts batches on a backbone; halves a batch that does not fit into memory, and all later ones as large."""
 
     backbone: Backbone
     max_samples: float = np.inf
-    """Samples of a batch, padding included, that fitted or were not tried yet."""
+    """Larger batches, in samples with padding, are halved without trying."""
 
     def begin(self, waveforms: Sequence[np.ndarray]) -> Callable[[], Statistics]:
         """Start computing the statistics of b waveforms; the function returned waits for them.
@@ -22,7 +22,7 @@ class Computer:
         Raises
         ------
         ValueError
-            When a single waveform is too much for the memory.
+            When a single waveform does not fit into memory.
         """
         padded = len(waveforms) * max(map(len, waveforms))
         if len(waveforms) > 1 and padded > self.max_samples:
@@ -38,7 +38,7 @@ class Computer:
         if len(waveforms) == 1:
             raise ValueError(
                 f"{padded / self.backbone.rate:.1f} seconds of sound do not fit into memory at once: "
-                "take a lower `max_seconds` (1 or more), or `precision=bf16`."
+                "give a lower `max_seconds` (1 or more), or `precision=bf16`."
             )
         self.max_samples = padded / 2
         return self._in_halves(waveforms)

@@ -1,8 +1,8 @@
-"""Who does the work of a plan: one process, or the devices of a machine; each engine is one function of the plan.
+"""The engines that carry out a plan: one process, or one process per device; each is a function of the plan.
 
-All engines fill the same stores, and what they leave behind does not depend on which of them it was. Workers take equal
-parts of the plan (`Plan.part`) and run `in_one_process` on them; an engine for a cluster submits the same function
-with the same parts. The corpus was surveyed once, by whoever made the plan.
+All engines fill the same stores, and the result does not depend on the engine. Workers take equal parts of the plan
+(`Plan.part`) and run `in_one_process` on them; an engine for a cluster submits the same function with the same parts.
+The corpus is surveyed only once, by the process that makes the plan.
 """
 
 from collections.abc import Iterator, Sequence
@@ -26,10 +26,10 @@ POLL_SECONDS = 5.0
 
 
 def extract_splits(request: Request, *, root: Path) -> Iterator[Extraction]:
-    """Extract one split after another; what cannot be is refused before the model is loaded.
+    """Extract one split after another; invalid requests are refused before the model is loaded.
 
-    The model is loaded only when something is to be computed. Where the machine has several GPUs and the request names
-    none, they share the work, a process each.
+    The model is loaded only when clips are to be computed. If the machine has several GPUs and the request names none,
+    they share the work, with one process each.
 
     Parameters
     ----------
@@ -46,7 +46,7 @@ def extract_splits(request: Request, *, root: Path) -> Iterator[Extraction]:
 
 
 def run_plan(plan: Plan) -> Iterator[Extraction]:
-    """Do what a plan says, by the engine that fits this machine."""
+    """Carry out a plan with the engine that suits this machine."""
     if not plan.needs_model:
         claim_embeddings(plan.root, plan.request.dataset)
         for part in plan.splits:
@@ -68,7 +68,7 @@ def in_one_process(plan: Plan) -> Iterator[Extraction]:
 
 
 def on_devices(plan: Plan, devices: Sequence[str]) -> list[Extraction]:
-    """Let every device compute its part of the plan, in a process of its own, behind one bar.
+    """Let every device compute its part of the plan, in a process of its own, with one progress bar for all.
 
     Parameters
     ----------
@@ -88,7 +88,7 @@ def on_devices(plan: Plan, devices: Sequence[str]) -> list[Extraction]:
         running = [processes.submit(_run_part, part) for part in parts]
         try:
             _follow(running, plan)
-            done = [future.result() for future in running]
+            results = [future.result() for future in running]
         except BaseException as error:
             processes.shutdown(kill_workers=True)
             if not isinstance(error, TerminatedWorkerError):
@@ -97,7 +97,7 @@ def on_devices(plan: Plan, devices: Sequence[str]) -> list[Extraction]:
                 f"One of the {len(devices)} extracting processes died ({signal_of(error)}): "
                 "run the same command again; finished work is kept."
             ) from None
-    return [_sum_up(of_split) for of_split in zip(*done, strict=True)]
+    return [_sum_up(of_split) for of_split in zip(*results, strict=True)]
 
 
 def _devices(request: Request) -> list[str]:
@@ -114,7 +114,7 @@ def _run_part(plan: Plan) -> list[Extraction]:
 
 
 def _follow(running: Sequence[Future[list[Extraction]]], plan: Plan) -> None:
-    """Show how far the processes are, as their journals tell, until all have ended; raise what one has raised."""
+    """Show the progress of the processes, read from the journals, until all have ended; raise the error of any."""
     seconds = {(part.folder, file): part.lengths[file].seconds for part in plan.splits for file in part.waiting}
     progress = Progress(f"{plan.request.backbone}, {len(running)} devices", len(seconds), sum(seconds.values()))
     seen: set[tuple[Path, str]] = set()
@@ -133,7 +133,7 @@ def _follow(running: Sequence[Future[list[Extraction]]], plan: Plan) -> None:
 
 
 def _sum_up(parts: Sequence[Extraction]) -> Extraction:
-    """Return what several processes did for one split."""
+    """Combine the results of several processes for one split."""
     return replace(
         parts[0],
         n_clips=max((part.n_clips for part in parts if part.n_clips is not None), default=None),

@@ -1,8 +1,8 @@
-"""One split in one process: what the plan says is read, computed and written.
+"""Extract one split in one process: read its recordings, run the model, write the store.
 
-Other processes read recordings ahead (`readers.py`), the model runs (`computer.py`), and a thread writes behind, so
-that neither waits for the other. Finished clips are skipped: a run that was killed resumes where it stopped. A clip
-that cannot be used is listed in `rejected-files.csv` and left out of the index.
+Other processes read recordings ahead (`readers.py`), this one runs the model (`computer.py`), and a thread writes the
+results (`writer.py`), so that none waits for another. Finished clips are skipped: a run that was killed resumes where
+it stopped. A clip that cannot be used is listed in `rejected-files.csv` and left out of the index.
 """
 
 import time
@@ -22,16 +22,16 @@ from src.utils.embeddings import read_store_meta
 
 
 def extract(part: SplitPlan, backbone: Backbone, request: Request) -> Extraction:
-    """Compute the statistics of every layer that a backbone keeps, for every clip of a split that waits.
+    """Compute the statistics of every layer that a backbone keeps, for every clip of a split that has none yet.
 
     Parameters
     ----------
     part : SplitPlan
-        The split, surveyed.
+        The split and its survey.
     backbone : Backbone
         Loaded for the request.
     request : Request
-        Its limits and its share; the store is finished by whichever share is the last.
+        Gives the limits and the share; the last share finishes the store.
 
     Raises
     ------
@@ -57,7 +57,7 @@ def extract(part: SplitPlan, backbone: Backbone, request: Request) -> Extraction
 
 
 def finish_without_model(part: SplitPlan, request: Request) -> Extraction:
-    """Bring the index of a split up to date, all clips of which were computed before; the store says of which model."""
+    """Update the index of a split whose clips are all computed; the model is the one that the store names."""
     meta = read_store_meta(part.folder)
     identity = {key: value for key, value in meta.items() if key not in SUMMARY}
     with EmbeddingStore(part.folder, identity, request.share.name) as store:
@@ -66,7 +66,7 @@ def finish_without_model(part: SplitPlan, request: Request) -> Extraction:
 
 
 def _compute(dataset: Path, batches: Sequence[Batch], backbone: Backbone, writer: BatchWriter) -> float:
-    """Let batches through a backbone; return the seconds in which it waited for recordings."""
+    """Run batches through a backbone; return the seconds in which it waited for recordings."""
     computer, waited = Computer(backbone), 0.0
     ahead = read_ahead(dataset, batches, rate=backbone.rate, min_samples=backbone.min_samples)
     for sounds, seconds in _timed(ahead):
@@ -77,7 +77,7 @@ def _compute(dataset: Path, batches: Sequence[Batch], backbone: Backbone, writer
 
 
 def _finish(store: EmbeddingStore, part: SplitPlan, dataset: Path) -> tuple[int | None, int]:
-    """Write the index where every clip is done; return how many it has, and how many clips are left out."""
+    """Write the index if every clip is done; return its number of clips, else None, and the number left out."""
     n_clips = store.finish(part.clips, part.fingerprints)
     left_out = store.left_out(part.fingerprints)
     if n_clips is not None:
@@ -91,7 +91,7 @@ def _finish(store: EmbeddingStore, part: SplitPlan, dataset: Path) -> tuple[int 
 def _batches_of_share(
     store: EmbeddingStore, samples: dict[str, int], to_do: dict[str, int], backbone: Backbone, request: Request
 ) -> list[Batch]:
-    """Return the batches of a share; shares are cut from a row of batches that every process makes alike."""
+    """Return the batches of a share; every process divides the same list of batches into shares."""
     batch_seconds = request.limits.batch_seconds or backbone.batch_seconds
     window_samples = request.limits.window_seconds * backbone.rate
     if not request.share.is_all:
@@ -104,7 +104,7 @@ def _batches_of_share(
 
 
 def _timed(items: Iterator[list[Sound]]) -> Iterator[tuple[list[Sound], float]]:
-    """Yield items, each with the seconds it was waited for."""
+    """Yield items, each with the seconds spent waiting for it."""
     while True:
         asked = time.perf_counter()
         item = next(items, None)

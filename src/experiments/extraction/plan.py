@@ -1,8 +1,8 @@
-"""What there is to do: a corpus is surveyed once, before any model is loaded, and the plan is handed to every engine.
+"""Plan an extraction: the corpus is surveyed once, before any model is loaded, and every engine gets the plan.
 
-The survey looks at each recording of the splits (its fingerprint, many at a time) and into the stores that are there.
-Headers are read of the clips that wait to be computed, each once, in several processes. The plan is small and can be
-pickled: paths, fingerprints and lengths travel to other processes and machines, never sound.
+The survey takes the fingerprint of each recording of the splits, in several threads, and reads the existing stores. It
+reads the header of each clip that waits to be computed once, in several processes. The plan is small and can be
+pickled: other processes and machines get paths, fingerprints and lengths, never sound.
 """
 
 from collections.abc import Mapping, Sequence
@@ -20,7 +20,7 @@ from src.experiments.corpus.splits import read_split
 from src.experiments.extraction.readers import Length, read_lengths
 from src.experiments.extraction.requests import Request
 from src.utils.dataset import check_dataset
-from src.utils.embeddings import META, read_store_meta
+from src.utils.embeddings import META, bytes_per_row, read_store_meta
 from src.utils.files import fingerprint, read_record
 from src.utils.paths import embeddings_folder
 from src.utils.registry import lookup
@@ -31,22 +31,22 @@ THREADS = 16
 
 @dataclass(frozen=True)
 class SplitPlan:
-    """The work on one split."""
+    """The work to do on one split."""
 
     folder: Path
-    """Of its store."""
+    """Folder of its store."""
     split: str
     clips: pd.DataFrame
     """Its rows of the files table."""
     fingerprints: Mapping[str, str]
     """File -> fingerprint of its recording."""
     waiting: tuple[str, ...]
-    """Files that have no row in the store and were not found to be unusable."""
+    """Files that have no row in the store and are not known to be unusable."""
     lengths: Mapping[str, Length] = field(default_factory=dict)
-    """File -> length, of those that wait; where others share the work, of every clip of a split in which some wait."""
+    """File -> length, of the waiting clips; if the work is shared, of all clips of a split with waiting ones."""
 
     def samples(self, rate: int, min_samples: int) -> tuple[dict[str, int], dict[str, str]]:
-        """Return the samples at a rate of the clips that can be used, and why the others cannot, file by file."""
+        """Return file -> number of samples at `rate` for usable clips, and file -> reason for the others."""
         samples = {file: length.samples(rate) for file, length in self.lengths.items() if not length.reason}
         reasons = {file: length.reason for file, length in self.lengths.items() if length.reason}
         short = {file: why_too_short(count, rate, min_samples) for file, count in samples.items()}
@@ -56,7 +56,7 @@ class SplitPlan:
 
 @dataclass(frozen=True)
 class Plan:
-    """The work on all splits of a request."""
+    """The work to do on all splits of a request."""
 
     request: Request
     splits: tuple[SplitPlan, ...]
@@ -67,12 +67,12 @@ class Plan:
 
     @cached_property
     def n_waiting(self) -> int:
-        """Return how many clips wait to be computed."""
+        """Number of clips that wait to be computed."""
         return sum(len(split.waiting) for split in self.splits)
 
     @property
     def needs_model(self) -> bool:
-        """Tell whether something is to be computed, or whether only the model can say that nothing is."""
+        """Whether clips are to be computed, or only the model can tell that none are."""
         return self.n_waiting > 0 or not self.is_known_kind
 
     def part(self, number: int, count: int, device: str) -> "Plan":
@@ -117,12 +117,12 @@ def make_plan(request: Request, *, root: Path) -> Plan:
 
 
 def take_fingerprints(dataset: Path, files: Sequence[str]) -> dict[str, str]:
-    """Return file -> fingerprint of its recording, many read at a time.
+    """Return file -> fingerprint of its recording, read in several threads.
 
     Raises
     ------
     FileNotFoundError
-        When recordings are missing; the line counts them and names the first.
+        When recordings are missing; the message counts them and names the first.
     """
     with ThreadPoolExecutor(THREADS) as threads:
         found = dict(zip(files, threads.map(partial(_fingerprint_if_there, dataset), files), strict=True))
@@ -136,7 +136,7 @@ def take_fingerprints(dataset: Path, files: Sequence[str]) -> dict[str, str]:
 
 
 def _measured(parts: Sequence[SplitPlan], request: Request) -> tuple[SplitPlan, ...]:
-    """Return the work with the lengths of its clips, every header read once."""
+    """Add the lengths of the clips to the split plans; every header is read once."""
     needed = [part.waiting if request.share.is_all or not part.waiting else tuple(part.fingerprints) for part in parts]
     lengths = read_lengths(request.dataset, sorted({file for files in needed for file in files}))
     return tuple(
@@ -151,7 +151,7 @@ def _fingerprint_if_there(dataset: Path, file: str) -> str:
 
 
 def _is_of_kind(folder: Path, wanted: Mapping[str, Any]) -> bool:
-    """Tell whether there is a store, and raise ValueError when it is of another kind than is wanted."""
+    """Return whether there is a store; raise ValueError when it is of another kind than wanted."""
     if not (folder / META).is_file():
         return False
     require_same_kind(folder, read_record(folder / META), wanted)
@@ -159,9 +159,9 @@ def _is_of_kind(folder: Path, wanted: Mapping[str, Any]) -> bool:
 
 
 def _waiting(folder: Path, fingerprints: Mapping[str, str]) -> list[str]:
-    """Return the clips that wait to be computed into a store."""
+    """Return the clips that a store does not have yet."""
     if not (folder / META).is_file():
         return list(fingerprints)
     meta = read_store_meta(folder)
-    rows = read_rows(folder, meta["layers"], 2 * meta["dimension"] * 4)
+    rows = read_rows(folder, meta["layers"], bytes_per_row(meta["dimension"]))
     return waiting_clips(folder, rows.fingerprints, fingerprints)

@@ -1,7 +1,7 @@
-"""A split's embeddings as points on a page: UMAP and t-SNE, coloured by what is known of the clips.
+"""Plot a split's embeddings in two dimensions with UMAP or t-SNE, coloured by a property of the clips.
 
-Pictures lie in the store's folder: `embeddings/<corpus>/<backbone>/<split>/pictures/`. They show whether groups lie
-apart, not how well a classifier tells them apart.
+The figures are saved in `embeddings/<corpus>/<backbone>/<split>/pictures/`. They show whether groups lie apart, not how
+well a classifier separates them.
 """
 
 from collections.abc import Callable
@@ -29,20 +29,20 @@ COLORS: dict[str, Callable[[EmbeddingTable], np.ndarray]] = {
     "speaker": lambda table: table.speakers,
     "system": lambda table: np.where(table.labels == 1, LABEL_NAMES[1], table.systems),
 }
-"""What clips can be coloured by -> the group of each clip, shape (n,)."""
+"""Property to colour by -> function that returns the group of each clip, shape (n,)."""
 
 
 @dataclass(frozen=True)
 class Drawing:
-    """Which embeddings of a backbone are drawn, and how."""
+    """Which embeddings of a backbone are plotted, and how."""
 
     split: str = "downstream_train"
     layer: int = -1
-    """Hidden layer, or counted from the last of those that there are."""
+    """A layer that the store holds, or a place counted from the end: -1 is the last one."""
     color_by: str = "label"
-    """A row of COLORS."""
+    """A key of `COLORS`."""
     max_points: int = 5000
-    """Of more clips than this, so many are chosen at random."""
+    """If there are more clips, this many are chosen at random."""
     seed: int = 7
 
     def __post_init__(self) -> None:
@@ -60,7 +60,7 @@ def draw_embeddings(
     root: Path,
     methods: tuple[str, ...] = ("umap", "tsne"),
 ) -> list[Path]:
-    """Draw one picture for each projection method; return where they are.
+    """Save one figure for each projection method; return their paths.
 
     Parameters
     ----------
@@ -70,12 +70,12 @@ def draw_embeddings(
     root : Path
         Holds `embeddings/`.
     methods : tuple of str
-        Rows of PROJECTIONS.
+        Keys of `PROJECTIONS`.
 
     Raises
     ------
     ValueError, FileNotFoundError
-        When a method is unknown, or the embeddings are missing or those of another split.
+        When a method is unknown, or the embeddings are missing or belong to another split.
     """
     from src.visualize.scatter import scatter_figure
 

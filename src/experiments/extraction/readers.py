@@ -1,8 +1,8 @@
-"""Recordings read by other processes, a few batches ahead of the model.
+"""Read recordings in other processes, a few batches ahead of the model.
 
-A decoder that dies on a damaged file takes its process with it and not the run: what was being read is read again, one
-recording at a time, and the one that kills its reader is named and left out. This module imports nothing heavy, so that
-those processes start at once.
+A decoder that crashes on a corrupt file ends its process and not the run: what was being read is read again, one
+recording at a time, and a recording that crashes its reader is left out, with the reason. This module imports nothing
+heavy, so that those processes start quickly.
 """
 
 import os
@@ -28,7 +28,7 @@ T = TypeVar("T")
 MOST_READERS = 16
 FILES_AT_ONCE = 256
 ENDED_BY_THE_SYSTEM = ("SIGKILL", "SIGTERM")
-DECODER_DIED = "unreadable (the decoder died of it"
+DECODER_CRASHED = "unreadable (the decoder crashed"
 ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
 
 
@@ -40,13 +40,13 @@ class Sound:
     waveform: np.ndarray
     reason: str = ""
     silent: bool = False
-    """A window may be silent where its clip is not."""
+    """Whether the piece is silent; a window may be silent when its clip is not."""
 
 
 def read_ahead(
-    dataset: Path, batches: Iterable[Batch], *, rate: int, min_samples: int, ahead: int = 0
+    dataset: Path, batches: Iterable[Batch], *, rate: int, min_samples: int, ahead: int | None = None
 ) -> Iterator[list[Sound]]:
-    """Read batches in the order asked for, in other processes, and not many more than are wanted.
+    """Read batches in order, in other processes, a limited number ahead.
 
     Parameters
     ----------
@@ -56,8 +56,8 @@ def read_ahead(
         Sample rate wanted, in hertz.
     min_samples : int
         Shorter clips cannot be used.
-    ahead : int
-        Batches read ahead; 0 = two for each reading process.
+    ahead : int, optional
+        Batches read ahead; None = two for each reading process.
 
     Raises
     ------
@@ -87,7 +87,7 @@ def read_ahead(
 
 
 def survey(function: Callable[[Path], T], dataset: Path, files: Sequence[str]) -> dict[str, T]:
-    """Apply a quick function to many recordings; return file -> result, without those that kill their reader.
+    """Apply a quick function to many recordings; return file -> result, without those that crash their reader.
 
     Raises
     ------
@@ -121,22 +121,22 @@ class Length:
 
     @property
     def seconds(self) -> float:
-        """Return its duration."""
+        """Duration in seconds."""
         return self.n_frames / self.rate
 
     def samples(self, rate: int) -> int:
-        """Return how many samples it has at another rate."""
+        """Return the number of samples at another rate, in hertz."""
         return self.n_frames * rate // self.rate
 
 
 def read_lengths(dataset: Path, files: Sequence[str]) -> dict[str, Length]:
-    """Read the header of each of these recordings once, in parallel; the raised errors are `survey`'s."""
+    """Read the header of each of these recordings once, in parallel; raises what `survey` raises."""
     found = survey(_read_length, dataset, files) if files else {}
-    return {file: found.get(file, Length(reason=f"{DECODER_DIED})")) for file in files}
+    return {file: found.get(file, Length(reason=f"{DECODER_CRASHED})")) for file in files}
 
 
 def n_readers() -> int:
-    """Return how many processes read."""
+    """Return the number of reading processes."""
     return min(loky.cpu_count(), MOST_READERS)
 
 
@@ -177,12 +177,12 @@ def _without_sound(piece: Piece, reason: str) -> Sound:
 
 
 def _read_alone(read: Callable[[Batch], list[Sound]], piece: Piece) -> Sound:
-    """Read a piece that may kill its reader."""
+    """Read a piece that may crash its reader."""
     try:
         return _readers().submit(read, (piece,)).result()[0]
     except TerminatedWorkerError as death:
         _refuse_if_ended_by_the_system(death)
-        return _without_sound(piece, f"{DECODER_DIED}: {signal_of(death)})")
+        return _without_sound(piece, f"{DECODER_CRASHED}: {signal_of(death)})")
 
 
 def _refuse_if_ended_by_the_system(death: TerminatedWorkerError) -> None:

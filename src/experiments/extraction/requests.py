@@ -1,4 +1,4 @@
-"""What is asked of an extraction, and what came of it: records that travel to other processes and machines."""
+"""The request and the result of an extraction: records that can be sent to other processes and machines."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,12 +15,12 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Limits:
-    """How much goes through the model at once."""
+    """How much sound the model processes at once."""
 
     batch_seconds: float | None = None
-    """Seconds of sound of a batch, padding included; None = what the backbone is comfortable with."""
+    """Seconds of sound of a batch, padding included; None = the backbone's default."""
     window_seconds: float = WINDOW_SECONDS
-    """Longer clips go through in windows."""
+    """Clips of more seconds are computed in windows of at most this length."""
 
     def __post_init__(self) -> None:
         if self.batch_seconds is not None and not 0 < self.batch_seconds < np.inf:
@@ -45,12 +45,12 @@ class Share:
 
     @property
     def name(self) -> str:
-        """Return a name that can stand in a file's."""
+        """The share's name, fit to be part of a file's name."""
         return "-".join(f"{number}-of-{count}" for number, count in self.parts if count > 1) or "all"
 
     @property
     def is_all(self) -> bool:
-        """Tell whether there is nobody to share with."""
+        """Whether this share is all of the work."""
         return self.name == "all"
 
     def part(self, number: int, count: int) -> "Share":
@@ -58,7 +58,7 @@ class Share:
         return Share((*self.parts, (number, count)))
 
     def of(self, items: Sequence[T]) -> list[T]:
-        """Return those of all items that this share is to do."""
+        """Return the items that belong to this share."""
         items = list(items)
         for number, count in self.parts:
             items = items[number::count]
@@ -84,16 +84,16 @@ class Request:
 
 @dataclass(frozen=True)
 class Extraction:
-    """What was done for a split."""
+    """The result of an extraction of one split."""
 
     folder: Path
     n_clips: int | None
-    """In the finished store; None while other shares are missing."""
+    """Clips in the finished store; None while other shares are missing."""
     n_computed: int
-    """By this call; the others were there."""
+    """Clips computed by this call; the store had the others."""
     n_rejected: int
     seconds: float = 0.0
-    """That it took."""
+    """Wall-clock seconds that it took."""
     waited: float = 0.0
     """Seconds of these in which the model waited for recordings."""
 
@@ -101,7 +101,7 @@ class Extraction:
         left_out = f"; {self.n_rejected} clips left out, see {REJECTED_TABLE}" if self.n_rejected else ""
         if self.n_clips is None:
             return (
-                f"{self.n_computed} clips computed into {self.folder}; it is whole once every other shard is written "
-                "(and this one again, where clips were added meanwhile)"
+                f"{self.n_computed} clips computed into {self.folder}; it is complete once every other shard is "
+                "written (and this one again, if clips were added meanwhile)"
             )
         return f"{self.n_clips} clips in {self.folder}, {self.n_computed} of them computed now{left_out}"

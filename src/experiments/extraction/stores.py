@@ -1,4 +1,4 @@
-"""What embeddings there are: of which model, whole or not, and sound or not."""
+"""Report on the embedding stores: of which model each is, whether it is finished, and whether it is intact."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -11,6 +11,7 @@ from src.utils.embeddings import (
     INDEX,
     JOURNAL,
     META,
+    bytes_per_row,
     describe_layers,
     layer_file,
     read_journal,
@@ -23,7 +24,7 @@ COLUMNS = ("embeddings", "model", "precision", "layers", "width", "clips", "left
 
 @dataclass(frozen=True)
 class StoreReport:
-    """What a store is, and in what state."""
+    """The contents and the state of a store."""
 
     folder: Path
     meta: dict
@@ -32,10 +33,10 @@ class StoreReport:
     n_bytes: int
     finished: bool
     problem: str = ""
-    """What is wrong with it; empty when all is well."""
+    """What is wrong with it; empty when nothing is."""
 
     def row(self, root: Path) -> tuple[str, ...]:
-        """Return its line of the table, a cell for each of COLUMNS."""
+        """Return its row of the table, one cell for each of `COLUMNS`."""
         state = "damaged" if self.problem else "finished" if self.finished else "unfinished"
         return (
             self.folder.relative_to(root / "embeddings").as_posix(),
@@ -50,8 +51,10 @@ class StoreReport:
         )
 
 
-def inspect_stores(root: Path, corpus: str = "", backbone: str = "") -> list[StoreReport]:
-    """Look at the stores below `<root>/embeddings`, and compare every row with its checksum.
+def inspect_stores(root: Path, corpus: str | None = None, backbone: str | None = None) -> list[StoreReport]:
+    """Inspect the stores below `<root>/embeddings`, of all corpora and backbones or of those named.
+
+    Every row is compared with its checksum.
 
     Raises
     ------
@@ -61,12 +64,14 @@ def inspect_stores(root: Path, corpus: str = "", backbone: str = "") -> list[Sto
     folders = sorted(path.parent for path in (root / "embeddings").glob(f"{corpus or '*'}/{backbone or '*'}/*/{META}"))
     if not folders:
         wanted = "/".join(name for name in (corpus, backbone) if name)
-        raise FileNotFoundError(f"There are no embeddings {root / 'embeddings' / wanted}: fab GenerateEmbeddings.")
+        raise FileNotFoundError(
+            f"There are no embeddings {root / 'embeddings' / wanted}: make them with fab GenerateEmbeddings."
+        )
     return [inspect_store(folder) for folder in folders]
 
 
 def inspect_store(folder: Path) -> StoreReport:
-    """Look at one store."""
+    """Inspect one store, comparing every row with its checksum."""
     meta = read_store_meta(folder, "model", "precision")
     journal = read_journal(folder)
     paths = [layer_file(folder, layer) for layer in meta["layers"]]
@@ -90,7 +95,7 @@ def format_reports(reports: list[StoreReport], root: Path) -> str:
 
 def _problems(folder: Path, meta: dict, journal: pd.DataFrame) -> Iterator[str]:
     """Yield what is wrong with a store, the worst first."""
-    row_bytes = 2 * meta["dimension"] * 4
+    row_bytes = bytes_per_row(meta["dimension"])
     for layer in meta["layers"]:
         path = layer_file(folder, layer)
         if not path.is_file() or path.stat().st_size < len(journal) * row_bytes:
@@ -104,7 +109,7 @@ def _problems(folder: Path, meta: dict, journal: pd.DataFrame) -> Iterator[str]:
 
 
 def _index_fits(folder: Path, journal: pd.DataFrame) -> bool:
-    """Tell whether every row that the index names is the journal's row of that clip."""
+    """Return whether every row that the index names is the journal's row of that clip."""
     try:
         index = pd.read_csv(folder / INDEX, dtype=str, keep_default_na=False)
     except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError):

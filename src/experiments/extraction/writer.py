@@ -1,4 +1,4 @@
-"""Batches written behind the model's back, and the bar that says how far they are."""
+"""Write batches in a thread while the model computes the next ones, and show the progress."""
 
 import os
 import time
@@ -17,7 +17,7 @@ from src.experiments.extraction.readers import Sound
 from src.utils.embedding_store import EmbeddingStore, Row
 
 BATCHES_BEHIND = 2
-"""Batches that are computed and not written yet."""
+"""Most batches that may be computed and not written yet."""
 
 
 class Progress:
@@ -28,7 +28,7 @@ class Progress:
     description : str
     n_clips : int
     seconds : float
-        Of sound, in all.
+        Seconds of sound in total.
     """
 
     def __init__(self, description: str, n_clips: int, seconds: float) -> None:
@@ -41,14 +41,14 @@ class Progress:
         self._bar = tqdm(total=seconds, desc=description, unit="", bar_format=layout, disable=quiet)
 
     def advance(self, n_clips: int, seconds: float) -> None:
-        """Note what was done since."""
+        """Add what was done since the last call."""
         self._clips_done += n_clips
         self._seconds_done = min(self._seconds_done + seconds, self._seconds)
         self._bar.unit = self.status(time.perf_counter() - self._started)
         self._bar.update(self._seconds_done - self._bar.n)
 
     def status(self, elapsed: float) -> str:
-        """Say how far it is after so many seconds."""
+        """Return the progress after `elapsed` seconds, as text."""
         return (
             f"{self._clips_done:,} of {self._n_clips:,} clips, "
             f"{self._seconds_done / 3600:.2f} of {self._seconds / 3600:.2f} h, "
@@ -61,7 +61,7 @@ class Progress:
 
 
 class BatchWriter:
-    """Pools windows into clips and writes them, in order, in a thread; what goes wrong there stops the next `write`.
+    """Pools windows into clips and writes them, in order, in a thread; the next `write` raises an error from there.
 
     Parameters
     ----------
@@ -70,7 +70,7 @@ class BatchWriter:
         File -> fingerprint of its recording.
     progress : Progress
     rate : int
-        Of the waveforms, in hertz.
+        Sample rate of the waveforms, in hertz.
     """
 
     def __init__(self, store: EmbeddingStore, fingerprints: Mapping[str, str], progress: Progress, rate: int) -> None:
@@ -78,7 +78,7 @@ class BatchWriter:
         self._store, self._fingerprints, self._progress, self._rate = store, fingerprints, progress, rate
         self._windows: dict[str, Windows] = {}
         self._refused: set[str] = set()
-        """Long clips of which a window could not be used; the others come to nothing."""
+        """Long clips of which a window could not be used; their other windows are ignored."""
         self._thread = ThreadPoolExecutor(1)
         self._behind: deque[Future[None]] = deque()
 
@@ -87,7 +87,7 @@ class BatchWriter:
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         try:
-            with suppress(*([Exception] if kind else [])):  # what stopped the run is told, not what came of it
+            with suppress(*([Exception] if kind else [])):  # report the first error, not what follows from it
                 while self._behind:
                     self._behind.popleft().result()
         finally:
@@ -95,7 +95,7 @@ class BatchWriter:
             self._progress.close()
 
     def write(self, sounds: Sequence[Sound], wait: Callable[[], Statistics] | None) -> None:
-        """Write a batch once its statistics are there.
+        """Write a batch once its statistics are computed.
 
         Parameters
         ----------
@@ -138,7 +138,7 @@ class BatchWriter:
 
 
 def _why_not(windows: Windows, pooled: np.ndarray) -> str:
-    """Return why a clip cannot be used, if it cannot: one NaN would spoil every classifier."""
+    """Return why a clip cannot be used, or "": a single NaN would spoil every classifier."""
     if windows.silent:
         return SILENT
     return "" if np.isfinite(pooled).all() else NOT_FINITE

@@ -14,7 +14,7 @@ import numpy as np
 
 from src.experiments.inputs.contract import OpenInput
 from src.experiments.runs.artefacts import CALIBRATION, HYPERPARAMETERS, METRICS, PROVENANCE, read_hyperparameters
-from src.experiments.runs.commands import corpus_of, how_to_train_again
+from src.experiments.runs.commands import how_to_train_again
 from src.experiments.runs.folders import find_run
 from src.experiments.runs.lineage import corpus_path
 from src.experiments.runs.names import RunName
@@ -74,9 +74,7 @@ class Trained:
     def model(self) -> Classifier:
         """The model with its weights; FileNotFoundError where its study dropped them."""
         if not self.has_weights:
-            again = how_to_train_again(
-                self.inputs, self.folder / HYPERPARAMETERS, corpus_of(self.inputs, self.provenance)
-            )
+            again = how_to_train_again(self.inputs, self.folder / HYPERPARAMETERS, str(self.recipe.dataset))
             raise FileNotFoundError(
                 f"{self.folder} has no weights any more (a study keeps those of its best trials, `keep`): "
                 f"{again} trains them again."

@@ -1,4 +1,4 @@
-"""What looks like a slip is told with its number and its first case, and a corpus without slips is told nothing.
+"""What looks like a mistake is reported with its number and its first case; a clean corpus gets no notes.
 
 Faults 18 and 19, docs/faults.md.
 """
@@ -41,7 +41,7 @@ def both(*people: str) -> list[tuple[str, str, str]]:
         ("Zoë_F000", "zoë_F0"),
     ],
 )
-def test_people_a_case_or_a_zero_apart_are_told(one: str, other: str) -> None:
+def test_people_a_case_or_a_zero_apart_are_reported(one: str, other: str) -> None:
     (note,) = people_notes(files_of(*both(one, other, "Rui_M001")))
     assert note.startswith("1 group of people may be one person each")
     assert " = ".join(sorted([one, other])) in note
@@ -97,7 +97,7 @@ A, B = b"a" * 100, b"b" * 100
         ([(f"P{n}_F{n}", "spoof", str(k)) for n in range(3) for k in range(2)], [A, B, B, A, A, B], 2),
     ],
 )
-def test_a_recording_of_two_people_or_classes_is_told(
+def test_a_recording_of_two_people_or_classes_is_reported(
     clips: list[tuple[str, str, str]], contents: list[bytes], n_groups: int, tmp_path: Path
 ) -> None:
     files = write(tmp_path, files_of(*clips), *contents)
@@ -121,14 +121,17 @@ def test_recordings_that_cannot_be_read_are_left_to_the_steps_that_read_them(tmp
     assert duplicate_notes(tmp_path, files) == []
 
 
-def test_systems_that_the_table_does_not_hold_are_told(tmp_path: Path) -> None:
+def test_systems_that_the_table_does_not_hold_are_reported(tmp_path: Path) -> None:
     files = files_of(*both("Ana_F1", "Eva_F2"))
     assert source_notes(tmp_path, files) == []
     spoofs = files["file"][files["label"] == "spoof"].tolist()
     rows = [f"{spoofs[0]},xtts", f"{spoofs[1]},vits", f"{files['file'][0]},LibriSpeech"]
     (tmp_path / "SOURCES.csv").write_text("\n".join(["file,system", *rows]))
     (note,) = source_notes(tmp_path, files)
-    assert f"2 spoofs another system than files-metadata.csv (first: {spoofs[0]}): run fab GenerateDatasetCSV" in note
+    assert (
+        f"2 spoofs a system other than that in files-metadata.csv (first: {spoofs[0]}): run fab GenerateDatasetCSV"
+        in note
+    )
     held = files.assign(system=["", "xtts", "", "vits"])
     assert source_notes(tmp_path, held) == []
     (tmp_path / "SOURCES.csv").write_bytes(b"")

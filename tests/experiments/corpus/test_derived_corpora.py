@@ -1,4 +1,4 @@
-"""New corpora from old: as was asked, whoever computes them and however often they are killed; the old one stays."""
+"""Derived corpora are as asked for, whatever computes them and however often it is killed; the original stays."""
 
 import os
 from collections.abc import Callable, Iterator
@@ -78,7 +78,7 @@ def measured_snr(clean: np.ndarray, noisy: np.ndarray) -> float:
 
 @every_step
 def test_the_old_corpus_is_only_read(step: Step, corpus: Path) -> None:
-    """Fault 6: normalising and adding noise wrote over the raw recordings."""
+    """Fault 6: normalising and adding noise overwrote the raw recordings."""
     before = contents(corpus)
     made = step(corpus)
     assert contents(corpus) == before
@@ -160,7 +160,7 @@ def test_the_noise_of_every_clip_has_the_ratio_asked_for(snr: float, corpus: Pat
 
 
 def test_the_noise_follows_from_seed_and_name_alone(corpus: Path) -> None:
-    """The same seed gives the same noise tomorrow, in another process, and to a corpus with more clips."""
+    """The same seed gives the same noise later, in another process, and in a corpus with more clips."""
     file = "real_voices/Person01_M001/M001-0001.flac"
     folder = add_noise_to_dataset(corpus, snr=10, seed=7).folder
     expected = add_noise(load_waveform(corpus / file), 10, np.random.default_rng(crc32(f"7/{file}".encode())))
@@ -203,7 +203,7 @@ def test_the_seed_decides(step: Step, corpus: Path) -> None:
 
 @every_step
 @pytest.mark.parametrize("error", [KeyboardInterrupt, OSError])
-def test_a_killed_step_run_again_gives_what_an_undisturbed_one_gives(
+def test_a_killed_step_run_again_gives_what_an_uninterrupted_one_gives(
     step: Step, error: type[BaseException], corpus: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     expected = contents(step(corpus, corpus.with_name("undisturbed")).folder)

@@ -1,4 +1,4 @@
-"""A cue planted in the clips is warned about with the EER that it reaches; a clean corpus is not warned about."""
+"""A cue planted in the clips gets a warning with its EER; a clean corpus gets none."""
 
 import shutil
 from collections.abc import Callable, Iterator
@@ -75,7 +75,7 @@ def test_a_shift_between_two_normal_laws_has_the_eer_of_theory(name: str, distan
 def test_a_share_of_the_spoofs_that_differs_has_the_eer_of_theory(
     name: str, usual: object, other: object, share: float, eer: float
 ) -> None:
-    """Where the share s of the spoofs differs and the rest is judged by lot, both errors are (1 - s) / (2 - s)."""
+    """If a share s of the spoofs differs and the rest is scored at random, both errors are (1 - s) / (2 - s)."""
     clips = clean_clips(1000)
     clips[name] = usual
     spoofs = clips.index[clips["label"] == "spoof"]
@@ -96,7 +96,7 @@ def test_clean_corpora_of_every_size_are_not_warned_about() -> None:
     assert sum(map(bool, false_alarms)) <= 2  # 480 judgements of which chance fools one in a thousand
 
 
-def test_the_order_of_the_clips_and_the_direction_of_a_cue_change_nothing_but_lots() -> None:
+def test_the_order_of_the_clips_and_the_direction_of_a_cue_change_nothing_but_ties() -> None:
     clips = clean_clips(500)
     clips["duration"] += clips["label"] == "spoof"
     eers = []
@@ -111,7 +111,7 @@ def test_a_property_that_never_varies_tells_nothing() -> None:
     assert [cues[name] for name in ("duration", "sample rate", "file format")] == [0.5] * 3
 
 
-def test_one_class_alone_has_nothing_to_be_told_from() -> None:
+def test_one_class_alone_has_nothing_to_be_separated_from() -> None:
     clips = clean_clips(50)
     assert find_cues(clips[clips["label"] == "spoof"]) == []
 
@@ -120,7 +120,7 @@ def test_one_class_alone_has_nothing_to_be_told_from() -> None:
 
 
 def clips_of_systems(n_each: int, n_systems: int, seed: int = 0) -> pd.DataFrame:
-    """Return clean clips whose spoofs are dealt out to systems A, B, C, ..., `n_each` for each of them."""
+    """Return clean clips whose spoofs are divided among systems A, B, C, ..., `n_each` for each of them."""
     clips = clean_clips(n_each * n_systems, seed)
     names = np.array([chr(ord("A") + number) for number in range(n_systems)])
     return clips.assign(system=np.where(clips["label"] == "spoof", np.repeat(np.tile(names, n_each), 2), ""))
@@ -342,6 +342,6 @@ def test_so_few_clips_are_not_warned_about_whatever_their_cues(inspection: Inspe
     assert not any(cue.telling for cue in inspection.cues)
 
 
-def test_a_corpus_without_tables_is_told_how_to_make_them(tmp_path: Path) -> None:
+def test_a_corpus_without_tables_says_how_to_make_them(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match="make it with fab GenerateDatasetCSV"):
         inspect_dataset(tmp_path)

@@ -1,4 +1,4 @@
-"""What cannot be used is left out by name, the rest is made, and once it is mended the same command makes it too.
+"""What cannot be used is left out by name, the rest is made, and once it is repaired the same command makes it too.
 
 Fault 16, docs/faults.md: one broken link stopped the step, and the half-made folder was refused afterwards.
 """
@@ -86,7 +86,7 @@ def test_what_cannot_be_used_is_left_out_by_name_and_the_rest_is_made(
 
 @every_step
 @every_damage
-def test_once_mended_the_same_command_makes_what_an_undisturbed_one_makes(
+def test_once_repaired_the_same_command_makes_what_an_uninterrupted_one_makes(
     step: Step, damage: Callable[[Path], None], corpus: Path
 ) -> None:
     bad = corpus / PLACE / "00.wav"
@@ -126,8 +126,8 @@ def test_another_recording_in_the_place_of_a_used_one_is_refused(step: Step, cor
 
 
 @every_step
-def test_a_mended_recording_that_changes_again_is_made_anew(step: Step, corpus: Path) -> None:
-    """A step that was killed after it made the mended clip has not noted it yet."""
+def test_a_repaired_recording_that_changes_again_is_made_again(step: Step, corpus: Path) -> None:
+    """A step that was killed after it made the repaired clip has not recorded it yet."""
     bad = corpus / PLACE / "00.wav"
     link_to_nowhere(bad)
     folder = step(corpus).folder

@@ -1,4 +1,4 @@
-"""Nobody stands in two splits, each gets its share of women and men, and old splits outlive new ones that fail."""
+"""Nobody is in two splits, each gets its share of women and men, and old splits survive new ones that fail."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -32,7 +32,7 @@ from src.utils.people import first_names
 
 THREE = SplitShares(pretext=0, train=0.5, val=0.25)
 Person = tuple[str, str, int, int]
-"""Name, id, genuine clips, spoofs."""
+"""Name, id, bona fide clips, spoofs."""
 
 share = st.floats(0.02, 0.98)
 counts_of_people = st.integers(0, 25)
@@ -107,7 +107,7 @@ def test_every_deal_is_fair(n_women: int, n_men: int, n_without: int, shares: Sp
     assert all(dealt[split].equals(again[split]) for split in dealt)
 
 
-def test_the_people_of_the_published_corpus_are_dealt_as_by_hand() -> None:
+def test_the_people_of_the_published_corpus_are_assigned_as_computed_by_hand() -> None:
     dealt = deal_people(people_table(45, 46, 10), SplitShares(), np.random.default_rng(7))
     # 91 x (0.48, 0.12, 0.28, 0.08, 0.04) = 43.68, 10.92, 25.48, 7.28, 3.64; the three left over go to the largest parts
     assert [len(rows) for rows in dealt.values()] == [44, 11, 25, 7, 4 + 10]
@@ -143,7 +143,7 @@ def test_the_tables_of_a_split_join_with_those_of_the_corpus(corpus: Path) -> No
     assert sorted(seen) == sorted(everybody)
 
 
-def test_people_who_share_a_name_or_an_id_are_dealt_on_their_own(tmp_path: Path) -> None:
+def test_people_who_share_a_name_or_an_id_are_assigned_separately(tmp_path: Path) -> None:
     people = [(name, identity, 1, 1) for name in ("Ana", "Eva", "Ida") for identity in ("F001", "F002", "M001")]
     made = split_dataset(write_people(tmp_path, people), THREE, seed=7)
     for clips in made.values():
@@ -308,7 +308,7 @@ def test_a_person_of_two_genders_is_refused(corpus: Path) -> None:
 @pytest.mark.parametrize(
     ("shares", "words"),
     [
-        ({"pretext": 1.0}, r"`pretext` must lie in \[0, 1\), not 1: some people must stay"),
+        ({"pretext": 1.0}, r"`pretext` must lie in \[0, 1\), not 1: "),
         ({"pretext": -0.1}, "`pretext` must lie in"),
         ({"pretext": float("nan")}, "`pretext` must lie in"),
         ({"pretext_train": 0.0}, r"`pretext_train` must lie in \(0, 1\], not 0"),
@@ -325,7 +325,7 @@ def test_shares_that_cannot_be_are_refused(shares: dict[str, float], words: str)
         SplitShares(**shares)
 
 
-def test_a_split_that_does_not_exist_is_told_which_do(corpus: Path) -> None:
+def test_a_split_that_does_not_exist_is_answered_with_those_that_do(corpus: Path) -> None:
     with pytest.raises(ValueError, match=r"Unknown split 'exam'; allowed: pretext_train, .*, downstream_test"):
         read_split(corpus, "exam")
 

@@ -1,4 +1,4 @@
-"""Splits stay as they were made: what the table holds beyond them is told, and a seed gives what it gave at first."""
+"""Splits stay as they were made: differences from the table are reported, and a seed always gives the same splits."""
 
 from pathlib import Path
 
@@ -34,7 +34,7 @@ def corpus(tmp_path: Path) -> Path:
 
 
 def test_clips_in_no_split_are_counted_and_told(corpus: Path) -> None:
-    """Fault 09, docs/faults.md: a whole person was added after the split and left aside without a word."""
+    """Fault 09, docs/faults.md: a whole person was added after the split and silently left out."""
     assert split_notes(corpus) == [], "a corpus that was not split lacks nothing"
     split_dataset(corpus, THREE, seed=7)
     assert split_notes(corpus) == []
@@ -42,13 +42,13 @@ def test_clips_in_no_split_are_counted_and_told(corpus: Path) -> None:
     new = files.iloc[:3].assign(file=[f"real_voices/New_F099/{n}.wav" for n in range(3)], speaker="New_F099", id="F099")
     write_tables(corpus, pd.concat([files, new.assign(gender="F")]))
     (note,) = split_notes(corpus)
-    assert note.startswith(f"3 of {len(files) + 3} clips stand in no split (first: real_voices/New_F099/0.wav)")
+    assert note.startswith(f"3 of {len(files) + 3} clips are in no split (first: real_voices/New_F099/0.wav)")
     assert "fab SplitDataset" in note
     split_dataset(corpus, THREE, seed=7)
     assert split_notes(corpus) == []
 
 
-def test_clips_that_left_the_table_are_told_unless_they_were_rejected(corpus: Path) -> None:
+def test_clips_that_left_the_table_are_reported_unless_they_were_rejected(corpus: Path) -> None:
     split_dataset(corpus, THREE, seed=7)
     files = read_files(corpus)
     write_tables(corpus, files.iloc[2:])
@@ -64,14 +64,14 @@ def test_splits_without_a_table_are_behind_nothing(corpus: Path) -> None:
     assert split_notes(corpus) == []
 
 
-def test_systems_that_became_known_after_the_split_are_told(corpus: Path) -> None:
+def test_systems_that_became_known_after_the_split_are_reported(corpus: Path) -> None:
     split_dataset(corpus, THREE, seed=7)
     files = read_files(corpus)
     spoofs = files.index[files["label"] == "spoof"][:2]
     files.loc[spoofs, "system"] = "xtts"
     write_tables(corpus, files)
     (note,) = split_notes(corpus)
-    assert f"systems of 2 clips are others than when the corpus was split (first: {files['file'][spoofs[0]]}" in note
+    assert f"systems of 2 clips changed since the corpus was split (first: {files['file'][spoofs[0]]}" in note
 
 
 def test_splits_that_cannot_be_read_are_a_note(corpus: Path) -> None:

@@ -1,4 +1,4 @@
-"""Two steps at work on one corpus lose nothing of each other's, whenever either is held up; and who may not write."""
+"""Two steps at work on one corpus lose nothing of each other's, whenever either is delayed; and missing permissions."""
 
 import errno
 import multiprocessing
@@ -71,7 +71,7 @@ def test_clips_that_are_listed_while_others_are_measured_are_measured_as_well(
 
 
 def disturbed(steps: list[BaseProcess], rng: random.Random) -> None:
-    """Stop processes and let them go on at random moments until all have ended, each without an error."""
+    """Stop processes and let them continue at random moments until all have ended, each without an error."""
     while any(step.is_alive() for step in steps):
         step = rng.choice(steps)
         if step.is_alive() and step.pid:

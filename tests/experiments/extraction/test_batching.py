@@ -65,7 +65,7 @@ def test_batches_are_as_full_as_their_padded_size_allows(lengths: dict[str, int]
 def test_what_is_left_of_a_plan_falls_into_the_same_batches(
     lengths: dict[str, int], batch: float, window: int, data: st.DataObject
 ) -> None:
-    """A run that was killed computes the clips in the company in which an undisturbed run computes them."""
+    """A run that resumes computes clips in the same batches as an uninterrupted run."""
     units = gather_batches(lengths, batch_samples=batch, window_samples=window)
     left = [unit for unit in units if data.draw(st.booleans())]
     files = {piece.file for each in batches_of(left) for piece in each}

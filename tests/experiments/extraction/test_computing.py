@@ -95,7 +95,7 @@ def test_halves_keep_the_order_of_the_clips(lengths: list[int], capacity: int) -
 def test_a_single_clip_that_is_too_large_ends_in_one_line(error: Exception, released: list[object]) -> None:
     backbone = Small(capacity=20, error=error)
     line = (
-        "2.5 seconds of sound do not fit into memory at once: take a lower `max_seconds` (1 or more), "
+        "2.5 seconds of sound do not fit into memory at once: give a lower `max_seconds` (1 or more), "
         "or `precision=bf16`."
     )
     with pytest.raises(ValueError) as caught:

@@ -105,7 +105,7 @@ def test_clips_of_like_length_meet_in_a_batch(dataset: Path, tmp_path: Path) -> 
 
 
 def test_an_embedding_is_small_whatever_the_clip_lasts(dataset: Path, tmp_path: Path) -> None:
-    """Fault 7: all frames were kept, a file a clip."""
+    """Fault 7: all frames were kept, one file per clip."""
     made = run(dataset, Spy(), root=tmp_path)
     assert {path.name for path in made.folder.rglob("*") if path.is_file()} == {
         ".lock", ".lock-all", "index.csv", "journal.csv", "layer-00.f32", "meta.json",
@@ -122,7 +122,7 @@ def test_finished_clips_are_skipped(dataset: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("n_batches", [0, 1, 4])
-def test_an_interrupted_run_goes_on_where_it_stopped(dataset: Path, tmp_path: Path, n_batches: int) -> None:
+def test_an_interrupted_run_resumes_where_it_stopped(dataset: Path, tmp_path: Path, n_batches: int) -> None:
     """Fault 7: no resume."""
 
     class Interrupted(Spy):
@@ -134,7 +134,7 @@ def test_an_interrupted_run_goes_on_where_it_stopped(dataset: Path, tmp_path: Pa
     first, second = Interrupted(), Spy()
     with pytest.raises(KeyboardInterrupt):
         run(dataset, first, root=tmp_path, batch_seconds=0.001)
-    with pytest.raises(FileNotFoundError, match="are not finished: go on with fab GenerateEmbeddings --backbone=lfcc"):
+    with pytest.raises(FileNotFoundError, match=r"are not finished: .*fab GenerateEmbeddings --backbone=lfcc"):
         load_embeddings(store(tmp_path))
     made = run(dataset, second, root=tmp_path)
     assert first.n_clips == n_batches
@@ -194,7 +194,7 @@ def test_embeddings_of_another_kind_are_refused(
 ) -> None:
     run(dataset, Spy(), root=tmp_path)
     spy = Spy(**change)
-    line = f"holds embeddings of another kind: {difference}. Delete that folder to make it anew"
+    line = f"holds embeddings of another kind: {difference}. Delete that folder"
     with pytest.raises(ValueError, match=line) as caught:
         extract_one(dataset, SPLIT, spy, root=tmp_path, limits=Limits(None, window_seconds))
     assert "\n" not in str(caught.value)
@@ -295,7 +295,7 @@ def test_splits_are_extracted_one_after_another_into_folders_of_their_own(datase
         assert load_embeddings(each.folder).files.tolist() == read_split(dataset, split)["file"].tolist()
 
 
-def test_the_time_it_took_and_the_wait_for_recordings_are_told(dataset: Path, tmp_path: Path) -> None:
+def test_the_time_it_took_and_the_wait_for_recordings_are_reported(dataset: Path, tmp_path: Path) -> None:
     made = run(dataset, Spy(), root=tmp_path)
     assert 0 < made.waited < made.seconds
 
@@ -317,5 +317,5 @@ def test_a_recording_that_kills_its_reader_is_left_out_by_name(
     monkeypatch.setattr(readers, "_read_batch", read_batch)
     made = run(dataset, Spy(), root=tmp_path, batch_seconds=1.4)
     assert made.n_rejected == 1
-    assert read_rejected(dataset) == {culprit: "unreadable (the decoder died of it: SIGSEGV)"}
+    assert read_rejected(dataset) == {culprit: "unreadable (the decoder crashed: SIGSEGV)"}
     assert_each_clip_computed_alone(dataset, made.folder, left_out=[culprit])

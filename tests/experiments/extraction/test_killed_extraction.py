@@ -1,4 +1,4 @@
-"""A real process, really killed: what it leaves behind is taken up by the next one."""
+"""A real process is really killed, and the next one resumes from what it left behind."""
 
 import json
 import subprocess
@@ -91,7 +91,7 @@ def test_a_killed_extraction_is_taken_up_by_the_next(prepared: Path, tmp_path: P
     with hanging_extraction(dataset, tmp_path, moment):
         with pytest.raises(ValueError, match=r"Another process is writing .*; wait for it to end"):
             extract_one(dataset, SPLIT, Lfcc(), root=tmp_path)
-        with pytest.raises(FileNotFoundError, match="are not finished: go on with fab GenerateEmbeddings"):
+        with pytest.raises(FileNotFoundError, match=r"are not finished: .*fab GenerateEmbeddings"):
             load_embeddings(embeddings_folder(tmp_path, dataset, "lfcc", SPLIT))
     folder = embeddings_folder(tmp_path, dataset, "lfcc", SPLIT)
     assert len(read_journal(folder)) == BEFORE * CLIPS_OF_A_BATCH
@@ -105,7 +105,7 @@ def test_a_killed_extraction_is_taken_up_by_the_next(prepared: Path, tmp_path: P
 
 
 @pytest.mark.parametrize("moment", ["writing", "tearing"])
-def test_what_a_killed_share_left_is_cut_off_by_another_that_goes_on(
+def test_what_a_killed_share_left_is_cut_off_by_another_that_continues(
     prepared: Path, tmp_path: Path, moment: str
 ) -> None:
     dataset = prepared / "datasets" / "corpus"
@@ -158,13 +158,13 @@ from src.utils.embeddings import read_journal
 from src.utils.paths import embeddings_folder
 from tests.experiments.extraction.one_split import extract_one
 
-readers.n_readers = lambda: 1  # each start is sooner off
+readers.n_readers = lambda: 1  # each start is quicker
 dataset, root, log, n_kills = Path(sys.argv[1]), Path(sys.argv[2]), Path(sys.argv[3]), int(sys.argv[4])
 folder = embeddings_folder(root, dataset, "lfcc", "{SPLIT}")
 log.touch()
 
 class Slow(lfcc.Lfcc):
-    # the features, slowly; they tell in what company a clip was computed
+    # the features, slowly; they show with which others a clip was computed
     def __init__(self, delay):
         self.delay = delay
 
@@ -206,7 +206,7 @@ def varied(make_corpus: Callable[..., Path]) -> Path:
 
 
 @pytest.mark.slow
-def test_an_extraction_killed_over_and_over_ends_as_if_undisturbed(varied: Path, tmp_path: Path) -> None:
+def test_an_extraction_killed_over_and_over_ends_as_if_uninterrupted(varied: Path, tmp_path: Path) -> None:
     """Fault 7: no resume. No kill costs more than the batches that were under way."""
 
     def extract_and_die(name: str, n_kills: int) -> list[list[int]]:

@@ -26,7 +26,7 @@ from tests.experiments.extraction.one_split import extract_one
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 COUNTING = """
-# Imported by every Python process at its start: notes each header that is read, by whichever process.
+# Imported by every Python process at its start: records each header that any process reads.
 import os
 import src.audio.io as io
 
@@ -153,7 +153,7 @@ def test_a_plan_says_what_waits_and_travels(dataset: Path, tmp_path: Path) -> No
 def test_who_shares_the_work_with_others_measures_every_clip_of_a_split_that_is_not_finished(
     dataset: Path, tmp_path: Path
 ) -> None:
-    """All must cut the same row of batches, whatever the others have done meanwhile."""
+    """All must divide the same list of batches, whatever the others have done meanwhile."""
     limits, shares = Limits(1.0), [Share(((number, 2),)) for number in range(2)]
     extract_one(dataset, DOWNSTREAM[0], Lfcc(), root=tmp_path, limits=limits, share=shares[0])
     plan = make_plan(Request(dataset, [DOWNSTREAM[0]], "lfcc", limits=limits, share=shares[1]), root=tmp_path)

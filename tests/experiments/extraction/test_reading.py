@@ -105,7 +105,7 @@ def test_recordings_are_read_a_few_ahead_and_no_more(folder: Path, ahead: int) -
     assert [sounds[0].piece for sounds in found] == [batch[0] for batch in batches[5:]]
 
 
-def test_a_recording_that_is_gone_stops_the_reading(folder: Path) -> None:
+def test_a_recording_that_is_missing_stops_the_reading(folder: Path) -> None:
     batches = batches_of(folder)
     (folder / "05.flac").unlink()
     with pytest.raises(FileNotFoundError, match=r"There is no recording .*05\.flac"):
@@ -119,7 +119,7 @@ def test_a_recording_that_kills_its_reader_is_named_and_left_out(folder: Path, c
     assert [tuple(sound.piece for sound in sounds) for sounds in found] == batches, "all come, in order"
     for sound in (sound for sounds in found for sound in sounds):
         if sound.piece.file in culprits:
-            assert sound.reason == "unreadable (the decoder died of it: SIGSEGV)"
+            assert sound.reason == "unreadable (the decoder crashed: SIGSEGV)"
             assert len(sound.waveform) == 0
         else:
             assert sound.reason == ""
@@ -130,7 +130,7 @@ def test_a_recording_that_kills_its_reader_is_named_and_left_out(folder: Path, c
 def test_a_reader_ended_by_the_system_stops_the_reading_and_the_next_start_works(
     folder: Path, how: signal.Signals
 ) -> None:
-    """A recording is not to blame for a machine without memory."""
+    """A recording is not to blame when a machine is out of memory."""
     batches = batches_of(folder)
     with pytest.raises(ChildProcessError) as caught:
         list(read(deadly(folder, how, "07.flac"), batches))
@@ -194,7 +194,7 @@ def test_the_system_is_not_taken_for_a_decoder(folder: Path, how: str) -> None:
         list(read(dataset, [tuple(map(Piece, files))]) if how == "read" else survey(str, dataset, files))
 
 
-def test_an_error_in_a_survey_is_told_as_it_is(folder: Path) -> None:
+def test_an_error_in_a_survey_is_raised_as_it_is(folder: Path) -> None:
     with pytest.raises(FileNotFoundError, match=r"There is no recording .*gone\.flac"):
         read_lengths(folder, ["00.flac", "gone.flac"])
 
@@ -220,7 +220,7 @@ def test_a_recording_that_kills_its_reader_has_a_reason_in_place_of_a_length(
     monkeypatch.setattr(readers, "_read_length", deadly)
     found = read_lengths(folder, ["02.flac", "03.flac", "04.flac"])
     assert found["02.flac"] == found["04.flac"] == Length(1, 1)
-    assert found["03.flac"].reason.startswith("unreadable (the decoder died of it")
+    assert found["03.flac"].reason.startswith("unreadable (the decoder crashed")
 
 
 @pytest.mark.parametrize(
@@ -228,8 +228,8 @@ def test_a_recording_that_kills_its_reader_has_a_reason_in_place_of_a_length(
     [
         ("SIGSEGV(-11)", "SIGSEGV"),
         ("SIGABRT(-6), SIGTERM(-15)", "SIGABRT"),
-        ("EXIT(1)", "it left without a word"),
-        ("", "it left without a word"),
+        ("EXIT(1)", "no signal reported"),
+        ("", "no signal reported"),
     ],
 )
 def test_the_signal_is_found_in_what_loky_says(codes: str, name: str) -> None:

@@ -44,7 +44,7 @@ def sounds_of(*files: str, silent: bool = False) -> list[Sound]:
 
 
 def statistics_of(sounds: Sequence[Sound]) -> np.ndarray:
-    """Return what is computed of a batch's sounds, another thing for each piece: shape (b, 2, 2, 3)."""
+    """Return the statistics of a batch's sounds, different for each piece: shape (b, 2, 2, 3)."""
     seeds = [(int.from_bytes(sound.piece.file.encode()), sound.piece.window) for sound in sounds if not sound.reason]
     drawn = [np.random.default_rng(seed).uniform(0.1, 1, (2, 2, 3)) for seed in seeds]
     return np.array(drawn, dtype=np.float32)
@@ -63,7 +63,7 @@ def written(store: EmbeddingStore) -> dict[str, np.ndarray]:
 
 
 def left_out(store: EmbeddingStore) -> list[tuple[str, str]]:
-    """Return the lines of what was left out, every one of them."""
+    """Return all lines of what was left out."""
     path = store.folder / LEFT_OUT
     table = pd.read_csv(path, names=["file", "fingerprint", "reason"]) if path.exists() else pd.DataFrame()
     assert len(table) == len(read_left_out(store.folder)), "a clip is left out once"
@@ -126,7 +126,7 @@ def test_an_error_of_the_thread_stops_the_run(
     assert list(written(store))[:n_before] == [str(number) for number in range(n_before)]
 
 
-def test_an_error_of_the_last_batch_is_told_at_the_end(store: EmbeddingStore) -> None:
+def test_an_error_of_the_last_batch_is_raised_at_the_end(store: EmbeddingStore) -> None:
     def fail() -> Statistics:
         raise RuntimeError("the GPU fell off the bus")
 
@@ -145,7 +145,7 @@ def test_what_was_computed_before_another_error_is_written(store: EmbeddingStore
     assert list(written(store)) == ["a", "b", "c"]
 
 
-def test_what_stopped_the_run_is_told_and_not_what_came_of_it(
+def test_what_stopped_the_run_is_raised_and_not_what_followed(
     store: EmbeddingStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(*_: Any) -> None:
