@@ -32,8 +32,6 @@ from src.utils.files import read_record, write_json
 from src.utils.threads import limited_threads
 
 FOLDER, RESULT, VAL_LOSSES = "reproduction", "reproduction.json", "val_losses.npy"
-SAME = ("model", "digest", "precision", "corpus_digest", "split_digest")
-"""What the data of a repetition must have in common with those of the run."""
 
 
 @dataclass(frozen=True)
@@ -142,9 +140,10 @@ def _train_again(trained: Trained, data: TrainingData, root: Path) -> tuple[Trai
 
 
 def _require_same_data(trained: Trained, split: str, before: Mapping[str, Any], now_there: Mapping[str, Any]) -> None:
-    changed = [key for key in SAME if before.get(key) != now_there.get(key)]
+    eaten = trained.recipe.input
+    changed = [key for key in eaten.same if before.get(key) != now_there.get(key)]
     if changed:
-        kind = trained.recipe.input.kind
+        kind = eaten.kind
         raise ValueError(
             f"The {kind} of {split} are not those that {trained.folder} was made from (other {', '.join(changed)}): "
             f"bring back that split and those {kind}, or train anew."

@@ -38,6 +38,7 @@ class Embeddings:
 
     kind: ClassVar[str] = "embeddings"
     keys: ClassVar[tuple[str, ...]] = ("backbone", "model", "layer", "pooling")
+    same: ClassVar[tuple[str, ...]] = ("model", "digest", "precision", "corpus_digest", "split_digest")
 
     backbone: str
     layer: int | None = -1
@@ -58,6 +59,16 @@ class Embeddings:
     def as_json(self) -> dict[str, Any]:
         """Return its fields; None where a study chooses."""
         return {"backbone": self.backbone, "layer": self.layer, "pooling": self.pooling}
+
+    def completed(self, values: Mapping[str, Any], source: Path | None) -> Self:
+        """Fill in layer and pooling where they are left open, else with the last layer and the mean."""
+        if values.get("backbone", self.backbone) != self.backbone:
+            raise ValueError(f"{source} is of the backbone {values['backbone']}, not {self.backbone}.")
+        layer = values.get("layer", -1)
+        if type(layer) is not int:  # true is an int as well
+            raise ValueError(f"Hyperparameter layer must be a whole number, not {layer!r}.")
+        pooling = self.pooling or str(values.get("pooling", "mean"))
+        return replace(self, layer=layer if self.layer is None else self.layer, pooling=pooling)
 
     def open(self, dataset: Path, root: Path) -> "OpenEmbeddings":
         """Open the store of a corpus below `<root>/embeddings`."""

@@ -15,7 +15,6 @@ from contextlib import nullcontext
 from dataclasses import asdict
 from pathlib import Path
 from time import monotonic
-from typing import TYPE_CHECKING
 
 from tqdm import tqdm
 
@@ -39,9 +38,6 @@ from src.experiments.training.recipe import Recipe
 from src.experiments.training.trainer import draw_losses
 from src.models import classifier_class
 from src.utils.files import write_json
-
-if TYPE_CHECKING:
-    pass
 
 MOST_LOST = 3
 NEW_STUDY = Wish()
@@ -211,7 +207,8 @@ class _Tuner:
         """Return the line for a study that ends before its time."""
         n_done = self.n_finished()
         when = f"after {n_done} of {self.wanted} trials, which are kept" if n_done else "before a trial was finished"
-        command = how_to_resume(self.name, str(self.search.dataset), self.search.input.as_json())
+        eaten = self.search.input
+        command = how_to_resume(self.name, str(self.search.dataset), {"input": eaten.kind, **eaten.as_json()})
         return f"{what} {when}; resume it with the same flags and {command}."
 
     def run_folder(self, number: int) -> Path:
