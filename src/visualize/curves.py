@@ -17,7 +17,7 @@ from matplotlib.ticker import MaxNLocator
 from scipy.special import ndtri
 
 from src.metrics.checks import split_classes
-from src.metrics.eer import detection_error_curve, equal_error_point
+from src.metrics.eer import detection_error_curve, eer_of, equal_error_point
 from src.metrics.roc import compute_auc, roc_curve
 from src.visualize.style import (
     BLACK,
@@ -110,7 +110,7 @@ def roc_figure(y_true: npt.ArrayLike, y_scores: npt.ArrayLike) -> Figure:
     ['AUC 0.7500', 'EER 50.00 %', 'chance']
     """
     fpr, tpr, _ = roc_curve(y_true, y_scores)
-    eer, _ = equal_error_point(*detection_error_curve(y_true, y_scores))
+    eer = eer_of(y_true, y_scores)
     auc = compute_auc(y_true, y_scores)
     n_bonafide, n_spoof = (len(scores) for scores in split_classes(y_true, y_scores))
     figure, axes = new_figure(SQUARE_SIZE)

@@ -22,7 +22,7 @@ from src.experiments.runs.provenance import describe_origin, now
 from src.experiments.training.recipe import Recipe
 from src.experiments.training.trainer import data_origin
 from src.metrics.bootstrap import Trials, interval
-from src.metrics.eer import detection_error_curve, equal_error_point
+from src.metrics.eer import eer_of
 from src.metrics.resampled import resample_eer
 from src.models import classifier_class
 from src.utils.dataset import write_table
@@ -121,11 +121,7 @@ def _judge(recipe: Recipe, data: TrainingData) -> dict[str, float]:
     trials = Trials(data.val.labels, data.val.speakers, data.val.systems)
     drawn = resample_eer(scores, trials.draw())
     bounds = interval(drawn, trials.n_people)
-    return {
-        "eer": equal_error_point(*detection_error_curve(data.val.labels, scores))[0],
-        "low": bounds.low,
-        "high": bounds.high,
-    }
+    return {"eer": eer_of(data.val.labels, scores), "low": bounds.low, "high": bounds.high}
 
 
 def _draw(folder: Path, table: pd.DataFrame) -> None:

@@ -28,9 +28,10 @@ from src.experiments.studies.tuner import Effort, optimize_hyperparameters
 from src.experiments.training.layers import compare_layers
 from src.experiments.training.recipe import Recipe, choose_recipe
 from src.experiments.training.trainer import train_model
+from src.metrics.eer import eer_of
 from src.models import CLASSIFIERS
 from src.models.arrays import WEIGHTS, load_arrays, save_arrays
-from src.models.contract import Config, History, keep_going, validation_eer
+from src.models.contract import Config, History, keep_going
 from src.utils.clip_table import ClipTable
 from src.utils.dataset import person_of
 from src.utils.embedding_store import split_digest
@@ -146,7 +147,7 @@ class Shift:
 
     def fit(self, train: NumberTable, val: NumberTable, watch: Any = keep_going) -> History:
         self.mean = np.array([train.numbers.mean()])
-        return History.of_one(0.0, 0.0, validation_eer(val.labels, self.scores(val.inputs)))
+        return History.of_one(0.0, 0.0, eer_of(val.labels, self.scores(val.inputs)))
 
     def scores(self, numbers: np.ndarray) -> np.ndarray:
         return self.config.slope * (numbers - self.mean)
