@@ -23,8 +23,6 @@ from src.utils.embeddings import INDEX, JOURNAL, META, layer_file, read_journal
 from src.utils.files import fingerprint, read_json, read_record, text_digest, write_json
 from src.utils.people import first_names
 
-SUMMARY = ("clips", "corpus_digest", "split_digest")
-"""What a finished store says of its clips, beside what made it."""
 SHARING = "sharing.json"
 """How the clips are shared out, while several processes write a store."""
 

@@ -163,5 +163,5 @@ def _waiting(folder: Path, fingerprints: Mapping[str, str]) -> list[str]:
     if not (folder / META).is_file():
         return list(fingerprints)
     meta = read_store_meta(folder)
-    rows = read_rows(folder, meta["layers"], 2 * meta["dimension"] * 4)
+    rows = read_rows(folder, meta.layers, meta.row_bytes)
     return waiting_clips(folder, rows.fingerprints, fingerprints)
