@@ -19,8 +19,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from src.metrics.eer import eer_of
 from src.models.arrays import WEIGHTS, load_arrays, save_arrays
-from src.models.contract import Config, History, cross_entropy, validation_eer
+from src.models.contract import Config, History, cross_entropy
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,7 @@ class NearestMean:
     def fit(self, train, val, watch=None):
         self.means = np.stack([train.vectors[train.labels == label].mean(axis=0) for label in (0, 1)])
         losses = [cross_entropy(table.labels, self.scores(table.inputs)) for table in (train, val)]
-        return History.of_one(*losses, validation_eer(val.labels, self.scores(val.inputs)))
+        return History.of_one(*losses, eer_of(val.labels, self.scores(val.inputs)))
 
     def scores(self, vectors):
         spoof, bonafide = (np.linalg.norm(vectors - mean, axis=1) for mean in self.means)

@@ -86,7 +86,7 @@ def run_pipeline(dataset: Path, chain: Chain, *, root: Path) -> Iterator[Step]:
     request = Request(dataset, DOWNSTREAM, chain.backbone, chain.model)
     for split, done in zip(DOWNSTREAM, extract_splits(request, root=root), strict=True):
         meta = read_meta(done.folder)
-        shape = f"{done.n_clips} clips x {len(meta['layers'])} layers x {meta['dimension']}"
+        shape = f"{done.n_clips} clips x {len(meta.layers)} layers x {meta.dimension}"
         yield Step("GenerateEmbeddings", f"{split}: {shape}, {done.n_computed} computed", done.folder)
     search = Search(dataset, Embeddings(chain.backbone, layer=None, pooling=None), chain.classifier, chain.seed)
     study = optimize_hyperparameters(search, Effort(chain.trials), root=root, wish=Wish(reuse=True))

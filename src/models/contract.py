@@ -15,8 +15,6 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self
 
 import numpy as np
 
-from src.metrics.eer import detection_error_curve, equal_error_point
-
 if TYPE_CHECKING:
     import optuna
 
@@ -142,15 +140,6 @@ def reading_weights(path: Path) -> Iterator[None]:
     except Exception as error:
         reason = textwrap.shorten(str(error) or type(error).__name__, 200)
         raise ValueError(f"{path} cannot be read ({reason}): it is damaged or another model's; train again.") from None
-
-
-def validation_eer(labels: np.ndarray, scores: np.ndarray) -> float:
-    """Return the EER without `compute_eer`'s warnings: during training it may well be worse than chance.
-
-    >>> validation_eer(np.array([0, 0, 1, 1]), np.array([0.1, 0.2, 0.8, 0.9]))
-    0.0
-    """
-    return equal_error_point(*detection_error_curve(labels, scores))[0]
 
 
 def cross_entropy(labels: np.ndarray, scores: np.ndarray) -> float:

@@ -23,8 +23,6 @@ from src.utils.embeddings import INDEX, JOURNAL, META, bytes_per_row, layer_file
 from src.utils.files import fingerprint, read_json, read_record, text_digest, write_json
 from src.utils.people import first_names
 
-SUMMARY = ("clips", "corpus_digest", "split_digest")
-"""Keys of `meta.json` that describe a finished store's clips; all others say how they were computed."""
 SHARING = "sharing.json"
 """File that records how the clips are divided while several processes write a store."""
 

@@ -14,10 +14,11 @@ Reading one layer reads one file. Layer 0 is what enters the first transformer l
 import csv
 import io
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from itertools import takewhile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -30,6 +31,10 @@ from src.utils.labels import parse_label
 POOLINGS = {"mean": (0,), "std": (1,), "mean+std": (0, 1)}
 """Name of a pooling -> the stored statistics that it puts side by side: 0 = mean, 1 = standard deviation."""
 META, INDEX, JOURNAL, LEFT_OUT = "meta.json", "index.csv", "journal.csv", "left-out.csv"
+IDENTITY = ("model", "digest", "precision")
+"""What a store says of the model that made it, whatever the backbone."""
+SUMMARY = ("clips", "corpus_digest", "split_digest")
+"""What a finished store says of its clips, beside what made it."""
 JOURNAL_COLUMNS = ["file", "fingerprint", "frames", "windows", "checksum", "following"]
 """`frames`: number of frames behind the statistics; `windows`: number of windows in which the clip was computed;
 `checksum`: CRC-32 of its row in all layers, one after another; `following`: how many more lines its batch has."""
@@ -49,6 +54,36 @@ class EmbeddingTable(ClipTable):
     def inputs(self) -> np.ndarray:
         """The vectors, shape (n, d)."""
         return self.vectors
+
+
+@dataclass(frozen=True)
+class StoreMeta:
+    """What a store says about itself in `meta.json`, read and checked once."""
+
+    model: str
+    digest: str
+    """Of the model's weights."""
+    precision: str
+    layers: tuple[int, ...]
+    dimension: int
+    """Numbers of each statistic of a layer."""
+    clips: int | None
+    """In the index; None while the store is not finished, as are the two digests."""
+    corpus_digest: str | None
+    """Of the recordings of the split."""
+    split_digest: str | None
+    """Of the rows of the split."""
+    record: Mapping[str, Any] = field(repr=False)
+    """All that the file holds: normalisation, rate, and whatever else a backbone notes."""
+
+    @property
+    def row_bytes(self) -> int:
+        """Return how many bytes a clip takes in the file of each layer: two statistics of float32."""
+        return 2 * self.dimension * 4
+
+    def as_json(self) -> dict[str, Any]:
+        """Return what the file holds."""
+        return dict(self.record)
 
 
 def load_embeddings(folder: Path, layer: int = -1, pooling: str = "mean", gender: str | None = None) -> EmbeddingTable:
@@ -80,7 +115,7 @@ def load_embeddings(folder: Path, layer: int = -1, pooling: str = "mean", gender
     if "row" not in index:
         raise ValueError(f"{folder / INDEX} has no column row; delete it and run fab GenerateEmbeddings again.")
     rows = index["row"].astype(int).to_numpy()
-    path, shape = layer_file(folder, resolve_layer(layer, meta["layers"])), (rows.max() + 1, 2, meta["dimension"])
+    path, shape = layer_file(folder, resolve_layer(layer, meta.layers)), (rows.max() + 1, 2, meta.dimension)
     if not path.is_file() or path.stat().st_size < 4 * math.prod(shape):
         raise ValueError(f"{path} is missing or truncated; delete {folder} and run fab GenerateEmbeddings again.")
     stored = np.memmap(path, dtype="<f4", mode="r", shape=shape)
@@ -96,7 +131,7 @@ def load_embeddings(folder: Path, layer: int = -1, pooling: str = "mean", gender
     return table.only(gender)
 
 
-def read_meta(folder: Path) -> dict:
+def read_meta(folder: Path) -> StoreMeta:
     """Return the metadata of a finished store.
 
     Raises
@@ -113,12 +148,20 @@ def read_meta(folder: Path) -> dict:
     return read_store_meta(folder)
 
 
-def read_store_meta(folder: Path, *keys: str) -> dict:
-    """Return the metadata of a store, finished or not; they must hold `layers`, `dimension` and these keys."""
-    meta = read_record(folder / META, *keys, "layers", "dimension")
-    if not isinstance(meta["layers"], list):
+def read_store_meta(folder: Path) -> StoreMeta:
+    """Return the metadata of a store, finished or not.
+
+    Raises
+    ------
+    ValueError
+        When the file is damaged, or of a version before the first edition.
+    """
+    found = read_record(folder / META)
+    if not isinstance(found.get("layers", []), list):
         raise ValueError(f"{folder} was made by an earlier version: delete it and run fab GenerateEmbeddings again.")
-    return meta
+    read_record(folder / META, *IDENTITY, "layers", "dimension")
+    told: dict[str, Any] = {key: found.get(key) for key in (*IDENTITY, "dimension", *SUMMARY)}
+    return StoreMeta(layers=tuple(found["layers"]), record=found, **told)
 
 
 def resolve_layer(layer: int, layers: Sequence[int]) -> int:

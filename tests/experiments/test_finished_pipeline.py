@@ -188,7 +188,7 @@ def test_a_store_that_lacks_a_part_is_not_finished(
     made = extract_all(dataset, tmp_path, model)
     (tmp_path / "embeddings" / "corpus" / "wav2vec2" / "downstream_val" / damage).unlink()
     if damage == "meta.json":
-        with pytest.raises(ValueError, match="no meta.json"):
+        with pytest.raises(ValueError, match=r"no meta\.json"):
             extract_all(dataset, tmp_path, model)
         return
     n_val = made[1][0] if damage != "index.csv" else 0

@@ -14,7 +14,7 @@ from src.utils.embedding_store import EmbeddingStore, Row
 from src.utils.embeddings import layer_file, load_embeddings, read_journal
 
 LAYERS, WIDTH = [0, 1, 6], 4
-IDENTITY = {"model": "drawn", "layers": LAYERS, "dimension": WIDTH}
+IDENTITY = {"model": "drawn", "digest": "of drawn", "precision": "fp32", "layers": LAYERS, "dimension": WIDTH}
 ROW_BYTES = 2 * WIDTH * 4
 FILES = [f'fake_voices/"Zé", o Moço_M001_Fake/{clip}_fake.wav' for clip in range(9)]
 CLIPS = pd.DataFrame(

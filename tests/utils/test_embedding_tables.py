@@ -22,7 +22,13 @@ from src.utils.embeddings import (
 )
 
 LAYERS, WIDTH = 4, 5
-IDENTITY = {"model": "drawn", "layers": list(range(LAYERS)), "dimension": WIDTH}
+IDENTITY = {
+    "model": "drawn",
+    "digest": "of drawn",
+    "precision": "fp32",
+    "layers": list(range(LAYERS)),
+    "dimension": WIDTH,
+}
 CLIPS = pd.DataFrame(
     [
         ["real_voices/Ana_F001/1.wav", "Ana", "F001", "F", "bona-fide", ""],
@@ -147,7 +153,7 @@ def test_memory_holds_one_pooling_of_one_layer(tmp_path: Path, pooling: str) -> 
     peaks = []
     for n_layers in (1, 8):
         folder = tmp_path / str(n_layers)
-        with EmbeddingStore(folder, {"layers": list(range(n_layers)), "dimension": width}) as store:
+        with EmbeddingStore(folder, {**IDENTITY, "layers": list(range(n_layers)), "dimension": width}) as store:
             store.append([Row(file, "-", 1) for file in files], np.ones((n_clips, n_layers, 2, width), np.float32))
             store.finish(clips, dict.fromkeys(files, "-"))
         load_embeddings(folder, pooling=pooling)  # what is imported on first use does not count

@@ -9,7 +9,7 @@ import pytest
 from src.utils.embedding_store import EmbeddingStore, Row
 from src.utils.embeddings import load_embeddings, read_left_out
 
-IDENTITY = {"model": "drawn", "layers": [0, 1, 2], "dimension": 4}
+IDENTITY = {"model": "drawn", "digest": "of drawn", "precision": "fp32", "layers": [0, 1, 2], "dimension": 4}
 FILES = [f"real_voices/João, o Moço_M001/{clip}.wav" for clip in range(8)]
 CLIPS = pd.DataFrame(
     [[file, "João, o Moço", "M001", "M", "bona-fide", ""] for file in FILES],

@@ -18,7 +18,7 @@ from src.utils.embedding_store import EmbeddingStore, Row
 from src.utils.embeddings import JOURNAL_COLUMNS, layer_file, load_embeddings, read_journal
 
 LAYERS, WIDTH = [0, 1, 4], 3
-IDENTITY = {"model": "drawn", "layers": LAYERS, "dimension": WIDTH}
+IDENTITY = {"model": "drawn", "digest": "of drawn", "precision": "fp32", "layers": LAYERS, "dimension": WIDTH}
 ROW_BYTES = 2 * WIDTH * 4
 FILES = [f"real_voices/João, o Moço_M001/{clip:02d}.wav" for clip in range(12)]
 CLIPS = pd.DataFrame(

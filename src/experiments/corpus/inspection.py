@@ -21,7 +21,7 @@ from src.audio.normalize import rms
 from src.experiments.corpus.catalogue import usable_or_reason
 from src.experiments.corpus.notes import people_notes, source_notes
 from src.experiments.corpus.splits import split_notes
-from src.metrics.eer import detection_error_curve, equal_error_point
+from src.metrics.eer import eer_of
 from src.utils.dataset import person_of, read_files, read_rejected, without
 from src.utils.labels import LABEL_NAMES, SPOOF, parse_label
 from src.utils.parallel import map_clips
@@ -199,7 +199,7 @@ def _eer_between_ties(labels: np.ndarray, values: np.ndarray) -> float:
     order = np.random.default_rng(0).permutation(len(values))
     ranks = np.empty(len(values))
     ranks[order] = np.argsort(np.argsort(values[order], kind="stable"), kind="stable")
-    return equal_error_point(*detection_error_curve(labels, ranks))[0]
+    return eer_of(labels, ranks)
 
 
 def _share_of_bonafide(values: pd.Series, labels: np.ndarray) -> np.ndarray:

@@ -4,7 +4,7 @@ Two runs are compared on the same clips by a paired bootstrap: both are scored o
 systems), so the difference of their EERs has an interval. It is established where that interval leaves out zero.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import combinations
 from pathlib import Path
@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from src.experiments.inputs import input_class_of
 from src.experiments.inputs.contract import TEST
 from src.experiments.runs.artefacts import SCORES, TEST_PROVENANCE, TEST_RESULTS, read_hyperparameters, read_scores
 from src.experiments.runs.commands import how_to_test
@@ -193,16 +194,22 @@ def _shown(run: TestedRun) -> dict[str, Any]:
 
 def _table(runs: list[TestedRun]) -> str:
     """Return the runs as a table, the lowest EER first."""
-    context_keys = ("corpus", "backbone", "layer", "pooling", "classifier")
+    context_keys = _context_keys(runs)
     others = [metric for metric in shown_in("comparison") if metric.key != "eer"]
     titles = ["run", *context_keys, METRICS["eer"].title, "95 %", *(metric.title for metric in others)]
     rows = []
     for run in sorted(runs, key=lambda run: run.metrics["eer"]["value"]):
         eer = run.metrics["eer"]
         bounds = "" if eer.get("low") is None else written_bounds(eer["low"], eer["high"], "rate")
-        context = [str(run.hyperparameters[key]) for key in context_keys]
+        context = [str(run.hyperparameters.get(key, "")) for key in context_keys]
         values = [written(run.metrics[row.key]["value"], row.unit) if row.key in run.metrics else "" for row in others]
         rows.append([run.name, *context, written(eer["value"], "rate"), bounds, *values])
     widths = [max(len(row[column]) for row in [titles, *rows]) for column in range(len(titles))]
     lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in [titles, *rows]]
     return "\n".join(line.rstrip() for line in lines)
+
+
+def _context_keys(runs: Sequence[TestedRun]) -> list[str]:
+    """Return what is told of every run: its corpus, what its kind of input is made of, its classifier."""
+    of_inputs = (key for run in runs for key in input_class_of(run.hyperparameters).keys if key != "model")
+    return ["corpus", *dict.fromkeys(of_inputs), "classifier"]

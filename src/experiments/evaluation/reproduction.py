@@ -26,14 +26,12 @@ from src.experiments.runs.names import RunName
 from src.experiments.runs.provenance import describe_origin, now
 from src.experiments.training.trained import Trained, read_trained, read_trained_folder
 from src.experiments.training.trainer import train_run
-from src.metrics.eer import detection_error_curve, equal_error_point
+from src.metrics.eer import eer_of
 from src.utils.clip_table import ClipTable
 from src.utils.files import read_record, write_json
 from src.utils.threads import limited_threads
 
 FOLDER, RESULT, VAL_LOSSES = "reproduction", "reproduction.json", "val_losses.npy"
-SAME = ("model", "digest", "precision", "corpus_digest", "split_digest")
-"""What the data of a repetition must have in common with those of the run."""
 
 
 @dataclass(frozen=True)
@@ -142,9 +140,10 @@ def _train_again(trained: Trained, data: TrainingData, root: Path) -> tuple[Trai
 
 
 def _require_same_data(trained: Trained, split: str, before: Mapping[str, Any], now_there: Mapping[str, Any]) -> None:
-    changed = [key for key in SAME if before.get(key) != now_there.get(key)]
+    eaten = trained.recipe.input
+    changed = [key for key in eaten.same if before.get(key) != now_there.get(key)]
     if changed:
-        kind = trained.recipe.input.kind
+        kind = eaten.kind
         raise ValueError(
             f"The {kind} of {split} are not those that {trained.folder} was made from (different "
             f"{', '.join(changed)}): restore that split and those {kind}, or train again."
@@ -210,8 +209,8 @@ def _compare_metrics(before: Mapping[str, Any], after: Mapping[str, Any]) -> Agr
 
 
 def _agreement(what: str, labels: np.ndarray, before: np.ndarray, after: np.ndarray) -> Agreement:
-    eers = tuple(equal_error_point(*detection_error_curve(labels, scores))[0] for scores in (before, after))
-    return Agreement(what, len(before), _largest_difference(before, after), (eers[0], eers[1]))
+    eers = eer_of(labels, before), eer_of(labels, after)
+    return Agreement(what, len(before), _largest_difference(before, after), eers)
 
 
 def _largest_difference(before: np.ndarray, after: np.ndarray) -> float:

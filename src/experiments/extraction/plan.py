@@ -20,7 +20,7 @@ from src.experiments.corpus.splits import read_split
 from src.experiments.extraction.readers import Length, read_lengths
 from src.experiments.extraction.requests import Request
 from src.utils.dataset import check_dataset
-from src.utils.embeddings import META, bytes_per_row, read_store_meta
+from src.utils.embeddings import META, read_store_meta
 from src.utils.files import fingerprint, read_record
 from src.utils.paths import embeddings_folder
 from src.utils.registry import lookup
@@ -163,5 +163,5 @@ def _waiting(folder: Path, fingerprints: Mapping[str, str]) -> list[str]:
     if not (folder / META).is_file():
         return list(fingerprints)
     meta = read_store_meta(folder)
-    rows = read_rows(folder, meta["layers"], bytes_per_row(meta["dimension"]))
+    rows = read_rows(folder, meta.layers, meta.row_bytes)
     return waiting_clips(folder, rows.fingerprints, fingerprints)

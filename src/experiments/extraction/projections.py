@@ -82,7 +82,7 @@ def draw_embeddings(
     drawing = drawing or Drawing()
     split, layer, color_by = drawing.split, drawing.layer, drawing.color_by
     opened = Embeddings(backbone, layer).open(dataset, root)
-    table, number = opened.read(split), resolve_layer(layer, opened.origin(split)["layers"])
+    table, number = opened.read(split), resolve_layer(layer, opened.meta(split).layers)
     chosen = np.arange(len(table))
     if len(table) > drawing.max_points:
         rng = np.random.default_rng(drawing.seed)

@@ -11,7 +11,7 @@ from src.utils.embeddings import (
     INDEX,
     JOURNAL,
     META,
-    bytes_per_row,
+    StoreMeta,
     describe_layers,
     layer_file,
     read_journal,
@@ -27,7 +27,7 @@ class StoreReport:
     """The contents and the state of a store."""
 
     folder: Path
-    meta: dict
+    meta: StoreMeta
     n_clips: int
     n_left_out: int
     n_bytes: int
@@ -40,10 +40,10 @@ class StoreReport:
         state = "damaged" if self.problem else "finished" if self.finished else "unfinished"
         return (
             self.folder.relative_to(root / "embeddings").as_posix(),
-            str(self.meta["model"]),
-            str(self.meta["precision"]),
-            describe_layers(self.meta["layers"]),
-            str(self.meta["dimension"]),
+            str(self.meta.model),
+            str(self.meta.precision),
+            describe_layers(self.meta.layers),
+            str(self.meta.dimension),
             f"{self.n_clips:,}",
             f"{self.n_left_out:,}",
             f"{self.n_bytes / 1e6:,.1f} MB",
@@ -72,14 +72,14 @@ def inspect_stores(root: Path, corpus: str | None = None, backbone: str | None =
 
 def inspect_store(folder: Path) -> StoreReport:
     """Inspect one store, comparing every row with its checksum."""
-    meta = read_store_meta(folder, "model", "precision")
+    meta = read_store_meta(folder)
     journal = read_journal(folder)
-    paths = [layer_file(folder, layer) for layer in meta["layers"]]
+    paths = [layer_file(folder, layer) for layer in meta.layers]
     finished = (folder / INDEX).is_file()
     return StoreReport(
         folder,
         meta,
-        n_clips=meta.get("clips", 0) if finished else journal["file"].nunique(),
+        n_clips=meta.clips or 0 if finished else journal["file"].nunique(),
         n_left_out=len(set(read_left_out(folder)["file"]) - set(journal["file"])),
         n_bytes=sum(path.stat().st_size for path in paths if path.is_file()),
         finished=finished,
@@ -93,15 +93,14 @@ def format_reports(reports: list[StoreReport], root: Path) -> str:
     return table.to_string(index=False)
 
 
-def _problems(folder: Path, meta: dict, journal: pd.DataFrame) -> Iterator[str]:
+def _problems(folder: Path, meta: StoreMeta, journal: pd.DataFrame) -> Iterator[str]:
     """Yield what is wrong with a store, the worst first."""
-    row_bytes = bytes_per_row(meta["dimension"])
-    for layer in meta["layers"]:
+    for layer in meta.layers:
         path = layer_file(folder, layer)
-        if not path.is_file() or path.stat().st_size < len(journal) * row_bytes:
+        if not path.is_file() or path.stat().st_size < len(journal) * meta.row_bytes:
             yield f"{path} is missing or truncated"
             return
-    damaged = damaged_rows(folder, meta["layers"], journal, row_bytes)
+    damaged = damaged_rows(folder, meta.layers, journal, meta.row_bytes)
     if damaged:
         yield f"{len(damaged)} of {len(journal)} rows are not what was written (first: {journal['file'][damaged[0]]})"
     if (folder / INDEX).is_file() and not _index_fits(folder, journal):

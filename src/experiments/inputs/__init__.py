@@ -11,7 +11,7 @@ INPUTS = {"embeddings": "src.experiments.inputs.embeddings:Embeddings"}
 FIRST_EDITION = "embeddings"
 """The kind of input of runs that name none."""
 
-__all__ = ["INPUTS", "Input", "input_class", "input_of"]
+__all__ = ["INPUTS", "Input", "input_class", "input_class_of", "input_of"]
 
 
 def input_class(kind: str) -> type[Input]:
@@ -20,6 +20,11 @@ def input_class(kind: str) -> type[Input]:
     return found
 
 
+def input_class_of(hyperparameters: Mapping[str, Any]) -> type[Input]:
+    """Return the class of the input that a run's hyperparameters name."""
+    return input_class(hyperparameters.get("input", FIRST_EDITION))
+
+
 def input_of(hyperparameters: Mapping[str, Any]) -> Input:
     """Return the input that a run's hyperparameters name."""
-    return input_class(hyperparameters.get("input", FIRST_EDITION)).from_json(hyperparameters)
+    return input_class_of(hyperparameters).from_json(hyperparameters)

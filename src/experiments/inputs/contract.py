@@ -58,6 +58,8 @@ class Input(Hashable, Protocol):
     """The name of this kind, which the `takes` of a model names."""
     keys: ClassVar[tuple[str, ...]]
     """What `OpenInput.describe` writes into `hyperparameters.json`."""
+    same: ClassVar[tuple[str, ...]]
+    """Keys of an origin that must be as they were when a run is repeated."""
 
     def open(self, dataset: Path, root: Path) -> OpenInput:
         """Open the input of a corpus; `root` holds what the project computed.
@@ -74,6 +76,22 @@ class Input(Hashable, Protocol):
 
     def as_json(self) -> dict[str, Any]:
         """Return its fields; None where a study chooses."""
+
+    def completed(self, values: Mapping[str, Any], source: Path | None) -> Self:
+        """Fill in what is left open from hyperparameters, else with what is built in.
+
+        Parameters
+        ----------
+        values : mapping
+            May lack anything.
+        source : Path, optional
+            The file that holds them, for errors.
+
+        Raises
+        ------
+        ValueError
+            When they are of another input, or not allowed.
+        """
 
     def require_like(self, before: Mapping[str, Any], now: Mapping[str, Any], what: str) -> None:
         """Raise ValueError when two origins cannot be used by one model."""

@@ -16,6 +16,7 @@ from src.utils.embedding_store import changed_recordings, split_digest
 from src.utils.embeddings import (
     POOLINGS,
     EmbeddingTable,
+    StoreMeta,
     describe_layers,
     load_embeddings,
     read_meta,
@@ -38,6 +39,7 @@ class Embeddings:
 
     kind: ClassVar[str] = "embeddings"
     keys: ClassVar[tuple[str, ...]] = ("backbone", "model", "layer", "pooling")
+    same: ClassVar[tuple[str, ...]] = ("model", "digest", "precision", "corpus_digest", "split_digest")
 
     backbone: str
     layer: int | None = -1
@@ -59,6 +61,16 @@ class Embeddings:
         """Return its fields; None where a study chooses."""
         return {"backbone": self.backbone, "layer": self.layer, "pooling": self.pooling}
 
+    def completed(self, values: Mapping[str, Any], source: Path | None) -> Self:
+        """Fill in layer and pooling where they are left open, else with the last layer and the mean."""
+        if values.get("backbone", self.backbone) != self.backbone:
+            raise ValueError(f"{source} is of the backbone {values['backbone']}, not {self.backbone}.")
+        layer = values.get("layer", -1)
+        if type(layer) is not int:  # true is an int as well
+            raise ValueError(f"Hyperparameter layer must be a whole number, not {layer!r}.")
+        pooling = self.pooling or str(values.get("pooling", "mean"))
+        return replace(self, layer=layer if self.layer is None else self.layer, pooling=pooling)
+
     def open(self, dataset: Path, root: Path) -> "OpenEmbeddings":
         """Open the store of a corpus below `<root>/embeddings`."""
         return OpenEmbeddings(self, dataset, root)
@@ -79,7 +91,7 @@ class OpenEmbeddings:
     def __init__(self, asked: Embeddings, dataset: Path, root: Path) -> None:
         self.asked, self.dataset = asked, dataset
         self._root = root
-        self._origins: dict[str, dict[str, Any]] = {}
+        self._metas: dict[str, StoreMeta] = {}
 
     @property
     def noted_path(self) -> str:
@@ -88,9 +100,9 @@ class OpenEmbeddings:
 
     def check(self, *splits: str) -> None:
         """Raise ValueError when recordings have changed since, or the splits are of different models or layers."""
-        self._origins.clear()
+        self._metas.clear()
         for split in splits:
-            _require_one_store(splits[0], self.origin(splits[0]), split, self.origin(split))
+            _require_one_store(splits[0], self.meta(splits[0]), split, self.meta(split))
             self.asked.require_like(
                 self.origin(splits[0]), self.origin(split), f"The embeddings of {splits[0]} and {split}"
             )
@@ -104,12 +116,16 @@ class OpenEmbeddings:
 
     def read(self, split: str, gender: str | None = None) -> EmbeddingTable:
         """Return the clips of a split with their vectors, or those of one gender (F or M)."""
-        self.origin(split)
+        self.meta(split)
         layer = -1 if self.asked.layer is None else self.asked.layer
         return load_embeddings(self._folder(split), layer, self.asked.pooling or "mean", gender)
 
     def origin(self, split: str) -> dict[str, Any]:
-        """Return what the store of a split says about itself.
+        """Return what the store of a split says about itself, as provenance keeps it; raises as `meta` does."""
+        return self.meta(split).as_json()
+
+    def meta(self, split: str) -> StoreMeta:
+        """Return what the store of a split says about itself, read and checked once.
 
         Raises
         ------
@@ -118,17 +134,17 @@ class OpenEmbeddings:
         FileNotFoundError
             When the split or its embeddings were not made.
         """
-        if split in self._origins:
-            return self._origins[split]
+        if split in self._metas:
+            return self._metas[split]
         clips = read_split(self.dataset, split)
         meta = read_meta(self._folder(split))
-        if meta.get("split_digest") != split_digest(clips):
+        if meta.split_digest != split_digest(clips):
             raise ValueError(
                 f"The split {split} of {self.dataset} was changed after its embeddings were made: "
                 f"run fab GenerateEmbeddings --backbone={self.asked.backbone} --splits={split} "
                 "(finished clips are skipped)."
             )
-        self._origins[split] = meta
+        self._metas[split] = meta
         return meta
 
     def identity(self, *splits: str) -> dict[str, dict[str, Any]]:
@@ -150,7 +166,7 @@ class OpenEmbeddings:
         layer = -1 if self.asked.layer is None else self.asked.layer
         return {
             "backbone": self.asked.backbone,
-            "model": self.origin(TRAIN)["model"],
+            "model": self.meta(TRAIN).model,
             "layer": resolve_layer(layer, self.layers),
             "pooling": self.asked.pooling or "mean",
         }
@@ -158,15 +174,15 @@ class OpenEmbeddings:
     @property
     def layers(self) -> list[int]:
         """The hidden layers that the store of the training split holds."""
-        return list(self.origin(TRAIN)["layers"])
+        return list(self.meta(TRAIN).layers)
 
     def _folder(self, split: str) -> Path:
         return embeddings_folder(self._root, self.dataset, self.asked.backbone, split)
 
 
-def _require_one_store(one: str, of_one: Mapping[str, Any], other: str, of_other: Mapping[str, Any]) -> None:
+def _require_one_store(one: str, of_one: StoreMeta, other: str, of_other: StoreMeta) -> None:
     """Raise ValueError when two splits hold different layers: "the last layer" would mean two."""
-    there = [describe_layers(meta["layers"]) for meta in (of_one, of_other)]
+    there = [describe_layers(meta.layers) for meta in (of_one, of_other)]
     if there[0] != there[1]:
         raise ValueError(
             f"The embeddings of {one} hold the layers {there[0]}, those of {other} {there[1]}: "

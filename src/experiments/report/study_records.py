@@ -17,7 +17,7 @@ from src.experiments.runs.names import RunName, StudyName, trials_of
 from src.experiments.runs.provenance import without_password
 from src.experiments.studies.search import STUDY
 from src.experiments.studies.storage import JOURNAL
-from src.experiments.training.recipe import hyperparameters_in
+from src.experiments.training.recipe import OWN_KEYS
 from src.visualize.pages.records import Run, Study, Trial
 
 if TYPE_CHECKING:
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 PICTURES = ("optimization_history.png", "param_importances.png")
 PATIENCE = 5
 """Seconds to wait for a database."""
+_SEARCHED_BY_NONE = (*OWN_KEYS, "backbone", "model")
+"""What `hyperparameters.json` holds that no study varies."""
 _STATES = {
     "COMPLETE": "finished",
     "PRUNED": "stopped early",
@@ -134,8 +136,7 @@ def _trial(trial: "optuna.trial.FrozenTrial") -> Trial:
 
 
 def _trial_of_run(run: Run) -> Trial:
-    own = {"layer", "pooling"} | hyperparameters_in(run.hyperparameters).keys()
-    parameters = {key: value for key, value in run.hyperparameters.items() if key in own}
+    parameters = {key: value for key, value in run.hyperparameters.items() if key not in _SEARCHED_BY_NONE}
     eer = run.validation.get("eer")
     return Trial(run.number, run.state, eer.value if eer else None, parameters)
 

@@ -52,8 +52,7 @@ def how_to_resume(study: StudyName, dataset: str, inputs: Mapping[str, Any]) -> 
     >>> how_to_resume(StudyName("svm", 2), "datasets/mini", {"backbone": "lfcc"})
     'fab OptimizeHyperparameters --dataset=datasets/mini --backbone=lfcc --classifier=svm --study-number=2'
     """
-    backbone = inputs.get("backbone") or "BACKBONE"
-    flags = {"dataset": dataset, "backbone": backbone, "classifier": study.classifier}
+    flags = {"dataset": dataset, **_backbone(inputs), "classifier": study.classifier}
     return _command("OptimizeHyperparameters", flags | {"study-number": study.number})
 
 
@@ -67,8 +66,14 @@ def next_command(name: RunName, inputs: Mapping[str, Any], corpus: str, *, finis
         return how_to_test(name)
     if name.study:
         return how_to_resume(name.study, corpus, inputs)
-    flags = {"backbone": inputs.get("backbone") or "BACKBONE", "classifier": inputs.get("classifier") or "CLASSIFIER"}
-    return _command("TrainModel", {"dataset": corpus, **flags})
+    flags = {"dataset": corpus, **_backbone(inputs), "classifier": inputs.get("classifier") or "CLASSIFIER"}
+    return _command("TrainModel", flags)
+
+
+def _backbone(inputs: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the flag of the backbone, a placeholder where it is unknown; none where no embeddings are the input."""
+    is_embeddings = inputs.get("input", "embeddings") == "embeddings"
+    return {"backbone": inputs.get("backbone") or "BACKBONE"} if is_embeddings else {}
 
 
 def _command(task: str, flags: Mapping[str, Any]) -> str:

@@ -207,7 +207,8 @@ class _Tuner:
         """Return the line for a study that ends early: why, after how many trials, and the command that resumes it."""
         n_done = self.n_finished()
         when = f"after {n_done} of {self.wanted} trials, which are kept" if n_done else "before a trial was finished"
-        command = how_to_resume(self.name, str(self.search.dataset), self.search.input.as_json())
+        eaten = self.search.input
+        command = how_to_resume(self.name, str(self.search.dataset), {"input": eaten.kind, **eaten.as_json()})
         return f"{what} {when}; resume it with the same flags and {command}."
 
     def run_folder(self, number: int) -> Path:

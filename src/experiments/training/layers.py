@@ -14,6 +14,7 @@ import pandas as pd
 from tqdm import tqdm
 
 from src.experiments.inputs.contract import TRAIN, VAL, TrainingData, read_training_data
+from src.experiments.inputs.embeddings import Embeddings
 from src.experiments.runs.artefacts import PROVENANCE, save_figure
 from src.experiments.runs.folders import alone, new_numbered_folder
 from src.experiments.runs.names import LAYERS, comparisons_in
@@ -21,7 +22,7 @@ from src.experiments.runs.provenance import describe_origin, now
 from src.experiments.training.recipe import Recipe
 from src.experiments.training.trainer import data_origin
 from src.metrics.bootstrap import Trials, interval
-from src.metrics.eer import detection_error_curve, equal_error_point
+from src.metrics.eer import eer_of
 from src.metrics.resampled import resample_eer
 from src.models import classifier_class
 from src.utils.dataset import write_table
@@ -63,6 +64,8 @@ def compare_layers(recipe: Recipe, *, root: Path) -> LayerComparison:
     started = now()
     opened = recipe.input.open(recipe.dataset, root)
     opened.check(TRAIN, VAL)
+    if not isinstance(recipe.input, Embeddings):
+        raise ValueError(f"Layers are those of embeddings; {recipe.model} is trained on {recipe.input.kind}.")
     last = read_training_data(opened)
     layers = last.origins[TRAIN]["layers"]
     inputs = _inputs(recipe, last, opened.identity(TRAIN, VAL))
@@ -72,7 +75,7 @@ def compare_layers(recipe: Recipe, *, root: Path) -> LayerComparison:
         for layer in tqdm(layers, desc=folder.name, unit="layer", disable=None):
             if layer in [row["layer"] for row in rows]:
                 continue
-            of_layer = replace(recipe, input=replace(recipe.input, layer=layer))  # type: ignore[type-var]
+            of_layer = replace(recipe, input=replace(recipe.input, layer=layer))
             data = read_training_data(of_layer.input.open(recipe.dataset, root))
             rows.append({"layer": layer} | _judge(of_layer, data))
             write_table(folder / TABLE, pd.DataFrame(rows))
@@ -118,11 +121,7 @@ def _judge(recipe: Recipe, data: TrainingData) -> dict[str, float]:
     trials = Trials(data.val.labels, data.val.speakers, data.val.systems)
     drawn = resample_eer(scores, trials.draw())
     bounds = interval(drawn, trials.n_people)
-    return {
-        "eer": equal_error_point(*detection_error_curve(data.val.labels, scores))[0],
-        "low": bounds.low,
-        "high": bounds.high,
-    }
+    return {"eer": eer_of(data.val.labels, scores), "low": bounds.low, "high": bounds.high}
 
 
 def _draw(folder: Path, table: pd.DataFrame) -> None:

@@ -1,12 +1,11 @@
 """Everything a run is trained from, and how it stands in `hyperparameters.json`."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Self
 
 from src.experiments.inputs import Input, input_of
-from src.experiments.inputs.embeddings import Embeddings
 from src.models import classifier_class
 from src.models.contract import Config
 from src.utils.files import read_json
@@ -57,21 +56,21 @@ class Recipe:
         return cls(dataset, model_input, values["classifier"], config, values["seed"])
 
 
-def hyperparameters_in(values: Mapping[str, Any], kind: type[Input] = Embeddings) -> dict[str, Any]:
+def hyperparameters_in(values: Mapping[str, Any], kind: type[Input]) -> dict[str, Any]:
     """Return those values of a `hyperparameters.json` that are the model's own."""
     return {key: value for key, value in values.items() if key not in (*OWN_KEYS, *kind.keys)}
 
 
 def choose_recipe(
-    dataset: Path, wanted: Embeddings, classifier: str, *, hyperparameters: Path | None = None, seed: int = 7
+    dataset: Path, wanted: Input, classifier: str, *, hyperparameters: Path | None = None, seed: int = 7
 ) -> Recipe:
     """Return a recipe; what is left open comes from a JSON file, else from the defaults.
 
     Parameters
     ----------
     dataset : Path
-    wanted : Embeddings
-        Layer and pooling may be None: those of the file, else the last layer and "mean".
+    wanted : Input
+        What it leaves open is that of the file, else what is built in: the last layer and "mean" of embeddings.
     classifier : str
     hyperparameters : Path, optional
         JSON: the classifier's hyperparameters, a run's `hyperparameters.json`, or a study's best. Its seed is
@@ -83,17 +82,16 @@ def choose_recipe(
     FileNotFoundError
         When there is no such file.
     ValueError
-        When it is another classifier's or backbone's, or what it holds is not allowed.
+        When it is another classifier's or input's, or what it holds is not allowed.
     """
     kind = classifier_class(classifier)
-    content = _read_file(hyperparameters, wanted.backbone, classifier) if hyperparameters else {}
-    config = kind.Config.from_mapping(hyperparameters_in(content))
-    layer = content.get("layer", -1) if wanted.layer is None else wanted.layer
-    pooling = wanted.pooling or str(content.get("pooling", "mean"))
-    return Recipe(dataset, replace(wanted, layer=layer, pooling=pooling), classifier, config, seed)
+    content = _read_file(hyperparameters, classifier) if hyperparameters else {}
+    completed = wanted.completed(content, hyperparameters)
+    config = kind.Config.from_mapping(hyperparameters_in(content, type(wanted)))
+    return Recipe(dataset, completed, classifier, config, seed)
 
 
-def _read_file(path: Path, backbone: str, classifier: str) -> Mapping[str, Any]:
+def _read_file(path: Path, classifier: str) -> Mapping[str, Any]:
     if not path.is_file():
         raise FileNotFoundError(f"There is no hyperparameter file {path}.")
     content = read_json(path)
@@ -101,9 +99,6 @@ def _read_file(path: Path, backbone: str, classifier: str) -> Mapping[str, Any]:
         content = content.get("best_hyperparameters", content)
     if not isinstance(content, Mapping):
         raise ValueError(f"{path} must hold a JSON object of hyperparameters, not {type(content).__name__}.")
-    for key, wanted in (("classifier", classifier), ("backbone", backbone)):
-        if content.get(key, wanted) != wanted:
-            raise ValueError(f"{path} is of the {key} {content[key]}, not {wanted}.")
-    if type(content.get("layer", 0)) is not int:  # true is an int as well
-        raise ValueError(f"Hyperparameter layer must be a whole number, not {content['layer']!r}.")
+    if content.get("classifier", classifier) != classifier:
+        raise ValueError(f"{path} is of the classifier {content['classifier']}, not {classifier}.")
     return content

@@ -131,5 +131,9 @@ def read_trained_folder(folder: Path, root: Path, dataset: Path | None = None) -
     inputs = read_hyperparameters(folder)
     provenance = read_record(folder / PROVENANCE, "data", "machine", "packages", "code", "python")
     metrics = read_record(folder / METRICS, "threshold", "eer")
-    recipe = Recipe.from_json(inputs, dataset or corpus_path(inputs, provenance, root))
+    corpus = dataset or corpus_path(inputs, provenance, root)
+    try:
+        recipe = Recipe.from_json(inputs, corpus)
+    except KeyError as error:  # what its kind of input needs beside what every run holds
+        raise ValueError(f"{folder / HYPERPARAMETERS} is damaged: it holds no {error.args[0]}.") from None
     return Trained(folder, inputs, recipe, provenance, metrics)

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
+from src.metrics.eer import eer_of
 from src.models.arrays import WEIGHTS, load_arrays, save_arrays
-from src.models.contract import Config, History, Watch, check_range, cross_entropy, keep_going, validation_eer
+from src.models.contract import Config, History, Watch, check_range, cross_entropy, keep_going
 from src.models.scaling import SCALINGS, Scaling, check_scaling
 from src.utils.embeddings import EmbeddingTable
 
@@ -71,7 +72,7 @@ class LogisticRegression:
         return History.of_one(
             cross_entropy(train.labels, train_scores),
             cross_entropy(val.labels, val_scores),
-            validation_eer(val.labels, val_scores),
+            eer_of(val.labels, val_scores),
         )
 
     def scores(self, vectors: np.ndarray) -> np.ndarray:

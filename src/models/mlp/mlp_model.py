@@ -22,7 +22,8 @@ import torch
 from torch import nn
 from torch.nn.functional import binary_cross_entropy_with_logits
 
-from src.models.contract import Config, History, Watch, check_range, keep_going, reading_weights, validation_eer
+from src.metrics.eer import eer_of
+from src.models.contract import Config, History, Watch, check_range, keep_going, reading_weights
 from src.models.scaling import SCALINGS, Scaling, check_scaling
 from src.utils.devices import choose_device
 from src.utils.embeddings import EmbeddingTable
@@ -189,9 +190,7 @@ class Mlp:
         for epoch in range(self.config.epochs):
             train_loss = self._epoch(vectors, labels, balance, optimizer, schedule)
             val_scores = self._scores_of(val_vectors.split(SCORING_BATCH))
-            curves.append(
-                (train_loss, _loss(val_scores, val.labels, float(balance)), validation_eer(val.labels, val_scores))
-            )
+            curves.append((train_loss, _loss(val_scores, val.labels, float(balance)), eer_of(val.labels, val_scores)))
             if epoch == 0 or (curves[epoch][2], curves[epoch][1]) < (curves[best][2], curves[best][1]):
                 best, kept = epoch, _state(self.network)
             if watch(epoch, curves[best][2]) or epoch - best >= self.config.patience:

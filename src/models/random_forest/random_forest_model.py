@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
+from src.metrics.eer import eer_of
 from src.models.contract import (
     Config,
     History,
@@ -17,7 +18,6 @@ from src.models.contract import (
     cross_entropy,
     keep_going,
     reading_weights,
-    validation_eer,
 )
 from src.utils.embeddings import EmbeddingTable
 from src.utils.files import atomic_path
@@ -88,7 +88,7 @@ class RandomForest:
         return History.of_one(
             cross_entropy(train.labels, train_scores),
             cross_entropy(val.labels, val_scores),
-            validation_eer(val.labels, val_scores),
+            eer_of(val.labels, val_scores),
         )
 
     def scores(self, vectors: np.ndarray) -> np.ndarray:

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
+from src.metrics.eer import eer_of
 from src.models.arrays import WEIGHTS, load_arrays, save_arrays
-from src.models.contract import Config, History, Watch, check_range, keep_going, validation_eer
+from src.models.contract import Config, History, Watch, check_range, keep_going
 from src.models.scaling import SCALINGS, Scaling, check_scaling
 from src.models.svm.kernels import SCORING_NUMBERS, Products, chunks, rbf_kernel, squared_lengths
 from src.models.svm.solvers import Solution, solve_by_landmarks, solve_exactly, solve_linearly
@@ -98,7 +99,7 @@ class Svm:
         return History.of_one(
             _hinge_loss(train.labels, solution.train_scores),
             _hinge_loss(val.labels, val_scores),
-            validation_eer(val.labels, val_scores),
+            eer_of(val.labels, val_scores),
         )
 
     def scores(self, vectors: np.ndarray) -> np.ndarray:

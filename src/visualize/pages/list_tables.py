@@ -58,7 +58,7 @@ def _leaderboard_columns(end: float) -> list[tuple[Column, Callable[[Run], Cell]
 
 
 def _backbone(run: Run) -> Cell:
-    backbone, model = _input(run, "backbone"), _input(run, "model")
+    backbone, model = _input(run, "backbone") or _input(run, "input"), _input(run, "model")
     return Cell(backbone, f"{backbone} {model}".strip(), note=model)
 
 

@@ -101,10 +101,11 @@ def origin_table(provenance: Mapping[str, Any]) -> Table | None:
     return inputs_table(values, "Code, packages, command and machine") if values else None
 
 
-def embeddings_of(provenance: Mapping[str, Any]) -> Any:
-    """Return what a run's provenance says of its embeddings."""
+def origins_of(provenance: Mapping[str, Any]) -> Any:
+    """Return what a run's provenance says of the input that it was made from, of whichever kind, split by split."""
     data = provenance.get("data")
-    return data.get("embeddings") if isinstance(data, Mapping) else None
+    data = data if isinstance(data, Mapping) else {}
+    return next((content for what, content in data.items() if what not in ("corpus", "people")), None)
 
 
 def digests_table(embeddings: Any) -> Table | None:

@@ -8,7 +8,7 @@ import pytest
 
 from src.experiments.extraction.stores import COLUMNS, StoreReport, format_reports, inspect_stores
 from src.utils.embedding_store import EmbeddingStore, Row
-from src.utils.embeddings import layer_file
+from src.utils.embeddings import StoreMeta, layer_file
 
 WIDTH, BATCH = 4, 3
 FILES = [f"real_voices/João, o Moço_M001/{clip}.wav" for clip in range(6)]
@@ -240,7 +240,7 @@ def test_where_there_are_none_the_task_is_named(tmp_path: Path, wanted: tuple[st
 
 def test_a_damaged_meta_file_is_named(folder: Path, tmp_path: Path) -> None:
     (folder / "meta.json").write_text('{"model": "m", "layers": [0]}')
-    with pytest.raises(ValueError, match=r"meta.json is damaged: it holds no precision, dimension"):
+    with pytest.raises(ValueError, match=r"meta.json is damaged: it holds no digest, precision, dimension"):
         inspect_stores(tmp_path)
 
 
@@ -265,7 +265,7 @@ def test_the_table_has_a_line_for_every_store(folder: Path, tmp_path: Path) -> N
 
 
 def test_numbers_are_written_with_separators(tmp_path: Path) -> None:
-    meta = {"model": "m", "precision": "fp32", "layers": list(range(13)), "dimension": 768}
+    meta = StoreMeta("m", "d", "fp32", tuple(range(13)), 768, None, None, None, record={})
     report = StoreReport(tmp_path / "embeddings" / "c" / "b" / "s", meta, 46_184, 1_234, 3_688_970_000, finished=True)
     assert report.row(tmp_path) == (
         *("c/b/s", "m", "fp32", "0-12", "768"),

@@ -18,7 +18,7 @@ from src.experiments.extraction.writer import BATCHES_BEHIND, BatchWriter, Progr
 from src.utils.embedding_store import EmbeddingStore
 from src.utils.embeddings import LEFT_OUT, layer_file, read_journal, read_left_out
 
-IDENTITY = {"model": "drawn", "layers": [0, 1], "dimension": 3}
+IDENTITY = {"model": "drawn", "digest": "of drawn", "precision": "fp32", "layers": [0, 1], "dimension": 3}
 RATE = 10
 
 
