@@ -26,6 +26,7 @@ from src.utils.clip_table import ClipTable
 from src.utils.dataset import person_of, read_file_rows
 from src.utils.files import read_record
 from src.utils.labels import parse_label
+from src.utils.paths import on
 
 POOLINGS = {"mean": (0,), "std": (1,), "mean+std": (0, 1)}
 """Name of a pooling -> which of the two stored statistics it takes, side by side."""
@@ -96,7 +97,7 @@ def load_embeddings(folder: Path, layer: int = -1, pooling: str = "mean", gender
     return table.only(gender)
 
 
-def read_meta(folder: Path) -> dict:
+def read_meta(folder: Path, dataset: Path | None = None) -> dict:
     """Return what a finished store says about itself.
 
     Raises
@@ -105,7 +106,7 @@ def read_meta(folder: Path) -> dict:
         When the store was not made or not finished.
     """
     backbone, split = folder.parent.name, folder.name
-    task = f"fab GenerateEmbeddings --backbone={backbone} --splits={split}"
+    task = f"fab GenerateEmbeddings --backbone={backbone} --splits={split}{on(dataset) if dataset else ''}"
     if not (folder / META).is_file():
         raise FileNotFoundError(f"There are no embeddings {folder}: make them with {task}.")
     if not (folder / INDEX).is_file():
