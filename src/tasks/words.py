@@ -1,12 +1,11 @@
 """Words that the tasks share."""
 
 from collections.abc import Iterable
-from pathlib import Path
-from shlex import quote
 
-from src.utils.paths import ROOT
+from src.utils.paths import RELEASE, on
 
-RELEASE = ROOT / "datasets" / "release"
+__all__ = ["DOWNSTREAM", "RELEASE", "listed", "on"]
+
 DOWNSTREAM = "downstream_train,downstream_val,downstream_test"
 
 
@@ -18,8 +17,3 @@ def listed(names: Iterable[str]) -> str:
     """
     *others, last = names
     return f"{', '.join(others)} or {last}" if others else last
-
-
-def on(dataset: Path) -> str:
-    """Return the flag that names a corpus, where it is not the default one."""
-    return "" if dataset == RELEASE else f" --dataset={quote(str(dataset))}"

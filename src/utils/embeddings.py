@@ -27,6 +27,7 @@ from src.utils.clip_table import ClipTable
 from src.utils.dataset import person_of, read_file_rows
 from src.utils.files import read_record
 from src.utils.labels import parse_label
+from src.utils.paths import on
 
 POOLINGS = {"mean": (0,), "std": (1,), "mean+std": (0, 1)}
 """Name of a pooling -> the stored statistics that it puts side by side: 0 = mean, 1 = standard deviation."""
@@ -79,7 +80,7 @@ class StoreMeta:
     @property
     def row_bytes(self) -> int:
         """Return how many bytes a clip takes in the file of each layer: two statistics of float32."""
-        return 2 * self.dimension * 4
+        return bytes_per_row(self.dimension)
 
     def as_json(self) -> dict[str, Any]:
         """Return what the file holds."""
@@ -131,7 +132,7 @@ def load_embeddings(folder: Path, layer: int = -1, pooling: str = "mean", gender
     return table.only(gender)
 
 
-def read_meta(folder: Path) -> StoreMeta:
+def read_meta(folder: Path, dataset: Path | None = None) -> StoreMeta:
     """Return the metadata of a finished store.
 
     Raises
@@ -140,7 +141,7 @@ def read_meta(folder: Path) -> StoreMeta:
         When the store is missing or unfinished.
     """
     backbone, split = folder.parent.name, folder.name
-    task = f"fab GenerateEmbeddings --backbone={backbone} --splits={split}"
+    task = f"fab GenerateEmbeddings --backbone={backbone} --splits={split}{on(dataset) if dataset else ''}"
     if not (folder / META).is_file():
         raise FileNotFoundError(f"There are no embeddings {folder}: make them with {task}.")
     if not (folder / INDEX).is_file():

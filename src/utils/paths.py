@@ -3,8 +3,11 @@
 import hashlib
 import os
 from pathlib import Path
+from shlex import quote
 
 ROOT = Path(__file__).resolve().parents[2]
+RELEASE = ROOT / "datasets" / "release"
+"""The corpus of all tasks that are given none."""
 OWNER = "corpus.txt"
 """File in `embeddings/<corpus>/` with the path of its corpus, relative to the root if it lies below it."""
 
@@ -18,6 +21,15 @@ def absolute(typed: str) -> Path:
     '/corpora/release'
     """
     return Path(os.path.abspath(Path(typed).expanduser()))  # noqa: PTH100
+
+
+def on(dataset: Path) -> str:
+    """Return the flag that names a corpus in a command, with a blank before it; "" for the default corpus.
+
+    >>> on(Path("/data/my corpus"))
+    " --dataset='/data/my corpus'"
+    """
+    return "" if dataset == RELEASE else f" --dataset={quote(str(dataset))}"
 
 
 def embeddings_folder(root: Path, dataset: Path, backbone: str, split: str = "") -> Path:

@@ -55,7 +55,7 @@ def scripted(monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[np.ndarray]]
             shown.append(scores)
             return next(found)
 
-        monkeypatch.setattr(mlp_model, "validation_eer", eer)
+        monkeypatch.setattr(mlp_model, "eer_of", eer)
         monkeypatch.setattr(mlp_model, "_loss", lambda *_: next(dictated))
         return shown
 

@@ -17,6 +17,7 @@ from src.corpora.sources import SOURCES_TABLE, read_sources
 from src.utils.dataset import FILES_TABLE
 from src.utils.files import file_digest, fingerprint
 from src.utils.labels import BONAFIDE, LABEL_NAMES, SPOOF
+from src.utils.paths import on
 from src.utils.people import person_of
 
 N_SHOWN = 5
@@ -97,7 +98,7 @@ def source_notes(dataset: Path, files: pd.DataFrame) -> list[str]:
     if outdated:
         notes.append(
             f"{SOURCES_TABLE} gives {_counted(outdated, 'spoof', 'spoofs')} a system other than that in {FILES_TABLE} "
-            f"(first: {outdated[0]}): run fab GenerateDatasetCSV again."
+            f"(first: {outdated[0]}): run fab GenerateDatasetCSV{on(dataset)} again."
         )
     return notes
 

@@ -26,6 +26,7 @@ from src.utils.dataset import (
     write_table,
 )
 from src.utils.files import write_json
+from src.utils.paths import on
 
 DOWNSTREAM = SPLITS[2:]
 
@@ -87,8 +88,12 @@ def read_split(dataset: Path, split: str) -> pd.DataFrame:
     if split not in SPLITS:
         raise ValueError(f"Unknown split '{split}'; allowed: {', '.join(SPLITS)}.")
     path = split_table(dataset, split)
+    if not dataset.is_dir():
+        raise FileNotFoundError(f"There is no corpus folder {dataset}; name the folder where the corpus lies.")
     if not path.is_file():
-        raise FileNotFoundError(f"The split {split} of {dataset} was not made (no {path.name}): run fab SplitDataset.")
+        raise FileNotFoundError(
+            f"The split {split} of {dataset} was not made (no {path.name}): run fab SplitDataset{on(dataset)}."
+        )
     return read_file_rows(path, maker="SplitDataset")
 
 
@@ -121,7 +126,7 @@ def split_notes(dataset: Path) -> list[str]:
         f"{len(removed)} clips of the splits are no longer in {FILES_TABLE}": removed,
         f"The systems of {len(renamed)} clips changed since the corpus was split": renamed,
     }
-    again = "run fab SplitDataset again to split the corpus as it is now (this assigns all people again)"
+    again = f"run fab SplitDataset{on(dataset)} again to split the corpus as it is now (this assigns all people again)"
     return [f"{what} (first: {clips[0]}); {again}." for what, clips in found.items() if clips]
 
 

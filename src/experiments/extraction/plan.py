@@ -22,7 +22,7 @@ from src.experiments.extraction.requests import Request
 from src.utils.dataset import check_dataset
 from src.utils.embeddings import META, read_store_meta
 from src.utils.files import fingerprint, read_record
-from src.utils.paths import embeddings_folder
+from src.utils.paths import embeddings_folder, on
 from src.utils.registry import lookup
 from src.utils.store_rows import read_rows, require_same_kind, waiting_clips
 
@@ -130,7 +130,7 @@ def take_fingerprints(dataset: Path, files: Sequence[str]) -> dict[str, str]:
     if missing:
         raise FileNotFoundError(
             f"{len(missing)} recordings that the splits of {dataset} list are missing (first: {missing[0]}): "
-            "put them back, or run fab GenerateDatasetCSV and fab SplitDataset again."
+            f"put them back, or run fab GenerateDatasetCSV{on(dataset)} and fab SplitDataset{on(dataset)} again."
         )
     return found
 

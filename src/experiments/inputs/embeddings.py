@@ -22,7 +22,7 @@ from src.utils.embeddings import (
     read_meta,
     resolve_layer,
 )
-from src.utils.paths import embeddings_folder, noted_path
+from src.utils.paths import embeddings_folder, noted_path, on
 from src.utils.registry import require_known
 
 if TYPE_CHECKING:
@@ -111,7 +111,8 @@ class OpenEmbeddings:
             if changed:
                 raise ValueError(
                     f"{len(changed)} recordings of {self.dataset} are not those that {folder} was computed from "
-                    f"(first: {changed[0]}): delete that folder and run fab GenerateEmbeddings, or rename the corpus."
+                    f"(first: {changed[0]}): delete that folder and run "
+                    f"fab GenerateEmbeddings --backbone={self.asked.backbone}{on(self.dataset)}, or rename the corpus."
                 )
 
     def read(self, split: str, gender: str | None = None) -> EmbeddingTable:
@@ -137,12 +138,12 @@ class OpenEmbeddings:
         if split in self._metas:
             return self._metas[split]
         clips = read_split(self.dataset, split)
-        meta = read_meta(self._folder(split))
+        meta = read_meta(self._folder(split), self.dataset)
         if meta.split_digest != split_digest(clips):
             raise ValueError(
                 f"The split {split} of {self.dataset} was changed after its embeddings were made: "
-                f"run fab GenerateEmbeddings --backbone={self.asked.backbone} --splits={split} "
-                "(finished clips are skipped)."
+                f"run fab GenerateEmbeddings --backbone={self.asked.backbone} --splits={split}"
+                f"{on(self.dataset)} (finished clips are skipped)."
             )
         self._metas[split] = meta
         return meta
