@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from src.visualize.pages.cells import drawn, sort_key
-from src.visualize.pages.list_tables import leaderboard, trials_table
+from src.visualize.pages.list_tables import chosen_by_validation, leaderboard, trials_table
 from src.visualize.pages.pictures import parse_picture
 from src.visualize.pages.records import (
     Clip,
@@ -182,3 +182,17 @@ def test_bars_are_at_their_numbers() -> None:
 def test_an_incomplete_picture_is_not_shown(content: bytes, said: str) -> None:
     with pytest.raises(ValueError, match=said):
         parse_picture("a.png", content)
+
+
+def test_two_corpora_of_one_name_are_chosen_for_and_named_apart() -> None:
+    first = run_of("run1", corpus="/siteA/mini", validation={"eer": Estimate(0.1)})
+    second = run_of("run2", corpus="/siteB/mini", validation={"eer": Estimate(0.2)})
+    third = run_of("run3", corpus="/siteA/mini", validation={"eer": Estimate(0.3)})
+    assert {name: run.name for name, run in chosen_by_validation(Review((first, second, third))).items()} == {
+        "/siteA/mini": "run1",
+        "/siteB/mini": "run2",
+    }
+    assert list(chosen_by_validation(Review((first, third)))) == ["mini"]
+    table = leaderboard(Review((first, second)))
+    column = [column.title for column in table.columns].index("corpus")
+    assert [row[column].text for row in table.rows] == ["/siteA/mini", "/siteB/mini"]

@@ -30,9 +30,11 @@ from src.experiments.runs.artefacts import (
     TESTS_PREFIX,
 )
 from src.experiments.runs.commands import corpus_of, next_command
+from src.experiments.runs.lineage import corpus_path
 from src.experiments.runs.names import RunName, StudyName
 from src.models import CLASSIFIERS, classifier_class
 from src.utils.labels import BONAFIDE, LABEL_NAMES
+from src.utils.paths import noted_path
 from src.visualize.pages.records import Clip, Metrics, Outcome, Run
 
 TRAINING_PICTURES = (LOSS_PLOT,)
@@ -65,6 +67,7 @@ def read_run(name: RunName, root: Path, best: int | None = None) -> Run:
     calibration = read_object(folder / CALIBRATION, problems, required=False)
     provenance = read_object(folder / PROVENANCE, problems, required=ended)
     usual, others = _outcomes(folder, root)
+    corpus = _corpus(inputs, provenance, root)
     return Run(
         name=str(name),
         url=url_of(name),
@@ -81,9 +84,17 @@ def read_run(name: RunName, root: Path, best: int | None = None) -> Run:
         outcome=usual,
         other_outcomes=others,
         pictures=() if _has_one_epoch(folder) else read_pictures(folder, TRAINING_PICTURES, problems),
-        next_command=next_command(name, inputs, corpus_of(inputs, provenance), finished=state == "finished"),
+        corpus=corpus,
+        next_command=next_command(name, inputs, corpus or corpus_of(inputs, provenance), finished=state == "finished"),
         problems=tuple(problems),
     )
+
+
+def _corpus(inputs: Mapping[str, Any], provenance: Mapping[str, Any], root: Path) -> str:
+    """Return where the corpus of a run lies, as the project notes it; empty when the run does not say."""
+    if not isinstance(inputs.get("corpus"), str) or not isinstance(provenance.get("data"), Mapping):
+        return ""
+    return noted_path(root, corpus_path(inputs, provenance, root))
 
 
 def url_of(name: RunName | StudyName) -> str:

@@ -86,9 +86,8 @@ def find_run(root: Path, name: RunName) -> Path:
     folder = name.folder(root)
     if not folder.is_dir():
         there = existing_numbers(parent, RUN)
-        raise FileNotFoundError(
-            f"There is no run {name.number} in {parent}; {_listed('runs', there)}. fab TrainModel makes one."
-        )
+        maker = "" if name.study else " fab TrainModel makes one."
+        raise FileNotFoundError(f"There is no run {name.number} in {parent}; {_listed('runs', there)}.{maker}")
     if not (folder / METRICS).is_file():
         raise FileNotFoundError(f"{folder} did not finish (no {METRICS}); train again, or resume its study.")
     return folder
@@ -97,7 +96,10 @@ def find_run(root: Path, name: RunName) -> Path:
 def _best_run(study: StudyName, root: Path) -> RunName:
     path = study.folder(root) / BEST
     if not path.is_file():
-        raise FileNotFoundError(f"{path.parent} has no finished trial yet; resume it with fab OptimizeHyperparameters.")
+        raise FileNotFoundError(
+            f"{path.parent} has no finished trial yet; resume it with the flags that it was started with and "
+            f"fab OptimizeHyperparameters --classifier={study.classifier} --study-number={study.number}."
+        )
     return study.run(int(read_record(path, "best_trial_number")["best_trial_number"]))
 
 

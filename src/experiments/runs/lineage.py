@@ -81,7 +81,7 @@ def _known_path(inputs: Mapping[str, Any], provenance: Mapping[str, Any], root: 
 
 def _noted(provenance: Mapping[str, Any]) -> Mapping[str, Any]:
     corpus = provenance["data"].get("corpus")
-    return corpus if isinstance(corpus, Mapping) else {}
+    return corpus if isinstance(corpus, Mapping) and isinstance(corpus.get("path"), str) else {}
 
 
 def _digest_of_first_edition(provenance: Mapping[str, Any]) -> str | None:

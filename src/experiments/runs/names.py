@@ -118,12 +118,22 @@ def studies_prefix(classifier: str) -> str:
     return f"{classifier}{STUDY}"
 
 
+def numbered(name: str, prefix: str) -> int | None:
+    """Return the number n of a name `<prefix><n>`; None for other names.
+
+    >>> numbered("svm_study3", "svm_study"), numbered("svm_study03", "svm_study")
+    (3, None)
+    """
+    match = re.fullmatch(re.escape(prefix) + _NUMBER, name)
+    return int(match[1]) if match else None
+
+
 def existing_numbers(parent: Path, prefix: str) -> list[int]:
     """Return the numbers n of the existing folders `<parent>/<prefix><n>`, ascending."""
     if not parent.is_dir():
         return []
-    matches = (re.fullmatch(re.escape(prefix) + _NUMBER, path.name) for path in parent.iterdir())
-    return sorted(int(match[1]) for match in matches if match)
+    numbers = (numbered(path.name, prefix) for path in parent.iterdir())
+    return sorted(number for number in numbers if number is not None)
 
 
 def studies_in(root: Path) -> list[StudyName]:

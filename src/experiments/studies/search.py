@@ -5,7 +5,6 @@ that two projects on one database stay apart, and two machines with the same sea
 """
 
 import json
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from src.experiments.inputs import Input
 from src.experiments.inputs.contract import TRAIN, VAL, OpenInput
 from src.experiments.runs.folders import find_study, new_numbered_folder
-from src.experiments.runs.names import StudyName, existing_numbers, studies_prefix
+from src.experiments.runs.names import StudyName, existing_numbers, numbered, studies_prefix
 from src.experiments.runs.provenance import without_password
 from src.experiments.studies.storage import full_name, open_own_journal, open_shared
 from src.utils.files import read_json, text_digest, write_json
@@ -166,7 +165,7 @@ def _new_in_storage(search: Search, root: Path, storage: str, digest: str, names
     import optuna
 
     prefix = studies_prefix(search.model)
-    taken = [int(match[1]) for name in names if (match := re.match(rf"{prefix}(\d+)-", name))]
+    taken = [number for name in names if (number := numbered(name.rpartition("-")[0], prefix)) is not None]
     folder = new_numbered_folder(runs_folder(root), prefix, above=max(taken, default=None))
     place = _place_in_storage(StudyName.parse(folder.name), root, storage, digest)
     try:

@@ -86,7 +86,10 @@ class Trained:
         return self.recipe.input.open(dataset, root)
 
     def scores(self, table: ClipTable) -> np.ndarray:
-        """Return the calibrated score of every clip, shape (n,): higher = more bona fide."""
+        """Return the calibrated score of every clip, shape (n,): higher = more bona fide.
+
+        The table must hold the run's own input: the same backbone, layer and pooling.
+        """
         return self.calibration.apply(self.model.scores(table.inputs))
 
     def origin(self, split: str) -> Mapping[str, Any]:

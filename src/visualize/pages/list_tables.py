@@ -1,6 +1,6 @@
 """The tables that list runs: the leaderboard, the studies, the trials of a study, and what is broken or unfinished."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from src.metrics.table import shown_in
 from src.visualize.pages.cells import Cell, Column, Table, axis_end, estimated, number, text
@@ -15,19 +15,39 @@ def leading_runs(review: Review) -> list[Run]:
 
 
 def chosen_by_validation(review: Review) -> dict[str, Run]:
-    """Return the finished run with the lowest validation EER for every corpus."""
+    """Return, for every corpus, the finished run of the lowest validation EER."""
+    names = corpus_names(leading_runs(review))
     chosen: dict[str, Run] = {}
     for run in leading_runs(review):
         if "eer" in run.validation and "corpus" in run.hyperparameters:
-            chosen.setdefault(plain(run.hyperparameters["corpus"]), run)
+            chosen.setdefault(names[run.name], run)
     return dict(sorted(chosen.items()))
+
+
+def corpus_names(runs: Iterable[Run]) -> dict[str, str]:
+    """Return what to call the corpus of each run: by its folder's name, or by its path where corpora share a name.
+
+    >>> inputs = {"corpus": "a"}
+    >>> corpus_names([Run(name, "", "finished", hyperparameters=inputs, corpus=f"/{name}/a") for name in "xy"])
+    {'x': '/x/a', 'y': '/y/a'}
+    """
+    runs = list(runs)
+    places: dict[str, set[str]] = {}
+    for run in runs:
+        if run.corpus:
+            places.setdefault(_input(run, "corpus"), set()).add(run.corpus)
+    shared = {name for name, paths in places.items() if len(paths) > 1}
+    return {
+        run.name: run.corpus if run.corpus and _input(run, "corpus") in shared else _input(run, "corpus")
+        for run in runs
+    }
 
 
 def leaderboard(review: Review) -> Table:
     """Return a row for every run that `leading_runs` names."""
     runs = leading_runs(review)
     end = axis_end(_test_eer(run) for run in runs)
-    columns = _leaderboard_columns(end)
+    columns = _leaderboard_columns(end, corpus_names(runs))
     about = (
         "Sorted by validation EER, by which runs are chosen; the test then shows how good the choice was. "
         f"{which_is_better(shown_in('leaderboard'))}. EERs on different corpora cannot be compared. "
@@ -37,11 +57,14 @@ def leaderboard(review: Review) -> Table:
     return Table("Leaderboard", tuple(column for column, _ in columns), rows, sortable=True, about=about)
 
 
-def _leaderboard_columns(end: float) -> list[tuple[Column, Callable[[Run], Cell]]]:
-    """Return every column of the leaderboard with the function of its cells; `end` is the axis end of test EERs."""
+def _leaderboard_columns(end: float, corpora: Mapping[str, str]) -> list[tuple[Column, Callable[[Run], Cell]]]:
+    """Return every column of the leaderboard with the function of its cells.
+
+    `end` is the end of the axis of test EERs, `corpora` names the corpus of each run.
+    """
     return [
         (Column("run"), lambda run: Cell(run.name, run.name, run.url, note="best of its study" if run.is_best else "")),
-        (Column("corpus"), lambda run: text(_input(run, "corpus"))),
+        (Column("corpus"), lambda run: text(corpora[run.name])),
         (Column("backbone"), _backbone),
         (Column("layer", True), lambda run: _any_value(run.hyperparameters.get("layer", ""))),
         (Column("pooling"), lambda run: text(_input(run, "pooling"))),

@@ -90,6 +90,8 @@ class Run:
     """Result of the usual test."""
     other_outcomes: tuple[Outcome, ...] = ()
     pictures: tuple[Picture, ...] = ()
+    corpus: str = ""
+    """Where its corpus lies; empty when that is not known."""
     next_command: str = ""
     """What tests it or, where it did not finish, trains it again."""
     problems: tuple[str, ...] = ()
