@@ -259,7 +259,11 @@ CASES = [
     (f"CompareLayers {LFCC} --classifier=knn", nothing, "Unknown classifier 'knn'; allowed: mlp, svm, rf, lr"),
     (f"CompareLayers {LFCC} --classifier=svm --pooling=max", nothing, "Unknown pooling 'max'"),
     (f"CompareLayers {D} --backbone=hubert --classifier=svm", nothing, "make them with fab GenerateEmbeddings"),
-    ("CompareLayers --dataset=nowhere --backbone=lfcc --classifier=svm", nothing, "There is no corpus folder .*nowhere"),
+    (
+        "CompareLayers --dataset=nowhere --backbone=lfcc --classifier=svm",
+        nothing,
+        "There is no corpus folder .*nowhere",
+    ),
     (f"CompareLayers {LFCC} --classifier=svm", split_again, "was changed after its embeddings were made"),
     (f"CompareLayers {LFCC} --classifier=svm --hyperparameters=none.json", nothing, "There is no hyperparameter file"),
     (

@@ -147,7 +147,8 @@ MOST_SECONDS = 0.12
 BATCH_SECONDS = 0.5
 EXTRACT_AND_DIE = f"""
 # Extracts again and again, each time in a new process that is killed a random while after its first batch, then once
-# to the end; says of each process how many batches it computed and how many of these were written.
+# to the end; says of each process how many batches it computed and how many of these were written (at once: a child
+# must not inherit a line that was not written yet).
 import json, os, random, signal, sys, threading, time
 from pathlib import Path
 import numpy as np
@@ -189,7 +190,7 @@ for delay in [*delays, None]:
         extract_one(dataset, "{SPLIT}", Slow(delay), root=root, limits=Limits({BATCH_SECONDS}))
         os._exit(0)
     _, status = os.waitpid(child, 0)
-    print(json.dumps([status, len(log.read_text().splitlines()) - n_computed, n_written() - n_before]), flush=True)  # a forked child must not inherit the line
+    print(json.dumps([status, len(log.read_text().splitlines()) - n_computed, n_written() - n_before]), flush=True)
 """
 
 
