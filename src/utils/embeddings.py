@@ -25,7 +25,7 @@ import pandas as pd
 
 from src.utils.clip_table import ClipTable
 from src.utils.dataset import person_of, read_file_rows
-from src.utils.files import read_record
+from src.utils.files import read_record, require_keys
 from src.utils.labels import parse_label
 from src.utils.paths import on
 
@@ -160,7 +160,7 @@ def read_store_meta(folder: Path) -> StoreMeta:
     found = read_record(folder / META)
     if not isinstance(found.get("layers", []), list):
         raise ValueError(f"{folder} was made by an earlier version: delete it and run fab GenerateEmbeddings again.")
-    read_record(folder / META, *IDENTITY, "layers", "dimension")
+    require_keys(found, folder / META, *IDENTITY, "layers", "dimension")
     told: dict[str, Any] = {key: found.get(key) for key in (*IDENTITY, "dimension", *SUMMARY)}
     return StoreMeta(layers=tuple(found["layers"]), record=found, **told)
 

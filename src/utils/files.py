@@ -106,10 +106,15 @@ def read_record(path: Path, *keys: str) -> dict[str, Any]:
         When the file is not JSON, not an object, or lacks a key; the message names the file.
     """
     record = read_json(path)
+    require_keys(record, path, *keys)
+    return record
+
+
+def require_keys(record: Any, path: Path, *keys: str) -> None:
+    """Raise ValueError, naming the file `path`, when what it holds is no JSON object or lacks a key."""
     missing = [key for key in keys if not isinstance(record, dict) or key not in record]
     if missing or not isinstance(record, dict):
         raise ValueError(f"{path} is damaged: it holds no {', '.join(missing) or 'JSON object'}.")
-    return record
 
 
 def file_digest(path: Path) -> str:

@@ -13,6 +13,7 @@ from src.backbones import BACKBONES
 from src.experiments.corpus.splits import read_split
 from src.experiments.inputs.contract import TRAIN
 from src.utils.embedding_store import changed_recordings, split_digest
+from src.utils.embeddings import IDENTITY as MODEL
 from src.utils.embeddings import (
     POOLINGS,
     EmbeddingTable,
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
     import optuna
 
 IDENTITY = ("digest", "precision", "corpus_digest", "split_digest")
-MODEL = ("model", "digest", "precision")
 SEARCHED_POOLINGS = ("mean", "mean+std")
 
 
@@ -39,7 +39,7 @@ class Embeddings:
 
     kind: ClassVar[str] = "embeddings"
     keys: ClassVar[tuple[str, ...]] = ("backbone", "model", "layer", "pooling")
-    same: ClassVar[tuple[str, ...]] = ("model", "digest", "precision", "corpus_digest", "split_digest")
+    same: ClassVar[tuple[str, ...]] = (*MODEL, "corpus_digest", "split_digest")
 
     backbone: str
     layer: int | None = -1
