@@ -1,0 +1,20 @@
+"""Detectors turn waveforms into scores, trained end to end, behind the contract that classifiers have as well.
+
+A detector is one file and one row of the table below, which imports nothing: the help of tasks reads it.
+"""
+
+from typing import TYPE_CHECKING
+
+from src.utils.registry import lookup
+
+if TYPE_CHECKING:
+    from src.detectors.detector import Detector
+
+DETECTORS: dict[str, str] = {}
+"""Name of a detector -> "module:class"."""
+
+
+def detector_class(name: str) -> "type[Detector]":
+    """Return the class of a detector; ValueError lists those there are."""
+    found: type[Detector] = lookup(DETECTORS, name, "detector")
+    return found
