@@ -35,7 +35,6 @@ from src.utils.files import text_digest
 from src.utils.waveform_table import WaveformTable
 
 WEIGHTS = "best_model.safetensors"
-CHECKPOINTS = "checkpoints"
 
 
 class Detector(ABC):
@@ -125,7 +124,7 @@ class Detector(ABC):
         if self.workspace is None:
             raise ValueError("A detector needs a `workspace` to train: the folder where it keeps its checkpoints.")
         place = self.workspace
-        return Surroundings(place.folder / CHECKPOINTS, watch, place.log, place.workers)
+        return Surroundings(place.folder, watch, place.log, place.workers)
 
 
 @torch.inference_mode()
