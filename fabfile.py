@@ -2,6 +2,7 @@
 
 from src.tasks.classifiers import (
     demo,
+    fuse_runs,
     optimize_hyperparameters,
     pipeline,
     put_to_test,
@@ -46,6 +47,7 @@ __all__ = [
     "demo",
     "embeddings_info",
     "evaluate_scores",
+    "fuse_runs",
     "generate_dataset_csv",
     "generate_embeddings",
     "generate_embeddings_hubert",

@@ -87,6 +87,19 @@ def optimize_hyperparameters(c: Connection, flags: StudyFlags) -> None:
     print(f"{study}. Next: {how_to_test(study.name.run())}")
 
 
+@command(
+    "FuseRuns",
+    runs="finished runs of one corpus, separated by commas: run3,svm_study0/run2; a study stands for its best trial",
+    method="logistic (default): weights fitted on the validation clips; or mean: the mean of the calibrated scores",
+)
+def fuse_runs(c: Connection, runs: str = "", method: str = "logistic") -> None:
+    """Fuse the scores of several runs into a run of its own, runs/run<m>."""
+    from src.experiments.training import fusion
+
+    fused = fusion.fuse_runs(runs, method, root=ROOT)
+    print(f"{fused}\nNext: {' && '.join(fused.next_commands)}")
+
+
 @dataclass(frozen=True)
 class TestFlags(RunFlags):
     """The flags of TestModel."""

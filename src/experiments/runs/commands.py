@@ -32,18 +32,32 @@ def how_to_train_again(inputs: Mapping[str, Any], hyperparameters: Path, corpus:
     >>> how_to_train_again(inputs, Path("h.json"))
     'fab TrainModel --dataset=datasets/mini --backbone=lfcc --classifier=svm --seed=7 --hyperparameters=h.json'
     """
+    if inputs.get("input") == "scores":
+        return how_to_fuse(inputs)
     flags = {"dataset": corpus or corpus_of(inputs, {})}
     flags |= {key: inputs[key] for key in ("backbone", "classifier", "seed") if key in inputs}
     return _command("TrainModel", flags | {"hyperparameters": hyperparameters})
 
 
-def how_to_test(name: RunName) -> str:
-    """Return the command that makes the usual test of a run.
+def how_to_fuse(inputs: Mapping[str, Any]) -> str:
+    """Return the command that makes a fusion of runs, from the inputs of one.
 
-    >>> how_to_test(RunName.parse("svm_study0/run3"))
-    'fab TestModel --run=svm_study0/run3'
+    >>> how_to_fuse({"input": "scores", "runs": ["run0", "svm_study0/run3"], "method": "mean"})
+    'fab FuseRuns --runs=run0,svm_study0/run3 --method=mean'
     """
-    return _command("TestModel", {"run": name})
+    runs, method = inputs.get("runs"), inputs.get("method")
+    named = ",".join(map(str, runs)) if isinstance(runs, list | tuple) else "RUNS"
+    return _command("FuseRuns", {"runs": named} | ({"method": method} if method else {}))
+
+
+def how_to_test(name: RunName, split: str = "", dataset: str = "") -> str:
+    """Return the command that tests a run: on its usual test, or on another split or corpus.
+
+    >>> how_to_test(RunName.parse("svm_study0/run3"), dataset="datasets/a b")
+    "fab TestModel --run=svm_study0/run3 --dataset='datasets/a b'"
+    """
+    flags = {"run": name, "split": split, "dataset": dataset}
+    return _command("TestModel", {flag: value for flag, value in flags.items() if value})
 
 
 def how_to_resume(study: StudyName, dataset: str, inputs: Mapping[str, Any]) -> str:
@@ -66,6 +80,8 @@ def next_command(name: RunName, inputs: Mapping[str, Any], corpus: str, *, finis
         return how_to_test(name)
     if name.study:
         return how_to_resume(name.study, corpus, inputs)
+    if inputs.get("input") == "scores":
+        return how_to_fuse(inputs)
     flags = {"dataset": corpus, **_backbone(inputs), "classifier": inputs.get("classifier") or "CLASSIFIER"}
     return _command("TrainModel", flags)
 

@@ -18,9 +18,11 @@ from src.experiments.runs.artefacts import (
     LOSS_PLOT,
     METRICS,
     PROVENANCE,
+    VAL_SCORES,
     read_array,
     save_array,
     save_figure,
+    score_table,
 )
 from src.experiments.runs.folders import new_numbered_folder
 from src.experiments.runs.lineage import describe_corpus
@@ -33,6 +35,7 @@ from src.metrics.eer import doubt, operating_threshold
 from src.metrics.report import evaluate
 from src.models.contract import Classifier, History, Watch, keep_going
 from src.utils.clip_table import ClipTable
+from src.utils.csv_tables import write_table
 from src.utils.files import write_json
 from src.utils.paths import runs_folder
 
@@ -114,7 +117,9 @@ def train_run(recipe: Recipe, data: TrainingData, folder: Path, *, watch: Watch 
     scores = model.scores(data.val.inputs)
     calibration = fit_calibration(data.val.labels, scores)
     write_json(folder / CALIBRATION, asdict(calibration))
-    metrics = validate(calibration.apply(scores), history, data.val) | ({"pruned": True} if any(stops) else {})
+    calibrated = calibration.apply(scores)
+    write_table(folder / VAL_SCORES, score_table(data.val, calibrated))
+    metrics = validate(calibrated, history, data.val) | ({"pruned": True} if any(stops) else {})
     write_json(folder / METRICS, metrics)
     return Run(folder, model, history, metrics, hyperparameters, doubt(data.val.labels, scores))
 
