@@ -2,6 +2,7 @@
 
 from src.tasks.classifiers import (
     demo,
+    fuse_runs,
     optimize_hyperparameters,
     pipeline,
     put_to_test,
@@ -18,6 +19,7 @@ from src.tasks.corpora import (
     prepare_dataset,
     split_dataset,
 )
+from src.tasks.detectors import train_detector
 from src.tasks.embeddings import (
     embeddings_info,
     generate_embeddings,
@@ -46,6 +48,7 @@ __all__ = [
     "demo",
     "embeddings_info",
     "evaluate_scores",
+    "fuse_runs",
     "generate_dataset_csv",
     "generate_embeddings",
     "generate_embeddings_hubert",
@@ -58,6 +61,7 @@ __all__ = [
     "report_runs",
     "reproduce_run",
     "split_dataset",
+    "train_detector",
     "train_model",
     "visualize_embeddings",
     "visualize_embeddings_tsne",

@@ -39,6 +39,7 @@ DESIGNED_TASKS = {
     "TrainModel",
     "OptimizeHyperparameters",
     "TestModel",
+    "FuseRuns",
     "CompareRuns",
     "CompareLayers",
     "ReproduceRun",
