@@ -111,10 +111,14 @@ class OpenScores:
         return noted_path(self._root, self.dataset)
 
     def check(self, *splits: str) -> None:
-        """Read the scores anew; raise ValueError when the parts do not fit together, or a split has changed since."""
+        """Read the scores anew; raise ValueError when the parts do not fit together, or a split has changed since.
+
+        Where training and validation are named together, as for a training, the validation clips stand for both.
+        """
         self._found.clear()
         for split in splits:
-            self._scores_of(split)
+            if split != TRAIN or VAL not in splits:
+                self._scores_of(split)
 
     def read(self, split: str, gender: str | None = None) -> ScoreTable:
         """Return the clips of a split with the scores of every part, or those of one gender (F or M)."""
