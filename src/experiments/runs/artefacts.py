@@ -18,6 +18,8 @@ HYPERPARAMETERS, PROVENANCE, METRICS = "hyperparameters.json", "provenance.json"
 CALIBRATION, LOSS_PLOT = "calibration.json", "loss_plot.png"
 TEST_RESULTS, TEST_PROVENANCE, SCORES = "test_results.json", "test_provenance.json", "scores.csv"
 BEST = "best_hyperparameters.json"
+CHECKPOINTS = "checkpoints"
+"""Folder of a training of hours while it is under way."""
 TESTS_PREFIX = "test"
 """Prefix of the folders of tests on other data, within a run's folder; a dash follows."""
 PICTURE_DPI = 150

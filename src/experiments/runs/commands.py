@@ -46,6 +46,15 @@ def how_to_test(name: RunName) -> str:
     return _command("TestModel", {"run": name})
 
 
+def how_to_resume_training(name: RunName) -> str:
+    """Return the command that resumes the training of a detector.
+
+    >>> how_to_resume_training(RunName.parse("run3"))
+    'fab TrainDetector --resume=run3'
+    """
+    return _command("TrainDetector", {"resume": name})
+
+
 def how_to_resume(study: StudyName, dataset: str, inputs: Mapping[str, Any]) -> str:
     """Return the command that resumes a study.
 
