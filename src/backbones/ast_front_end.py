@@ -33,11 +33,15 @@ class AstFrontEnd(nn.Module):
     min_samples = FRAME
     window: torch.Tensor
     filters: torch.Tensor
+    mean: torch.Tensor
+    std: torch.Tensor
 
     def __init__(self, mean: float = AUDIOSET_MEAN, std: float = AUDIOSET_STD) -> None:
         super().__init__()
-        self.mean, self.std = mean, std
         self.padding = -mean / (2 * std)
+        # saved with the weights of a network that it is part of, which are of no use with another normalisation
+        self.register_buffer("mean", torch.tensor(mean, dtype=torch.float64))
+        self.register_buffer("std", torch.tensor(std, dtype=torch.float64))
         self.register_buffer("window", torch.from_numpy(np.hanning(FRAME)), persistent=False)
         self.register_buffer("filters", torch.from_numpy(mel_filters()), persistent=False)
 

@@ -58,7 +58,14 @@ def test_a_batch_gives_what_each_waveform_gives_alone_and_gradients_are_finite()
     features.square().sum().backward()
     assert batch.grad is not None
     assert batch.grad.isfinite().all()
-    assert front_end.state_dict() == {}, "constants are not saved with the weights"
+
+
+def test_the_normalisation_is_saved_with_the_weights_and_the_constants_are_not() -> None:
+    restored = AstFrontEnd()
+    restored.load_state_dict(AstFrontEnd(-6.8, 5.6).state_dict())
+    assert sorted(restored.state_dict()) == ["mean", "std"]
+    waveforms = torch.from_numpy(noise(8_000))[None]
+    assert torch.equal(restored(waveforms), AstFrontEnd(-6.8, 5.6)(waveforms))
 
 
 def test_a_waveform_shorter_than_a_frame_is_refused() -> None:
