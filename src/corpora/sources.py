@@ -1,4 +1,5 @@
-"""Read SOURCES.csv, a table with the columns file and system in which users note what made each spoof.
+"""Read SOURCES.csv, a table with the columns file and system in which users note what made each spoof; a third one,
+original, may name the bona fide clip that it was copied from.
 
 Its paths come from many tools, so they match a clip in any Unicode form, with a leading `./` and with backslashes
 between folders. Rows that match no clip are counted and reported, because a system that is lost silently is noticed
@@ -55,6 +56,17 @@ def read_sources(dataset: Path, files: Iterable[str]) -> tuple[dict[str, str], l
             conflicting.append(clip)
             found[clip] = system
     return found, _notes(path.name, unmatched, conflicting)
+
+
+def read_originals(dataset: Path) -> dict[str, str]:
+    """Return which bona fide clip each spoof was copied from, where the column original of SOURCES.csv says so."""
+    path = dataset / SOURCES_TABLE
+    if not path.is_file():
+        return {}
+    table = read_csv(path, "save it as a CSV file in UTF-8")
+    if "file" not in table or "original" not in table:
+        return {}
+    return {_plain(file): _plain(original) for file, original in zip(table["file"], table["original"], strict=True)}
 
 
 def _notes(name: str, unmatched: list[str], conflicting: list[str]) -> list[str]:

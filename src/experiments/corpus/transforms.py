@@ -77,13 +77,19 @@ def create_spoofs(dataset: Path, output: Path | None = None, *, vocoder: str = "
     reasons = derivation.run(bonafide, _unchanged, "bona fide")
     reasons |= derivation.run(spoofed, partial(_copied, vocoder=vocoder), "spoofs")
     derivation.finish()
-    made = [job.target.relative_to(target).as_posix() for job in spoofed if job.target.exists()]
+    made = {
+        spoof.target.relative_to(target).as_posix(): original.target.relative_to(target).as_posix()
+        for original, spoof in zip(bonafide, spoofed, strict=True)
+        if spoof.target.exists()
+    }
     if not made:
         file, reason = next(iter(reasons.items()))
         raise ValueError(
             f"None of the {len(bonafide)} clips of {dataset / REAL_FOLDER} can be used ({file}: {reason})."
         )
-    write_table(target / SOURCES_TABLE, pd.DataFrame({"file": made, "system": vocoder}))
+    write_table(
+        target / SOURCES_TABLE, pd.DataFrame({"file": made.keys(), "system": vocoder, "original": made.values()})
+    )
     n_clips = generate_tables(target).n_clips
     reject(target, reasons)
     return Derived(target, n_clips, len(reasons))

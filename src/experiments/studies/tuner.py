@@ -34,9 +34,9 @@ from src.experiments.studies.storage import (
     this_worker,
 )
 from src.experiments.studies.workers import Job, Outcome, forget_data, train_all
+from src.experiments.training.models import model_class
 from src.experiments.training.recipe import Recipe
 from src.experiments.training.trainer import draw_losses
-from src.models import classifier_class
 from src.utils.files import write_json
 
 MOST_LOST = 3
@@ -61,7 +61,7 @@ def optimize_hyperparameters(
     wish : Wish
         Which study to resume, and where its trials are kept.
     """
-    classifier_class(search.model)  # refuses an unknown name
+    model_class(search.model, takes=search.input.kind)  # refuses an unknown name
     opened = search.input.open(search.dataset, root)
     opened.check(TRAIN, VAL)
     n_clips = len(read_training_data(opened).train)  # refuses bad input
@@ -84,7 +84,7 @@ class _Tuner:
         self.search, self.effort, self.root, self.name, self.folder = search, effort, root, place.study, place.folder
         self.opened, self.n_clips = opened, n_clips
         self.shared, self.n_lost = place.storage is not None, 0
-        self.kind = classifier_class(search.model)
+        self.kind = model_class(search.model)
         self.wanted = effort.trials or self.kind.Config.trials
         self.deadline = monotonic() + effort.timeout if effort.timeout else float("inf")
         self.states = optuna.trial.TrialState

@@ -26,11 +26,11 @@ from src.experiments.runs.folders import new_numbered_folder
 from src.experiments.runs.lineage import describe_corpus
 from src.experiments.runs.names import RUN, RunName
 from src.experiments.runs.provenance import describe_origin, now
+from src.experiments.training.models import model_class
 from src.experiments.training.recipe import Recipe
 from src.metrics.calibration import fit_calibration
 from src.metrics.eer import doubt, operating_threshold
 from src.metrics.report import evaluate
-from src.models import classifier_class
 from src.models.contract import Classifier, History, Watch, keep_going
 from src.utils.clip_table import ClipTable
 from src.utils.files import write_json
@@ -99,7 +99,7 @@ def train_run(recipe: Recipe, data: TrainingData, folder: Path, *, watch: Watch 
     started = now()
     hyperparameters = recipe.as_json(data.described)
     write_json(folder / HYPERPARAMETERS, hyperparameters)
-    model = classifier_class(recipe.model)(recipe.config, seed=recipe.seed)
+    model = model_class(recipe.model)(recipe.config, seed=recipe.seed)
     stops: list[bool] = []
 
     def noting(epoch: int, best_eer: float) -> bool:
