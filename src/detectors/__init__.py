@@ -10,7 +10,10 @@ from src.utils.registry import lookup
 if TYPE_CHECKING:
     from src.detectors.detector import Detector
 
-DETECTORS: dict[str, str] = {}
+DETECTORS: dict[str, str] = {
+    "rawnet2": "src.detectors.rawnet2:RawNet2",
+    "aasist": "src.detectors.aasist:Aasist",
+}
 """Name of a detector -> "module:class"."""
 
 
