@@ -16,6 +16,7 @@ from src.tasks.corpora import (
     generate_dataset_csv,
     normalize_dataset,
     prepare_dataset,
+    splice_spoofs,
     split_dataset,
 )
 from src.tasks.embeddings import (
@@ -57,6 +58,7 @@ __all__ = [
     "put_to_test",
     "report_runs",
     "reproduce_run",
+    "splice_spoofs",
     "split_dataset",
     "train_model",
     "visualize_embeddings",

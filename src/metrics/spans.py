@@ -11,6 +11,7 @@ frame that is certainly spoofed decides, however bona fide the others are. The m
 """
 
 import math
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -47,7 +48,7 @@ def check_spans(spans: npt.ArrayLike) -> FloatArray:
             raise ValueError(f"A span must not start before the clip, and {start:g} to {end:g} s does.")
         if end <= start:
             raise ValueError(f"A span must end after its start, and {start:g} to {end:g} s does not.")
-    for (_, end), (start, _) in zip(array[:-1], array[1:], strict=True):
+    for (_, end), (start, _) in pairwise(array):
         if start < end:
             raise ValueError(f"Spans must be sorted and must not overlap; one starts at {start:g} s, before {end:g} s.")
     return array

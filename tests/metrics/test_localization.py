@@ -124,9 +124,9 @@ def test_it_says_what_is_wrong() -> None:
     for function in (range_eer, lambda clips: segment_eer(clips, 0.16)):
         with pytest.raises(ValueError, match="There is no clip"):
             function([])
-        with pytest.raises(ValueError, match="All .* trials are bona fide"):
+        with pytest.raises(ValueError, match=r"All .* trials are bona fide"):
             function([replace(clip, spans=[])])
-        with pytest.raises(ValueError, match="1 of .* frame scores is NaN"):
+        with pytest.raises(ValueError, match=r"1 of .* frame scores is NaN"):
             function([replace(clip, frame_scores=[1.0, np.nan])])
         with pytest.raises(ValueError, match="`hop` must be a positive number"):
             function([replace(clip, hop=0)])
