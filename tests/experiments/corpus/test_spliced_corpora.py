@@ -1,4 +1,4 @@
-"""Spliced corpora: partly spoofed clips whose `segments` are true, bona fide clips that are spliced too, no new people."""
+"""Spliced corpora: partly spoofed clips whose `segments` are true, spliced bona fide clips, no new people."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -196,5 +196,5 @@ def test_it_says_what_is_wrong(corpus: Path, make_corpus: MakeCorpus) -> None:
     other = make_corpus("other", people=2, clips=1, without_spoofs=2)
     (other / "fake_voices").mkdir()
     generate_tables(other)
-    with pytest.raises(ValueError, match="Nobody in .* has both bona fide and spoofed clips"):
+    with pytest.raises(ValueError, match=r"Nobody in .* has both bona fide and spoofed clips"):
         splice_spoofs(other)
