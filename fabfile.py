@@ -17,6 +17,7 @@ from src.tasks.corpora import (
     generate_dataset_csv,
     normalize_dataset,
     prepare_dataset,
+    splice_spoofs,
     split_dataset,
 )
 from src.tasks.detectors import train_detector
@@ -60,6 +61,7 @@ __all__ = [
     "put_to_test",
     "report_runs",
     "reproduce_run",
+    "splice_spoofs",
     "split_dataset",
     "train_detector",
     "train_model",
