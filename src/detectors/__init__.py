@@ -10,7 +10,9 @@ from src.utils.registry import lookup
 if TYPE_CHECKING:
     from src.detectors.detector import Detector
 
-DETECTORS: dict[str, str] = {}
+DETECTORS: dict[str, str] = {
+    "yamnet": "src.detectors.yamnet:Yamnet",
+}
 """Name of a detector -> "module:class"."""
 
 
