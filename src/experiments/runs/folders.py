@@ -42,7 +42,10 @@ def alone(folder: Path) -> Iterator[None]:
     """
     try:
         with FileLock(folder / ".lock", timeout=0):
-            yield
+            try:
+                yield
+            finally:
+                (folder / ".lock").unlink(missing_ok=True)
     except Timeout:
         raise ValueError(f"Another process is at work on {folder.name}; wait for it to end.") from None
 

@@ -20,9 +20,11 @@ from src.experiments.runs.artefacts import (
     LOSS_PLOT,
     METRICS,
     PROVENANCE,
+    VAL_SCORES,
     read_array,
     save_array,
     save_figure,
+    score_table,
 )
 from src.experiments.runs.commands import how_to_resume_training
 from src.experiments.runs.folders import alone, new_numbered_folder
@@ -36,8 +38,11 @@ from src.metrics.eer import doubt, operating_threshold
 from src.metrics.report import evaluate
 from src.models.contract import Classifier, History, Resumable, Watch, Workspace, keep_going
 from src.utils.clip_table import ClipTable
+from src.utils.dataset import write_table
 from src.utils.files import read_json, write_json
 from src.utils.paths import runs_folder
+
+CURVES = ("train_losses", "val_losses", "val_eers")
 
 
 @dataclass(frozen=True)
@@ -54,9 +59,6 @@ class Aids:
             raise ValueError(f"`log` must be tensorboard, or left out, not '{self.log}'.")
         if self.workers < 0:
             raise ValueError(f"`workers` must be 0 or more, not {self.workers}.")
-
-
-CURVES = ("train_losses", "val_losses", "val_eers")
 
 
 @dataclass(frozen=True)
@@ -143,7 +145,7 @@ def train_run(
     hyperparameters = recipe.as_json(data.described)
     write_json(folder / HYPERPARAMETERS, hyperparameters)
     model = model_class(recipe.model)(recipe.config, seed=recipe.seed)
-    if isinstance(model, Resumable):
+    if isinstance(model, Resumable):  # it may be killed: what it is made from is noted at its start
         aids = aids or Aids()
         model.workspace = Workspace(folder / CHECKPOINTS, aids.log, aids.workers)
         write_json(folder / PROVENANCE, {**_origin(recipe, data, started), "ended": None})
@@ -159,12 +161,19 @@ def train_run(
         save_array(folder / f"{name}.npy", getattr(history, name))
     write_json(folder / PROVENANCE, _origin(recipe, data, started))
     scores = model.scores(data.val.inputs)
-    calibration = fit_calibration(data.val.labels, scores)
-    write_json(folder / CALIBRATION, asdict(calibration))
-    metrics = validate(calibration.apply(scores), history, data.val) | ({"pruned": True} if any(stops) else {})
+    metrics = _write_validation(folder, scores, history, data.val) | ({"pruned": True} if any(stops) else {})
     write_json(folder / METRICS, metrics)
     shutil.rmtree(folder / CHECKPOINTS, ignore_errors=True)
     return Run(folder, model, history, metrics, hyperparameters, doubt(data.val.labels, scores))
+
+
+def _write_validation(folder: Path, scores: np.ndarray, history: History, val: ClipTable) -> dict[str, Any]:
+    """Write the calibration and the calibrated scores of the validation clips; return their metrics."""
+    calibration = fit_calibration(val.labels, scores)
+    write_json(folder / CALIBRATION, asdict(calibration))
+    calibrated = calibration.apply(scores)
+    write_table(folder / VAL_SCORES, score_table(val, calibrated))
+    return validate(calibrated, history, val)
 
 
 def draw_losses(folder: Path) -> None:
