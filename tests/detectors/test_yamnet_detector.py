@@ -1,12 +1,16 @@
+import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
 from src.backbones import load_backbone
 from src.detectors import DETECTORS, detector_class
 from src.detectors.yamnet import Yamnet, YamnetConfig
+from src.models.contract import Workspace
 from tests.backbones.yamnet_folder import save_yamnet
+from tests.detectors.tiny import write_clips
 
 
 @pytest.fixture(scope="module")
@@ -96,3 +100,15 @@ def test_bad_hyperparameters_and_folders_are_refused(tmp_path: Path) -> None:
     (folder / "model.safetensors").write_bytes(b"x")
     with pytest.raises(ValueError, match="does not hold YAMNet's weights"):
         Yamnet(YamnetConfig(weights=str(folder))).build()
+
+
+def test_it_is_trained_saved_and_loaded_after_its_folder_is_gone(tmp_path: Path) -> None:
+    train, val = (write_clips(tmp_path / name, 8, seed=seed) for seed, name in enumerate(("train", "val")))
+    folder = save_yamnet(tmp_path / "yamnet")
+    detector = Yamnet(YamnetConfig(weights=str(folder), seconds=1, epochs=1, hidden=8))
+    detector.workspace = Workspace(tmp_path / "run")
+    detector.fit(train, val)
+    detector.save(tmp_path / "run")
+    shutil.rmtree(folder)
+    loaded = Yamnet.load(tmp_path / "run", detector.config)
+    np.testing.assert_array_equal(loaded.scores(val.paths), detector.scores(val.paths))
