@@ -32,7 +32,7 @@ from src.detectors.aasist_graphs import NODE_DROPOUT, GraphAttention, GraphPool,
 from src.detectors.aasist_weights import load_published, published_shape
 from src.detectors.contract import DetectorConfig, Output
 from src.detectors.detector import Detector
-from src.detectors.field_of_view import check_window
+from src.detectors.field_of_view import as_images, check_window
 from src.detectors.sinc import SincFilters, check_taps
 from src.models.contract import check_range
 
@@ -165,8 +165,8 @@ class AasistNetwork(nn.Module):
 
     def front_end(self, waveforms: torch.Tensor) -> torch.Tensor:
         """Return windows (b, n) as images (b, 1, filters // 3, (n - taps + 1) // 3)."""
-        bands = self.sinc(waveforms).abs()[:, None]
-        return selu(self.first_bn(max_pool2d(bands, POOLING)))
+        images = as_images(self.sinc(waveforms).abs())
+        return selu(self.first_bn(max_pool2d(images, POOLING)))
 
     def branch(self, number: int, temporal: torch.Tensor, spectral: torch.Tensor) -> Graphs:
         """Return what one branch makes of both graphs: attention, pooling, attention beside a shortcut."""
