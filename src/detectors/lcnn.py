@@ -33,7 +33,7 @@ from torch import nn
 from src.backbones.front_ends import front_end
 from src.detectors.contract import DetectorConfig, Output, check_choice
 from src.detectors.detector import Detector
-from src.detectors.field_of_view import as_images, check_window
+from src.detectors.field_of_view import RATE, as_images, check_window
 from src.detectors.masking import SpecAugment
 from src.models.contract import check_range
 
@@ -51,6 +51,7 @@ LEAST_DEVIATION = 1e-5
 class LcnnConfig(DetectorConfig):
     """Hyperparameters of the LCNN; the defaults are the paper's shape."""
 
+    seconds: float = 64_600 / RATE
     front_end: str = "lfcc"
     channels: int = 32
     """Feature maps after the first layer; the others have 1, 1.5 and 2 times as many."""
@@ -149,7 +150,6 @@ class Lcnn(Detector):
     """The LCNN behind the contract of all detectors."""
 
     Config = LcnnConfig
-    seconds: ClassVar[float] = 64_600 / 16_000
     min_samples: ClassVar[int] = 320 + (2**POOLINGS - 1) * HOP
     """With LFCC, whose frames have 320 samples; other front ends say themselves what they need."""
     config: LcnnConfig
