@@ -3,10 +3,12 @@
     python -m benchmarks.favor
 
 The first table holds the error of one head by the number of random features: the root mean squared difference to exact
-attention over that of its output, median of several draws of the directions. Three columns differ in the directions or
-in how far the queries and keys spread: the farther, the sharper is attention, and the harder to estimate.
+attention over that of its output, median of several draws of the directions. Columns are named by the standard
+deviation of queries and keys and by the kind of directions: the farther queries and keys spread, the sharper is
+attention, and the harder to estimate. A training starts at about 0.5.
 
-The second table holds the median seconds of a forward pass by the number of frames, each way in turn in every round:
+The second table holds the time of a forward pass by the number of frames, each way in turn in every round, the least of
+all rounds. On a CPU it is processor time, summed over threads, which other work on the machine disturbs least:
 
 - FAVOR+, `src.detectors.favor.favor_attention`;
 - fused: PyTorch's `scaled_dot_product_attention`, which computes exact attention in blocks;
@@ -25,21 +27,22 @@ import numpy as np
 import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, NullFormatter
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 from torch import Tensor
 from torch.nn.functional import scaled_dot_product_attention
 
 from benchmarks.made_up import hardware
 from src.detectors.favor import draw_directions, favor_attention
-from src.utils.devices import choose_device
-from src.visualize.style import BLACK, DPI, GREEN, GREY, ORANGE, PURPLE, new_figure
+from src.utils.devices import choose_device, keep_freed_memory
+from src.visualize.style import BLACK, DPI, GREEN, GREY, ORANGE, PURPLE, SKY, new_figure
 
 SEED = 7
 FRAMES_OF_ERROR = 512
 CASES = {
-    "orthogonal": (0.5, True, GREEN),
-    "independent": (0.5, False, PURPLE),
-    "orthogonal, sharper attention": (1.0, True, ORANGE),
+    "0.25, orthogonal": (0.25, True, GREEN),
+    "0.25, independent": (0.25, False, PURPLE),
+    "0.5, orthogonal": (0.5, True, ORANGE),
+    "1, orthogonal": (1.0, True, SKY),
 }
 """Name -> standard deviation of queries and keys, whether directions are orthogonal, colour."""
 WAYS = {"FAVOR+": GREEN, "fused": ORANGE, "plain": PURPLE}
@@ -52,7 +55,7 @@ def main() -> None:
     """Measure both, print the tables and draw the pictures."""
     options = read_options()
     shape = f"{options.heads} head{'s' * (options.heads > 1)} of {options.dimension}"
-    print(f"{shape}, {torch.get_num_threads()} threads; {hardware(options.device)}")
+    print(f"{shape}, {torch.get_num_threads()} thread(s); {hardware(options.device)}")
     errors = measure_errors(options)
     print_errors(options.features, errors)
     with torch.inference_mode():
@@ -71,7 +74,7 @@ def read_options() -> argparse.Namespace:
     parser.add_argument("--draws", type=int, default=15, help="of the directions, for each error")
     parser.add_argument("--frames", **numbers, default=[1_000, 2_000, 4_000, 8_000, 16_000], help="of the times")
     parser.add_argument("--timed-features", type=int, default=256, help="of FAVOR+ where it is timed")
-    parser.add_argument("--rounds", type=int, default=3, help="of the times")
+    parser.add_argument("--rounds", type=int, default=5, help="of the times")
     parser.add_argument("--heads", type=int, default=1)
     parser.add_argument("--dimension", type=int, default=64, help="of a head")
     parser.add_argument("--device", default="cpu")
@@ -104,8 +107,10 @@ def directions(features: int, dimension: int, orthogonal: bool, source: torch.Ge
 
 
 def measure_times(options: argparse.Namespace) -> Times:
-    """Return the median seconds of each way, by the number of frames."""
+    """Return the least seconds of each way, by the number of frames."""
     device = choose_device(options.device)
+    if device.type == "cpu":
+        keep_freed_memory()  # of all ways; otherwise most of the time is spent asking for memory
     source = torch.Generator().manual_seed(SEED)
     fixed = draw_directions(options.timed_features, options.dimension, source).to(device)
     ways: dict[str, Callable[[Tensor, Tensor, Tensor], Tensor]] = {
@@ -119,8 +124,8 @@ def measure_times(options: argparse.Namespace) -> Times:
         for way in ways.values():
             seconds(way, inputs)  # not counted: the first pass asks for memory
         rounds = [[seconds(way, inputs) for way in ways.values()] for _ in range(options.rounds)]
-        for name, median in zip(ways, np.median(rounds, axis=0), strict=True):
-            found[name].append(float(median))
+        for name, least in zip(ways, np.min(rounds, axis=0), strict=True):
+            found[name].append(float(least))
     return found
 
 
@@ -132,16 +137,17 @@ def plain_attention(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
 
 def seconds(way: Callable[..., Tensor], inputs: tuple[Tensor, ...]) -> float:
     """Return the seconds of a forward pass."""
-    started = time.perf_counter()
+    clock = time.process_time if inputs[0].device.type == "cpu" else time.perf_counter
+    started = clock()
     way(*inputs).sum().item()  # the sum waits for a GPU
-    return time.perf_counter() - started
+    return clock() - started
 
 
 def print_errors(features: list[int], errors: Errors) -> None:
     """Print the first table."""
-    print(f"\n{'error':>8}" + "".join(f"{name:>32}" for name in errors))
+    print(f"\n{'error':>8}" + "".join(f"{name:>20}" for name in errors))
     for number, count in enumerate(features):
-        print(f"{count:8,}" + "".join(f"{100 * column[number]:30.2f} %" for column in errors.values()))
+        print(f"{count:8,}" + "".join(f"{100 * column[number]:18.1f} %" for column in errors.values()))
 
 
 def print_times(frames: list[int], times: Times) -> None:
@@ -165,10 +171,11 @@ def error_figure(features: list[int], errors: Errors) -> Figure:
         axes.plot(features, 100 * np.array(values), color=CASES[name][2], marker="o", label=name)
     first = next(iter(errors.values()))[-1] * features[-1] ** 0.5
     slope = 100 * first / np.sqrt(features)
-    axes.plot(features, slope, color=GREY, linestyle=":", zorder=0, label=r"falls as 1 / √features")
+    axes.plot(features, slope, color=GREY, linestyle=":", zorder=0, label="falls as 1 / √features")
     axes.set(xlabel="random features", ylabel="error against exact attention (%)", xscale="log", yscale="log")
     _plain_ticks(axes, features)
-    axes.legend(frameon=False)
+    title = "standard deviation of queries and keys, kind of directions"
+    figure.legend(title=title, loc="outside lower center", ncols=3, frameon=False)
     return figure
 
 
@@ -182,7 +189,7 @@ def time_figure(frames: list[int], times: Times) -> Figure:
         start = times["FAVOR+" if power == 1 else "fused"][-1]
         line = start * (np.array(frames) / frames[-1]) ** power
         axes.plot(frames, line, color=BLACK, linewidth=0.8, linestyle=style, zorder=0, label=words)
-    axes.set(xlabel="frames", ylabel="seconds of a forward pass", xscale="log", yscale="log")
+    axes.set(xlabel="frames", ylabel="seconds of a forward pass (CPU: processor time)", xscale="log", yscale="log")
     _plain_ticks(axes, frames)
     axes.legend(frameon=False)
     return figure
@@ -192,6 +199,8 @@ def _plain_ticks(axes: Axes, places: list[int]) -> None:
     """Write numbers in full at the places measured, and at the ticks of the other axis."""
     axes.set_xticks(places, [f"{place:,}" for place in places])
     axes.xaxis.set_minor_formatter(NullFormatter())
+    axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axes.yaxis.set_minor_formatter(NullFormatter())
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
 
 
