@@ -94,7 +94,7 @@ def test_a_new_detector_is_one_file_and_one_row(
     fab("ReportRuns")
     assert "loudness" in (with_detector / "runs" / "index.html").read_text()
     page = (with_detector / "runs" / "run0" / "report.html").read_text()
-    assert "--detector=loudness" in page
+    assert "waveforms" in page
     run = with_detector / "runs" / "run0"
     inputs = json.loads((run / "hyperparameters.json").read_text())
     assert (inputs["classifier"], inputs["input"], inputs["kernel"], inputs["epochs"]) == (
