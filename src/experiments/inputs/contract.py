@@ -147,6 +147,16 @@ def read_training_data(opened: OpenInput) -> TrainingData:
     return TrainingData(tables[TRAIN], tables[VAL], origins, opened.describe(), opened.noted_path)
 
 
+def require_same_data(eaten: Input, split: str, before: Mapping[str, Any], now: Mapping[str, Any], run: Path) -> None:
+    """Raise ValueError when the clips of a split are not those that a run was made from: its training would differ."""
+    changed = [key for key in eaten.same if before.get(key) != now.get(key)]
+    if changed:
+        raise ValueError(
+            f"The {eaten.kind} of {split} are not those that {run} was made from (different {', '.join(changed)}): "
+            f"restore that split and those {eaten.kind}, or train again."
+        )
+
+
 def digest_of_corpus(opened: OpenInput) -> str | None:
     """Return the digest of the recordings of a corpus's training split, which identifies it; None where it has none."""
     if isinstance(opened, OpenRuns):

@@ -34,9 +34,9 @@ def how_to_train_again(inputs: Mapping[str, Any], hyperparameters: Path, corpus:
     """
     if inputs.get("input") == "scores":
         return how_to_fuse(inputs)
-    flags = {"dataset": corpus or corpus_of(inputs, {})}
-    flags |= {key: inputs[key] for key in ("backbone", "classifier", "seed") if key in inputs}
-    return _command("TrainModel", flags | {"hyperparameters": hyperparameters})
+    flags = {"dataset": corpus or corpus_of(inputs, {}), **_model(inputs)}
+    flags |= {"seed": inputs["seed"]} if "seed" in inputs else {}
+    return _command(_trainer(inputs), flags | {"hyperparameters": hyperparameters})
 
 
 def how_to_fuse(inputs: Mapping[str, Any]) -> str:
@@ -60,13 +60,22 @@ def how_to_test(name: RunName, split: str = "", dataset: str = "") -> str:
     return _command("TestModel", {flag: value for flag, value in flags.items() if value})
 
 
+def how_to_resume_training(name: RunName) -> str:
+    """Return the command that resumes the training of a detector.
+
+    >>> how_to_resume_training(RunName.parse("run3"))
+    'fab TrainDetector --resume=run3'
+    """
+    return _command("TrainDetector", {"resume": name})
+
+
 def how_to_resume(study: StudyName, dataset: str, inputs: Mapping[str, Any]) -> str:
     """Return the command that resumes a study.
 
     >>> how_to_resume(StudyName("svm", 2), "datasets/mini", {"backbone": "lfcc"})
     'fab OptimizeHyperparameters --dataset=datasets/mini --backbone=lfcc --classifier=svm --study-number=2'
     """
-    flags = {"dataset": dataset, **_backbone(inputs), "classifier": study.classifier}
+    flags = {"dataset": dataset, **_model({**inputs, "classifier": study.classifier})}
     return _command("OptimizeHyperparameters", flags | {"study-number": study.number})
 
 
@@ -82,14 +91,22 @@ def next_command(name: RunName, inputs: Mapping[str, Any], corpus: str, *, finis
         return how_to_resume(name.study, corpus, inputs)
     if inputs.get("input") == "scores":
         return how_to_fuse(inputs)
-    flags = {"dataset": corpus, **_backbone(inputs), "classifier": inputs.get("classifier") or "CLASSIFIER"}
-    return _command("TrainModel", flags)
+    return _command(_trainer(inputs), {"dataset": corpus, **_model(inputs)})
 
 
-def _backbone(inputs: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the flag of the backbone, a placeholder where it is unknown; none where no embeddings are the input."""
+def _trainer(inputs: Mapping[str, Any]) -> str:
+    """Return the task that trains models on this kind of input."""
+    return "TrainDetector" if inputs.get("input") == "waveforms" else "TrainModel"
+
+
+def _model(inputs: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the flags that name a model and its input; placeholders where they are unknown."""
+    name = inputs.get("classifier")
+    if inputs.get("input") == "waveforms":
+        return {"detector": name or "DETECTOR"}
     is_embeddings = inputs.get("input", "embeddings") == "embeddings"
-    return {"backbone": inputs.get("backbone") or "BACKBONE"} if is_embeddings else {}
+    backbone = {"backbone": inputs.get("backbone") or "BACKBONE"} if is_embeddings else {}
+    return {**backbone, "classifier": name or "CLASSIFIER"}
 
 
 def _command(task: str, flags: Mapping[str, Any]) -> str:
