@@ -115,7 +115,7 @@ def digests_table(embeddings: Any) -> Table | None:
     splits = {str(split): meta for split, meta in embeddings.items() if isinstance(meta, Mapping)}
     keys = [key for key in _EMBEDDING_KEYS if any(key in meta for meta in splits.values())]
     rows = tuple(
-        (Cell(split), *(Cell(plain(meta.get(key, "")), verbatim=key.endswith("digest")) for key in keys))
+        (Cell(split), *(Cell(plain(meta.get(key, "")), verbatim=key.endswith(("digest", "parts"))) for key in keys))
         for split, meta in splits.items()
     )
     columns = (Column("split"), *(Column(key.replace("_", " ")) for key in keys))
