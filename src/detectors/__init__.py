@@ -10,7 +10,9 @@ from src.utils.registry import lookup
 if TYPE_CHECKING:
     from src.detectors.detector import Detector
 
-DETECTORS: dict[str, str] = {}
+DETECTORS: dict[str, str] = {
+    "fine-tuned": "src.detectors.fine_tuned:FineTuned",
+}
 """Name of a detector -> "module:class"."""
 
 
