@@ -48,7 +48,9 @@ class Cqcc(ByFrontEnd):
     """Constant-Q cepstral coefficients: 30, their deltas and double deltas."""
 
     name, model = "cqcc", "cqcc-30"
-    settings = "9 octaves of 96 bins below 8000 Hz, offset 228.7 Hz, hop 160, 16 points in the first octave, floor 1e-12"
+    settings = (
+        "9 octaves of 96 bins below 8000 Hz, offset 228.7 Hz, hop 160, 16 points in the first octave, floor 1e-12"
+    )
     dimension, min_samples = 90, 320
 
 

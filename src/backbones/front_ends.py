@@ -142,7 +142,9 @@ def _lfcc() -> FrontEnd:
 
 
 def _mfcc() -> FrontEnd:
-    return FrontEnd(FilterBank(np.hamming(FRAME), mel_filters(N_FILTERS), pre_emphasis=PRE_EMPHASIS), Cepstra(_cosines()))
+    return FrontEnd(
+        FilterBank(np.hamming(FRAME), mel_filters(N_FILTERS), pre_emphasis=PRE_EMPHASIS), Cepstra(_cosines())
+    )
 
 
 def _log_mel() -> FrontEnd:

@@ -46,6 +46,7 @@ POOLING, N_BLOCKS = 3, 6
 class AasistConfig(DetectorConfig):
     """Hyperparameters of AASIST; the defaults are the published shape."""
 
+    seconds: float = 64_600 / 16_000
     weights: str = ""
     """Folder of published weights to start from ("" = random ones); its config.json sets the shape."""
     filters: int = 70
@@ -191,7 +192,6 @@ class Aasist(Detector):
     """AASIST behind the contract of all detectors."""
 
     Config = AasistConfig
-    seconds: ClassVar[float] = 64_600 / 16_000
     min_samples: ClassVar[int] = AasistConfig().min_samples
     config: AasistConfig
 

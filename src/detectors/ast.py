@@ -90,7 +90,6 @@ class Ast(Detector):
     """The Audio Spectrogram Transformer behind the contract of all detectors."""
 
     Config: ClassVar[type[AstConfig]] = AstConfig
-    seconds = 4.0
     min_samples = MIN_SAMPLES
     config: AstConfig
 

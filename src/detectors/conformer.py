@@ -59,7 +59,6 @@ class Conformer(Detector):
     """The conformer behind the contract of all detectors."""
 
     Config: ClassVar[type[ConformerConfig]] = ConformerConfig
-    seconds = 4.0
     min_samples = MIN_SAMPLES
     config: ConformerConfig
 

@@ -53,7 +53,6 @@ class Performer(Detector):
     """The performer behind the contract of all detectors."""
 
     Config: ClassVar[type[PerformerConfig]] = PerformerConfig
-    seconds = 4.0
     min_samples = MIN_SAMPLES
     config: PerformerConfig
 

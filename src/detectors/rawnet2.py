@@ -45,6 +45,7 @@ SLOPE = 0.3
 class RawNet2Config(DetectorConfig):
     """Hyperparameters of RawNet2; the defaults of the shape are those of the authors' baseline for ASVspoof 2021."""
 
+    seconds: float = 64_600 / 16_000
     filters: int = 20
     taps: int = 1025
     """Length of a sinc filter in samples; odd."""
@@ -167,7 +168,6 @@ class RawNet2(Detector):
     """RawNet2 behind the contract of all detectors."""
 
     Config = RawNet2Config
-    seconds: ClassVar[float] = 64_600 / 16_000
     min_samples: ClassVar[int] = RawNet2Config().min_samples
     config: RawNet2Config
 
