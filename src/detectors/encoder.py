@@ -19,6 +19,7 @@ which ones are trained would otherwise depend on chance, and every layer has its
 
 import warnings
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -26,10 +27,9 @@ from torch import nn
 from torch.nn.functional import max_pool1d, pad
 
 from src.backbones.padding import count_frames, samples_of_one_frame
-from src.backbones.pretrained import Pretrained
+from src.detectors.field_of_view import RATE, check_window
 from src.detectors.freezing import Trained, trained_parts
 
-RATE = 16_000
 NORMALISATION_EPSILON = 1e-7
 MASKED_SPAN = 10
 """Frames in a span that is masked, 0.2 s, as in the pretraining of wav2vec 2.0 and HuBERT."""
@@ -40,24 +40,46 @@ Hidden = Sequence[torch.Tensor]
 """Hidden states of all layers, each (b, t, d)."""
 
 
-class Encoder(nn.Module):
-    """A pretrained speech model on raw waveforms, as far as a part of it is trained."""
+@dataclass(frozen=True)
+class Source:
+    """The model that an encoder is made of."""
 
-    def __init__(self, pretrained: Pretrained, *, mask_frames: float = 0.0) -> None:
+    model: Any
+    """transformers' own class of it, a torch.nn.Module."""
+    normalise: bool
+    """Whether each waveform is brought to zero mean and unit variance."""
+    digest: str
+    """What identifies its weights; "" where nothing does."""
+
+
+class Encoder(nn.Module):
+    """A pretrained speech model on raw waveforms.
+
+    Parameters
+    ----------
+    source : Source
+    mask_frames : float
+        About what share of the frames is masked in training.
+
+    Raises
+    ------
+    ValueError
+        When the model does not take waveforms.
+    """
+
+    def __init__(self, source: Source, *, mask_frames: float = 0.0) -> None:
         super().__init__()
-        config = pretrained.config
-        if not hasattr(config, "conv_kernel") or not hasattr(pretrained.model, "feature_extractor"):
+        config = source.model.config
+        if not hasattr(config, "conv_kernel") or not hasattr(source.model, "feature_extractor"):
             raise ValueError(
                 f"A model of the family {config.model_type} does not take waveforms and cannot be fine-tuned here; "
                 "choose another `backbone`, such as wav2vec2."
             )
-        if pretrained.rate != RATE:
-            raise ValueError(f"The model takes waveforms at {pretrained.rate} Hz, and windows come at {RATE} Hz.")
-        self.model, self.pretrained, self.mask_frames = pretrained.model, pretrained, mask_frames
+        self.model, self.source, self.mask_frames = source.model, source, mask_frames
         self.dimension, self.n_layers = config.hidden_size, config.num_hidden_layers
         self._kernels, self._strides = config.conv_kernel, config.conv_stride
         self.min_samples = samples_of_one_frame(self._kernels, self._strides)
-        self._norm = _normalise_valid_frames_only(self.model)
+        _normalise_valid_frames_only(self.model)
         _mask_only_by_us(self.model)
         self.train_only(trained_parts("none", self.n_layers))
 
@@ -136,18 +158,15 @@ class Encoder(nn.Module):
             When the window is shorter than the field of view of one frame.
         """
         n_samples = waveforms.shape[1]
-        if n_samples < self.min_samples:
-            raise ValueError(
-                f"A window of {n_samples} samples gives no frame: this model needs at least {self.min_samples} "
-                f"({self.min_samples / RATE:g} s); choose longer windows."
-            )
+        check_window(waveforms, self.min_samples)
         samples = None if lengths is None else [max(int(n), self.min_samples) for n in lengths.tolist()]
         if samples is not None and min(samples) == n_samples:
             samples = None
-        if self._norm is not None:
-            self._norm.lengths = samples and [count_frames(n, self._kernels[:1], self._strides[:1]) for n in samples]
+        norm = _first_norm(self.model)
+        if isinstance(norm, PaddedGroupNorm):
+            norm.lengths = samples and [count_frames(n, self._kernels[:1], self._strides[:1]) for n in samples]
         valid_samples = None if samples is None else _first(samples, waveforms)
-        inputs = _normalise(waveforms, valid_samples) if self.pretrained.normalise else waveforms
+        inputs = _normalise(waveforms, valid_samples) if self.source.normalise else waveforms
         n_frames = self.count_frames(n_samples)
         valid = None
         if samples is not None and self.count_frames(min(samples)) < n_frames:
@@ -182,15 +201,18 @@ class PaddedGroupNorm(nn.GroupNorm):
         return torch.cat(normalised)
 
 
-def _normalise_valid_frames_only(model: Any) -> PaddedGroupNorm | None:
+def _first_norm(model: Any) -> nn.Module | None:
+    """Return what normalises the output of the first convolution, where the model has that."""
+    return getattr(model.feature_extractor.conv_layers[0], "layer_norm", None)
+
+
+def _normalise_valid_frames_only(model: Any) -> None:
     """Put a `PaddedGroupNorm` in the place of the normalisation over time, where the model has one."""
-    first = model.feature_extractor.conv_layers[0]
-    norm = getattr(first, "layer_norm", None)
-    if not isinstance(norm, nn.GroupNorm):
-        return None
-    first.layer_norm = PaddedGroupNorm(norm.num_groups, norm.num_channels, norm.eps)
-    first.layer_norm.weight, first.layer_norm.bias = norm.weight, norm.bias
-    return first.layer_norm
+    norm = _first_norm(model)
+    if isinstance(norm, nn.GroupNorm):
+        padded = PaddedGroupNorm(norm.num_groups, norm.num_channels, norm.eps)
+        padded.weight, padded.bias = norm.weight, norm.bias
+        model.feature_extractor.conv_layers[0].layer_norm = padded
 
 
 def _mask_only_by_us(model: Any) -> None:

@@ -9,24 +9,28 @@ fine-tuning; nor what of the encoder it froze: here its convolutions are frozen 
 encoder (`freeze` "encoder") is the report's other mode; its head bears a learning rate of 1e-3.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import torch
+from safetensors.torch import load_file, save_file
 from torch import nn
 
 from src.backbones import BACKBONES
 from src.backbones.families import FAMILIES
-from src.backbones.pretrained import Pretrained, load_pretrained
+from src.backbones.pretrained import load_pretrained
 from src.detectors.contract import DetectorConfig, Output, check_choice
 from src.detectors.detector import WEIGHTS, Detector
-from src.detectors.encoder import Encoder, Hidden
+from src.detectors.encoder import Encoder, Hidden, Source
+from src.detectors.field_of_view import RATE
 from src.detectors.freezing import FREEZES, trained_parts
 from src.detectors.heads import HEADS, HeadShape
 from src.detectors.heads.pooling import LayerMix
-from src.detectors.kept_encoder import facts_of, put_state, restored, state_to_save
-from src.models.contract import check_range
+from src.detectors.kept_encoder import FACTS, facts_of, put_state, restored, state_to_save
+from src.detectors.training.loop import own_randomness
+from src.models.contract import check_range, reading_weights
+from src.utils.files import atomic_path, read_record, write_json
 from src.utils.registry import lookup, require_known
 
 if TYPE_CHECKING:
@@ -121,7 +125,7 @@ class FineTunedNetwork(nn.Module):
         super().__init__()
         n_layers = encoder.n_layers + 1
         shape = HeadShape(encoder.dimension, n_layers, config.head_size, config.attention_heads, config.dropout)
-        self.encoder = encoder
+        self.encoder, self._config = encoder, config
         self.head = lookup(HEADS, config.head, "head")(shape)
         self.mix = LayerMix(n_layers) if config.layer_weights else None
         encoder.train_only(trained_parts(config.freeze, encoder.n_layers))
@@ -130,6 +134,11 @@ class FineTunedNetwork(nn.Module):
     def frame_seconds(self) -> float:
         """Time that a frame stands for, in seconds: frame i for [i, i + 1) x `frame_seconds`."""
         return self.encoder.frame_seconds
+
+    def start_epoch(self, epoch: int) -> None:
+        """Freeze and unfreeze what the epoch, from 0, wants; the same whether or not the training was interrupted."""
+        config, n_layers = self._config, self.encoder.n_layers
+        self.encoder.train_only(trained_parts(config.freeze, n_layers, gradual=config.gradual, epoch=epoch))
 
     def forward(self, waveforms: torch.Tensor, lengths: torch.Tensor | None = None) -> Output:
         """Return the decision on windows.
@@ -158,8 +167,9 @@ class FineTuned(Detector):
     """A pretrained speech model with a head, behind the contract of all detectors."""
 
     Config = FineTunedConfig
-    files: ClassVar[tuple[str, ...]] = (WEIGHTS, BACKBONE)
     config: FineTunedConfig
+    files: ClassVar[tuple[str, ...]] = (WEIGHTS, BACKBONE)
+    min_samples: ClassVar[int] = 400  # of all published models on waveforms
 
     def build(self) -> FineTunedNetwork:
         """Return the published encoder with a head of random weights.
@@ -167,39 +177,13 @@ class FineTuned(Detector):
         Raises
         ------
         ValueError, FileNotFoundError
-            When the model cannot be loaded; the message is one line.
+            When the model cannot be loaded, or does not take waveforms; the message is one line.
         """
-        return self.network_on(load_published(self.config))
+        return self._network_on(self._load_published())
 
-    def facts_to_save(self, network: FineTunedNetwork) -> dict[str, Any]:
-        """Return what to write to BACKBONE (JSON) beside the weights."""
-        return facts_of(network.encoder, self.config.freeze)
-
-    def state_to_save(self, network: FineTunedNetwork) -> dict[str, torch.Tensor]:
-        """Return the weights to keep; without the encoder's where it is frozen and can be loaded again."""
-        return state_to_save(network, self.facts_to_save(network))
-
-    def restore(self, facts: Mapping[str, Any], state: Mapping[str, torch.Tensor]) -> FineTunedNetwork:
-        """Return the network that `facts_to_save` and `state_to_save` were taken from.
-
-        Raises
-        ------
-        ValueError, FileNotFoundError
-            When the head alone was kept and the published model cannot be loaded, or is another one now.
-        """
-        network = self.network_on(restored(facts, lambda: load_published(self.config)))
-        put_state(network, facts, state)
-        return network
-
-    def network_on(self, pretrained: Pretrained) -> FineTunedNetwork:
-        """Return the network on a given model."""
-        encoder = Encoder(pretrained, mask_frames=self.config.mask_frames)
-        if self.config.checkpointing:
-            encoder.checkpoint_activations()
-        return FineTunedNetwork(encoder, self.config)
-
-    def parameter_groups(self, network: FineTunedNetwork) -> list[dict[str, Any]]:
+    def parameter_groups(self, network: nn.Module) -> list[dict[str, Any]]:
         """Return what is trained in any epoch: "params", and "scale", the factor on the learning rate."""
+        assert isinstance(network, FineTunedNetwork)
         encoder = network.encoder
         ever_trained = trained_parts(self.config.freeze, encoder.n_layers)
         whole = set(map(id, encoder.parameters()))
@@ -209,12 +193,39 @@ class FineTuned(Detector):
         ]
         return [group for group in groups if group["params"]]
 
-    def start_epoch(self, network: FineTunedNetwork, epoch: int) -> None:
-        """Freeze and unfreeze what the epoch, from 0, wants; the same whether or not the training was interrupted."""
-        config, encoder = self.config, network.encoder
-        encoder.train_only(trained_parts(config.freeze, encoder.n_layers, gradual=config.gradual, epoch=epoch))
+    def save(self, folder: Path) -> None:
+        """Write the weights, without those of a frozen encoder that can be loaded again, and backbone.json."""
+        network = self.trained.network
+        assert isinstance(network, FineTunedNetwork)
+        facts = facts_of(network.encoder, self.config.freeze)
+        with atomic_path(folder / WEIGHTS) as temporary:
+            save_file(state_to_save(self.trained, facts), temporary)
+        write_json(folder / BACKBONE, facts)
 
+    @classmethod
+    def load(cls, folder: Path, config: DetectorConfig) -> Self:
+        """Read what `save` wrote; the published model is loaded again only if the encoder was frozen."""
+        detector = cls(config)
+        with reading_weights(folder / WEIGHTS):
+            facts, state = read_record(folder / BACKBONE, *FACTS), load_file(folder / WEIGHTS)
+        with own_randomness(detector.seed):
+            network = detector._network_on(restored(facts, detector._load_published))
+            detector.trained = detector._untrained(network)
+        with reading_weights(folder / WEIGHTS):
+            put_state(detector.trained, facts, state)
+        return detector
 
-def load_published(config: FineTunedConfig) -> Pretrained:
-    """Load the model that a config names, from a folder or the hub."""
-    return load_pretrained(config.backbone, config.model or FAMILIES[config.backbone])
+    def _network_on(self, source: Source) -> FineTunedNetwork:
+        encoder = Encoder(source, mask_frames=self.config.mask_frames)
+        if self.config.checkpointing:
+            encoder.checkpoint_activations()
+        return FineTunedNetwork(encoder, self.config)
+
+    def _load_published(self) -> Source:
+        """Load the model that the config names, from a folder or the hub."""
+        config = self.config
+        pretrained = load_pretrained(config.backbone, config.model or FAMILIES[config.backbone])
+        if pretrained.rate != RATE:
+            raise ValueError(f"The model takes waveforms at {pretrained.rate} Hz, and windows come at {RATE} Hz.")
+        normalise = bool(getattr(pretrained, "normalise", False))
+        return Source(pretrained.model, normalise, pretrained.digest)

@@ -15,48 +15,48 @@ from typing import Any
 import torch
 from torch import nn
 
-from src.backbones.pretrained import Pretrained
-from src.detectors.encoder import Encoder
+from src.detectors.encoder import Encoder, Source
 
-PREFIX = "encoder."
-"""What the names of the encoder's weights begin with in a network."""
+PREFIX = "network.encoder."
+"""What the names of the encoder's weights begin with in a trained network and its objective."""
+FACTS = ("digest", "encoder_saved", "normalise", "config")
 
 
 def facts_of(encoder: Encoder, freeze: str) -> dict[str, Any]:
     """Return what backbone.json holds."""
-    pretrained = encoder.pretrained
-    is_published = bool(pretrained.digest) and not pretrained.digest.startswith("random")
+    source = encoder.source
+    is_published = bool(source.digest) and not source.digest.startswith("random")
+    settings = source.model.config.to_dict()
     return {
-        "digest": pretrained.digest,
+        "digest": source.digest,
         "encoder_saved": freeze != "encoder" or not is_published,
-        "normalise": pretrained.normalise,
-        "rate": pretrained.rate,
-        "config": {name: value for name, value in pretrained.config.to_dict().items() if name != "_name_or_path"},
+        "normalise": source.normalise,
+        "config": {name: value for name, value in settings.items() if name != "_name_or_path"},
     }
 
 
-def state_to_save(network: nn.Module, facts: Mapping[str, Any]) -> dict[str, torch.Tensor]:
-    """Return the weights to keep, on the CPU: those of the whole network, or all but the encoder's."""
+def state_to_save(training: nn.Module, facts: Mapping[str, Any]) -> dict[str, torch.Tensor]:
+    """Return the weights to keep: all of them, or all but the encoder's."""
     return {
-        name: tensor.detach().cpu().clone()
-        for name, tensor in network.state_dict().items()
+        name: tensor.contiguous()
+        for name, tensor in training.state_dict().items()
         if facts["encoder_saved"] or not name.startswith(PREFIX)
     }
 
 
-def put_state(network: nn.Module, facts: Mapping[str, Any], state: Mapping[str, torch.Tensor]) -> None:
-    """Give a network the weights that were kept.
+def put_state(training: nn.Module, facts: Mapping[str, Any], state: Mapping[str, torch.Tensor]) -> None:
+    """Take over the weights that were kept.
 
     Raises
     ------
     RuntimeError
         When they are another network's, as `load_state_dict` does.
     """
-    missing = {} if facts["encoder_saved"] else network.state_dict()
-    network.load_state_dict({**{name: missing[name] for name in missing if name.startswith(PREFIX)}, **state})
+    here = {} if facts["encoder_saved"] else training.state_dict()
+    training.load_state_dict({**{name: here[name] for name in here if name.startswith(PREFIX)}, **state})
 
 
-def restored(facts: Mapping[str, Any], load_published: Callable[[], Pretrained]) -> Pretrained:
+def restored(facts: Mapping[str, Any], load_published: Callable[[], Source]) -> Source:
     """Return the encoder's model: of the shape that was saved, its weights still to be put in, or the published one.
 
     Parameters
@@ -82,11 +82,11 @@ def restored(facts: Mapping[str, Any], load_published: Callable[[], Pretrained])
     return published
 
 
-def _of_random_weights(facts: Mapping[str, Any]) -> Pretrained:
+def _of_random_weights(facts: Mapping[str, Any]) -> Source:
     from transformers import AutoConfig, AutoModel
 
     settings = dict(facts["config"])
     config = AutoConfig.for_model(settings.pop("model_type"), **settings)
     model = AutoModel.from_config(config, dtype=torch.float32)
     model.adapter = None  # as in `load_pretrained`
-    return Pretrained(model, config, facts["normalise"], facts["rate"], facts["digest"])
+    return Source(model, facts["normalise"], facts["digest"])

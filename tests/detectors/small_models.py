@@ -6,7 +6,7 @@ from typing import Any
 import torch
 import transformers
 
-from src.backbones.pretrained import Pretrained
+from src.detectors.encoder import Source
 from tests.backbones.conftest import AS_PUBLISHED, FAMILIES, SHAPES, TINY
 
 
@@ -30,10 +30,9 @@ def save_small(folder: Path, family: str = "wav2vec2", shape: str = "base", **op
     return folder
 
 
-def pretrained(family: str = "wav2vec2", shape: str = "base", **options: Any) -> Pretrained:
+def source(family: str = "wav2vec2", shape: str = "base", **options: Any) -> Source:
     """Return a model as if it had been loaded."""
-    model = small_model(family, shape, **options)
-    return Pretrained(model, model.config, normalise=True, rate=16_000, digest="sha256:1")
+    return Source(small_model(family, shape, **options), normalise=True, digest="sha256:1")
 
 
 def noise(*shape: int, seed: int = 0) -> torch.Tensor:

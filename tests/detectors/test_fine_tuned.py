@@ -5,17 +5,22 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import optuna
 import pytest
 import torch
-from safetensors.torch import load, save
 from torch.nn.functional import cross_entropy
 
+from src.backbones.pretrained import load_pretrained
 from src.detectors import detector_class
-from src.detectors.encoder import Encoder
-from src.detectors.fine_tuned import FineTuned, FineTunedConfig, FineTunedNetwork
+from src.detectors.encoder import Encoder, Source
+from src.detectors.fine_tuned import BACKBONE, WEIGHTS, FineTuned, FineTunedConfig, FineTunedNetwork
 from src.detectors.heads import HEADS
-from tests.detectors.small_models import noise, pretrained, save_small
+from src.detectors.kept_encoder import facts_of
+from src.models.contract import Workspace
+from src.utils.waveform_table import WaveformTable
+from tests.detectors.small_models import noise, save_small, source
+from tests.detectors.tiny import write_clips
 
 WINDOW = 4_000
 LABELS = torch.tensor([0, 1, 1, 0])
@@ -49,7 +54,7 @@ def train(given: FineTuned, network: FineTunedNetwork, *, epochs: int = 2, steps
     with torch.random.fork_rng([]):
         torch.manual_seed(2)
         for epoch in range(epochs):
-            given.start_epoch(network, epoch)
+            network.start_epoch(epoch)
             for step in range(steps):
                 network.train()
                 output = network(noise(4, WINDOW, seed=step), torch.tensor([WINDOW, 3_000, 400, WINDOW]))
@@ -110,8 +115,8 @@ def test_an_epoch_is_the_same_after_a_restart(folder: Path) -> None:
     given = detector(folder, gradual=1)
     network, resumed = built(given), built(given)
     for epoch in range(3):
-        given.start_epoch(network, epoch)
-    given.start_epoch(resumed, 2)
+        network.start_epoch(epoch)
+    resumed.start_epoch(2)
     wants = [[each.requires_grad for each in one.parameters()] for one in (network, resumed)]
     assert wants[0] == wants[1]
 
@@ -121,7 +126,7 @@ def test_an_epoch_is_the_same_after_a_restart(folder: Path) -> None:
 def test_parameter_groups_hold_what_is_ever_trained(freeze: str, epoch: int, folder: Path) -> None:
     given = detector(folder, freeze=freeze, gradual=0 if freeze == "encoder" else 1, layer_weights=True)
     network = built(given)
-    given.start_epoch(network, epoch)  # whatever is frozen at the moment
+    network.start_epoch(epoch)  # whatever is frozen at the moment
     groups = given.parameter_groups(network)
     assert [group["scale"] for group in groups] == ([1.0] if freeze == "encoder" else [1.0, 0.1])
     names = {id(each): name for name, each in network.named_parameters()}
@@ -167,53 +172,99 @@ def test_scores_in_bfloat16_are_close_and_fine_grained(head: str, folder: Path) 
     assert len(set((found[:, 1] - found[:, 0]).tolist())) == 8
 
 
+Tables = tuple[WaveformTable, WaveformTable]
+
+
+@pytest.fixture(scope="module")
+def tables(tmp_path_factory: pytest.TempPathFactory) -> Tables:
+    clips = tmp_path_factory.mktemp("clips")
+    return write_clips(clips, 10, seed=1), write_clips(clips, 6, seed=2, start=100)
+
+
+def fitted(tables: Tables, folder: Path, run: Path, **values: Any) -> FineTuned:
+    given = detector(folder, **{"epochs": 2, "seconds": 0.4, **values})
+    given.workspace = Workspace(run / "checkpoints")
+    given.fit(*tables)
+    run.mkdir(exist_ok=True)
+    given.save(run)
+    return given
+
+
 @pytest.mark.parametrize(
     ("values", "whole"),
-    [({"freeze": "encoder"}, False), ({"freeze": "features"}, True), ({"freeze": "none", "head": "frame"}, True)],
+    [
+        ({"freeze": "encoder", "loss": "oc-softmax"}, False),
+        ({"freeze": "features", "gradual": 2, "checkpointing": True}, True),
+        ({"freeze": "none", "head": "frame", "sharpness": 0.05}, True),
+    ],
 )
-def test_a_run_is_read_back(values: dict[str, Any], whole: bool, folder: Path) -> None:
-    given = detector(folder, **values)
-    network = built(given)
-    train(given, network, epochs=1)
-    facts = json.loads(json.dumps(given.facts_to_save(network)))
-    stored = save(given.state_to_save(network))
-    assert facts["encoder_saved"] == whole == (len(stored) > 20_000)
-    assert str(folder.parent) not in json.dumps(facts)
+def test_a_run_is_trained_by_the_loop_and_read_back(
+    values: dict[str, Any], whole: bool, folder: Path, tables: Tables, tmp_path: Path
+) -> None:
+    given = fitted(tables, folder, tmp_path, **values)
+    published = load_pretrained("wav2vec2", str(folder)).model.state_dict()
+    encoder = given.trained.network.encoder.model.state_dict()
+    assert all(torch.equal(each, published[name]) for name, each in encoder.items()) == (values["freeze"] == "encoder")
+    facts = json.loads((tmp_path / BACKBONE).read_text())
+    assert facts["encoder_saved"] == whole == (len((tmp_path / WEIGHTS).read_bytes()) > 20_000)
+    assert str(folder.parent) not in (tmp_path / BACKBONE).read_text()
     # a whole network needs nothing else
-    reader = detector("/gone" if whole else folder, **values)
-    again = reader.restore(facts, load(stored)).eval()
-    waveforms, lengths = noise(2, WINDOW), torch.tensor([WINDOW, 1_000])
-    assert torch.equal(again(waveforms, lengths).logits, network.eval()(waveforms, lengths).logits)
+    config = dataclasses.replace(given.config, model="/gone") if whole else given.config
+    again = FineTuned.load(tmp_path, config)
+    assert np.array_equal(again.scores(tables[1].inputs), given.scores(tables[1].inputs))
 
 
-def test_another_model_in_the_place_of_a_frozen_one_is_refused(folder: Path, tmp_path: Path) -> None:
-    given = detector(folder, freeze="encoder")
-    network = built(given)
-    facts, state = given.facts_to_save(network), given.state_to_save(network)
+def test_a_training_that_was_cut_off_ends_with_the_same_weights(
+    folder: Path, tables: Tables, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from src.detectors.training import loop
+
+    values = {"gradual": 1, "mask_frames": 0.3, "layer_weights": True, "epochs": 3}
+    wanted = fitted(tables, folder, tmp_path / "undisturbed", **values).trained.state_dict()
+    original, taken = loop.OurTrainer.training_step, []
+
+    def cut_off(self: Any, *arguments: Any) -> Any:
+        if len(taken) == 5:
+            raise KeyboardInterrupt
+        taken.append(1)
+        return original(self, *arguments)
+
+    monkeypatch.setattr(loop.OurTrainer, "training_step", cut_off)
+    with pytest.raises(KeyboardInterrupt):
+        fitted(tables, folder, tmp_path / "killed", **values)
+    monkeypatch.setattr(loop.OurTrainer, "training_step", original)
+    found = fitted(tables, folder, tmp_path / "killed", **values).trained.state_dict()
+    assert all(torch.equal(each, wanted[name]) for name, each in found.items())
+
+
+def test_another_model_in_the_place_of_a_frozen_one_is_refused(folder: Path, tables: Tables, tmp_path: Path) -> None:
+    given = fitted(tables, folder, tmp_path / "run", freeze="encoder", epochs=1)
     other = save_small(tmp_path / "other", intermediate_size=24)
     with pytest.raises(ValueError, match=r"frozen encoder with the digest sha256:.*, and the model has sha256:.* now"):
-        detector(other, freeze="encoder").restore(facts, state)
+        FineTuned.load(tmp_path / "run", dataclasses.replace(given.config, model=str(other)))
     with pytest.raises(FileNotFoundError, match="There is no model folder /gone"):
-        detector("/gone", freeze="encoder").restore(facts, state)
+        FineTuned.load(tmp_path / "run", dataclasses.replace(given.config, model="/gone"))
+    with pytest.raises(ValueError, match=r"best_model.safetensors cannot be read .* it is damaged or another model's"):
+        FineTuned.load(tmp_path / "run", dataclasses.replace(given.config, head="adapter"))
+    (tmp_path / "run" / BACKBONE).write_text("{}")
+    with pytest.raises(ValueError, match=r"backbone.json is damaged: it holds no digest"):
+        FineTuned.load(tmp_path / "run", given.config)
+    with pytest.raises(FileNotFoundError, match="its training did not finish"):
+        FineTuned.load(tmp_path / "nothing", given.config)
 
 
-@pytest.mark.parametrize("digest", ["", "random weights (base), seed 7"])
-def test_a_frozen_encoder_that_cannot_be_loaded_again_is_kept(digest: str) -> None:
-    given = detector(freeze="encoder")
-    network = given.network_on(dataclasses.replace(pretrained(), digest=digest))
-    facts = given.facts_to_save(network)
-    assert facts["encoder_saved"]
-    again = given.restore(facts, given.state_to_save(network)).eval()
-    clip = noise(1, WINDOW)
-    assert torch.equal(again(clip).logits, network.eval()(clip).logits)
-
-
-def test_weights_of_another_network_are_not_taken(folder: Path) -> None:
-    given = detector(folder, freeze="encoder")
-    network = built(given)
-    facts = given.facts_to_save(network)
-    with pytest.raises(RuntimeError):
-        given.restore(facts, given.state_to_save(built(detector(folder, head="adapter", freeze="encoder"))))
+@pytest.mark.parametrize(
+    ("freeze", "digest", "saved"),
+    [
+        ("encoder", "sha256:1", False),
+        ("encoder", "", True),
+        ("encoder", "random weights (base), seed 7", True),
+        ("features", "sha256:1", True),
+    ],
+)
+def test_a_frozen_encoder_that_cannot_be_loaded_again_is_kept(freeze: str, digest: str, saved: bool) -> None:
+    facts = facts_of(Encoder(dataclasses.replace(source(), digest=digest)), freeze)
+    assert facts["encoder_saved"] == saved
 
 
 @pytest.mark.parametrize(
@@ -225,11 +276,9 @@ def test_number_of_parameters_of_true_shapes(
 ) -> None:
     import transformers
 
-    from src.backbones.pretrained import Pretrained
-
     with torch.device("meta"):
         model = getattr(transformers, f"{config}Model")(getattr(transformers, f"{config}Config")(**shape))
-        encoder = Encoder(Pretrained(model, model.config, normalise=True, rate=16_000, digest=""))
+        encoder = Encoder(Source(model, normalise=True, digest=""))
         network = FineTunedNetwork(encoder, FineTunedConfig(backbone=family))
     assert sum(each.numel() for each in encoder.parameters()) == n_parameters
     assert sum(each.numel() for each in network.parameters()) == n_parameters + 1_538
@@ -249,7 +298,7 @@ def test_the_defaults_are_the_recipe_of_the_report() -> None:
     }
     assert {name: getattr(config, name) for name in wanted} == wanted
     assert config.warmup > 0
-    assert FineTuned.seconds == 4
+    assert config.seconds == 4
     assert detector_class("fine-tuned") is FineTuned
 
 
@@ -263,7 +312,7 @@ def test_a_search_makes_configs_that_are_allowed() -> None:
 @pytest.mark.parametrize(
     ("values", "line"),
     [
-        ({"backbone": "parrot"}, "Unknown backbone 'parrot'; allowed: wav2vec2, hubert, wavlm"),
+        ({"backbone": "parrot"}, "Unknown backbone 'parrot'; allowed: wav2vec2"),
         (
             {"backbone": "lfcc"},
             "The backbone lfcc has no encoder to fine-tune or to freeze; `backbone` may be wav2vec2",
