@@ -45,6 +45,7 @@ DESIGNED_TASKS = {
     "ReportRuns",
     "EvaluateScores",
     "CreateSpoofs",
+    "CutNoise",
     "SpliceSpoofs",
     "Pipeline",
     "Demo",
