@@ -3,11 +3,13 @@
     apt-get install espeak-ng flite
     python -m benchmarks.made_up_words --output=words
 
-The words are said by espeak-ng, which synthesises formants, and flite, with a voice, a speed and a pitch of its own for each
-speaker, who says every word twice, at another place in the second, at another level, and with some noise behind. The
-noise is ours: white, pink, brown, a hum of the mains, a fan, and rain, a minute each. No voice is in it. Speakers are
-named by eight hexadecimal digits, as in the published corpus; the last of them stand in its lists for validation and
-testing. Equal seeds give equal noise and timing; the words are as the installed synthesisers say them.
+The words are said by espeak-ng, which synthesises formants, and flite, with a voice, a speed and a pitch of its own for
+each speaker, who says every word twice, at another place in the second, at another level, and with some noise behind.
+The noise is ours: white, pink, brown, a hum of the mains, a fan, and rain, a minute each, at a level that rises and
+falls, so that the level does not tell it from the words. No voice is in it.
+
+Speakers are named by eight hexadecimal digits, as in the published corpus; the last of them stand in its lists for
+validation and testing. Equal seeds give equal noise and timing; the words are as the installed synthesisers say them.
 """
 
 import argparse
@@ -84,7 +86,7 @@ def coloured_noise(slope: float, n_samples: int, rng: np.random.Generator) -> np
 
 
 def noises(rng: np.random.Generator) -> dict[str, np.ndarray]:
-    """Return name -> a minute of noise at a peak of 0.5."""
+    """Return name -> a minute of noise, whose level rises and falls by 20 dB in seven seconds."""
     n_samples = NOISE_SECONDS * SPEECH_RATE
     time = np.arange(n_samples) / SPEECH_RATE
     sounds = {
@@ -96,7 +98,8 @@ def noises(rng: np.random.Generator) -> dict[str, np.ndarray]:
     sounds["fan"] = blades * coloured_noise(1.5, n_samples, rng)
     drops = (rng.uniform(size=n_samples) < 30 / SPEECH_RATE) * rng.exponential(1.0, n_samples)
     sounds["rain"] = lfilter([1.0], [1.0, -1.6, 0.9], drops) + 0.02 * rng.standard_normal(n_samples)
-    return {name: sound / np.abs(sound).max() * 0.5 for name, sound in sounds.items()}
+    swell = 10 ** (np.sin(2 * np.pi * time / 7) / 2)
+    return {name: swell * sound / np.abs(swell * sound).max() * 0.8 for name, sound in sounds.items()}
 
 
 def write_words(folder: Path, seed: int) -> int:
