@@ -11,7 +11,11 @@ FAMILIES = {
     "wav2vec2": ("Wav2Vec2Config", "Wav2Vec2Model"),
     "hubert": ("HubertConfig", "HubertModel"),
     "wavlm": ("WavLMConfig", "WavLMModel"),
+    "unispeech-sat": ("UniSpeechSatConfig", "UniSpeechSatModel"),
+    "data2vec-audio": ("Data2VecAudioConfig", "Data2VecAudioModel"),
+    "wav2vec2-conformer": ("Wav2Vec2ConformerConfig", "Wav2Vec2ConformerModel"),
 }
+"""Those that take waveforms."""
 TINY = {
     "hidden_size": 16,
     "num_attention_heads": 2,
@@ -32,6 +36,11 @@ PUBLISHED = {
     "hubert-large": ("hubert", "large", {}),
     "xls-r": ("wav2vec2", "large", {}),
     "wavlm-large": ("wavlm", "large", {"conv_bias": False}),
+    "unispeech-sat-base": ("unispeech-sat", "base", {"num_hidden_layers": 7}),
+    "unispeech-sat-large": ("unispeech-sat", "large", {"num_hidden_layers": 7}),
+    "data2vec-audio-base": ("data2vec-audio", "base", {"num_hidden_layers": 7, "num_conv_pos_embeddings": 5}),
+    "wav2vec2-conformer-base": ("wav2vec2-conformer", "base", {"num_hidden_layers": 7}),
+    "wav2vec2-conformer-rel-pos-large": ("wav2vec2-conformer", "large", {"num_hidden_layers": 7}),
 }
 """Published models -> family, shape and other settings; `published` adds what all of them share."""
 AS_PUBLISHED = {"num_conv_pos_embeddings": 128, "num_conv_pos_embedding_groups": 16, "initializer_range": 0.1}
