@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from src.backbones.published import FAMILIES, PARTS, model_type, random_size
-from src.backbones.random_weights import make_random, random_digest
+from src.backbones.random_weights import EMPTY_FILTER, make_random, random_digest
 from src.utils.files import file_digest, text_digest
 from src.utils.registry import lookup
 
@@ -128,7 +128,9 @@ def _load_extractor(family: str, name: str) -> Any:
     """Return what prepares a model's waveforms; raise TypeError when it prepares those of other models."""
     import transformers
 
-    extractor = transformers.AutoFeatureExtractor.from_pretrained(name)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", EMPTY_FILTER)
+        extractor = transformers.AutoFeatureExtractor.from_pretrained(name)
     wanted = FAMILIES[family].extractor
     if not isinstance(extractor, getattr(transformers, wanted)):
         raise TypeError(f"its feature extractor is a {type(extractor).__name__}, not a {wanted}")

@@ -175,5 +175,7 @@ def test_the_extractor_of_another_family_is_refused(spectral: Spectral, tmp_path
 def test_other_families_are_refused(spectral: Spectral) -> None:
     family, folder = spectral
     for other in SPECTRAL.keys() - {family}:
-        with pytest.raises(ValueError, match=f"is of the family .*, not .*{'spectrogram' if other == 'ast' else other}"):
+        with pytest.raises(
+            ValueError, match=f"is of the family .*, not .*{'spectrogram' if other == 'ast' else other}"
+        ):
             load((other, folder))
