@@ -24,9 +24,13 @@ BACKBONES = {
     "whisper": "src.backbones.families:load_whisper",
     "ast": "src.backbones.families:load_ast",
     "lfcc": "src.backbones.lfcc:load_lfcc",
+    "mfcc": "src.backbones.by_front_end:load_mfcc",
+    "logmel": "src.backbones.by_front_end:load_logmel",
+    "cqcc": "src.backbones.by_front_end:load_cqcc",
+    "yamnet": "src.backbones.yamnet:load_yamnet",
 }
 """Name of a backbone -> "module:function"."""
-CPU_ONLY = ("lfcc",)
+CPU_ONLY = ("lfcc", "mfcc", "logmel", "cqcc")
 """Backbones that run on the CPU only."""
 WITH_WINDOWS = ("whisper",)
 """Backbones that take `window`."""

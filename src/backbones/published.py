@@ -35,7 +35,7 @@ class Family:
     """Transformers' name of the family, where it is not ours."""
     extractor: str = "Wav2Vec2FeatureExtractor"
     """Transformers' class that prepares its waveforms."""
-    front_end: str = "src.backbones.waveforms:WaveformFrontEnd"
+    model_input: str = "src.backbones.waveforms:WaveformInput"
     """Our own, which prepares batches so that they give what every clip gives alone."""
     depth: str = "num_hidden_layers"
     width: str = "hidden_size"
@@ -62,7 +62,7 @@ FAMILIES = {
         "facebook/w2v-bert-2.0",
         {"large": _LARGE},
         extractor="SeamlessM4TFeatureExtractor",
-        front_end="src.backbones.wav2vec2_bert:Wav2Vec2BertFrontEnd",
+        model_input="src.backbones.wav2vec2_bert:Wav2Vec2BertInput",
     ),
     "whisper": Family(
         "openai/whisper-base",
@@ -71,7 +71,7 @@ FAMILIES = {
             "large": {"encoder_layers": 32, "d_model": 1280, "encoder_attention_heads": 20, "encoder_ffn_dim": 5120},
         },
         extractor="WhisperFeatureExtractor",
-        front_end="src.backbones.whisper:WhisperFrontEnd",
+        model_input="src.backbones.whisper:WhisperInput",
         depth="encoder_layers",
         width="d_model",
         part="transformers.models.whisper.modeling_whisper:WhisperEncoder",
@@ -83,7 +83,7 @@ FAMILIES = {
         {"base": _BASE},
         model_type="audio-spectrogram-transformer",
         extractor="ASTFeatureExtractor",
-        front_end="src.backbones.spectrogram_transformer:AstFrontEnd",
+        model_input="src.backbones.spectrogram_transformer:AstInput",
     ),
 }
 """Name of a backbone -> its family."""

@@ -1,6 +1,6 @@
 """Pretrained speech models: waveforms of any lengths in one batch, every hidden layer's statistics out.
 
-Here stands what all families share. A family adds its front end (`front_ends.py`), which turns waveforms into the
+Here stands what all families share. A family adds its front end (`model_input.py`), which turns waveforms into the
 model's input so that every clip gives the frames that it would give alone; `padding.py` says how. Statistics are taken
 on the device as each layer is computed and cross to the host once a batch, while the next batch runs. "bf16" runs the
 model in bfloat16 and keeps the statistics in float32; half precision (fp16) is not offered: published runs report NaN
@@ -17,7 +17,7 @@ import numpy as np
 import torch
 
 from src.backbones.contract import Statistics, parse_layers
-from src.backbones.front_ends import FrontEnd, Prepared
+from src.backbones.model_input import ModelInput, Prepared
 from src.backbones.padding import pool_frames
 from src.backbones.pretrained import displayed_name, load_pretrained
 from src.backbones.published import FAMILIES, choose_window
@@ -28,7 +28,7 @@ MOST_SECONDS = {"cpu": 16, "cuda": 512}
 """Larger batches are no faster: their arrays do not fit into a CPU's caches, and a GPU is busy already."""
 COPIES_OF_LARGEST_ARRAY = 8
 """How often the largest array (the output of the first convolution) fits into what a batch needs."""
-FRONT_ENDS = {family: about.front_end for family, about in FAMILIES.items()}
+MODEL_INPUTS = {family: about.model_input for family, about in FAMILIES.items()}
 
 
 class SelfSupervisedBackbone:
@@ -50,9 +50,9 @@ class SelfSupervisedBackbone:
         self.device, self.precision, self.rate = device, precision, pretrained.rate
         self.layers = parse_layers(layers, n_layers + 1)
         self.dimension = pretrained.config.hidden_size
-        self.front_end: FrontEnd = lookup(FRONT_ENDS, family, "family")(pretrained, device, self.window)
-        self.min_samples = self.front_end.min_samples
-        self.longest_seconds, self.padded_seconds = self.front_end.longest_seconds, self.front_end.padded_seconds
+        self.model_input: ModelInput = lookup(MODEL_INPUTS, family, "family")(pretrained, device, self.window)
+        self.min_samples = self.model_input.min_samples
+        self.longest_seconds, self.padded_seconds = self.model_input.longest_seconds, self.model_input.padded_seconds
         self.batch_seconds = self._comfortable_seconds()
         self._closes = self.layers[-1] == n_layers  # the last layer is the model's own output
         holder, attribute = _holder_of_layers(self.model)
@@ -70,7 +70,7 @@ class SelfSupervisedBackbone:
             "model": displayed_name(self.name),
             "digest": self._pretrained.digest,
             "precision": self.precision,
-            "normalisation": self.front_end.normalisation,
+            "normalisation": self.model_input.normalisation,
             "rate": self.rate,
             "layers": list(self.layers),
             "dimension": self.dimension,
@@ -84,7 +84,7 @@ class SelfSupervisedBackbone:
 
     def begin(self, waveforms: Sequence[np.ndarray]) -> Callable[[], Statistics]:
         """Start computing the statistics of b waveforms of any lengths; the function returned waits for them."""
-        groups = self.front_end.grouped([len(waveform) for waveform in waveforms])
+        groups = self.model_input.grouped([len(waveform) for waveform in waveforms])
         if len(groups) > 1:
             return _in_order([self.begin([waveforms[place] for place in group]) for group in groups], groups)
         of_layers, n_frames = self._run(waveforms, pool_frames)
@@ -114,12 +114,12 @@ class SelfSupervisedBackbone:
 
         Frames have the shape (b, t, d), t being the longest clip's; lengths (b,) are None where all are as long.
         """
-        prepared = self.front_end.prepare(waveforms)
+        prepared = self.model_input.prepare(waveforms)
         n_frames = prepared.n_frames
         lengths = torch.tensor(n_frames, device=self.device) if len(set(n_frames)) > 1 else None
 
         def reduced(hidden: torch.Tensor) -> torch.Tensor:
-            return reduce(self.front_end.frames_of(hidden)[:, : max(n_frames)], lengths)
+            return reduce(self.model_input.frames_of(hidden)[:, : max(n_frames)], lengths)
 
         return self._call(prepared, reduced), n_frames
 
@@ -154,7 +154,7 @@ class SelfSupervisedBackbone:
 
     def _comfortable_seconds(self) -> float:
         """Return how many seconds of audio half of the free memory holds, a power of two: equal from run to run."""
-        bytes_of_second = self.front_end.numbers_a_second * DTYPES[self.precision].itemsize
+        bytes_of_second = self.model_input.numbers_a_second * DTYPES[self.precision].itemsize
         fitting = free_memory(self.device) / 2 / (COPIES_OF_LARGEST_ARRAY * bytes_of_second)
         most = MOST_SECONDS["cuda" if self.device.type == "cuda" else "cpu"]
         return min(most, 2.0 ** np.floor(np.log2(max(fitting, 1.0))))

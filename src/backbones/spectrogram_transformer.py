@@ -15,7 +15,7 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
-from src.backbones.front_ends import FrontEnd, Prepared
+from src.backbones.model_input import ModelInput, Prepared
 from src.backbones.pretrained import Pretrained
 
 WINDOW, HOP = 400, 160
@@ -24,7 +24,7 @@ TOKENS = 2
 """The classification token and the distillation token."""
 
 
-class AstFrontEnd(FrontEnd):
+class AstInput(ModelInput):
     """Log-mel spectrograms, shape (b, 1024, 128)."""
 
     def __init__(self, pretrained: Pretrained, device: torch.device, window: str = "") -> None:

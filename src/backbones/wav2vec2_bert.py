@@ -13,14 +13,14 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
-from src.backbones.front_ends import FrontEnd, Prepared
+from src.backbones.model_input import ModelInput, Prepared
 from src.backbones.pretrained import Pretrained
 
 WINDOW, HOP = 400, 160
 """Samples of the analysis window and from one to the next; the extractor has them built in."""
 
 
-class Wav2Vec2BertFrontEnd(FrontEnd):
+class Wav2Vec2BertInput(ModelInput):
     """Pairs of log-mel spectra, shape (b, t, 160), with the mask of the frames, shape (b, t)."""
 
     normalisation = "zero mean, unit variance of each mel band"

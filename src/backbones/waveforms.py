@@ -10,14 +10,14 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
-from src.backbones.front_ends import FrontEnd, Prepared
+from src.backbones.model_input import ModelInput, Prepared
 from src.backbones.padding import ValidGroupNorm, ZeroedPadding, count_frames, samples_of_one_frame
 from src.backbones.pretrained import Pretrained
 
 NORMALISATION_EPSILON = 1e-7
 
 
-class WaveformFrontEnd(FrontEnd):
+class WaveformInput(ModelInput):
     """Waveforms, shape (b, n), with the mask of their samples, shape (b, n), where numbers of frames differ."""
 
     def __init__(self, pretrained: Pretrained, device: torch.device, window: str = "") -> None:

@@ -17,14 +17,14 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
-from src.backbones.front_ends import FrontEnd, Prepared
+from src.backbones.model_input import ModelInput, Prepared
 from src.backbones.pretrained import Pretrained
 
 POSITIONS_A_SECOND = 100
 """The first convolution, of stride 1, makes the most frames; the layers above make half as many, four times as wide."""
 
 
-class WhisperFrontEnd(FrontEnd):
+class WhisperInput(ModelInput):
     """Log-mel spectrograms, shape (b, 80, 3000), or as long as the clips where the window is their own."""
 
     def __init__(self, pretrained: Pretrained, device: torch.device, window: str = "") -> None:

@@ -72,8 +72,8 @@ def small(save_spectral: SaveModel, tmp_path_factory: pytest.TempPathFactory) ->
 def test_a_window_of_its_own_gives_a_clip_as_many_frames_and_other_numbers(small: Path) -> None:
     own = load_backbone("whisper", str(small), device="cpu", precision="fp32", window="own")
     usual = load_backbone("whisper", str(small), device="cpu", precision="fp32")
-    for n in (400, 16_000, 16_001):
-        assert own.frames(sound(n)).shape == usual.frames(sound(n)).shape == (4, -(-(-(-n // 160)) // 2), 16)
+    for n, n_frames in ((400, 2), (16_000, 50), (16_001, 51)):
+        assert own.frames(sound(n)).shape == usual.frames(sound(n)).shape == (4, n_frames, 16)
     assert np.abs(own.frames(sound(16_000)) - usual.frames(sound(16_000))).max() > 0.01
     whole = sound(32_000)
     np.testing.assert_allclose(own.frames(whole), usual.frames(whole), atol=1e-5)
@@ -101,7 +101,7 @@ def test_the_two_windows_have_identities_of_their_own(small: Path) -> None:
 
 @pytest.mark.parametrize("check", [load_backbone, identify_backbone])
 def test_windows_that_are_not_there_are_refused(check: Any, small: Path, base: Path) -> None:
-    with pytest.raises(ValueError, match="^Unknown `window` '10' of whisper; allowed: 30 s, own.$"):
+    with pytest.raises(ValueError, match=r"^Unknown `window` '10' of whisper; allowed: 30 s, own\.$"):
         check("whisper", str(small), window="10")
     line = "takes no `window`, as whisper does; leave out `window=own`.$"
     with pytest.raises(ValueError, match=f"^wav2vec2 {line}"):

@@ -19,12 +19,12 @@ from src.experiments.runs.artefacts import PROVENANCE, save_figure
 from src.experiments.runs.folders import alone, new_numbered_folder
 from src.experiments.runs.names import LAYERS, comparisons_in
 from src.experiments.runs.provenance import describe_origin, now
+from src.experiments.training.models import model_class
 from src.experiments.training.recipe import Recipe
 from src.experiments.training.trainer import data_origin
 from src.metrics.bootstrap import Trials, interval
 from src.metrics.eer import eer_of
 from src.metrics.resampled import resample_eer
-from src.models import classifier_class
 from src.utils.dataset import write_table
 from src.utils.files import read_json, write_json
 from src.utils.paths import runs_folder
@@ -115,7 +115,7 @@ def _folder_to_resume(root: Path, inputs: dict[str, Any]) -> Path:
 
 def _judge(recipe: Recipe, data: TrainingData) -> dict[str, float]:
     """Train on one layer; return the validation EER and its bounds."""
-    model = classifier_class(recipe.model)(recipe.config, seed=recipe.seed)
+    model = model_class(recipe.model)(recipe.config, seed=recipe.seed)
     model.fit(data.train, data.val)
     scores = model.scores(data.val.inputs)
     trials = Trials(data.val.labels, data.val.speakers, data.val.systems)
