@@ -18,8 +18,8 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from src.backbones import BACKBONES
-from src.backbones.families import FAMILIES
 from src.backbones.pretrained import load_pretrained
+from src.backbones.published import FAMILIES
 from src.detectors.contract import DetectorConfig, Output, check_choice
 from src.detectors.detector import WEIGHTS, Detector
 from src.detectors.encoder import Encoder, Hidden, Source
@@ -171,6 +171,11 @@ class FineTuned(Detector):
     files: ClassVar[tuple[str, ...]] = (WEIGHTS, BACKBONE)
     min_samples: ClassVar[int] = 400  # of all published models on waveforms
 
+    @property
+    def decides_frames(self) -> bool:
+        """Whether the head decides frame by frame."""
+        return self.config.head == "frame"
+
     def build(self) -> FineTunedNetwork:
         """Return the published encoder with a head of random weights.
 
@@ -224,7 +229,7 @@ class FineTuned(Detector):
     def _load_published(self) -> Source:
         """Load the model that the config names, from a folder or the hub."""
         config = self.config
-        pretrained = load_pretrained(config.backbone, config.model or FAMILIES[config.backbone])
+        pretrained = load_pretrained(config.backbone, config.model or FAMILIES[config.backbone].default)
         if pretrained.rate != RATE:
             raise ValueError(f"The model takes waveforms at {pretrained.rate} Hz, and windows come at {RATE} Hz.")
         normalise = bool(getattr(pretrained, "normalise", False))
