@@ -2,6 +2,7 @@
 
 from src.tasks.classifiers import (
     demo,
+    fuse_runs,
     optimize_hyperparameters,
     pipeline,
     put_to_test,
@@ -16,8 +17,10 @@ from src.tasks.corpora import (
     generate_dataset_csv,
     normalize_dataset,
     prepare_dataset,
+    splice_spoofs,
     split_dataset,
 )
+from src.tasks.detectors import train_detector
 from src.tasks.embeddings import (
     embeddings_info,
     generate_embeddings,
@@ -46,6 +49,7 @@ __all__ = [
     "demo",
     "embeddings_info",
     "evaluate_scores",
+    "fuse_runs",
     "generate_dataset_csv",
     "generate_embeddings",
     "generate_embeddings_hubert",
@@ -57,7 +61,9 @@ __all__ = [
     "put_to_test",
     "report_runs",
     "reproduce_run",
+    "splice_spoofs",
     "split_dataset",
+    "train_detector",
     "train_model",
     "visualize_embeddings",
     "visualize_embeddings_tsne",

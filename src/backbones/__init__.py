@@ -18,9 +18,13 @@ BACKBONES = {
     "hubert": "src.backbones.families:load_hubert",
     "wavlm": "src.backbones.families:load_wavlm",
     "lfcc": "src.backbones.lfcc:load_lfcc",
+    "mfcc": "src.backbones.by_front_end:load_mfcc",
+    "logmel": "src.backbones.by_front_end:load_logmel",
+    "cqcc": "src.backbones.by_front_end:load_cqcc",
+    "yamnet": "src.backbones.yamnet:load_yamnet",
 }
 """Name of a backbone -> "module:function"."""
-CPU_ONLY = ("lfcc",)
+CPU_ONLY = ("lfcc", "mfcc", "logmel", "cqcc")
 """Backbones that run on the CPU only."""
 
 

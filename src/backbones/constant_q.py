@@ -15,13 +15,13 @@ clip.
 
 **Octave by octave.** The long filters of low octaves need no fast samples: the two highest octaves are computed at
 16 kHz, and for each further octave the rate is halved, down to 500 Hz (a hop of 5 samples), so that no filter is
-longer than about 1,000 samples. An octave thus lies at most at a quarter of its rate, and the half-band filter before each
+longer than about 1,000 samples. An octave thus lies below a quarter of its rate, and the half-band filter before each
 halving may fall (to -100 dB) from an eighth of the old rate to three eighths.
 
 **Uniform resampling.** A cosine transform over octaves would weigh low frequencies far more than speech needs. The log
-powers are first interpolated to frequencies evenly spaced in hertz, at a sixteenth of the lowest bin's frequency, which
-gives 16 points in the first octave. Interpolation and cosine transform are both linear, so their product is one matrix.
-The paper interpolates by splines, this file by straight lines, which the 96 bins to the octave leave no room to notice.
+powers are first interpolated, by cubic splines, to frequencies evenly spaced in hertz, at a sixteenth of the lowest
+bin's frequency, which gives 16 points in the first octave. Interpolation and cosine transform are both linear, so their
+product is one matrix.
 
 M. Todisco, H. Delgado, N. Evans, "Constant Q cepstral coefficients: a spoofing countermeasure for automatic speaker
 verification", Computer Speech and Language 45, 2017. C. Schörkhuber et al., "A Matlab toolbox for efficient perfect
@@ -31,6 +31,7 @@ reconstruction time-frequency transforms with log-frequency resolution", AES 201
 import numpy as np
 import torch
 from scipy.fft import dct
+from scipy.interpolate import CubicSpline
 from scipy.signal import firwin, kaiserord
 from torch import Tensor, nn
 
@@ -134,11 +135,5 @@ def uniform_cosines(n_coefficients: int) -> np.ndarray:
     """
     frequencies = bin_frequencies()
     even = np.arange(LOWEST, frequencies[-1], LOWEST / POINTS_OF_FIRST_OCTAVE)
-    cosines: np.ndarray = dct(np.eye(n_coefficients, len(even)).T, type=3, norm="ortho", axis=0).T
-    position = np.interp(even, frequencies, np.arange(len(frequencies)))
-    below = np.minimum(position.astype(int), len(frequencies) - 2)
-    part = position - below
-    matrix = np.zeros((n_coefficients, len(frequencies)))
-    np.add.at(matrix.T, below, (cosines * (1 - part)).T)
-    np.add.at(matrix.T, below + 1, (cosines * part).T)
-    return matrix
+    matrix: np.ndarray = dct(CubicSpline(frequencies, np.eye(len(frequencies)))(even), norm="ortho", axis=0)
+    return matrix[:n_coefficients]

@@ -42,20 +42,27 @@ class FilterBank(nn.Module):
     window: Tensor
     filters: Tensor
 
-    def __init__(self, window: np.ndarray, filters: np.ndarray, pre_emphasis: float = 0.0) -> None:
+    def __init__(
+        self,
+        window: np.ndarray,
+        filters: np.ndarray,
+        *,
+        pre_emphasis: float = 0.0,
+        exponent: int = 2,
+        floor: float = POWER_FLOOR,
+    ) -> None:
         super().__init__()
         self.min_samples, self.n_features = len(window), len(filters)
-        self.pre_emphasis = pre_emphasis
+        self.pre_emphasis, self.exponent, self.floor = pre_emphasis, exponent, floor
         self.register_buffer("window", torch.from_numpy(window), persistent=False)
         self.register_buffer("filters", torch.from_numpy(filters), persistent=False)
 
     def forward(self, waveforms: Tensor) -> Tensor:
-        """Return the log energies; nothing is centred or padded."""
+        """Return log(filters |spectrum|^exponent + floor); nothing is centred or padded."""
         emphasised = torch.cat([waveforms[:, :1], waveforms[:, 1:] - self.pre_emphasis * waveforms[:, :-1]], dim=1)
         frames = emphasised.unfold(1, len(self.window), HOP) * self.window
-        spectrum = torch.fft.rfft(frames, FFT)
-        power = spectrum.real.square() + spectrum.imag.square()
-        return torch.log(power @ self.filters.T + POWER_FLOOR).transpose(1, 2)
+        energies = torch.fft.rfft(frames, FFT).abs() ** self.exponent @ self.filters.T
+        return torch.log(energies + self.floor).transpose(1, 2)
 
 
 class Cepstra(nn.Module):
@@ -119,6 +126,11 @@ def mel_filters(n_filters: int) -> np.ndarray:
     return np.clip(np.minimum(rising, falling), 0, None)
 
 
+def hann(length: int) -> np.ndarray:
+    """Return the periodic Hann window, 0.5 - 0.5 cos(2 pi k / length)."""
+    return np.hanning(length + 1)[:-1]
+
+
 def _cosines() -> np.ndarray:
     """Return the orthonormal cosine transform as a matrix, (40, 40): the transform of each unit vector is a column."""
     matrix: np.ndarray = dct(np.eye(N_FILTERS), norm="ortho", axis=0)
@@ -126,15 +138,17 @@ def _cosines() -> np.ndarray:
 
 
 def _lfcc() -> FrontEnd:
-    return FrontEnd(FilterBank(np.hamming(FRAME), linear_filters(), PRE_EMPHASIS), Cepstra(_cosines()))
+    return FrontEnd(FilterBank(np.hamming(FRAME), linear_filters(), pre_emphasis=PRE_EMPHASIS), Cepstra(_cosines()))
 
 
 def _mfcc() -> FrontEnd:
-    return FrontEnd(FilterBank(np.hamming(FRAME), mel_filters(N_FILTERS), PRE_EMPHASIS), Cepstra(_cosines()))
+    return FrontEnd(
+        FilterBank(np.hamming(FRAME), mel_filters(N_FILTERS), pre_emphasis=PRE_EMPHASIS), Cepstra(_cosines())
+    )
 
 
 def _log_mel() -> FrontEnd:
-    return FrontEnd(FilterBank(np.hanning(LOG_MEL_FRAME + 1)[:-1], mel_filters(N_BANDS)))
+    return FrontEnd(FilterBank(hann(LOG_MEL_FRAME), mel_filters(N_BANDS)))
 
 
 def _cqcc() -> FrontEnd:

@@ -14,6 +14,9 @@ DETECTORS: dict[str, str] = {
     "conformer": "src.detectors.conformer:Conformer",
     "performer": "src.detectors.performer:Performer",
     "ast": "src.detectors.ast:Ast",
+    "yamnet": "src.detectors.yamnet:Yamnet",
+    "rawnet2": "src.detectors.rawnet2:RawNet2",
+    "aasist": "src.detectors.aasist:Aasist",
 }
 """Name of a detector -> "module:class"."""
 

@@ -21,8 +21,7 @@ Y. Gong et al., "AST: Audio Spectrogram Transformer", Interspeech 2021.
 """
 
 import warnings
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
 import torch
@@ -34,6 +33,7 @@ from src.backbones.ast_front_end import FRAME, HOP, N_MELS, AstFrontEnd, count_f
 from src.backbones.pretrained import load_pretrained
 from src.detectors.contract import DetectorConfig, Output
 from src.detectors.detector import Detector
+from src.detectors.field_of_view import check_window
 from src.detectors.training.windows import window_samples
 from src.models.contract import check_range
 
@@ -107,13 +107,6 @@ class Ast(Detector):
             network.start_from(self.config.weights)
         return network
 
-    @classmethod
-    def load(cls, folder: Path, config: DetectorConfig) -> Self:
-        """Read what `save` wrote; it stands in place of published weights, which need not be at hand any more."""
-        if isinstance(config, AstConfig):
-            config = replace(config, weights="")
-        return super().load(folder, config)
-
 
 class AstNetwork(nn.Module):
     """Windows (b, n) -> log-mel patches -> transformer -> decision; nothing is read from disk."""
@@ -143,11 +136,7 @@ class AstNetwork(nn.Module):
         ValueError
             When the windows are too short for a single patch.
         """
-        if waveforms.shape[1] < MIN_SAMPLES:
-            raise ValueError(
-                f"A window must hold at least {MIN_SAMPLES} samples ({MIN_SAMPLES / 16_000} s), "
-                f"not {waveforms.shape[1]}; take longer ones (`seconds`)."
-            )
+        check_window(waveforms, MIN_SAMPLES)
         embedding = self.encoder(self.embed(self.front_end(waveforms))).pooler_output
         return Output(self.classes(self.norm(embedding)), embedding)
 

@@ -8,7 +8,7 @@ score is taken.
 import json
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -35,7 +35,6 @@ from src.utils.files import text_digest
 from src.utils.waveform_table import WaveformTable
 
 WEIGHTS = "best_model.safetensors"
-CHECKPOINTS = "checkpoints"
 
 
 class Detector(ABC):
@@ -54,9 +53,19 @@ class Detector(ABC):
         self.device = choose_device("auto")
         self.trained: Training
 
+    @property
+    def n_parameters(self) -> int:
+        """How many numbers the network learns or was given, of one that is trained or loaded."""
+        return sum(parameter.numel() for parameter in self.trained.network.parameters())
+
     @abstractmethod
     def build(self) -> nn.Module:
         """Return the network at the start of a training; its weights are random, or published ones."""
+
+    def rebuild(self) -> nn.Module:
+        """Return a network whose weights are about to be read: those that a training began with may be gone by then."""
+        without: dict[str, Any] = {"weights": ""} if hasattr(self.config, "weights") else {}
+        return type(self)(replace(self.config, **without)).build()
 
     def parameter_groups(self, network: nn.Module) -> list[dict[str, Any]]:
         """Return parameters with the factor `scale` on their learning rate; by default all of them with 1."""
@@ -66,7 +75,7 @@ class Detector(ABC):
         """Train on the clips of `train`; keep the weights of the epoch that is best on whole clips of `val`."""
         self._check()
         with own_randomness(self.seed):
-            self.trained = self._untrained(train.labels)
+            self.trained = self._untrained(self.build(), train.labels)
             objective = self.trained.objective
             groups = self.parameter_groups(self.trained.network)
             groups.append({"params": list(objective.parameters()), "scale": 1.0})
@@ -90,14 +99,14 @@ class Detector(ABC):
         """Read what `save` wrote."""
         detector = cls(config)
         with own_randomness(detector.seed):
-            detector.trained = detector._untrained()
+            detector.trained = detector._untrained(detector.rebuild())
         with reading_weights(folder / WEIGHTS):
             load_weights(detector.trained, folder / WEIGHTS)
         return detector
 
-    def _untrained(self, labels: np.ndarray | None = None) -> Training:
-        """Return network and objective as they are before a training on clips of these labels."""
-        network = self.build().to(self.device)
+    def _untrained(self, network: nn.Module, labels: np.ndarray | None = None) -> Training:
+        """Return a network and the objective that goes with it, before a training on clips of these labels."""
+        network = network.to(self.device)
         counts = np.bincount(labels, minlength=2) if labels is not None and self.config.balance else np.ones(2)
         weights = torch.tensor(counts.sum() / (2 * counts), dtype=torch.float32)
         size = embedding_size(network, window_samples(self.config.seconds))
@@ -125,7 +134,7 @@ class Detector(ABC):
         if self.workspace is None:
             raise ValueError("A detector needs a `workspace` to train: the folder where it keeps its checkpoints.")
         place = self.workspace
-        return Surroundings(place.folder / CHECKPOINTS, watch, place.log, place.workers)
+        return Surroundings(place.folder, watch, place.log, place.workers)
 
 
 @torch.inference_mode()

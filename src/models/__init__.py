@@ -17,7 +17,7 @@ CLASSIFIERS = {
     "lr": "src.models.logistic_regression:LogisticRegression",
 }
 """Name of a classifier -> "module:class"."""
-FUSIONS: dict[str, str] = {}
+FUSIONS = {"fusion": "src.models.fusion:Fusion"}
 """Name of a fusion of the scores of several runs -> "module:class"; none of them is a classifier of embeddings."""
 
 

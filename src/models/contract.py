@@ -89,7 +89,7 @@ class Workspace:
     """What a training of hours finds around it; none of it changes the numbers."""
 
     folder: Path
-    """The run's folder, where the training keeps its checkpoints."""
+    """Where the training keeps its checkpoints."""
     log: str = ""
     """Where curves go while they grow: "tensorboard", or nowhere."""
     workers: int = 0

@@ -22,6 +22,7 @@ from fabric import task
 from invoke.exceptions import Exit
 
 from src.backbones import BACKBONES
+from src.detectors import DETECTORS
 from src.models import CLASSIFIERS
 from src.tasks.errors import ending, with_flags
 from src.tasks.words import listed
@@ -36,6 +37,7 @@ FLAGS = {
     "jobs": "processes; 0 = all cores (default)",
     "backbone": listed(BACKBONES),
     "classifier": listed(CLASSIFIERS),
+    "detector": listed(DETECTORS),
     "layer": "hidden layer: 0 enters the first transformer layer, -1 is the last (default)",
     "pooling": "mean, std or mean+std",
     "model": "hub id, or local folder made by save_pretrained (default: the backbone's own)",

@@ -107,6 +107,21 @@ def create_spoofs(
     print(f"{made}. Next: fab SplitDataset{on(made.folder)}")
 
 
+@command("SpliceSpoofs", clips="partly spoofed clips to make, and as many spliced bona fide ones (default 200)")
+def splice_spoofs(
+    c: Connection,
+    dataset: Path = RELEASE,
+    clips: int = 200,
+    output: Path | None = None,
+    seed: int = 7,
+) -> None:
+    """Write a new corpus of partly spoofed clips, and of bona fide clips that are spliced in the same way."""
+    from src.experiments.corpus import splicing
+
+    made = splicing.splice_spoofs(dataset, output, clips=clips, seed=seed)
+    print(f"{made}. Next: fab AddDatasetDuration{on(made.folder)}")
+
+
 @command(
     "SplitDataset",
     pretext="share of the people with spoofs for the pretext task; 0 = no pretext splits (default 0.6)",

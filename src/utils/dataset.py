@@ -1,6 +1,7 @@
 """The tables of a corpus: `files-metadata.csv`, one row per clip, and `people-metadata.csv`, one per person.
 
-files     file, speaker, id, gender, label, system, and, once measured, duration (s) and amplitude (peak, 0 to 1).
+files     file, speaker, id, gender, label, system, and, once measured, duration (s) and amplitude (peak, 0 to 1);
+          segments where clips are partly spoofed (`segments.py`); other columns are kept as they are.
           `file` is relative to the corpus folder, with `/`; label is `bona-fide` or `spoof`; system made the spoof.
 people    person, gender, id, spoof_count, bonafide_count, spoof_folder, bonafide_folder.
 rejected  file, reason: the clips that cannot be used, in `rejected-files.csv`, which exists only if there are any.
@@ -22,6 +23,7 @@ from filelock import FileLock, Timeout
 from src.utils.csv_tables import read_csv, write_table
 from src.utils.labels import LABEL_NAMES, parse_label
 from src.utils.people import PEOPLE_COLUMNS, people_of, person_of, with_one_spelling
+from src.utils.segments import SEGMENTS, spoofed_spans
 
 FILE_COLUMNS = ["file", "speaker", "id", "gender", "label", "system"]
 NUMBER_COLUMNS = {"duration": float, "amplitude": float, "spoof_count": int, "bonafide_count": int}
@@ -74,6 +76,8 @@ def read_file_rows(path: Path, maker: str) -> pd.DataFrame:
         if gender not in GENDERS:
             raise ValueError(f"{path}, row {row}: unknown gender '{gender}'; allowed: {', '.join(GENDERS)}.")
     table["label"] = [LABEL_NAMES[parse_label(label)] for label in table["label"].tolist()]
+    if SEGMENTS in table:
+        spoofed_spans(table, str(path))  # refuses what cannot be read
     table = with_one_spelling(table)
     genders = table.groupby(person_of(table))["gender"].nunique()
     if (genders > 1).any():

@@ -125,7 +125,7 @@ def test_the_number_of_weights_follows_the_formula() -> None:
 def test_a_trained_run_is_read_without_the_published_weights(published: tuple[ASTModel, Path], tmp_path: Path) -> None:
     config = AstConfig(**SMALL, seconds=0.575, weights=str(published[1]))
     trained = Ast(config)
-    trained.trained = trained._untrained()
+    trained.trained = trained._untrained(trained.build())
     (tmp_path / "run").mkdir()
     trained.save(tmp_path / "run")
     restored = Ast.load(tmp_path / "run", replace(config, weights=str(tmp_path / "gone")))

@@ -96,11 +96,16 @@ class OurTrainer(transformers.Trainer):
 
     def __init__(self, lesson: Lesson, progress: Progress, arguments: transformers.TrainingArguments) -> None:
         self.lesson, self.progress = lesson, progress
-        super().__init__(model=lesson.training, args=arguments, train_dataset=self._clips(), data_collator=collate)
+        self.clips = TrainingClips(lesson.train, lesson.config, lesson.seed)
+        self.held_out = WholeClips(lesson.val.paths.tolist(), lesson.config)
+        super().__init__(
+            model=lesson.training,
+            args=arguments,
+            train_dataset=self.clips,
+            eval_dataset=self.held_out,
+            data_collator=collate,
+        )
         self.remove_callback(PrinterCallback)
-
-    def _clips(self) -> TrainingClips:
-        return TrainingClips(self.lesson.train, self.lesson.config, self.lesson.seed)
 
     def get_train_dataloader(self) -> DataLoader[Any]:
         """Return the batches, an epoch at a time."""
@@ -108,7 +113,7 @@ class OurTrainer(transformers.Trainer):
         units = units_of(lesson.train, paired=lesson.config.loss == "contrastive")
         self.batches = EpochBatches(units, lesson.config.batch_size, lesson.seed)
         loader = DataLoader(
-            self._clips(),
+            self.clips,
             batch_sampler=self.batches,
             collate_fn=collate,
             num_workers=self.args.dataloader_num_workers,
@@ -144,12 +149,9 @@ class OurTrainer(transformers.Trainer):
 
     def evaluate(self, *_: Any, **__: Any) -> dict[str, float]:
         """End an epoch: the EER and the loss of whole validation clips."""
-        lesson = self.lesson
-        clips = WholeClips(lesson.val.paths.tolist(), lesson.config)
-        scores = score_clips(
-            lesson.training.network, lesson.training.objective, clips, workers=self.args.dataloader_num_workers
-        )
-        labels = lesson.val.labels
+        training, labels = self.lesson.training, self.lesson.val.labels
+        workers = self.args.dataloader_num_workers
+        scores = score_clips(training.network, training.objective, self.held_out, workers=workers)
         self.progress.end_epoch(cross_entropy(labels, scores), eer_of(labels, scores))
         metrics = {"eval_eer": self.progress.val_eers[-1], "eval_loss": self.progress.val_losses[-1]}
         self.log(metrics)

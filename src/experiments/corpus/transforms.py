@@ -23,6 +23,7 @@ from src.experiments.corpus.catalogue import add_amplitude, add_duration, genera
 from src.experiments.corpus.derivation import Derivation, Derived, Job, Transform, left_out_before
 from src.utils.csv_tables import printable, write_table
 from src.utils.dataset import check_dataset, edit_tables, read_files, reject, without
+from src.utils.segments import SEGMENTS
 
 
 def normalize_dataset(
@@ -43,6 +44,8 @@ def normalize_dataset(
     if method not in METHODS:
         raise ValueError(f"Unknown method '{method}'; allowed: {', '.join(METHODS)}.")
     METHODS[method](np.ones(1, dtype=np.float32), target_rms)  # refuses a bad target before any work
+    if trim and SEGMENTS in read_files(dataset):
+        raise ValueError(f"`trim` would move the spoofed stretches that {dataset} lists: leave out `trim`.")
     recipe = {"step": "NormalizeDataset", "method": method, "target_rms": target_rms if method == "rms" else None}
     transform = partial(_normalized, method=method, target_rms=target_rms, trim=trim)
     return _derive(dataset, output or _beside(dataset, "normalized"), transform, {**recipe, "trim": trim}, seed=0)
@@ -133,8 +136,10 @@ def _derive(dataset: Path, output: Path, transform: Transform, recipe: dict[str,
     with edit_tables(output) as tables:
         tables.set_rejected(reasons)
         made = without(made.drop(columns=measured), reasons, dataset)
-        if made["system"].any():
-            write_table(output / SOURCES_TABLE, made.loc[made["system"] != "", ["file", "system"]])
+        sources = made[["file", *(column for column in ("system", SEGMENTS) if column in made)]]
+        named = (sources.drop(columns="file") != "").any(axis=1)
+        if named.any():
+            write_table(output / SOURCES_TABLE, sources[named])
         tables.write(made)
     for column in measured:  # what was measured on the original clips is measured again on the new ones
         {"duration": add_duration, "amplitude": add_amplitude}[column](output)

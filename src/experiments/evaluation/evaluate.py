@@ -20,7 +20,7 @@ import pandas as pd
 
 from src.experiments.evaluation.held_out import USUAL, HeldOut, HeldOutClips, read_held_out
 from src.experiments.inputs.contract import VAL
-from src.experiments.runs.artefacts import SCORES, TEST_PROVENANCE, TEST_RESULTS, save_figure
+from src.experiments.runs.artefacts import SCORES, TEST_PROVENANCE, TEST_RESULTS, save_figure, score_table
 from src.experiments.runs.lineage import describe_corpus
 from src.experiments.runs.names import RunName
 from src.experiments.runs.provenance import describe_origin, now
@@ -169,17 +169,3 @@ def _write_evidence(folder: Path, table: ClipTable, scores: np.ndarray, threshol
     save_figure(folder / "roc_curve.png", roc_figure(table.labels, scores))
     save_figure(folder / "det_curve.png", det_figure(table.labels, scores))
     save_figure(folder / "score_histogram.png", score_histogram(table.labels, scores, threshold))
-
-
-def score_table(table: ClipTable, scores: np.ndarray) -> pd.DataFrame:
-    """Return the rows of `scores.csv`; a score is a log-likelihood ratio, higher = more bona fide."""
-    return pd.DataFrame(
-        {
-            "file": table.files,
-            "label": [LABEL_NAMES[int(label)] for label in table.labels],
-            "score": scores,
-            "speaker": table.speakers,
-            "gender": table.genders,
-            "system": table.systems,
-        }
-    )

@@ -9,6 +9,7 @@ from src.utils.registry import lookup
 INPUTS = {
     "embeddings": "src.experiments.inputs.embeddings:Embeddings",
     "waveforms": "src.experiments.inputs.waveforms:Waveforms",
+    "scores": "src.experiments.inputs.scores:Scores",
 }
 """Kind of input -> "module:class"."""
 FIRST_EDITION = "embeddings"

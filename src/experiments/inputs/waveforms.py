@@ -17,6 +17,8 @@ import pandas as pd
 from src.corpora.sources import read_originals
 from src.experiments.corpus.fingerprints import take_fingerprints
 from src.experiments.corpus.splits import read_split
+from src.experiments.inputs.contract import TRAIN, VAL
+from src.experiments.inputs.parts import Place, read_parts
 from src.utils.dataset import check_dataset, person_of, read_rejected, without
 from src.utils.embedding_store import recordings_digest, split_digest
 from src.utils.labels import parse_label
@@ -32,24 +34,27 @@ class Waveforms:
     """The recordings of a corpus."""
 
     kind: ClassVar[str] = "waveforms"
-    keys: ClassVar[tuple[str, ...]] = ()
-    same: ClassVar[tuple[str, ...]] = ("corpus_digest", "split_digest")
+    keys: ClassVar[tuple[str, ...]] = ("teacher",)
+    same: ClassVar[tuple[str, ...]] = ("corpus_digest", "split_digest", "teacher")
+
+    teacher: str = ""
+    """A run from whose scores of the training clips a detector learns beside their labels; empty for none."""
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> Self:
         """Read the input back from a run's hyperparameters."""
-        return cls()
+        return cls(values["teacher"])
 
     def as_json(self) -> dict[str, Any]:
-        """Return its fields: it has none."""
-        return {}
+        """Return its fields."""
+        return {"teacher": self.teacher}
 
     def completed(self, values: Mapping[str, Any], source: Path | None) -> Self:
-        """Return the input: nothing is left open; refuse hyperparameters of another kind of input."""
+        """Take the teacher from hyperparameters where none is named; refuse those of another kind of input."""
         kind = values.get("input", self.kind)
         if kind != self.kind:
             raise ValueError(f"{source} is of a model that is trained on {kind}, not on {self.kind}.")
-        return self
+        return self if self.teacher else type(self)(str(values.get("teacher", "")))
 
     def open(self, dataset: Path, root: Path) -> "OpenWaveforms":
         """Open the recordings of a corpus."""
@@ -92,7 +97,7 @@ class OpenWaveforms:
             paths=np.array([str(self.dataset / file) for file in clips["file"]]),
             segments=(clips["segments"] if "segments" in clips else pd.Series([""] * len(clips))).to_numpy(str),
             originals=np.array([originals.get(file, "") for file in clips["file"]]),
-            teacher_scores=np.full(len(clips), np.nan),
+            teacher_scores=self._teacher_scores(split, clips),
         )
         return table.only(gender)
 
@@ -101,15 +106,20 @@ class OpenWaveforms:
         rows = read_split(self.dataset, split)
         if split not in self._fingerprints:
             self._fingerprints[split] = take_fingerprints(self.dataset, rows["file"].tolist())
-        return {
+        origin = {
             "clips": len(self._clips(split)),
             "corpus_digest": recordings_digest(self._fingerprints[split]),
             "split_digest": split_digest(rows),
         }
+        taught = self.asked.teacher and split == TRAIN
+        return origin | ({"teacher": self._teacher().read().identity()} if taught else {})
 
     def identity(self, *splits: str) -> dict[str, dict[str, Any]]:
         """Return, split by split, what identifies these recordings."""
-        return {split: {key: self.origin(split)[key] for key in self.asked.same} for split in splits}
+        return {
+            split: {key: value for key, value in self.origin(split).items() if key in self.asked.same}
+            for split in splits
+        }
 
     def suggest(self, trial: "optuna.Trial") -> Waveforms:
         """Return the input: it leaves nothing open."""
@@ -117,7 +127,47 @@ class OpenWaveforms:
 
     def describe(self) -> dict[str, Any]:
         """Return the input as `hyperparameters.json` holds it."""
-        return {}
+        return {"teacher": str(self._teacher().part.name) if self.asked.teacher else ""}
+
+    def _teacher(self) -> Place:
+        """Return where the teacher's scores of the training clips lie.
+
+        Raises
+        ------
+        FileNotFoundError
+            When there is no such run, or it has not scored these clips.
+        ValueError
+            When it is of another corpus, or knows people who are neither in training nor in validation: a student
+            would know them from it, and could not be tested on them.
+        """
+        part = read_parts([self.asked.teacher], self._root)[0]
+        place = part.place(self.dataset, TRAIN, self._root)
+        if not place.is_there:
+            raise FileNotFoundError(
+                f"{part.name}, which is to teach, has no scores of these clips: make them with {place.how_to_make()}."
+            )
+        own = {person for split in (TRAIN, VAL) for person in person_of(read_split(self.dataset, split))}
+        strangers = sorted({*part.people(TRAIN), *part.people(VAL)} - own)
+        if strangers:
+            raise ValueError(
+                f"{part.name} was trained with people who are neither in training nor in validation of {self.dataset} "
+                f"(first: {strangers[0]}): it cannot teach here."
+            )
+        return place
+
+    def _teacher_scores(self, split: str, clips: pd.DataFrame) -> np.ndarray:
+        """Return the teacher's scores of training clips, shape (n,); NaN without a teacher, and in other splits."""
+        if not self.asked.teacher or split != TRAIN:
+            return np.full(len(clips), np.nan)
+        place = self._teacher()
+        scores = place.read().table.set_index("file")["score"]
+        missing = sorted(set(clips["file"]) - set(scores.index))
+        if missing:
+            raise ValueError(
+                f"{place.part.name}, which is to teach, has no scores of {len(missing)} of these clips (first: "
+                f"{missing[0]}): make them with {place.how_to_make()}."
+            )
+        return scores.loc[clips["file"]].to_numpy(float)
 
     def _clips(self, split: str) -> pd.DataFrame:
         """Return the rows of a split that can be used."""

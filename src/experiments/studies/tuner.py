@@ -19,7 +19,7 @@ from time import monotonic
 from tqdm import tqdm
 
 from src.experiments.inputs.contract import TRAIN, VAL, OpenInput, read_training_data
-from src.experiments.runs.artefacts import BEST, LOSS_PLOT, METRICS, read_hyperparameters
+from src.experiments.runs.artefacts import BEST, LOSS_PLOT, METRICS, VAL_SCORES, read_hyperparameters
 from src.experiments.runs.commands import how_to_resume
 from src.experiments.runs.folders import alone
 from src.experiments.runs.names import trials_of
@@ -150,12 +150,12 @@ class _Tuner:
             self.note_best()
 
     def keep_finalists(self) -> None:
-        """Remove the weights of all but the best trials; hyperparameters and metrics stay."""
+        """Remove the weights, and what only a test would need, of all but the best trials; the rest stays."""
         completed = self.study.get_trials(deepcopy=False, states=(self.states.COMPLETE,))
         ranking = sorted(completed, key=lambda trial: (trial.value, trial.number))
         pruned = self.study.get_trials(deepcopy=False, states=(self.states.PRUNED,))
         for trial in ranking[self.effort.keep :] + pruned:
-            for name in (*self.kind.files, LOSS_PLOT):
+            for name in (*self.kind.files, LOSS_PLOT, VAL_SCORES):
                 (self.run_folder(trial.number) / name).unlink(missing_ok=True)
 
     def note_best(self) -> None:

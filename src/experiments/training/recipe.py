@@ -60,7 +60,13 @@ def hyperparameters_in(values: Mapping[str, Any], kind: type[Input]) -> dict[str
 
 
 def choose_recipe(
-    dataset: Path, wanted: Input, classifier: str, *, hyperparameters: Path | None = None, seed: int = 7
+    dataset: Path,
+    wanted: Input,
+    classifier: str,
+    *,
+    hyperparameters: Path | None = None,
+    values: Mapping[str, Any] | None = None,
+    seed: int = 7,
 ) -> Recipe:
     """Return a recipe; what is left open comes from a JSON file, else from the defaults.
 
@@ -73,6 +79,8 @@ def choose_recipe(
     hyperparameters : Path, optional
         JSON: the classifier's hyperparameters, a run's `hyperparameters.json`, or a study's best. Its seed is
         ignored.
+    values : mapping, optional
+        The model's own hyperparameters that count before those of the file.
     seed : int
 
     Raises
@@ -85,7 +93,7 @@ def choose_recipe(
     kind = model_class(classifier, takes=wanted.kind)
     content = _read_file(hyperparameters, classifier) if hyperparameters else {}
     completed = wanted.completed(content, hyperparameters)
-    config = kind.Config.from_mapping(hyperparameters_in(content, type(wanted)))
+    config = kind.Config.from_mapping({**hyperparameters_in(content, type(wanted)), **(values or {})})
     return Recipe(dataset, completed, classifier, config, seed)
 
 

@@ -14,7 +14,7 @@ _BREAKDOWNS = {
     "duration": "Clips of each length: short ones hold less information.",
 }
 _TRUTHS = {"bona-fide": "bona fide, rejected", "spoof": "spoof, accepted"}
-_EMBEDDING_KEYS = ("model", "precision", "clips", "digest", "corpus_digest", "split_digest")
+_EMBEDDING_KEYS = ("model", "precision", "clips", "parts", "digest", "corpus_digest", "split_digest")
 
 
 def metrics_table(run: Run, outcome: Outcome | None) -> Table | None:
