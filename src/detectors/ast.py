@@ -22,7 +22,7 @@ Y. Gong et al., "AST: Audio Spectrogram Transformer", Interspeech 2021.
 
 import warnings
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import torch
 from torch import Tensor, nn
@@ -46,6 +46,10 @@ BANDS = (N_MELS - PATCH) // STRIDE + 1
 """Patches along frequency."""
 MIN_SAMPLES = FRAME + (PATCH - 1) * HOP
 """Sixteen frames, one patch along time."""
+LAST_LAYER = ("norm.", "classes.")
+"""What the names of its parameters begin with."""
+PUBLISHED_SCALE = 0.1
+"""On the learning rate of published weights: a full step would undo their training."""
 
 
 @dataclass(frozen=True)
@@ -106,6 +110,15 @@ class Ast(Detector):
         if self.config.weights:
             network.start_from(self.config.weights)
         return network
+
+    def parameter_groups(self, network: nn.Module) -> list[dict[str, Any]]:
+        """Return all parameters as one group; published weights learn at a tenth of the rate of the last layer."""
+        if not self.config.weights:
+            return super().parameter_groups(network)
+        named = list(network.named_parameters())
+        last = [parameter for name, parameter in named if name.startswith(LAST_LAYER)]
+        published = [parameter for name, parameter in named if not name.startswith(LAST_LAYER)]
+        return [{"params": last, "scale": 1.0}, {"params": published, "scale": PUBLISHED_SCALE}]
 
 
 class AstNetwork(nn.Module):
