@@ -20,7 +20,7 @@ Logit 1 is that of bona fide. The authors score with it alone; scores here are l
 J. Jung et al., "AASIST: Audio anti-spoofing using integrated spectro-temporal graph attention networks", ICASSP 2022.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Self
 
@@ -32,7 +32,7 @@ from src.detectors.aasist_graphs import NODE_DROPOUT, GraphAttention, GraphPool,
 from src.detectors.aasist_weights import load_published, published_shape
 from src.detectors.contract import DetectorConfig, Output
 from src.detectors.detector import Detector
-from src.detectors.field_of_view import check_window
+from src.detectors.field_of_view import RATE, as_images, check_window
 from src.detectors.sinc import SincFilters, check_taps
 from src.models.contract import check_range
 
@@ -46,7 +46,7 @@ POOLING, N_BLOCKS = 3, 6
 class AasistConfig(DetectorConfig):
     """Hyperparameters of AASIST; the defaults are the published shape."""
 
-    seconds: float = 64_600 / 16_000
+    seconds: float = 64_600 / RATE
     weights: str = ""
     """Folder of published weights to start from ("" = random ones); its config.json sets the shape."""
     filters: int = 70
@@ -166,8 +166,8 @@ class AasistNetwork(nn.Module):
 
     def front_end(self, waveforms: torch.Tensor) -> torch.Tensor:
         """Return windows (b, n) as images (b, 1, filters // 3, (n - taps + 1) // 3)."""
-        bands = self.sinc(waveforms).abs()[:, None]
-        return selu(self.first_bn(max_pool2d(bands, POOLING)))
+        pooled = max_pool2d(self.sinc(waveforms).abs(), POOLING)
+        return as_images(selu(self.first_bn(pooled[:, None])).squeeze(1))
 
     def branch(self, number: int, temporal: torch.Tensor, spectral: torch.Tensor) -> Graphs:
         """Return what one branch makes of both graphs: attention, pooling, attention beside a shortcut."""
@@ -201,3 +201,9 @@ class Aasist(Detector):
         if self.config.weights:
             load_published(network, Path(self.config.weights))
         return network
+
+    @classmethod
+    def load(cls, folder: Path, config: DetectorConfig) -> Self:
+        """Read what `save` wrote; the published weights that the training started from may be gone."""
+        assert isinstance(config, AasistConfig)
+        return super().load(folder, replace(config, weights=""))

@@ -200,6 +200,17 @@ def test_a_missing_folder_is_told_when_a_training_starts(folder: Path) -> None:
         AasistConfig(weights=str(folder))
 
 
+def test_a_trained_run_outlives_the_folder_that_it_started_from(folder: Path) -> None:
+    started = Aasist(AasistConfig(weights=str(folder)))
+    started.trained = started._untrained()
+    (folder / "run").mkdir()
+    started.save(folder / "run")
+    (folder / "model.safetensors").unlink()
+    loaded = Aasist.load(folder / "run", started.config)
+    (folder / "config.json").unlink()
+    assert torch.equal(loaded.trained.network.master1, started.trained.network.master1)
+
+
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
