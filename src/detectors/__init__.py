@@ -18,6 +18,7 @@ DETECTORS: dict[str, str] = {
     "rawnet2": "src.detectors.rawnet2:RawNet2",
     "lcnn": "src.detectors.lcnn:Lcnn",
     "aasist": "src.detectors.aasist:Aasist",
+    "fine-tuned": "src.detectors.fine_tuned:FineTuned",
 }
 """Name of a detector -> "module:class"."""
 

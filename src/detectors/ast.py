@@ -10,9 +10,9 @@
 
 The published model, MIT/ast-finetuned-audioset-10-10-0.4593, has 12 layers of 768 with 12 heads and windows of 10.24 s;
 its positions come from images. The default here is 4 layers of 192 with 3 heads, which a CPU trains; AST owes its
-results to pretraining, so give `weights` wherever they can be had. Windows of any length: as the authors do, positions
-are cut from the middle for shorter windows and interpolated along time for longer ones, where transformers pads every
-clip to 10.24 s at the cost of these.
+results to pretraining, so give `weights` wherever they can be had. There is a position for every patch of a window of
+`seconds`. As the authors do, those of longer windows (such as the published ones) are cut to their middle, and those of
+shorter ones are interpolated along time; transformers would pad every clip to 10.24 s, at the cost of so much.
 
 Deviation: random tokens and positions are drawn with a deviation of 0.02 as in the paper; transformers starts them at
 zero, where the two tokens would stay equal for ever.
@@ -21,18 +21,20 @@ Y. Gong et al., "AST: Audio Spectrogram Transformer", Interspeech 2021.
 """
 
 import warnings
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, Self
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import interpolate
 from transformers import ASTConfig, ASTFeatureExtractor, ASTModel
 
-from src.backbones.ast_front_end import FRAME, HOP, N_MELS, AstFrontEnd
+from src.backbones.ast_front_end import FRAME, HOP, N_MELS, AstFrontEnd, count_frames
 from src.backbones.pretrained import load_pretrained
 from src.detectors.contract import DetectorConfig, Output
 from src.detectors.detector import Detector
+from src.detectors.training.windows import window_samples
 from src.models.contract import check_range
 
 if TYPE_CHECKING:
@@ -57,8 +59,6 @@ class AstConfig(DetectorConfig):
     """Of attention; the published model has 12."""
     layers: int = 4
     """The published model has 12."""
-    frames: int = 398
-    """Frames of 10 ms that the positions are made for: 4 s."""
     dropout: float = 0.1
     weights: str = ""
     """Where training starts: the hub id or the folder of a published AST; empty = random weights."""
@@ -68,7 +68,6 @@ class AstConfig(DetectorConfig):
         check_range("dimension", self.dimension, 1, 4096)
         check_range("heads", self.heads, 1, 64)
         check_range("layers", self.layers, 1, 64)
-        check_range("frames", self.frames, PATCH, 100_000)
         check_range("dropout", self.dropout, 0, 0.9)
         if self.dimension % self.heads:
             raise ValueError(
@@ -89,7 +88,7 @@ class AstConfig(DetectorConfig):
 class Ast(Detector):
     """The Audio Spectrogram Transformer behind the contract of all detectors."""
 
-    Config: ClassVar[type[AstConfig]] = AstConfig
+    Config = AstConfig
     min_samples = MIN_SAMPLES
     config: AstConfig
 
@@ -107,6 +106,13 @@ class Ast(Detector):
         if self.config.weights:
             network.start_from(self.config.weights)
         return network
+
+    @classmethod
+    def load(cls, folder: Path, config: DetectorConfig) -> Self:
+        """Read what `save` wrote; it stands in place of published weights, which need not be at hand any more."""
+        if isinstance(config, AstConfig):
+            config = replace(config, weights="")
+        return super().load(folder, config)
 
 
 class AstNetwork(nn.Module):
@@ -182,14 +188,14 @@ MEANINGS = {"dimension": "hidden_size", "layers": "num_hidden_layers", "heads": 
 
 
 def model_config(config: AstConfig) -> ASTConfig:
-    """Return transformers' config of the same shape."""
+    """Return transformers' config of the same shape, with positions for windows of `seconds`."""
     return ASTConfig(
         hidden_size=config.dimension,
         num_hidden_layers=config.layers,
         num_attention_heads=config.heads,
         intermediate_size=4 * config.dimension,
         hidden_dropout_prob=config.dropout,
-        max_length=config.frames,
+        max_length=max(PATCH, count_frames(window_samples(config.seconds))),
     )
 
 

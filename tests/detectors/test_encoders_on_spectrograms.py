@@ -12,7 +12,7 @@ from src.detectors.contract import DetectorConfig, Output
 SMALL = {
     "conformer": {"dimension": 24, "heads": 2, "layers": 2, "kernel": 7},
     "performer": {"dimension": 24, "heads": 2, "layers": 2, "features": 32},
-    "ast": {"dimension": 24, "heads": 2, "layers": 2, "frames": 98},
+    "ast": {"dimension": 24, "heads": 2, "layers": 2, "seconds": 1.0},
 }
 EMBEDDING = {"conformer": 48, "performer": 48, "ast": 24}
 

@@ -35,9 +35,11 @@ from src.metrics.verdict import (
     parts_by_duration,
     parts_by_system,
     parts_by_value,
+    parts_by_word,
 )
+from src.utils.classes import WORD
 from src.utils.clip_table import ClipTable
-from src.utils.dataset import FILES_TABLE, read_files, write_table
+from src.utils.dataset import FILES_TABLE, NUMBER_COLUMNS, read_files, write_table
 from src.utils.files import write_json
 from src.utils.labels import LABEL_NAMES
 
@@ -121,13 +123,16 @@ def evaluate_run(
 def _break_down(
     trained: Trained, clips: HeldOutClips, trials: Trials, scores: np.ndarray
 ) -> dict[str, dict[str, dict[str, Metric]]]:
-    """Return the metrics of each gender, spoof system and band of durations."""
+    """Return the metrics of each gender, spoof system and band of durations, and of each word where there are some."""
     table = clips.table
     parts = {
         "gender": parts_by_value(table.genders),
         "system": parts_by_system(table.labels, table.systems),
-        "duration": parts_by_duration(_durations(clips.dataset, table)),
+        "duration": parts_by_duration(_column(clips.dataset, table, "duration").astype(float)),
     }
+    words = _column(clips.dataset, table, WORD)
+    if words.any():
+        parts[WORD] = parts_by_word(table.labels, words)
     return {what: break_down(trials, scores, trained.threshold, groups) for what, groups in parts.items()}
 
 
@@ -150,12 +155,13 @@ def bounds_of(metrics: Mapping[str, Metric]) -> dict[str, tuple[float, float]]:
     return {name: (low, high) for name, (low, high) in both.items() if low is not None and high is not None}
 
 
-def _durations(dataset: Path, table: ClipTable) -> np.ndarray:
-    """Return the durations of clips in s, shape (n,); NaN where they were not measured."""
+def _column(dataset: Path, table: ClipTable, name: str) -> np.ndarray:
+    """Return a column of the files table for clips, shape (n,); where there is none, NaN of `duration`, else ""."""
+    nothing = np.nan if name in NUMBER_COLUMNS else ""
     files = read_files(dataset) if (dataset / FILES_TABLE).is_file() else pd.DataFrame()
-    if "duration" not in files:
-        return np.full(len(table), np.nan)
-    return files.set_index("file")["duration"].astype(float).reindex(table.files).to_numpy()
+    if name not in files:
+        return np.full(len(table), nothing)
+    return files.set_index("file")[name].reindex(table.files, fill_value=nothing).to_numpy()
 
 
 def _write_evidence(folder: Path, table: ClipTable, scores: np.ndarray, threshold: float) -> None:

@@ -101,7 +101,12 @@ def make_plan(request: Request, *, root: Path) -> Plan:
     lookup(BACKBONES, request.backbone, "backbone")
     folders = {split: embeddings_folder(root, request.dataset, request.backbone, split) for split in clips}
     known = identify_backbone(
-        request.backbone, request.model, device=request.device, precision=request.precision, layers=request.layers
+        request.backbone,
+        request.model,
+        device=request.device,
+        precision=request.precision,
+        layers=request.layers,
+        window=request.window,
     )
     wanted = {**(known or {}), "max_seconds": request.limits.window_seconds}
     kinds_fit = [_is_of_kind(folder, wanted) for folder in folders.values()]

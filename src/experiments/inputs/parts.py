@@ -68,7 +68,7 @@ class Part:
 
     def people(self, split: str) -> list[str]:
         """Return the people whom it knows from a split of its training."""
-        return list(self.provenance["data"].get("people", {}).get(split, ()))
+        return list(self.provenance["data"]["people"].get(split, ()))
 
     def digest_of(self, dataset: Path, root: Path) -> str | None:
         """Return what its own kind of input knows a corpus by, see `digest_of_corpus`."""
@@ -205,7 +205,10 @@ def _read_part(name: RunName, root: Path) -> Part:
         eats = input_of(inputs)
     except KeyError as error:
         raise ValueError(f"{folder / HYPERPARAMETERS} is damaged: it holds no {error.args[0]}.") from None
-    return Part(name, folder, inputs, eats, read_record(folder / PROVENANCE, "data"))
+    provenance = read_record(folder / PROVENANCE, "data")
+    if not provenance["data"].get("people"):
+        raise ValueError(f"{folder / PROVENANCE} does not say whom {name} was trained on: train it again.")
+    return Part(name, folder, inputs, eats, provenance)
 
 
 def _are_of_other_recordings(first: Part, other: Part) -> bool:

@@ -97,7 +97,7 @@ def test_it_is_fitted_on_validation_clips_and_knows_the_people_of_its_parts(root
     part = read_trained(root, RunName(None, 0))
     own = part.provenance["data"]["people"]
     assert data.people()["downstream_val"] == own["downstream_val"]
-    assert data.people()["downstream_train"] == sorted({*own["downstream_val"], *own["downstream_train"], "Zoe_F099"})
+    assert data.people()["downstream_train"] == [*own["downstream_train"], "Zoe_F099"]
     assert set(own["downstream_train"]).isdisjoint(own["downstream_val"])
     noted = part.provenance["data"]["corpus"]["digest"]
     assert data.origins["downstream_train"]["corpus_digest"] == noted == opened(root).digest_of_corpus()
@@ -182,6 +182,12 @@ def test_a_run_without_calibration_is_refused(root: Path) -> None:
 def test_a_run_that_lacks_what_its_input_needs_is_told_by_name(root: Path) -> None:
     edit_json(root / "runs" / "run1" / "hyperparameters.json", lambda content: content.pop("layer"))
     with pytest.raises(ValueError, match=r"run1.hyperparameters\.json is damaged: it holds no layer"):
+        opened(root)
+
+
+def test_a_run_that_does_not_say_whom_it_knows_is_refused(root: Path) -> None:
+    edit_json(root / "runs" / "run1" / "provenance.json", lambda content: content["data"].pop("people"))
+    with pytest.raises(ValueError, match=r"does not say whom run1 was trained on: train it again"):
         opened(root)
 
 
