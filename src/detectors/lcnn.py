@@ -15,9 +15,10 @@ Shapes with LFCC, b windows of 64,600 samples (4.04 s at 16 kHz), 120 features, 
     two pairs, pooled       (b, 32, 7, 25)          mean over frames    (b, 224)
     embedding (dense)       (b, 80)                 logits              (b, 2)
 
-The layers are those of the paper's table up to the last pooling. The paper flattens the whole image there, which ties
+The layers are those of the paper's table up to the last pooling, with a batch normalisation after each convolution but
+the first (the paper leaves out some before a pooling). The paper flattens the whole image there, which ties
 the network to one length; here the mean over frames comes first, as in Wang and Yamagishi, so windows of any length fit
-and the dense layer has a tenth of the weights.
+and the dense layer has a twenty-fifth of the weights.
 
 G. Lavrentyeva et al., "STC antispoofing systems for the ASVspoof2019 challenge", Interspeech 2019; the activation:
 X. Wu et al., "A light CNN for deep face representation with noisy labels", IEEE TIFS 13(11), 2018; the mean: X. Wang
@@ -57,11 +58,14 @@ class LcnnConfig(DetectorConfig):
     """Feature maps after the first layer; the others have 1, 1.5 and 2 times as many."""
     embedding_size: int = 80
     dropout: float = 0.5
-    """Before the dense layer; the paper has 0.75, for a layer ten times as large."""
+    """Before the dense layer; the paper has 0.75, for a much larger layer."""
     mask_bands: int = 0
     """Most neighbouring features that are masked in a training window; 0 = none."""
     mask_frames: int = 0
     """Most neighbouring frames that are masked in a training window; 0 = none."""
+    batch_size: int = 8
+    learning_rate: float = 2e-3
+    """At its peak."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
