@@ -20,14 +20,13 @@ zero, where the two tokens would stay equal for ever.
 Y. Gong et al., "AST: Audio Spectrogram Transformer", Interspeech 2021.
 """
 
-import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import interpolate
-from transformers import ASTConfig, ASTFeatureExtractor, ASTModel
+from transformers import ASTConfig, ASTModel
 
 from src.backbones.ast_front_end import FRAME, HOP, N_MELS, AstFrontEnd, count_frames
 from src.backbones.pretrained import load_pretrained
@@ -40,7 +39,6 @@ from src.models.contract import check_range
 if TYPE_CHECKING:
     import optuna
 
-FAMILY = "audio-spectrogram-transformer"
 PATCH, STRIDE = 16, 10
 BANDS = (N_MELS - PATCH) // STRIDE + 1
 """Patches along frequency."""
@@ -164,9 +162,7 @@ class AstNetwork(nn.Module):
 
     def start_from(self, name: str) -> None:
         """Take over the weights and the normalisation of a published model; `Ast.build` says what is raised."""
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", "At least one mel filter")  # one is narrower than a bin, as published
-            published = load_pretrained(FAMILY, name)
+        published = load_pretrained("ast", name)
         ours = self.encoder.config
         wrong = [
             f"{field}={getattr(published.config, theirs)}"
@@ -181,8 +177,8 @@ class AstNetwork(nn.Module):
         positions = fit_positions(embeddings.position_embeddings.detach(), p)
         self.embeddings.load_state_dict({**embeddings.state_dict(), "position_embeddings": positions})
         self.encoder.load_state_dict(published.model.state_dict())
-        settings, _ = ASTFeatureExtractor.get_feature_extractor_dict(name)
-        self.front_end = AstFrontEnd(settings["mean"], settings["std"])
+        extractor = published.extractor
+        self.front_end = AstFrontEnd(extractor.mean, extractor.std) if extractor.do_normalize else AstFrontEnd(0, 0.5)
 
 
 MEANINGS = {"dimension": "hidden_size", "layers": "num_hidden_layers", "heads": "num_attention_heads"}
