@@ -38,6 +38,8 @@ if TYPE_CHECKING:
 
 BACKBONE = "backbone.json"
 """What a run keeps of its backbone beside the weights."""
+FINE_TUNABLE = tuple(name for name, family in FAMILIES.items() if family.extractor == "Wav2Vec2FeatureExtractor")
+"""Families whose models take waveforms."""
 
 
 @dataclass(frozen=True)
@@ -76,10 +78,11 @@ class FineTunedConfig(DetectorConfig):
     def __post_init__(self) -> None:
         super().__post_init__()
         require_known(BACKBONES, self.backbone, "backbone")
-        if self.backbone not in FAMILIES:
+        if self.backbone not in FINE_TUNABLE:
+            lacks = "takes spectrograms, not waveforms" if self.backbone in FAMILIES else "has no encoder to freeze"
             raise ValueError(
-                f"The backbone {self.backbone} has no encoder to fine-tune or to freeze; "
-                f"`backbone` may be {', '.join(FAMILIES)}."
+                f"The backbone {self.backbone} cannot be fine-tuned, because it {lacks}; "
+                f"`backbone` may be {', '.join(FINE_TUNABLE)}."
             )
         require_known(HEADS, self.head, "head")
         check_choice("freeze", self.freeze, FREEZES)
@@ -177,7 +180,7 @@ class FineTuned(Detector):
         Raises
         ------
         ValueError, FileNotFoundError
-            When the model cannot be loaded, or does not take waveforms; the message is one line.
+            When the model cannot be loaded; the message is one line.
         """
         return self._network_on(self._load_published())
 
@@ -227,5 +230,4 @@ class FineTuned(Detector):
         pretrained = load_pretrained(config.backbone, config.model or FAMILIES[config.backbone].default)
         if pretrained.rate != RATE:
             raise ValueError(f"The model takes waveforms at {pretrained.rate} Hz, and windows come at {RATE} Hz.")
-        normalise = bool(getattr(pretrained, "normalise", False))
-        return Source(pretrained.model, normalise, pretrained.digest)
+        return Source(pretrained.model, pretrained.normalise, pretrained.digest)

@@ -46,7 +46,7 @@ def test_runs_outlive_the_model_that_they_began_with(
     [
         (
             "backbone=lfcc,freeze=encoder",
-            "The backbone lfcc has no encoder to fine-tune or to freeze; --backbone may be",
+            "The backbone lfcc cannot be fine-tuned, because it has no encoder to freeze; --backbone",
         ),
         ("head=neck", "Unknown head 'neck'; allowed: linear, adapter, attentive, frame"),
         ("freeze=encoder,gradual=2", "gradual` is for an encoder that is trained, and `freeze` is encoder"),
