@@ -21,7 +21,7 @@ from src.tasks.corpora import (
     splice_spoofs,
     split_dataset,
 )
-from src.tasks.detectors import train_detector
+from src.tasks.detectors import fine_tune, train_detector
 from src.tasks.embeddings import (
     embeddings_info,
     generate_embeddings,
@@ -51,6 +51,7 @@ __all__ = [
     "demo",
     "embeddings_info",
     "evaluate_scores",
+    "fine_tune",
     "fuse_runs",
     "generate_dataset_csv",
     "generate_embeddings",

@@ -174,6 +174,11 @@ class FineTuned(Detector):
     files: ClassVar[tuple[str, ...]] = (WEIGHTS, BACKBONE)
     min_samples: ClassVar[int] = 400  # of all published models on waveforms
 
+    @property
+    def decides_frames(self) -> bool:
+        """Whether the head decides frame by frame."""
+        return self.config.head == "frame"
+
     def build(self) -> FineTunedNetwork:
         """Return the published encoder with a head of random weights.
 

@@ -30,7 +30,7 @@ from transformers.trainer_callback import PrinterCallback
 from src.detectors.contract import DetectorConfig, Output
 from src.detectors.training.checkpoints import Checkpoints, Progress
 from src.detectors.training.clips import EpochBatches, TrainingClips, collate, units_of
-from src.detectors.training.objectives import Objective, distillation
+from src.detectors.training.objectives import Objective, distillation, frame_labels, frame_loss
 from src.detectors.training.scoring import WholeClips, forward, score_clips
 from src.metrics.eer import eer_of
 from src.models.contract import Watch, cross_entropy
@@ -52,11 +52,20 @@ class Training(nn.Module):
         self.distillation = config.distillation
 
     def forward(
-        self, waveforms: torch.Tensor, labels: torch.Tensor, lengths: torch.Tensor, teacher_scores: torch.Tensor
+        self,
+        waveforms: torch.Tensor,
+        labels: torch.Tensor,
+        lengths: torch.Tensor,
+        cell_labels: torch.Tensor,
+        teacher_scores: torch.Tensor,
     ) -> dict[str, torch.Tensor]:
-        """Return the loss of a batch of windows (b, n)."""
+        """Return the loss of a batch of windows (b, n), and of its frames where the network decides them."""
         output: Output = forward(self.network, waveforms, lengths)
         loss = self.objective(output, labels)
+        if output.frame_logits is not None:
+            seconds = float(self.network.frame_seconds)  # type: ignore[arg-type]
+            wanted = frame_labels(cell_labels, seconds, output.frame_logits.shape[1])
+            loss = loss + frame_loss(output.frame_logits, wanted, self.objective.class_weights)
         taught = ~teacher_scores.isnan()
         if taught.any():
             scores = self.objective.scores(output)

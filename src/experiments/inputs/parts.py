@@ -76,11 +76,14 @@ class Part:
 
     def place(self, dataset: Path, split: str, root: Path) -> "Place":
         """Return where the scores of a split are, or would be if they were made."""
-        is_own = is_same_corpus(dataset, self.digest_of(dataset, root), self.inputs, self.provenance, root)
+        is_own = self._is_of(dataset, None, root) or self._is_of(dataset, self.digest_of(dataset, root), root)
         if is_own and split == VAL and (self.folder / VAL_SCORES).is_file():
             return Place(self, self.folder, VAL_SCORES, split, "")
         folder = self.folder / folder_of_tests(dataset, split, None, is_own_corpus=is_own)
         return Place(self, folder, SCORES, split, "" if is_own else str(dataset))
+
+    def _is_of(self, dataset: Path, digest: str | None, root: Path) -> bool:
+        return is_same_corpus(dataset, digest, self.inputs, self.provenance, root)
 
 
 @dataclass(frozen=True)

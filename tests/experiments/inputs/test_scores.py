@@ -1,24 +1,32 @@
 """Scores of other runs as an input: joined by clip, checked against their runs, and honest about people."""
 
 import shutil
+import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import pandas as pd
 import pytest
 
+from src.experiments.evaluation.comparison import compare_runs
 from src.experiments.evaluation.evaluate import evaluate_run
 from src.experiments.evaluation.held_out import HeldOut
-from src.experiments.inputs import input_of
+from src.experiments.inputs import INPUTS, input_of
 from src.experiments.inputs.contract import read_training_data
 from src.experiments.inputs.scores import OpenScores, Scores
 from src.experiments.runs.artefacts import read_scores
 from src.experiments.runs.names import RunName
+from src.experiments.training.fusion import fuse_runs
+from src.experiments.training.recipe import choose_recipe
 from src.experiments.training.trained import read_trained
+from src.experiments.training.trainer import train_model
 from src.metrics.eer import eer_of
+from src.models import CLASSIFIERS
 from src.utils.dataset import write_table
 from tests.drawn_project import write_stores
 from tests.experiments.evaluation.conftest import edit_json, without_pictures
+from tests.experiments.inputs.numbers_input import Numbers, Shift
 from tests.experiments.training.trainings import train
 
 pytestmark = pytest.mark.filterwarnings("ignore:The EER is", "ignore:There are only")
@@ -259,3 +267,20 @@ def test_one_class_alone_is_refused(root: Path) -> None:
         edit_scores(path, lambda table: table.assign(label="spoof"))
     with pytest.raises(ValueError, match="downstream_val holds only spoof clips"):
         read_training_data(opened(root))
+
+
+def test_runs_of_two_kinds_of_input_are_fused_and_compared(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    module = SimpleNamespace(Numbers=Numbers, Shift=Shift)
+    monkeypatch.setitem(sys.modules, "numbers_input", module)  # type: ignore[arg-type]
+    monkeypatch.setitem(INPUTS, "numbers", "numbers_input:Numbers")
+    monkeypatch.setitem(CLASSIFIERS, "shift", "numbers_input:Shift")
+    with without_pictures():
+        numbers = train_model(choose_recipe(root / "datasets" / "corpus", Numbers(1.0), "shift"), root=root)
+        evaluate_run(numbers.name, root=root)
+        fused = fuse_runs("run0,run3", root=root)
+        assert fused.next_commands == ("fab TestModel --run=run4",)
+        evaluate_run(fused.run.name, root=root)
+    assert fused.run.metrics["eer"] <= min(
+        read_trained(root, RunName(None, number)).metrics["eer"] for number in (0, 3)
+    )
+    assert not compare_runs("run0,run4", root=root).other_clips
