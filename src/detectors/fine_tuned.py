@@ -19,7 +19,7 @@ from torch import nn
 
 from src.backbones import BACKBONES
 from src.backbones.pretrained import load_pretrained
-from src.backbones.published import FAMILIES
+from src.backbones.published import FAMILIES, OF_WAVEFORMS
 from src.detectors.contract import DetectorConfig, Output, check_choice
 from src.detectors.detector import WEIGHTS, Detector
 from src.detectors.encoder import Encoder, Hidden, Source
@@ -38,8 +38,6 @@ if TYPE_CHECKING:
 
 BACKBONE = "backbone.json"
 """What a run keeps of its backbone beside the weights."""
-FINE_TUNABLE = tuple(name for name, family in FAMILIES.items() if family.extractor == "Wav2Vec2FeatureExtractor")
-"""Families whose models take waveforms."""
 
 
 @dataclass(frozen=True)
@@ -78,11 +76,11 @@ class FineTunedConfig(DetectorConfig):
     def __post_init__(self) -> None:
         super().__post_init__()
         require_known(BACKBONES, self.backbone, "backbone")
-        if self.backbone not in FINE_TUNABLE:
+        if self.backbone not in OF_WAVEFORMS:
             lacks = "takes spectrograms, not waveforms" if self.backbone in FAMILIES else "has no encoder to freeze"
             raise ValueError(
                 f"The backbone {self.backbone} cannot be fine-tuned, because it {lacks}; "
-                f"`backbone` may be {', '.join(FINE_TUNABLE)}."
+                f"`backbone` may be {', '.join(OF_WAVEFORMS)}."
             )
         require_known(HEADS, self.head, "head")
         check_choice("freeze", self.freeze, FREEZES)
