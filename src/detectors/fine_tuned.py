@@ -2,11 +2,10 @@
 
     waveforms (b, n) -> encoder -> L + 1 hidden states (b, t, d) -> last one, learnt mix or all -> head -> logits (b, 2)
 
-The defaults are the recipe of the Wav2Vec2 report among the founding documents: wav2vec2-base, windows of 4 s padded
-with zeros or cut, dropout, a dense layer, cross-entropy, AdamW, a linear schedule with warm-up, 5 epochs, batches of 4.
-The report names no learning rate: here the head's is 3e-4 and the encoder's a tenth of it, 3e-5, which is usual for
-fine-tuning; nor what of the encoder it froze: here its convolutions are frozen and the rest is trained. A frozen
-encoder (`freeze` "encoder") is the report's other mode; its head bears a learning rate of 1e-3.
+The defaults are a plain recipe that works: wav2vec2-base, windows of 4 s padded with zeros or cut, dropout, a dense
+layer, cross-entropy, AdamW, a linear schedule with warm-up, 5 epochs, batches of 4. The convolutions of the encoder are
+frozen, the rest is trained with a tenth of the head's learning rate: 3e-5, where 3e-4 would undo the pretraining. With
+the encoder frozen as a whole (`freeze` "encoder") the head learns alone, and bears 1e-3.
 """
 
 from dataclasses import dataclass

@@ -285,7 +285,7 @@ def test_number_of_parameters_of_true_shapes(
     assert network(torch.zeros(2, 64_000, device="meta")).logits.shape == (2, 2)
 
 
-def test_the_defaults_are_the_recipe_of_the_report() -> None:
+def test_the_defaults_are_the_plain_recipe() -> None:
     config = FineTunedConfig()
     wanted = {
         "backbone": "wav2vec2",
