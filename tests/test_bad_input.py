@@ -171,6 +171,18 @@ CASES = [
     (f"GenerateEmbeddings {LFCC} --layers=99", nothing, "There is no layer 99: this model has the layers 0 to 0"),
     (f"GenerateEmbeddings {LFCC} --precision=fp16", nothing, "lfcc knows no precision 'fp16'"),
     (f"GenerateEmbeddings {LFCC}", remove(f"{CORPUS}/fake_voices/Person00_F000_Fake"), "recordings .* are missing"),
+    (f"GenerateEmbeddings {LFCC} --window=own", nothing, "lfcc takes no --window, as whisper does; leave out --window"),
+    (
+        f"GenerateEmbeddings {D} --backbone=whisper --window=10",
+        nothing,
+        "Unknown --window '10' of whisper; allowed: 30",
+    ),
+    (
+        f"GenerateEmbeddings {D} --backbone=hubert --model=random:tiny",
+        nothing,
+        "no random hubert of the size 'tiny': give --model=random:base or --model=random:large",
+    ),
+    (f"GenerateEmbeddings {D} --backbone=whisper --model=./model", tiny_model, "is of the family hubert, not whisper"),
     (f"GenerateEmbeddings {D} --backbone=wav2vec2 --device=tpu", nothing, "Unknown device 'tpu'"),
     (f"GenerateEmbeddings {D} --backbone=wav2vec2 --device=cuda:77", nothing, "There is no device cuda:77"),
     (f"GenerateEmbeddings {D} --backbone=wav2vec2 --precision=fp16", nothing, "Unknown precision 'fp16'"),

@@ -21,9 +21,8 @@ Y. Gong et al., "AST: Audio Spectrogram Transformer", Interspeech 2021.
 """
 
 import warnings
-from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Self
 
 import torch
 from torch import Tensor, nn
@@ -34,6 +33,7 @@ from src.backbones.ast_front_end import FRAME, HOP, N_MELS, AstFrontEnd, count_f
 from src.backbones.pretrained import load_pretrained
 from src.detectors.contract import DetectorConfig, Output
 from src.detectors.detector import Detector
+from src.detectors.field_of_view import check_window
 from src.detectors.training.windows import window_samples
 from src.models.contract import check_range
 
@@ -46,6 +46,10 @@ BANDS = (N_MELS - PATCH) // STRIDE + 1
 """Patches along frequency."""
 MIN_SAMPLES = FRAME + (PATCH - 1) * HOP
 """Sixteen frames, one patch along time."""
+LAST_LAYER = ("norm.", "classes.")
+"""What the names of its parameters begin with."""
+PUBLISHED_SCALE = 0.1
+"""On the learning rate of published weights: a full step would undo their training."""
 
 
 @dataclass(frozen=True)
@@ -107,12 +111,14 @@ class Ast(Detector):
             network.start_from(self.config.weights)
         return network
 
-    @classmethod
-    def load(cls, folder: Path, config: DetectorConfig) -> Self:
-        """Read what `save` wrote; it stands in place of published weights, which need not be at hand any more."""
-        if isinstance(config, AstConfig):
-            config = replace(config, weights="")
-        return super().load(folder, config)
+    def parameter_groups(self, network: nn.Module) -> list[dict[str, Any]]:
+        """Return all parameters as one group; published weights learn at a tenth of the rate of the last layer."""
+        if not self.config.weights:
+            return super().parameter_groups(network)
+        named = list(network.named_parameters())
+        last = [parameter for name, parameter in named if name.startswith(LAST_LAYER)]
+        published = [parameter for name, parameter in named if not name.startswith(LAST_LAYER)]
+        return [{"params": last, "scale": 1.0}, {"params": published, "scale": PUBLISHED_SCALE}]
 
 
 class AstNetwork(nn.Module):
@@ -143,11 +149,7 @@ class AstNetwork(nn.Module):
         ValueError
             When the windows are too short for a single patch.
         """
-        if waveforms.shape[1] < MIN_SAMPLES:
-            raise ValueError(
-                f"A window must hold at least {MIN_SAMPLES} samples ({MIN_SAMPLES / 16_000} s), "
-                f"not {waveforms.shape[1]}; take longer ones (`seconds`)."
-            )
+        check_window(waveforms, MIN_SAMPLES)
         embedding = self.encoder(self.embed(self.front_end(waveforms))).pooler_output
         return Output(self.classes(self.norm(embedding)), embedding)
 

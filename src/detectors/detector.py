@@ -22,11 +22,11 @@ from src.detectors.training.loop import (
     Surroundings,
     Training,
     load_weights,
-    own_randomness,
     save_weights,
     train_network,
 )
 from src.detectors.training.objectives import make_objective
+from src.detectors.training.randomness import own_randomness
 from src.detectors.training.scoring import FrameScores, WholeClips, score_clips, score_frames
 from src.detectors.training.windows import window_samples
 from src.models.contract import History, Watch, Workspace, keep_going, reading_weights

@@ -27,7 +27,7 @@ from src.detectors.freezing import FREEZES, trained_parts
 from src.detectors.heads import HEADS, HeadShape
 from src.detectors.heads.pooling import LayerMix
 from src.detectors.kept_encoder import FACTS, facts_of, put_state, restored, state_to_save
-from src.detectors.training.loop import own_randomness
+from src.detectors.training.randomness import own_randomness
 from src.models.contract import check_range, reading_weights
 from src.utils.files import atomic_path, read_record, write_json
 from src.utils.registry import lookup, require_known

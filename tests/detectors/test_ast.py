@@ -125,7 +125,7 @@ def test_the_number_of_weights_follows_the_formula() -> None:
 def test_a_trained_run_is_read_without_the_published_weights(published: tuple[ASTModel, Path], tmp_path: Path) -> None:
     config = AstConfig(**SMALL, seconds=0.575, weights=str(published[1]))
     trained = Ast(config)
-    trained.trained = trained._untrained()
+    trained.trained = trained._untrained(trained.build())
     (tmp_path / "run").mkdir()
     trained.save(tmp_path / "run")
     restored = Ast.load(tmp_path / "run", replace(config, weights=str(tmp_path / "gone")))
@@ -133,3 +133,14 @@ def test_a_trained_run_is_read_without_the_published_weights(published: tuple[AS
         trained.trained.state_dict().items(), restored.trained.state_dict().values(), strict=True
     ):
         assert torch.equal(before, after), name
+
+
+def test_published_weights_learn_at_a_tenth_of_the_rate(published: tuple[ASTModel, Path]) -> None:
+    for weights, scales in [("", [1.0]), (str(published[1]), [1.0, 0.1])]:
+        detector = Ast(AstConfig(**SMALL, weights=weights))
+        network = detector.build()
+        groups = detector.parameter_groups(network)
+        assert [group["scale"] for group in groups] == scales
+        grouped = [id(parameter) for group in groups for parameter in group["params"]]
+        assert sorted(grouped) == sorted(id(parameter) for parameter in network.parameters())
+    assert len(groups[0]["params"]) == 4

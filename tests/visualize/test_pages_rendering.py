@@ -20,6 +20,7 @@ from src.visualize.pages.records import (
     Trial,
 )
 from src.visualize.pages.rendering import index_page, run_page, study_page
+from src.visualize.pages.words import RANDOM_WEIGHTS
 from tests.visualize.pages_to_read import PICTURE, Reader, run_of
 
 EVIL = "\"'><script>alert(1)</script><img src=x onerror=alert(2)>&amp;\n\x00\udce9\ud800{{ 7 * 7 }}</style>--><!--"
@@ -196,3 +197,31 @@ def test_two_corpora_of_one_name_are_chosen_for_and_named_apart() -> None:
     table = leaderboard(Review((first, second)))
     column = [column.title for column in table.columns].index("corpus")
     assert [row[column].text for row in table.rows] == ["/siteA/mini", "/siteB/mini"]
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        {"hyperparameters": {"corpus": "mini", "backbone": "wav2vec2", "model": "random:base", "classifier": "svm"}},
+        {"provenance": {"data": {"embeddings": {"downstream_train": {"random": True}}}}},
+        {
+            "provenance": {
+                "data": {"scores": {"downstream_val": {"parts": [{"digest": "random weights (base), seed 7"}]}}}
+            }
+        },
+    ],
+)
+def test_every_page_says_that_weights_are_random(made: dict[str, object]) -> None:
+    """Nobody takes a result of random weights for one, wherever it is listed."""
+    run = run_of("svm_study0/run3", study="svm_study0", is_best=True, **made)
+    search = {"data": {"downstream_train": {"digest": "random weights (base), seed 7"}}}
+    study = Study("svm_study0", "svm_study0/report.html", search, 3, 0.02, runs=(run,))
+    single = run_of("run4", **made)
+    layers = LayerComparison("layers0", {"model": "random:base"})
+    for page in (run_page(run), run_page(single), study_page(study)):
+        assert f'<p class="warning">{RANDOM_WEIGHTS}</p>' in page
+    index = index_page(Review((single,), (study,), (layers,)))
+    # the card or the comparison, the study's row, and the two runs' rows of the leaderboard
+    assert Reader(index).text.count(RANDOM_WEIGHTS) >= 4
+    plain = index_page(Review((run_of(),), (Study("svm_study0", "", runs=(run_of(),)),)))
+    assert RANDOM_WEIGHTS not in plain + run_page(run_of()) + study_page(Study("svm_study0", ""))

@@ -9,7 +9,6 @@ from the newest one and ends with the weights that it would have ended with.
 """
 
 import math
-import random
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,7 +17,6 @@ from pathlib import Path
 from time import monotonic
 from typing import Any
 
-import numpy as np
 import torch
 import transformers
 from safetensors.torch import load_file, save_file
@@ -292,20 +290,6 @@ def _at_the_worst_point_nearby(model: nn.Module, radius: float) -> Iterator[None
     with torch.no_grad():
         for parameter, value in zip(moved, before, strict=True):
             parameter.copy_(value)
-
-
-@contextmanager
-def own_randomness(seed: int) -> Iterator[None]:
-    """Seed every global generator, from which the Trainer draws, inside the block; put their states back at its end."""
-    states = random.getstate(), np.random.get_state()  # noqa: NPY002
-    devices = list(range(torch.cuda.device_count()))
-    with torch.random.fork_rng(devices):
-        try:
-            transformers.set_seed(seed)
-            yield
-        finally:
-            random.setstate(states[0])
-            np.random.set_state(states[1])  # noqa: NPY002
 
 
 @contextmanager

@@ -35,12 +35,17 @@ class StoreReport:
     problem: str = ""
     """What is wrong with it; empty when nothing is."""
 
+    @property
+    def is_random(self) -> bool:
+        """Whether the weights of its model are random."""
+        return self.meta.record.get("random") is True
+
     def row(self, root: Path) -> tuple[str, ...]:
         """Return its row of the table, one cell for each of `COLUMNS`."""
         state = "damaged" if self.problem else "finished" if self.finished else "unfinished"
         return (
             self.folder.relative_to(root / "embeddings").as_posix(),
-            str(self.meta.model),
+            f"{self.meta.model} (random weights)" if self.is_random else str(self.meta.model),
             str(self.meta.precision),
             describe_layers(self.meta.layers),
             str(self.meta.dimension),
@@ -90,7 +95,8 @@ def inspect_store(folder: Path) -> StoreReport:
 def format_reports(reports: list[StoreReport], root: Path) -> str:
     """Return the stores as a table of plain text."""
     table = pd.DataFrame([report.row(root) for report in reports], columns=list(COLUMNS))
-    return table.to_string(index=False)
+    said = "\nRandom weights are for trying things out, not for a result." if any(r.is_random for r in reports) else ""
+    return table.to_string(index=False) + said
 
 
 def _problems(folder: Path, meta: StoreMeta, journal: pd.DataFrame) -> Iterator[str]:

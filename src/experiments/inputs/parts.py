@@ -129,9 +129,11 @@ class PartScores:
     digest: str
     """Of the file."""
 
-    def identity(self) -> dict[str, str]:
-        """Return what identifies them: the training, and the scores."""
-        return {"trained": self.part.trained, "scores": self.digest}
+    def identity(self) -> dict[str, Any]:
+        """Return what identifies them: the training, and the scores; and whether random weights are behind them."""
+        behind = [self.origin, *self.origin.get("parts", {}).values()]
+        random = {"random": True} if any(origin.get("random") is True for origin in behind) else {}
+        return {"trained": self.part.trained, "scores": self.digest, **random}
 
     def require_split(self, digest: str, split: str, dataset: Path) -> None:
         """Raise ValueError when the split holds other clips now, or they were of other clips than they say."""

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from src.metrics.table import shown_in
 from src.visualize.pages.cells import Cell, Column, Table, axis_end, estimated, number, text
 from src.visualize.pages.records import Estimate, LayerComparison, Review, Run, Study
-from src.visualize.pages.words import counted, plain, which_is_better
+from src.visualize.pages.words import counted, plain, random_weights, which_is_better
 
 
 def leading_runs(review: Review) -> list[Run]:
@@ -82,7 +82,8 @@ def _leaderboard_columns(end: float, corpora: Mapping[str, str]) -> list[tuple[C
 
 def _backbone(run: Run) -> Cell:
     backbone, model = _input(run, "backbone") or _input(run, "input"), _input(run, "model") or _input(run, "runs")
-    return Cell(backbone, f"{backbone} {model}".strip(), note=model)
+    warned = random_weights(run.hyperparameters, run.provenance)
+    return Cell(backbone, f"{backbone} {model}".strip(), note=f"{model} {warned}".strip())
 
 
 def _input(run: Run, key: str) -> str:
@@ -106,8 +107,9 @@ def studies_table(studies: Iterable[Study]) -> Table:
 
 def _study_row(study: Study) -> Iterator[Cell]:
     yield Cell(study.name, study.name, study.url, note="broken" if study.problems else "")
+    warned = random_weights(study.search, *(run.hyperparameters for run in study.runs))
     for key in ("corpus", "backbone", "classifier"):
-        yield text(plain(study.search.get(key, "")))
+        yield text(plain(study.search.get(key, "")), note=warned if key == "backbone" else "")
     yield Cell(str(len(study.trials)), len(study.trials), note=states_in_words(study))
     yield number(study.best_value, "rate")
     best = next((run for run in study.runs if run.is_best), None)

@@ -8,6 +8,7 @@ from src.metrics.table import METRICS, Metric, shown_in, written_bounds
 from src.visualize.pages.records import Estimate, Metrics, Outcome
 
 UNREADABLE = "\ufffd"
+RANDOM_WEIGHTS = "Random weights: for trying things out, not a result."
 _NO_TEXT = re.compile("[\ud800-\udfff\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ufffe\uffff]")
 
 
@@ -145,6 +146,26 @@ def made_of(inputs: Mapping[str, Any]) -> str:
     keys = [key for key in ("classifier", "runs", "backbone", "layer", "pooling", "corpus") if key in inputs]
     words = [f"any {key}" if inputs[key] is None else f"{key} {plain(inputs[key])}" for key in keys]
     return ", ".join(words).removeprefix("classifier ")
+
+
+def random_weights(*records: Any) -> str:
+    """Return a warning when what is recorded of a run or a study names a model of random weights; else nothing.
+
+    It looks at every depth: a run names its model, a study the digests of its data, a fusion those of its parts.
+
+    >>> random_weights({"model": "random:base"}), random_weights({"model": "openai/whisper-base"})
+    ('Random weights: for trying things out, not a result.', '')
+    """
+    return RANDOM_WEIGHTS if any(map(_is_random, records)) else ""
+
+
+def _is_random(record: Any) -> bool:
+    if isinstance(record, list | tuple):
+        return any(map(_is_random, record))
+    if not isinstance(record, Mapping):
+        return False
+    named = str(record.get("model", "")).startswith("random:") or str(record.get("digest", "")).startswith("random w")
+    return named or record.get("random") is True or any(map(_is_random, record.values()))
 
 
 def in_order(names: Metrics) -> list[str]:
