@@ -2,10 +2,10 @@
 
     waveforms (b, n) -> encoder -> L + 1 hidden states (b, t, d) -> last one, learnt mix or all -> head -> logits (b, 2)
 
-The defaults are a plain recipe that works: wav2vec2-base, windows of 4 s padded with zeros or cut, dropout, a dense
-layer, cross-entropy, AdamW, a linear schedule with warm-up, 5 epochs, batches of 4. The convolutions of the encoder are
-frozen, the rest is trained with a tenth of the head's learning rate: 3e-5, where 3e-4 would undo the pretraining. With
-the encoder frozen as a whole (`freeze` "encoder") the head learns alone, and bears 1e-3.
+The defaults are a plain recipe: wav2vec2-base, windows of 4 s padded with zeros or cut, dropout, a dense layer,
+cross-entropy, AdamW, a linear schedule with warm-up, 5 epochs, batches of 4. The convolutions of the encoder are frozen,
+the rest is trained at a tenth of the head's learning rate (3e-5 and 3e-4), so that little of the pretraining is undone.
+With the encoder frozen as a whole (`freeze` "encoder") the head learns alone; a higher rate is worth a try then.
 """
 
 from dataclasses import dataclass
