@@ -3,8 +3,8 @@
     waveforms (b, n) -> encoder -> L + 1 hidden states (b, t, d) -> last one, learnt mix or all -> head -> logits (b, 2)
 
 The defaults are a plain recipe: wav2vec2-base, windows of 4 s padded with zeros or cut, dropout, a dense layer,
-cross-entropy, AdamW, a linear schedule with warm-up, 5 epochs, batches of 4. The convolutions of the encoder are frozen,
-the rest is trained at a tenth of the head's learning rate (3e-5 and 3e-4), so that little of the pretraining is undone.
+cross-entropy, AdamW, a linear schedule with warm-up, 5 epochs, batches of 4. The encoder's convolutions are frozen, the
+rest is trained at a tenth of the head's learning rate (3e-5 and 3e-4), so that little of the pretraining is undone.
 With the encoder frozen as a whole (`freeze` "encoder") the head learns alone; a higher rate is worth a try then.
 """
 
