@@ -10,8 +10,9 @@ A frame stands for 20 ms: frame i sees the samples [320 i, 320 i + 400), so it i
 frame of its own where the field of view would reach beyond the end: 4 s are 199 frames, not 200.
 
 Zeros behind a clip change its frames unless the network knows them (see `src/backbones/padding.py`). With `lengths`
-the level, the normalisation over time of the first convolution and attention look at the valid samples only, and each
-clip gives the frames that it gives alone. Without `lengths` all samples are valid.
+the level, the normalisation over time of the first convolution, attention and convolutions over frames look at what is
+valid only, and each clip gives the frames that it gives alone (in training, the batch normalisation of the conformer
+sees the zeros). Without `lengths` all samples are valid.
 
 In training, spans of frames can be masked as in pretraining (SpecAugment, Park et al. 2019). Layers are never dropped:
 which ones are trained would otherwise depend on chance, and every layer has its place in a learnt mix.
@@ -26,7 +27,7 @@ import torch
 from torch import nn
 from torch.nn.functional import max_pool1d, pad
 
-from src.backbones.padding import count_frames, samples_of_one_frame
+from src.backbones.padding import ZeroedPadding, count_frames, samples_of_one_frame
 from src.detectors.field_of_view import RATE, check_window
 from src.detectors.freezing import Trained, trained_parts
 
@@ -45,7 +46,7 @@ class Source:
     """The model that an encoder is made of."""
 
     model: Any
-    """transformers' own class of it, a torch.nn.Module."""
+    """transformers' own class of it, a torch.nn.Module; it takes waveforms."""
     normalise: bool
     """Whether each waveform is brought to zero mean and unit variance."""
     digest: str
@@ -60,26 +61,17 @@ class Encoder(nn.Module):
     source : Source
     mask_frames : float
         About what share of the frames is masked in training.
-
-    Raises
-    ------
-    ValueError
-        When the model does not take waveforms.
     """
 
     def __init__(self, source: Source, *, mask_frames: float = 0.0) -> None:
         super().__init__()
         config = source.model.config
-        if not hasattr(config, "conv_kernel") or not hasattr(source.model, "feature_extractor"):
-            raise ValueError(
-                f"A model of the family {config.model_type} does not take waveforms and cannot be fine-tuned here; "
-                "choose another `backbone`, such as wav2vec2."
-            )
         self.model, self.source, self.mask_frames = source.model, source, mask_frames
         self.dimension, self.n_layers = config.hidden_size, config.num_hidden_layers
         self._kernels, self._strides = config.conv_kernel, config.conv_stride
         self.min_samples = samples_of_one_frame(self._kernels, self._strides)
         _normalise_valid_frames_only(self.model)
+        self._zeroed = ZeroedPadding(self.model.encoder)
         _mask_only_by_us(self.model)
         self.train_only(trained_parts("none", self.n_layers))
 
@@ -171,6 +163,7 @@ class Encoder(nn.Module):
         valid = None
         if samples is not None and self.count_frames(min(samples)) < n_frames:
             valid = _first([self.count_frames(n) for n in samples], waveforms.new_empty(len(waveforms), n_frames))
+        self._zeroed.lengths = None if valid is None else valid.sum(dim=1)
         options: dict[str, Any] = {"attention_mask": None if valid is None else valid_samples}
         if self.training and self.mask_frames and self._trained.layers:
             options["mask_time_indices"] = _draw_spans(self.mask_frames, len(waveforms), n_frames, waveforms.device)

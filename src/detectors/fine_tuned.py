@@ -2,11 +2,10 @@
 
     waveforms (b, n) -> encoder -> L + 1 hidden states (b, t, d) -> last one, learnt mix or all -> head -> logits (b, 2)
 
-The defaults are the recipe of the Wav2Vec2 report among the founding documents: wav2vec2-base, windows of 4 s padded
-with zeros or cut, dropout, a dense layer, cross-entropy, AdamW, a linear schedule with warm-up, 5 epochs, batches of 4.
-The report names no learning rate: here the head's is 3e-4 and the encoder's a tenth of it, 3e-5, which is usual for
-fine-tuning; nor what of the encoder it froze: here its convolutions are frozen and the rest is trained. A frozen
-encoder (`freeze` "encoder") is the report's other mode; its head bears a learning rate of 1e-3.
+The defaults are a plain recipe: wav2vec2-base, windows of 4 s padded with zeros or cut, dropout, a dense layer,
+cross-entropy, AdamW, a linear schedule with warm-up, 5 epochs, batches of 4. The encoder's convolutions are frozen, the
+rest is trained at a tenth of the head's learning rate (3e-5 and 3e-4), so that little of the pretraining is undone.
+With the encoder frozen as a whole (`freeze` "encoder") the head learns alone; a higher rate is worth a try then.
 """
 
 from dataclasses import dataclass
@@ -19,7 +18,7 @@ from torch import nn
 
 from src.backbones import BACKBONES
 from src.backbones.pretrained import load_pretrained
-from src.backbones.published import FAMILIES
+from src.backbones.published import FAMILIES, OF_WAVEFORMS
 from src.detectors.contract import DetectorConfig, Output, check_choice
 from src.detectors.detector import WEIGHTS, Detector
 from src.detectors.encoder import Encoder, Hidden, Source
@@ -76,10 +75,11 @@ class FineTunedConfig(DetectorConfig):
     def __post_init__(self) -> None:
         super().__post_init__()
         require_known(BACKBONES, self.backbone, "backbone")
-        if self.backbone not in FAMILIES:
+        if self.backbone not in OF_WAVEFORMS:
+            lacks = "takes spectrograms, not waveforms" if self.backbone in FAMILIES else "has no encoder to freeze"
             raise ValueError(
-                f"The backbone {self.backbone} has no encoder to fine-tune or to freeze; "
-                f"`backbone` may be {', '.join(FAMILIES)}."
+                f"The backbone {self.backbone} cannot be fine-tuned, because it {lacks}; "
+                f"`backbone` may be {', '.join(OF_WAVEFORMS)}."
             )
         require_known(HEADS, self.head, "head")
         check_choice("freeze", self.freeze, FREEZES)
@@ -182,7 +182,7 @@ class FineTuned(Detector):
         Raises
         ------
         ValueError, FileNotFoundError
-            When the model cannot be loaded, or does not take waveforms; the message is one line.
+            When the model cannot be loaded; the message is one line.
         """
         return self._network_on(self._load_published())
 
@@ -232,5 +232,4 @@ class FineTuned(Detector):
         pretrained = load_pretrained(config.backbone, config.model or FAMILIES[config.backbone].default)
         if pretrained.rate != RATE:
             raise ValueError(f"The model takes waveforms at {pretrained.rate} Hz, and windows come at {RATE} Hz.")
-        normalise = bool(getattr(pretrained, "normalise", False))
-        return Source(pretrained.model, normalise, pretrained.digest)
+        return Source(pretrained.model, pretrained.normalise, pretrained.digest)

@@ -14,6 +14,8 @@ def small_model(family: str = "wav2vec2", shape: str = "base", **options: Any) -
     """Return a model of random weights, whose biases are not zero: zeros would hide what padding does."""
     config_class, model_class = (getattr(transformers, name) for name in FAMILIES[family])
     settings = {**TINY, **SHAPES[shape], **AS_PUBLISHED, "num_hidden_layers": 3, **options}
+    if family == "data2vec-audio":
+        settings["num_conv_pos_embeddings"] = 5  # here the number of convolutions, not their width
     with torch.random.fork_rng([]):
         torch.manual_seed(0)
         model = model_class(config_class(**settings))

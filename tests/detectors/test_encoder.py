@@ -11,7 +11,16 @@ from src.detectors.encoder import MASKED_SPAN, Encoder, Source, _draw_spans
 from src.detectors.freezing import Trained, trained_parts
 from tests.detectors.small_models import noise, save_small, source
 
-KINDS = [("wav2vec2", "base"), ("wav2vec2", "large"), ("hubert", "base"), ("hubert", "large"), ("wavlm", "base")]
+KINDS = [
+    ("wav2vec2", "base"),
+    ("wav2vec2", "large"),
+    ("hubert", "base"),
+    ("hubert", "large"),
+    ("wavlm", "base"),
+    ("unispeech-sat", "base"),
+    ("data2vec-audio", "base"),
+    ("wav2vec2-conformer", "base"),
+]
 WINDOW = 8_000
 LENGTHS = [8_000, 3_210, 5_999, 400]
 
@@ -34,7 +43,8 @@ def test_hidden_states_are_those_of_the_backbone(family: str, shape: str, tmp_pa
     loaded = load_pretrained(family, folder)
     encoder = Encoder(Source(loaded.model, loaded.normalise, loaded.digest)).eval()
     clip = windows([WINDOW])
-    hidden, valid = encoder(clip)
+    with torch.no_grad():  # PyTorch sums in another order for the conformer's batch normalisation otherwise
+        hidden, valid = encoder(clip)
     wanted = load_backbone(family, folder, device="cpu", precision="fp32").frames(clip[0].numpy())
     assert valid is None
     assert torch.equal(torch.cat([*hidden]), torch.from_numpy(wanted))
@@ -207,26 +217,9 @@ def test_windows_shorter_than_the_field_of_view() -> None:
         Encoder(source())(torch.zeros(1, 399))
 
 
-def test_models_that_do_not_take_waveforms() -> None:
-    import transformers
-
-    config = transformers.ASTConfig(hidden_size=16, num_hidden_layers=1, num_attention_heads=2, intermediate_size=16)
-    with pytest.raises(ValueError, match="family audio-spectrogram-transformer does not take waveforms and cannot be"):
-        Encoder(Source(transformers.ASTModel(config), normalise=False, digest=""))
-
-
 def test_batch_statistics_of_a_frozen_encoder_stay() -> None:
     """The conformer has batch normalisation in every layer."""
-    import transformers
-
-    from tests.backbones.conftest import TINY
-
-    with torch.random.fork_rng([]):
-        torch.manual_seed(0)
-        model = transformers.Wav2Vec2ConformerModel(
-            transformers.Wav2Vec2ConformerConfig(**TINY, num_hidden_layers=2, conv_depthwise_kernel_size=3)
-        )
-    encoder = Encoder(Source(model, normalise=True, digest=""))
+    encoder = Encoder(source("wav2vec2-conformer", num_hidden_layers=2))
     buffers = {name: each for name, each in encoder.named_buffers() if "running" in name}
     before = {name: each.clone() for name, each in buffers.items()}
     assert len(before) == 4

@@ -285,7 +285,7 @@ def test_number_of_parameters_of_true_shapes(
     assert network(torch.zeros(2, 64_000, device="meta")).logits.shape == (2, 2)
 
 
-def test_the_defaults_are_the_recipe_of_the_report() -> None:
+def test_the_defaults_are_the_plain_recipe() -> None:
     config = FineTunedConfig()
     wanted = {
         "backbone": "wav2vec2",
@@ -315,8 +315,9 @@ def test_a_search_makes_configs_that_are_allowed() -> None:
         ({"backbone": "parrot"}, "Unknown backbone 'parrot'; allowed: wav2vec2"),
         (
             {"backbone": "lfcc"},
-            "The backbone lfcc has no encoder to fine-tune or to freeze; `backbone` may be wav2vec2",
+            "lfcc cannot be fine-tuned, because it has no encoder to freeze; `backbone` may be wav2vec2, hu",
         ),
+        ({"backbone": "whisper"}, "whisper cannot be fine-tuned, because it takes spectrograms, not waveforms; `backb"),
         ({"head": "neck"}, "Unknown head 'neck'; allowed: linear, adapter, attentive, frame"),
         ({"freeze": "half"}, "freeze must be encoder, features or none, not 'half'"),
         ({"freeze": "encoder", "gradual": 2}, "`gradual` is for an encoder that is trained, and `freeze` is encoder"),

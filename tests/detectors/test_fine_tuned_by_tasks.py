@@ -22,17 +22,16 @@ def fab(project: Path, monkeypatch: pytest.MonkeyPatch) -> Fab:
     return lambda arguments: run_fab(arguments, project, monkeypatch)
 
 
-def fine_tune(fab: Fab, settings: str) -> int:
-    where = "TrainDetector --dataset=datasets/corpus --detector=fine-tuned"
-    return fab(f"{where} --seconds=0.25 --epochs=1 --batch-size=16 --set={settings}")
+def fine_tune(fab: Fab, flags: str) -> int:
+    return fab(f"FineTune --dataset=datasets/corpus --seconds=0.25 --epochs=1 --batch-size=16 {flags}")
 
 
 def test_runs_outlive_the_model_that_they_began_with(
     fab: Fab, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     model = save_small(tmp_path / "small")
-    assert fine_tune(fab, f"model={model},freeze=features") == 0
-    assert fine_tune(fab, f"model={model},freeze=encoder,head=frame,head_size=8") == 0
+    assert fine_tune(fab, f"--model={model} --freeze=features") == 0
+    assert fine_tune(fab, f"--model={model} --freeze=encoder --head=frame --set=head_size=8") == 0
     assert fab("ReproduceRun --run=run1") == 0
     assert "Reproduced bit for bit." in capsys.readouterr().out
     shutil.rmtree(model)
@@ -42,21 +41,21 @@ def test_runs_outlive_the_model_that_they_began_with(
 
 
 @pytest.mark.parametrize(
-    ("settings", "line"),
+    ("flags", "line"),
     [
         (
-            "backbone=lfcc,freeze=encoder",
-            "The backbone lfcc has no encoder to fine-tune or to freeze; --backbone may be",
+            "--backbone=lfcc --freeze=encoder",
+            "The backbone lfcc cannot be fine-tuned, because it has no encoder to freeze; --backbone",
         ),
-        ("head=neck", "Unknown head 'neck'; allowed: linear, adapter, attentive, frame"),
-        ("freeze=encoder,gradual=2", "gradual` is for an encoder that is trained, and `freeze` is encoder"),
-        ("backbone=hubert", "The model facebook/hubert-large-ls960-ft is not in the hub's cache"),
+        ("--head=neck", "Unknown head 'neck'; allowed: linear, adapter, attentive, frame"),
+        ("--freeze=encoder --set=gradual=2", "is for an encoder that is trained, and --freeze is encoder"),
+        ("--backbone=hubert", "The model facebook/hubert-large-ls960-ft is not in the hub's cache"),
     ],
 )
 def test_what_cannot_be_fine_tuned_ends_with_one_line(
-    fab: Fab, capsys: pytest.CaptureFixture[str], settings: str, line: str
+    fab: Fab, capsys: pytest.CaptureFixture[str], flags: str, line: str
 ) -> None:
-    assert fine_tune(fab, settings) == 2
+    assert fine_tune(fab, flags) == 2
     told = capsys.readouterr().err.strip()
     assert line in told
     assert "\n" not in told

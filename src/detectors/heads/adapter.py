@@ -1,4 +1,6 @@
-"""The adapter head of the HuBERT card: frames are adapted through a bottleneck, then classified with one output.
+"""The adapter head: frames are adapted through a bottleneck, then the clip is classified with one output.
+
+It is that of HUBERT_00, a detector of spoken words (model card by A. de Asís, S. Cárdenas and J. Sallent, CC BY 4.0).
 
 Adapter, on each frame: dense d -> a, ReLU, dropout, dense a -> d. Classifier, on the clip: dense d -> a, ReLU, dropout,
 dense a -> 1. Shapes: (b, t, d) -> (b, t, a) -> (b, t, d) -> mean over time (b, d) -> (b, a) -> one log-odds (b,).

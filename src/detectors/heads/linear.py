@@ -1,7 +1,7 @@
 """The linear head: mean over time, dropout, one dense layer; (b, t, d) -> (b, d) -> (b, 2).
 
-The head of the Wav2Vec2 report, whose softmax is part of the loss. 2 d + 2 parameters: 1,538 on wav2vec2-base. The
-embedding is the mean over time, so contrastive losses train the encoder itself.
+The usual head of fine-tuning; the softmax behind it is part of the loss. 2 d + 2 parameters: 1,538 on wav2vec2-base.
+The embedding is the mean over time, so contrastive losses train the encoder itself.
 """
 
 from typing import ClassVar
