@@ -153,7 +153,7 @@ CASES = [
     (
         f"GenerateEmbeddings {D} --backbone=ear",
         nothing,
-        "Unknown backbone 'ear'; allowed: wav2vec2, hubert, wavlm, lfcc",
+        "Unknown backbone 'ear'; allowed: wav2vec2, hubert, wavlm, unispeech-sat",
     ),
     (f"GenerateEmbeddings {LFCC} --splits=exam", nothing, "Unknown split 'exam'; allowed: pretext_train"),
     (f"GenerateEmbeddings {LFCC} --splits=pretext_val", nothing, "was not made .*: run fab SplitDataset"),
@@ -172,7 +172,11 @@ CASES = [
     (f"GenerateEmbeddings {LFCC} --precision=fp16", nothing, "lfcc knows no precision 'fp16'"),
     (f"GenerateEmbeddings {LFCC}", remove(f"{CORPUS}/fake_voices/Person00_F000_Fake"), "recordings .* are missing"),
     (f"GenerateEmbeddings {LFCC} --window=own", nothing, "lfcc takes no --window, as whisper does; leave out --window"),
-    (f"GenerateEmbeddings {D} --backbone=whisper --window=10", nothing, "Unknown --window '10' of whisper; allowed: 30"),
+    (
+        f"GenerateEmbeddings {D} --backbone=whisper --window=10",
+        nothing,
+        "Unknown --window '10' of whisper; allowed: 30",
+    ),
     (
         f"GenerateEmbeddings {D} --backbone=hubert --model=random:tiny",
         nothing,
