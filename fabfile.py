@@ -13,6 +13,7 @@ from src.tasks.corpora import (
     add_dataset_duration,
     add_noise,
     create_spoofs,
+    cut_noise,
     dataset_info,
     generate_dataset_csv,
     normalize_dataset,
@@ -20,7 +21,7 @@ from src.tasks.corpora import (
     splice_spoofs,
     split_dataset,
 )
-from src.tasks.detectors import train_detector
+from src.tasks.detectors import fine_tune, train_detector
 from src.tasks.embeddings import (
     embeddings_info,
     generate_embeddings,
@@ -45,10 +46,12 @@ __all__ = [
     "compare_layers",
     "compare_runs",
     "create_spoofs",
+    "cut_noise",
     "dataset_info",
     "demo",
     "embeddings_info",
     "evaluate_scores",
+    "fine_tune",
     "fuse_runs",
     "generate_dataset_csv",
     "generate_embeddings",

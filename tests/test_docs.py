@@ -46,6 +46,7 @@ DESIGNED_TASKS = {
     "ReportRuns",
     "EvaluateScores",
     "CreateSpoofs",
+    "CutNoise",
     "SpliceSpoofs",
     "Pipeline",
     "Demo",

@@ -1,7 +1,8 @@
 """YAMNet as a backbone: a frame is a patch of 0.96 s every 0.48 s, and two layers of 1024 numbers are kept.
 
 Layer 0 is the mean over time and mel of what leaves YAMNet's layer 13, layer 1 that of layer 14: the embedding from
-which its classes of sound are decided. A store holds layers of one size, and no other layer of YAMNet has 1024 channels.
+which its classes of sound are decided. A store holds layers of one size, and no other layer has 1024 channels. A clip
+shorter than a patch is filled up with zeros, as the published code does.
 
 There is no default model: the weights are published for TensorFlow only. `model` names a folder with those weights in
 PyTorch's order: `config.json`, whose `architecture` begins with YAMNet, and `model.safetensors`, whose 56 tensors are

@@ -1,8 +1,8 @@
 """YAMNet: Google's classifier of sounds, which the original AUDIOS measured itself against.
 
 waveforms (b, n) at 16 kHz, within [-1, 1]
--> log-mel energies (b, 64, t), t = 1 + (n - 400) // 160: frames of 25 ms every 10 ms, periodic Hann window, *magnitudes*
-   of a transform of 512 points, 64 triangles evenly spaced in mel from 125 to 7500 Hz, log(energy + 0.001)
+-> log-mel energies (b, 64, t), t = 1 + (n - 400) // 160: frames of 25 ms every 10 ms, periodic Hann window,
+   *magnitudes* of a transform of 512 points, 64 triangles evenly spaced in mel from 125 to 7500 Hz, log(sum + 0.001)
 -> patches (b, p, 96, 64) of 0.96 s every 0.48 s, p = 1 + (n - 15,600) // 7,680
 -> MobileNet v1 -> embeddings (b, p, 1024) -> scores of 521 classes of sound.
 
@@ -20,6 +20,7 @@ A. Howard et al., "MobileNets: efficient convolutional neural networks for mobil
 the code is by M. Plakal and D. Ellis.
 """
 
+import textwrap
 from pathlib import Path
 
 import numpy as np
@@ -35,8 +36,8 @@ PATCH_FRAMES, PATCH_HOP = 96, 48
 PATCH_SAMPLES = 15_600
 """400 + 95 x 160: what a patch is made of."""
 LAYERS = (
-    (32, 2), (64, 1), (128, 2), (128, 1), (256, 2), (256, 1), (512, 2), (512, 1), (512, 1), (512, 1), (512, 1), (512, 1),
-    (1024, 2), (1024, 1),
+    (32, 2), (64, 1), (128, 2), (128, 1), (256, 2), (256, 1), (512, 2),
+    (512, 1), (512, 1), (512, 1), (512, 1), (512, 1), (1024, 2), (1024, 1),
 )  # fmt: skip
 """Channels and stride of layers 1 to 14."""
 EMBEDDING = 1024
@@ -166,8 +167,8 @@ def load_layers(folder: Path) -> YamnetLayers:
     try:
         layers.load_state_dict(load_file(path))  # copies into float32, whatever the file holds
     except Exception as error:
-        reason = str(error).strip().splitlines()[0].rstrip(":. ") if str(error).strip() else type(error).__name__
+        reason = textwrap.shorten(str(error) or type(error).__name__, 200)
         raise ValueError(
-            f"{path} does not hold YAMNet's weights ({reason[:150]}): it is damaged or of another kind; fetch it again."
+            f"{path} does not hold YAMNet's weights ({reason}): it is damaged or of another kind; fetch it again."
         ) from None
     return layers

@@ -16,7 +16,9 @@ DETECTORS: dict[str, str] = {
     "ast": "src.detectors.ast:Ast",
     "yamnet": "src.detectors.yamnet:Yamnet",
     "rawnet2": "src.detectors.rawnet2:RawNet2",
+    "lcnn": "src.detectors.lcnn:Lcnn",
     "aasist": "src.detectors.aasist:Aasist",
+    "fine-tuned": "src.detectors.fine_tuned:FineTuned",
 }
 """Name of a detector -> "module:class"."""
 

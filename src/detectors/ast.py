@@ -10,9 +10,9 @@
 
 The published model, MIT/ast-finetuned-audioset-10-10-0.4593, has 12 layers of 768 with 12 heads and windows of 10.24 s;
 its positions come from images. The default here is 4 layers of 192 with 3 heads, which a CPU trains; AST owes its
-results to pretraining, so give `weights` wherever they can be had. Windows of any length: as the authors do, positions
-are cut from the middle for shorter windows and interpolated along time for longer ones, where transformers pads every
-clip to 10.24 s at the cost of these.
+results to pretraining, so give `weights` wherever they can be had. There is a position for every patch of a window of
+`seconds`. As the authors do, those of longer windows (such as the published ones) are cut to their middle, and those of
+shorter ones are interpolated along time; transformers would pad every clip to 10.24 s, at the cost of so much.
 
 Deviation: random tokens and positions are drawn with a deviation of 0.02 as in the paper; transformers starts them at
 zero, where the two tokens would stay equal for ever.
@@ -22,17 +22,19 @@ Y. Gong et al., "AST: Audio Spectrogram Transformer", Interspeech 2021.
 
 import warnings
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import interpolate
 from transformers import ASTConfig, ASTFeatureExtractor, ASTModel
 
-from src.backbones.ast_front_end import FRAME, HOP, N_MELS, AstFrontEnd
+from src.backbones.ast_front_end import FRAME, HOP, N_MELS, AstFrontEnd, count_frames
 from src.backbones.pretrained import load_pretrained
 from src.detectors.contract import DetectorConfig, Output
 from src.detectors.detector import Detector
+from src.detectors.field_of_view import check_window
+from src.detectors.training.windows import window_samples
 from src.models.contract import check_range
 
 if TYPE_CHECKING:
@@ -44,6 +46,10 @@ BANDS = (N_MELS - PATCH) // STRIDE + 1
 """Patches along frequency."""
 MIN_SAMPLES = FRAME + (PATCH - 1) * HOP
 """Sixteen frames, one patch along time."""
+LAST_LAYER = ("norm.", "classes.")
+"""What the names of its parameters begin with."""
+PUBLISHED_SCALE = 0.1
+"""On the learning rate of published weights: a full step would undo their training."""
 
 
 @dataclass(frozen=True)
@@ -57,8 +63,6 @@ class AstConfig(DetectorConfig):
     """Of attention; the published model has 12."""
     layers: int = 4
     """The published model has 12."""
-    frames: int = 398
-    """Frames of 10 ms that the positions are made for: 4 s."""
     dropout: float = 0.1
     weights: str = ""
     """Where training starts: the hub id or the folder of a published AST; empty = random weights."""
@@ -68,7 +72,6 @@ class AstConfig(DetectorConfig):
         check_range("dimension", self.dimension, 1, 4096)
         check_range("heads", self.heads, 1, 64)
         check_range("layers", self.layers, 1, 64)
-        check_range("frames", self.frames, PATCH, 100_000)
         check_range("dropout", self.dropout, 0, 0.9)
         if self.dimension % self.heads:
             raise ValueError(
@@ -89,7 +92,7 @@ class AstConfig(DetectorConfig):
 class Ast(Detector):
     """The Audio Spectrogram Transformer behind the contract of all detectors."""
 
-    Config: ClassVar[type[AstConfig]] = AstConfig
+    Config = AstConfig
     min_samples = MIN_SAMPLES
     config: AstConfig
 
@@ -107,6 +110,15 @@ class Ast(Detector):
         if self.config.weights:
             network.start_from(self.config.weights)
         return network
+
+    def parameter_groups(self, network: nn.Module) -> list[dict[str, Any]]:
+        """Return all parameters as one group; published weights learn at a tenth of the rate of the last layer."""
+        if not self.config.weights:
+            return super().parameter_groups(network)
+        named = list(network.named_parameters())
+        last = [parameter for name, parameter in named if name.startswith(LAST_LAYER)]
+        published = [parameter for name, parameter in named if not name.startswith(LAST_LAYER)]
+        return [{"params": last, "scale": 1.0}, {"params": published, "scale": PUBLISHED_SCALE}]
 
 
 class AstNetwork(nn.Module):
@@ -137,11 +149,7 @@ class AstNetwork(nn.Module):
         ValueError
             When the windows are too short for a single patch.
         """
-        if waveforms.shape[1] < MIN_SAMPLES:
-            raise ValueError(
-                f"A window must hold at least {MIN_SAMPLES} samples ({MIN_SAMPLES / 16_000} s), "
-                f"not {waveforms.shape[1]}; take longer ones (`seconds`)."
-            )
+        check_window(waveforms, MIN_SAMPLES)
         embedding = self.encoder(self.embed(self.front_end(waveforms))).pooler_output
         return Output(self.classes(self.norm(embedding)), embedding)
 
@@ -182,14 +190,14 @@ MEANINGS = {"dimension": "hidden_size", "layers": "num_hidden_layers", "heads": 
 
 
 def model_config(config: AstConfig) -> ASTConfig:
-    """Return transformers' config of the same shape."""
+    """Return transformers' config of the same shape, with positions for windows of `seconds`."""
     return ASTConfig(
         hidden_size=config.dimension,
         num_hidden_layers=config.layers,
         num_attention_heads=config.heads,
         intermediate_size=4 * config.dimension,
         hidden_dropout_prob=config.dropout,
-        max_length=config.frames,
+        max_length=max(PATCH, count_frames(window_samples(config.seconds))),
     )
 
 

@@ -15,7 +15,7 @@ positions: Z. Dai et al., "Transformer-XL", ACL 2019, Section 3.3. `log_mel_enco
 """
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, Self
+from typing import TYPE_CHECKING, Self
 
 import torch
 from torch import Tensor, nn
@@ -58,7 +58,7 @@ class ConformerConfig(LogMelEncoderConfig):
 class Conformer(Detector):
     """The conformer behind the contract of all detectors."""
 
-    Config: ClassVar[type[ConformerConfig]] = ConformerConfig
+    Config = ConformerConfig
     min_samples = MIN_SAMPLES
     config: ConformerConfig
 

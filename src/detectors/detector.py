@@ -22,12 +22,12 @@ from src.detectors.training.loop import (
     Surroundings,
     Training,
     load_weights,
-    own_randomness,
     save_weights,
     train_network,
 )
 from src.detectors.training.objectives import make_objective
-from src.detectors.training.scoring import WholeClips, score_clips
+from src.detectors.training.randomness import own_randomness
+from src.detectors.training.scoring import FrameScores, WholeClips, score_clips, score_frames
 from src.detectors.training.windows import window_samples
 from src.models.contract import History, Watch, Workspace, keep_going, reading_weights
 from src.utils.devices import choose_device, choose_precision
@@ -89,6 +89,18 @@ class Detector(ABC):
         self.trained.to(self.device)
         clips = WholeClips([str(path) for path in paths], self.config)
         return score_clips(self.trained.network, self.trained.objective, clips)
+
+    def frame_scores(self, paths: Sequence[str] | np.ndarray) -> list[FrameScores] | None:
+        """Return the scores of the frames of whole recordings; None where the network decides on windows alone."""
+        if not self.decides_frames:
+            return None
+        self.trained.to(self.device)
+        return score_frames(self.trained.network, WholeClips([str(path) for path in paths], self.config))
+
+    @property
+    def decides_frames(self) -> bool:
+        """Whether the network gives a decision for every frame."""
+        return False
 
     def save(self, folder: Path) -> None:
         """Write the weights of network and objective."""

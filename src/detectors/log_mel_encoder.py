@@ -25,6 +25,7 @@ from torch.utils.checkpoint import checkpoint
 
 from src.backbones.front_ends import front_end
 from src.detectors.contract import DetectorConfig, Output
+from src.detectors.field_of_view import check_window
 from src.detectors.masking import SpecAugment
 from src.models.contract import check_range
 
@@ -100,11 +101,7 @@ class LogMelFrames(nn.Module):
         ValueError
             When the windows are too short for a single frame.
         """
-        if waveforms.shape[1] < MIN_SAMPLES:
-            raise ValueError(
-                f"A window must hold at least {MIN_SAMPLES} samples ({MIN_SAMPLES / 16_000} s), "
-                f"not {waveforms.shape[1]}; take longer ones (`seconds`)."
-            )
+        check_window(waveforms, MIN_SAMPLES)
         features = self.front_end(waveforms)
         features = functional.layer_norm(features, features.shape[1:])
         frames: Tensor = self.dropout(self.subsampling(self.masking(features)))

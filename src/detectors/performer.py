@@ -12,7 +12,7 @@ K. Choromanski et al., "Rethinking attention with Performers", ICLR 2021.
 """
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, Self
+from typing import TYPE_CHECKING, Self
 
 from torch import Tensor, nn
 
@@ -52,7 +52,7 @@ class PerformerConfig(LogMelEncoderConfig):
 class Performer(Detector):
     """The performer behind the contract of all detectors."""
 
-    Config: ClassVar[type[PerformerConfig]] = PerformerConfig
+    Config = PerformerConfig
     min_samples = MIN_SAMPLES
     config: PerformerConfig
 

@@ -3,12 +3,12 @@
 windows (b, n) at 16 kHz -> embeddings of patches of 0.96 s every 0.48 s, (b, p, 1024), p = 1 + (n - 15,600) // 7,680
 -> their mean (b, 1024) -> dense, ReLU, dropout (b, hidden) -> dense (b, 2).
 
-YAMNet has heard two million clips of every kind of sound, and says much about the background of a recording and little
-about fine structure of speech: a detector that leans on it may learn the channel of a corpus instead of its spoofs. It is
-the plain thing that others must beat. `weights` is a folder as `src/backbones/yamnet.py` describes it; without it the
-network starts from random weights and is trained whole. Those are drawn as for ReLU networks without normalisation (He
-et al., 2015), because the published network's batch normalisation has been folded into its weights, and with PyTorch's
-usual start nothing would pass 27 convolutions.
+YAMNet was trained on two million clips of every kind of sound. It tells much about the background of a recording and
+little about the fine structure of speech, so a detector on it may learn the channels of a corpus instead of its spoofs:
+it is the plain thing that others must beat. `weights` is a folder as `src/backbones/yamnet.py` describes it; without it
+the network starts from random weights and is trained whole. Those are drawn as for ReLU networks without normalisation
+(He et al., 2015), because the published network's batch normalisation has been folded into its weights, and with
+PyTorch's usual start next to nothing would pass 27 convolutions.
 
 K. He, X. Zhang, S. Ren, J. Sun, "Delving deep into rectifiers", ICCV 2015. See `yamnet_network.py` for YAMNet itself.
 """

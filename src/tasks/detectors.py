@@ -5,11 +5,13 @@ from pathlib import Path
 
 from fabric import Connection
 
+from src.backbones.published import FAMILIES
+from src.detectors.heads import HEADS
 from src.experiments.runs.commands import how_to_test
 from src.experiments.runs.names import RunName
 from src.tasks.command_line import command
-from src.tasks.words import RELEASE
-from src.utils.paths import ROOT
+from src.tasks.words import RELEASE, listed
+from src.utils.paths import ROOT, absolute
 
 TRAINING_HELP = {
     "seconds": "length of the windows that the network sees (default: the detector's own)",
@@ -70,6 +72,38 @@ class DetectorFlags(NetworkFlags):
 def train_detector(c: Connection, flags: DetectorFlags) -> None:
     """Train a detector on waveforms into runs/run<m>; a training that was killed is resumed with --resume=run<m>."""
     train_network(flags.detector, flags, {})
+
+
+@dataclass(frozen=True)
+class FineTuneFlags(NetworkFlags):
+    """The flags of FineTune."""
+
+    backbone: str = ""
+    model: str = ""
+    head: str = ""
+    freeze: str = ""
+
+    def own(self) -> dict[str, object]:
+        """Return the hyperparameters that only fine-tuning has."""
+        model = str(absolute(self.model)) if self.model and absolute(self.model).is_dir() else self.model
+        named = {"backbone": self.backbone, "model": model, "head": self.head, "freeze": self.freeze}
+        return {name: value for name, value in named.items() if value}
+
+
+@command(
+    "FineTune",
+    **TRAINING_HELP,
+    backbone=f"{listed(FAMILIES)} (default wav2vec2)",
+    head=f"{listed(HEADS)} (default linear)",
+    freeze="what stays as it was published: the encoder, its features (convolutions; default), or none",
+)
+def fine_tune(c: Connection, flags: FineTuneFlags) -> None:
+    """Train a head on a self-supervised backbone, and the backbone with it, into runs/run<m>.
+
+    The defaults are a recipe that is known to work: windows of 4 s padded or cut, AdamW, a linear schedule with
+    warm-up, cross-entropy, 5 epochs, batches of 4.
+    """
+    train_network("fine-tuned", flags, flags.own())
 
 
 def train_network(detector: str, flags: NetworkFlags, own: dict[str, object]) -> None:

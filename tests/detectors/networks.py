@@ -28,10 +28,11 @@ def assert_batches_change_nothing(network: nn.Module, n_samples: int) -> None:
 
 
 def parameters_without_gradient(network: nn.Module, n_samples: int) -> set[str]:
-    """Return the names of the parameters that a loss does not reach, or reaches with zeros alone."""
+    """Return the names of the parameters to train that a loss does not reach, or reaches with zeros alone."""
     network.train()
     cross_entropy(network(noise(4, n_samples)).logits, torch.tensor([0, 1, 0, 1])).backward()
-    return {name for name, p in network.named_parameters() if p.grad is None or not p.grad.any()}
+    trained = {name: p.grad for name, p in network.named_parameters() if p.requires_grad}
+    return {name for name, gradient in trained.items() if gradient is None or not gradient.any()}
 
 
 def made_up_windows(n_samples: int) -> tuple[torch.Tensor, torch.Tensor]:

@@ -124,10 +124,11 @@ def test_a_batch_gives_what_single_windows_give() -> None:
 
 
 def test_every_parameter_but_the_unused_norms_learns() -> None:
-    left_out = parameters_without_gradient(AasistNetwork(SMALL), N_SHORT)
+    network = AasistNetwork(SMALL)
     # A bias before batch normalisation cannot matter; its gradient is rounding noise, zero or not.
-    left_out = {name for name in left_out if ".conv1.bias" not in name}
-    assert left_out == {f"encoder.{i}.0.bn1.{part}" for i in range(1, 6) for part in ("weight", "bias")}
+    assert {name for name in parameters_without_gradient(network, N_SHORT) if ".conv1.bias" not in name} == set()
+    frozen = {name for name, parameter in network.named_parameters() if not parameter.requires_grad}
+    assert frozen == {f"encoder.{i}.0.bn1.{part}" for i in range(1, 6) for part in ("weight", "bias")}
 
 
 def test_learns_eight_windows_by_heart() -> None:
@@ -198,6 +199,16 @@ def test_a_missing_folder_is_told_when_a_training_starts(folder: Path) -> None:
     (folder / "config.json").unlink()
     with pytest.raises(FileNotFoundError, match=r"has no config.json"):
         AasistConfig(weights=str(folder))
+
+
+def test_a_trained_run_outlives_the_folder_that_it_started_from(folder: Path) -> None:
+    detector = Aasist(AasistConfig(weights=str(folder)))
+    started = detector.build()
+    (folder / "model.safetensors").unlink()
+    (folder / "config.json").unlink()
+    again = detector.rebuild()
+    again.load_state_dict(started.state_dict())
+    assert torch.equal(again.master1, started.master1)
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """The Audio Spectrogram Transformer equals transformers' own on the same weights, and takes windows of any length."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -41,21 +42,21 @@ def test_published_weights_give_the_published_embedding(published: tuple[ASTMode
     inputs = extractor(waveform, sampling_rate=16_000, return_tensors="pt")["input_values"]
     with torch.inference_mode():
         expected = model(inputs).pooler_output
-        found = build(**SMALL, frames=102, weights=str(folder))(torch.from_numpy(waveform)[None]).embedding
+        found = build(**SMALL, seconds=1.035, weights=str(folder))(torch.from_numpy(waveform)[None]).embedding
     torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-4)
 
 
 def test_published_positions_are_cut_for_shorter_windows(published: tuple[ASTModel, Path]) -> None:
     """A network made for 5 patches along time takes the middle 5 of the 9 that were published."""
     model, folder = published
-    positions = build(**SMALL, frames=56, weights=str(folder)).embeddings.position_embeddings[0, 2:]
+    positions = build(**SMALL, seconds=0.575, weights=str(folder)).embeddings.position_embeddings[0, 2:]
     wanted = model.embeddings.position_embeddings[0, 2:].view(12, 9, 24)[:, 2:7]
     assert torch.equal(positions.view(12, 5, 24), wanted)
 
 
 def test_the_normalisation_of_published_weights_is_read_back(published: tuple[ASTModel, Path]) -> None:
-    trained = build(**SMALL, frames=102, weights=str(published[1]))
-    restored = AstNetwork(AstConfig(**SMALL, frames=102)).eval()
+    trained = build(**SMALL, seconds=1.035, weights=str(published[1]))
+    restored = AstNetwork(AstConfig(**SMALL, seconds=1.035)).eval()
     restored.load_state_dict(trained.state_dict())
     assert float(restored.front_end.mean) == -6.8
     waveforms = torch.randn(2, 16_000)
@@ -109,7 +110,7 @@ def test_the_base_shape_has_the_weights_of_the_published_model() -> None:
     """ASTModel of MIT/ast-finetuned-audioset-10-10-0.4593: 86.2 million, without its classifier."""
     with torch.device("meta"):
         published = ASTModel(ASTConfig())
-    base = AstNetwork(AstConfig(dimension=768, heads=12, layers=12, frames=1024))
+    base = AstNetwork(AstConfig(dimension=768, heads=12, layers=12, seconds=10.255))
     head = 2 * 768 + 2 * 768 + 2
     assert count(base) - head == count(published) == 86_187_264
 
@@ -121,6 +122,25 @@ def test_the_number_of_weights_follows_the_formula() -> None:
     assert count(AstNetwork(AstConfig())) == outside + 4 * layer + 2 * d + 2 * d + 2
 
 
-def test_frames_must_fill_a_patch() -> None:
-    with pytest.raises(ValueError, match="frames must lie in"):
-        AstConfig(frames=15)
+def test_a_trained_run_is_read_without_the_published_weights(published: tuple[ASTModel, Path], tmp_path: Path) -> None:
+    config = AstConfig(**SMALL, seconds=0.575, weights=str(published[1]))
+    trained = Ast(config)
+    trained.trained = trained._untrained(trained.build())
+    (tmp_path / "run").mkdir()
+    trained.save(tmp_path / "run")
+    restored = Ast.load(tmp_path / "run", replace(config, weights=str(tmp_path / "gone")))
+    for (name, before), after in zip(
+        trained.trained.state_dict().items(), restored.trained.state_dict().values(), strict=True
+    ):
+        assert torch.equal(before, after), name
+
+
+def test_published_weights_learn_at_a_tenth_of_the_rate(published: tuple[ASTModel, Path]) -> None:
+    for weights, scales in [("", [1.0]), (str(published[1]), [1.0, 0.1])]:
+        detector = Ast(AstConfig(**SMALL, weights=weights))
+        network = detector.build()
+        groups = detector.parameter_groups(network)
+        assert [group["scale"] for group in groups] == scales
+        grouped = [id(parameter) for group in groups for parameter in group["params"]]
+        assert sorted(grouped) == sorted(id(parameter) for parameter in network.parameters())
+    assert len(groups[0]["params"]) == 4

@@ -12,7 +12,7 @@ from src.detectors.contract import DetectorConfig, Output
 SMALL = {
     "conformer": {"dimension": 24, "heads": 2, "layers": 2, "kernel": 7},
     "performer": {"dimension": 24, "heads": 2, "layers": 2, "features": 32},
-    "ast": {"dimension": 24, "heads": 2, "layers": 2, "frames": 98},
+    "ast": {"dimension": 24, "heads": 2, "layers": 2, "seconds": 1.0},
 }
 EMBEDDING = {"conformer": 48, "performer": 48, "ast": 24}
 
@@ -123,7 +123,9 @@ def test_windows_that_are_too_short_are_refused_in_one_line(name: str) -> None:
     shortest = detector_class(name).min_samples
     network = build(name).eval()
     assert network(torch.randn(1, shortest)).logits.isfinite().all()
-    with pytest.raises(ValueError, match=f"at least {shortest} samples .* not {shortest - 1}") as refused:
+    with pytest.raises(
+        ValueError, match=f"{shortest - 1:,} samples is too short: the network needs {shortest:,}; `seconds`"
+    ) as refused:
         network(torch.zeros(1, shortest - 1))
     assert "\n" not in str(refused.value)
 

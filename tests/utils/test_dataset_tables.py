@@ -119,7 +119,7 @@ WRONG_TABLES = {
     "label": ([HEADER, GOOD.format(1), "a,Ana,F001,F,maybe,"], r"row 3: 'maybe' .* bona-fide, "),
     "label 1": ([HEADER, "a,Ana,F001,F,1,"], "row 2: '1' "),
     "no label": ([HEADER, "a,Ana,F001,F,,"], "row 2: '' "),
-    "gender": ([HEADER, GOOD.format(1), "a,Ana,F001,f,spoof,"], r"row 3: unknown gender 'f'; allowed: F, M\."),
+    "gender": ([HEADER, GOOD.format(1), "a,Ana,F001,f,spoof,"], r"row 3: unknown gender 'f'; allowed: F, M, U\."),
     "a row cut off": ([HEADER, "a,Ana,F001"], "row 2: "),
     "a row too long": ([HEADER, GOOD.format(1), "a,Ana,F001,F,spoof,x,y,z"], "cannot be read as a table .*line 3"),
     "a quote without end": ([HEADER, '"a,Ana,F001,F,spoof,'], "cannot be read as a table"),

@@ -17,8 +17,14 @@ from src.audio.io import SPEECH_RATE
 from src.audio.unusable import UnusableAudio
 from src.detectors.contract import DetectorConfig
 from src.detectors.training.windows import fill, read_window, why_unusable, window_samples
+from src.metrics.spans import cell_labels
+from src.utils.segments import parse_segments
 from src.utils.waveform_table import WaveformTable
 
+CELL_SAMPLES = SPEECH_RATE // 100
+"""A cell of 10 ms is what is labelled within a partly spoofed clip; frames of any network are made of cells."""
+IGNORED = -100
+"""Label of a cell that belongs to no clip, by PyTorch's convention."""
 Key = tuple[int, int]
 """An epoch and a clip's number."""
 
@@ -29,6 +35,7 @@ class TrainingClips(Dataset[dict[str, Any]]):
     def __init__(self, table: WaveformTable, config: DetectorConfig, seed: int) -> None:
         self.table, self.config, self.seed = table, config, seed
         self.length = window_samples(config.seconds)
+        self.spans = [parse_segments(str(cell)) for cell in table.segments]
 
     def __len__(self) -> int:
         return len(self.table)
@@ -39,7 +46,7 @@ class TrainingClips(Dataset[dict[str, Any]]):
         rng = np.random.default_rng((self.seed, epoch, number))
         path = Path(str(self.table.paths[number]))
         try:
-            stretch, _ = read_window(path, self.length, rng)
+            stretch, start = read_window(path, self.length, rng)
         except UnusableAudio as error:
             return {"error": why_unusable(path, error)}
         window = _silence_a_stretch(fill(stretch, self.length, self.config.padding), self.config.mask_seconds, rng)
@@ -47,8 +54,30 @@ class TrainingClips(Dataset[dict[str, Any]]):
             "waveforms": torch.from_numpy(np.ascontiguousarray(window, dtype=np.float32)),
             "labels": int(self.table.labels[number]),
             "lengths": len(stretch) if self.config.padding == "zeros" else self.length,
+            "cell_labels": torch.from_numpy(self._cell_labels(number, start, len(stretch))),
             "teacher_scores": float(self.table.teacher_scores[number]),
         }
+
+    def _cell_labels(self, number: int, start: int, n_own: int) -> np.ndarray:
+        """Return the labels of the cells of a window, IGNORED where zeros follow the clip: shape (cells,), int64.
+
+        Parameters
+        ----------
+        number : int
+            Of the clip.
+        start, n_own : int
+            The stretch of the clip that the window begins with, in samples.
+        """
+        label, spans = int(self.table.labels[number]), self.spans[number] - start / SPEECH_RATE
+        spans = np.clip(spans, 0, n_own / SPEECH_RATE)
+        spans = spans[spans[:, 1] > spans[:, 0]]
+        n_cells = max(1, n_own // CELL_SAMPLES)
+        partly = len(self.spans[number]) > 0
+        own = cell_labels(spans, CELL_SAMPLES / SPEECH_RATE, n_cells) if partly else np.full(n_cells, label)
+        whole = self.length // CELL_SAMPLES
+        if self.config.padding == "repeat":
+            return np.resize(own, whole)
+        return np.pad(own[:whole], (0, max(0, whole - n_cells)), constant_values=IGNORED)
 
 
 def collate(items: Sequence[dict[str, Any]]) -> dict[str, Any]:

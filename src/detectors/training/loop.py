@@ -9,7 +9,6 @@ from the newest one and ends with the weights that it would have ended with.
 """
 
 import math
-import random
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,7 +17,6 @@ from pathlib import Path
 from time import monotonic
 from typing import Any
 
-import numpy as np
 import torch
 import transformers
 from safetensors.torch import load_file, save_file
@@ -30,7 +28,7 @@ from transformers.trainer_callback import PrinterCallback
 from src.detectors.contract import DetectorConfig, Output
 from src.detectors.training.checkpoints import Checkpoints, Progress
 from src.detectors.training.clips import EpochBatches, TrainingClips, collate, units_of
-from src.detectors.training.objectives import Objective, distillation
+from src.detectors.training.objectives import Objective, distillation, frame_labels, frame_loss
 from src.detectors.training.scoring import WholeClips, forward, score_clips
 from src.metrics.eer import eer_of
 from src.models.contract import Watch, cross_entropy
@@ -52,11 +50,20 @@ class Training(nn.Module):
         self.distillation = config.distillation
 
     def forward(
-        self, waveforms: torch.Tensor, labels: torch.Tensor, lengths: torch.Tensor, teacher_scores: torch.Tensor
+        self,
+        waveforms: torch.Tensor,
+        labels: torch.Tensor,
+        lengths: torch.Tensor,
+        cell_labels: torch.Tensor,
+        teacher_scores: torch.Tensor,
     ) -> dict[str, torch.Tensor]:
-        """Return the loss of a batch of windows (b, n)."""
+        """Return the loss of a batch of windows (b, n), and of its frames where the network decides them."""
         output: Output = forward(self.network, waveforms, lengths)
         loss = self.objective(output, labels)
+        if output.frame_logits is not None:
+            seconds = float(self.network.frame_seconds)  # type: ignore[arg-type]
+            wanted = frame_labels(cell_labels, seconds, output.frame_logits.shape[1])
+            loss = loss + frame_loss(output.frame_logits, wanted, self.objective.class_weights)
         taught = ~teacher_scores.isnan()
         if taught.any():
             scores = self.objective.scores(output)
@@ -283,20 +290,6 @@ def _at_the_worst_point_nearby(model: nn.Module, radius: float) -> Iterator[None
     with torch.no_grad():
         for parameter, value in zip(moved, before, strict=True):
             parameter.copy_(value)
-
-
-@contextmanager
-def own_randomness(seed: int) -> Iterator[None]:
-    """Seed every global generator, from which the Trainer draws, inside the block; put their states back at its end."""
-    states = random.getstate(), np.random.get_state()  # noqa: NPY002
-    devices = list(range(torch.cuda.device_count()))
-    with torch.random.fork_rng(devices):
-        try:
-            transformers.set_seed(seed)
-            yield
-        finally:
-            random.setstate(states[0])
-            np.random.set_state(states[1])  # noqa: NPY002
 
 
 @contextmanager

@@ -15,7 +15,11 @@ import torch
 from torch import nn
 from torch.nn.functional import cross_entropy, kl_div, log_softmax, logsigmoid, normalize, softplus
 
+from src.audio.io import SPEECH_RATE
 from src.detectors.contract import BONA_FIDE, Output
+from src.detectors.training.clips import CELL_SAMPLES, IGNORED
+
+CELL_SECONDS = CELL_SAMPLES / SPEECH_RATE
 
 FOCUS = 2.0
 """Exponent gamma of the focal loss, the paper's."""
@@ -138,6 +142,34 @@ def distillation(scores: torch.Tensor, teacher_scores: torch.Tensor) -> torch.Te
     student_log_p = torch.stack([logsigmoid(-student), logsigmoid(student)], dim=1)
     teacher_log_p = torch.stack([logsigmoid(-teacher), logsigmoid(teacher)], dim=1)
     return SOFTNESS**2 * kl_div(student_log_p, teacher_log_p, reduction="batchmean", log_target=True)
+
+
+def frame_labels(cell_labels: torch.Tensor, frame_seconds: float, n_frames: int) -> torch.Tensor:
+    """Return the labels of frames, shape (b, t): spoof where one of a frame's cells is, IGNORED where none is a clip's.
+
+    Parameters
+    ----------
+    cell_labels : torch.Tensor, shape (b, cells)
+        Of every 10 ms: 0 spoof, 1 bona fide, IGNORED (negative) behind the end of a clip.
+    frame_seconds : float
+        Frame i stands for the time from i to i + 1 times this.
+    n_frames : int
+    """
+    cells = cell_labels.shape[1]
+    first = torch.arange(n_frames) * frame_seconds / CELL_SECONDS
+    starts = first.round().long().clamp(max=cells - 1).tolist()
+    ends = (first + frame_seconds / CELL_SECONDS).round().long().clamp(max=cells).tolist()
+    known = cell_labels.where(cell_labels >= 0, 2)
+    lowest = [known[:, start : max(end, start + 1)].amin(dim=1) for start, end in zip(starts, ends, strict=True)]
+    labels = torch.stack(lowest, dim=1)
+    return labels.where(labels < 2, IGNORED)
+
+
+def frame_loss(frame_logits: torch.Tensor, labels: torch.Tensor, class_weights: torch.Tensor) -> torch.Tensor:
+    """Return the cross-entropy of the frames (b, t, 2) that have a label; zero where none has."""
+    if not (labels >= 0).any():
+        return frame_logits.sum() * 0.0
+    return cross_entropy(frame_logits.flatten(0, 1), labels.flatten(), weight=class_weights, ignore_index=IGNORED)
 
 
 def make_objective(loss: str, class_weights: torch.Tensor, embedding_size: int) -> Objective:

@@ -1,6 +1,7 @@
 """The scores of whole clips: the mean over their windows."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
@@ -9,11 +10,11 @@ import torch
 from torch import nn
 from torch.utils.data import DataLoader, Dataset
 
-from src.audio.io import load_waveform
+from src.audio.io import SPEECH_RATE, count_samples, load_waveform
 from src.audio.unusable import UnusableAudio
-from src.detectors.contract import DetectorConfig, Output
+from src.detectors.contract import BONA_FIDE, DetectorConfig, Output
 from src.detectors.training.objectives import Objective
-from src.detectors.training.windows import why_unusable, window_samples, windows_of
+from src.detectors.training.windows import why_unusable, window_samples, window_starts, windows_of
 
 SCORING_BATCH = 32
 """Windows that go through a network at once."""
@@ -52,6 +53,10 @@ class WholeClips(Dataset[Windows | str]):
         windows = windows_of(waveform, self.length, self.config.padding)
         own = min(len(waveform), self.length) if self.config.padding == "zeros" else self.length
         return windows, np.full(len(windows), own)
+
+    def n_samples(self, number: int) -> int:
+        """Return how long a clip is."""
+        return count_samples(Path(str(self.paths[number])))
 
 
 def forward(network: nn.Module, waveforms: torch.Tensor, lengths: torch.Tensor) -> Output:
@@ -101,3 +106,46 @@ def score_clips(network: nn.Module, objective: Objective, clips: WholeClips, *, 
         np.add.at(counts, batch.owners, 1)
     network.train(training)
     return sums / counts
+
+
+@dataclass(frozen=True)
+class FrameScores:
+    """The scores of the frames of one clip."""
+
+    scores: np.ndarray
+    """Shape (t,): higher = more bona fide."""
+    seconds: float
+    """Time that a frame stands for: frame i from i to i + 1 times this."""
+    duration: float
+    """Of the clip, in seconds."""
+
+
+@torch.inference_mode()
+def score_frames(network: nn.Module, clips: WholeClips) -> list[FrameScores]:
+    """Return the scores of every clip's frames: log-odds of bona fide, averaged where windows overlap."""
+    device, seconds = next(network.parameters()).device, float(network.frame_seconds)  # type: ignore[arg-type]
+    network.eval()
+    found = []
+    for number in range(len(clips)):
+        read = clips[number]
+        if isinstance(read, str):
+            raise ValueError(read)
+        windows, own = (torch.from_numpy(np.asarray(part)) for part in read)
+        output = forward(network, windows.float().to(device), own.to(device))
+        assert output.frame_logits is not None
+        scores = (output.frame_logits[..., BONA_FIDE] - output.frame_logits[..., 1 - BONA_FIDE]).double().cpu().numpy()
+        n_samples = clips.n_samples(number)
+        starts = [start / SPEECH_RATE for start in window_starts(n_samples, clips.length)]
+        duration = n_samples / SPEECH_RATE
+        found.append(FrameScores(_joined(scores, starts, seconds, duration), seconds, duration))
+    return found
+
+
+def _joined(scores: np.ndarray, starts: Sequence[float], seconds: float, duration: float) -> np.ndarray:
+    """Return the scores of a clip's frames from those of its windows (k, t), which begin at `starts` s."""
+    places = np.array([round(start / seconds) for start in starts])[:, None] + np.arange(scores.shape[1])
+    n_frames = min(int(places.max()) + 1, max(1, int(duration / seconds + 1e-6)))
+    kept = places < n_frames
+    sums = np.bincount(places[kept], weights=scores[kept], minlength=n_frames)
+    counts = np.bincount(places[kept], minlength=n_frames)
+    return sums / np.maximum(counts, 1)

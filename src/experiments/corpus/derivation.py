@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from src.audio.io import UnusableAudio, load_waveform, save_waveform
+from src.audio.io import UnusableAudio, check_usable, load_stretch, load_waveform, save_waveform
 from src.experiments.corpus.catalogue import NO_FILE
 from src.utils.csv_tables import printable
 from src.utils.dataset import REJECTED_TABLE
@@ -49,6 +49,8 @@ class Job:
     seed: int
     others: tuple[Path, ...] = ()
     """Further recordings that the clip is made of."""
+    stretch: tuple[int, int] | None = None
+    """Samples at 16 kHz that are read of `source`, from and to; None = all of it."""
 
     @property
     def sources(self) -> tuple[Path, ...]:
@@ -141,12 +143,20 @@ def _write_clip(transform: Transform, job: Job) -> str:
     if not all(path.is_file() for path in job.sources):
         return NO_FILE
     try:
-        clip = transform(*map(load_waveform, job.sources), job.seed)
+        clip = transform(_load(job), *map(load_waveform, job.others), job.seed)
     except UnusableAudio as error:
         return str(error)
     with atomic_path(job.target) as temporary:
         save_waveform(temporary, clip)
     return ""
+
+
+def _load(job: Job) -> np.ndarray:
+    if job.stretch is None:
+        return load_waveform(job.source)
+    waveform = load_stretch(job.source, *job.stretch)
+    check_usable(waveform)
+    return waveform
 
 
 def _state(recording: Path) -> str:

@@ -21,6 +21,7 @@ from src.corpora.audios import FAKE_FOLDER, REAL_FOLDER, person_folders, recordi
 from src.corpora.sources import SOURCES_TABLE
 from src.experiments.corpus.catalogue import add_amplitude, add_duration, generate_tables
 from src.experiments.corpus.derivation import Derivation, Derived, Job, Transform, left_out_before
+from src.utils.classes import read_classes, write_classes
 from src.utils.csv_tables import printable, write_table
 from src.utils.dataset import check_dataset, edit_tables, read_files, reject, without
 from src.utils.segments import SEGMENTS
@@ -77,7 +78,7 @@ def create_spoofs(dataset: Path, output: Path | None = None, *, vocoder: str = "
         dataset, target, {"step": "CreateSpoofs", "vocoder": vocoder, "seed": seed}, [*bonafide, *spoofed]
     )
     derivation.start()
-    reasons = derivation.run(bonafide, _unchanged, "bona fide")
+    reasons = derivation.run(bonafide, unchanged, "bona fide")
     reasons |= derivation.run(spoofed, partial(_copied, vocoder=vocoder), "spoofs")
     derivation.finish()
     made = {
@@ -141,6 +142,7 @@ def _derive(dataset: Path, output: Path, transform: Transform, recipe: dict[str,
         if named.any():
             write_table(output / SOURCES_TABLE, sources[named])
         tables.write(made)
+        write_classes(output, read_classes(dataset))
     for column in measured:  # what was measured on the original clips is measured again on the new ones
         {"duration": add_duration, "amplitude": add_amplitude}[column](output)
     return Derived(output, len(made), len(reasons))
@@ -172,7 +174,8 @@ def _give_librosa_a_cache() -> None:
     give_numba_a_place("librosa")
 
 
-def _unchanged(waveform: np.ndarray, _seed: int) -> np.ndarray:
+def unchanged(waveform: np.ndarray, _seed: int) -> np.ndarray:
+    """Return the waveform itself: the transform of a clip that only changes its format."""
     return waveform
 
 

@@ -5,7 +5,7 @@ Opened on a corpus it becomes an `OpenInput`, through which trainer, tuner and e
 the kind of input.
 """
 
-from collections.abc import Hashable, Iterable, Mapping
+from collections.abc import Collection, Hashable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self, runtime_checkable
@@ -110,13 +110,13 @@ class TrainingData:
     corpus: str
     """The folder of the corpus, as provenance keeps it."""
 
-    behind: Mapping[str, Iterable[str]] = field(default_factory=dict)
-    """Split -> the people that the runs behind the input had there, where it is made of runs."""
+    behind: Mapping[str, Collection[str]] = field(default_factory=dict)
+    """Split -> the people whom the runs behind the input had there; empty where the tables tell."""
 
     def people(self) -> dict[str, list[str]]:
-        """Return the people of training and validation, split by split, those of the runs behind the input included."""
+        """Return the people of training and validation, split by split."""
         tables = {TRAIN: self.train, VAL: self.val}
-        return {split: sorted({*table.people(), *self.behind.get(split, ())}) for split, table in tables.items()}
+        return {split: sorted(self.behind.get(split) or table.people()) for split, table in tables.items()}
 
 
 @runtime_checkable

@@ -68,7 +68,7 @@ class Part:
 
     def people(self, split: str) -> list[str]:
         """Return the people whom it knows from a split of its training."""
-        return list(self.provenance["data"].get("people", {}).get(split, ()))
+        return list(self.provenance["data"]["people"].get(split, ()))
 
     def digest_of(self, dataset: Path, root: Path) -> str | None:
         """Return what its own kind of input knows a corpus by, see `digest_of_corpus`."""
@@ -76,11 +76,14 @@ class Part:
 
     def place(self, dataset: Path, split: str, root: Path) -> "Place":
         """Return where the scores of a split are, or would be if they were made."""
-        is_own = is_same_corpus(dataset, self.digest_of(dataset, root), self.inputs, self.provenance, root)
+        is_own = self._is_of(dataset, None, root) or self._is_of(dataset, self.digest_of(dataset, root), root)
         if is_own and split == VAL and (self.folder / VAL_SCORES).is_file():
             return Place(self, self.folder, VAL_SCORES, split, "")
         folder = self.folder / folder_of_tests(dataset, split, None, is_own_corpus=is_own)
         return Place(self, folder, SCORES, split, "" if is_own else str(dataset))
+
+    def _is_of(self, dataset: Path, digest: str | None, root: Path) -> bool:
+        return is_same_corpus(dataset, digest, self.inputs, self.provenance, root)
 
 
 @dataclass(frozen=True)
@@ -207,7 +210,10 @@ def _read_part(name: RunName, root: Path) -> Part:
         eats = input_of(inputs)
     except KeyError as error:
         raise ValueError(f"{folder / HYPERPARAMETERS} is damaged: it holds no {error.args[0]}.") from None
-    return Part(name, folder, inputs, eats, read_record(folder / PROVENANCE, "data"))
+    provenance = read_record(folder / PROVENANCE, "data")
+    if not provenance["data"].get("people"):
+        raise ValueError(f"{folder / PROVENANCE} does not say whom {name} was trained on: train it again.")
+    return Part(name, folder, inputs, eats, provenance)
 
 
 def _are_of_other_recordings(first: Part, other: Part) -> bool:

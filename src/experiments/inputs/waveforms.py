@@ -21,8 +21,10 @@ from src.experiments.inputs.contract import TRAIN, VAL
 from src.experiments.inputs.parts import Place, read_parts
 from src.utils.dataset import check_dataset, person_of, read_rejected, without
 from src.utils.embedding_store import recordings_digest, split_digest
+from src.utils.files import text_digest
 from src.utils.labels import parse_label
 from src.utils.paths import noted_path
+from src.utils.segments import SEGMENTS
 from src.utils.waveform_table import WaveformTable
 
 if TYPE_CHECKING:
@@ -35,7 +37,7 @@ class Waveforms:
 
     kind: ClassVar[str] = "waveforms"
     keys: ClassVar[tuple[str, ...]] = ("teacher",)
-    same: ClassVar[tuple[str, ...]] = ("corpus_digest", "split_digest", "teacher")
+    same: ClassVar[tuple[str, ...]] = ("corpus_digest", "split_digest", "segments_digest", "teacher")
 
     teacher: str = ""
     """A run from whose scores of the training clips a detector learns beside their labels; empty for none."""
@@ -95,7 +97,7 @@ class OpenWaveforms:
             systems=clips["system"].to_numpy(str),
             files=clips["file"].to_numpy(str),
             paths=np.array([str(self.dataset / file) for file in clips["file"]]),
-            segments=(clips["segments"] if "segments" in clips else pd.Series([""] * len(clips))).to_numpy(str),
+            segments=clips[SEGMENTS].to_numpy(str) if SEGMENTS in clips else np.full(len(clips), ""),
             originals=np.array([originals.get(file, "") for file in clips["file"]]),
             teacher_scores=self._teacher_scores(split, clips),
         )
@@ -111,6 +113,8 @@ class OpenWaveforms:
             "corpus_digest": recordings_digest(self._fingerprints[split]),
             "split_digest": split_digest(rows),
         }
+        if SEGMENTS in rows:
+            origin["segments_digest"] = text_digest("\n".join(rows[SEGMENTS]))
         taught = self.asked.teacher and split == TRAIN
         return origin | ({"teacher": self._teacher().read().identity()} if taught else {})
 

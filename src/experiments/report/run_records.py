@@ -26,6 +26,7 @@ from src.experiments.runs.artefacts import (
     METRICS,
     PROVENANCE,
     SCORES,
+    SPANS_PICTURE,
     TEST_RESULTS,
     TESTS_PREFIX,
 )
@@ -38,7 +39,7 @@ from src.utils.paths import noted_path
 from src.visualize.pages.records import Clip, Metrics, Outcome, Run
 
 TRAINING_PICTURES = (LOSS_PLOT,)
-TEST_PICTURES = ("det_curve.png", "roc_curve.png", "score_histogram.png", "confusion_matrix.png")
+TEST_PICTURES = ("det_curve.png", "roc_curve.png", "score_histogram.png", "confusion_matrix.png", SPANS_PICTURE)
 SCORE_COLUMNS = ("file", "label", "score", "speaker", "system")
 MOST_WRONG = 20
 PAGE = "report.html"

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 HYPERPARAMETERS, PROVENANCE, METRICS = "hyperparameters.json", "provenance.json", "metrics.json"
 CALIBRATION, LOSS_PLOT, VAL_SCORES = "calibration.json", "loss_plot.png", "val_scores.csv"
 TEST_RESULTS, TEST_PROVENANCE, SCORES = "test_results.json", "test_provenance.json", "scores.csv"
+SPANS_RTTM, SPANS_PICTURE = "spans.rttm", "spans.png"
 BEST = "best_hyperparameters.json"
 CHECKPOINTS = "checkpoints"
 """Folder of a training of hours while it is under way."""

@@ -31,6 +31,7 @@ from src.experiments.runs.folders import alone, new_numbered_folder
 from src.experiments.runs.lineage import describe_corpus
 from src.experiments.runs.names import RUN, RunName
 from src.experiments.runs.provenance import describe_origin, now
+from src.experiments.training.localization import FRAME_THRESHOLD, localize
 from src.experiments.training.models import model_class
 from src.experiments.training.recipe import Recipe
 from src.metrics.calibration import fit_calibration
@@ -162,6 +163,8 @@ def train_run(
     write_json(folder / PROVENANCE, _origin(recipe, data, started))
     scores = model.scores(data.val.inputs)
     metrics = _write_validation(folder, scores, history, data.val) | ({"pruned": True} if any(stops) else {})
+    if found := localize(model, data.val):
+        metrics |= {**found.errors(), FRAME_THRESHOLD: found.threshold()}
     write_json(folder / METRICS, metrics)
     shutil.rmtree(folder / CHECKPOINTS, ignore_errors=True)
     return Run(folder, model, history, metrics, hyperparameters, doubt(data.val.labels, scores))

@@ -1,24 +1,32 @@
 """Scores of other runs as an input: joined by clip, checked against their runs, and honest about people."""
 
 import shutil
+import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import pandas as pd
 import pytest
 
+from src.experiments.evaluation.comparison import compare_runs
 from src.experiments.evaluation.evaluate import evaluate_run
 from src.experiments.evaluation.held_out import HeldOut
-from src.experiments.inputs import input_of
+from src.experiments.inputs import INPUTS, input_of
 from src.experiments.inputs.contract import read_training_data
 from src.experiments.inputs.scores import OpenScores, Scores
 from src.experiments.runs.artefacts import read_scores
 from src.experiments.runs.names import RunName
+from src.experiments.training.fusion import fuse_runs
+from src.experiments.training.recipe import choose_recipe
 from src.experiments.training.trained import read_trained
+from src.experiments.training.trainer import train_model
 from src.metrics.eer import eer_of
+from src.models import CLASSIFIERS
 from src.utils.dataset import write_table
 from tests.drawn_project import write_stores
 from tests.experiments.evaluation.conftest import edit_json, without_pictures
+from tests.experiments.inputs.numbers_input import Numbers, Shift
 from tests.experiments.training.trainings import train
 
 pytestmark = pytest.mark.filterwarnings("ignore:The EER is", "ignore:There are only")
@@ -97,7 +105,7 @@ def test_it_is_fitted_on_validation_clips_and_knows_the_people_of_its_parts(root
     part = read_trained(root, RunName(None, 0))
     own = part.provenance["data"]["people"]
     assert data.people()["downstream_val"] == own["downstream_val"]
-    assert data.people()["downstream_train"] == sorted({*own["downstream_val"], *own["downstream_train"], "Zoe_F099"})
+    assert data.people()["downstream_train"] == [*own["downstream_train"], "Zoe_F099"]
     assert set(own["downstream_train"]).isdisjoint(own["downstream_val"])
     noted = part.provenance["data"]["corpus"]["digest"]
     assert data.origins["downstream_train"]["corpus_digest"] == noted == opened(root).digest_of_corpus()
@@ -185,6 +193,12 @@ def test_a_run_that_lacks_what_its_input_needs_is_told_by_name(root: Path) -> No
         opened(root)
 
 
+def test_a_run_that_does_not_say_whom_it_knows_is_refused(root: Path) -> None:
+    edit_json(root / "runs" / "run1" / "provenance.json", lambda content: content["data"].pop("people"))
+    with pytest.raises(ValueError, match=r"does not say whom run1 was trained on: train it again"):
+        opened(root)
+
+
 def test_runs_of_two_corpora_are_refused(root: Path) -> None:
     shutil.copytree(root / "datasets" / "corpus", root / "datasets" / "other")
     corpus = {"path": "datasets/other", "digest": "of others"}
@@ -253,3 +267,20 @@ def test_one_class_alone_is_refused(root: Path) -> None:
         edit_scores(path, lambda table: table.assign(label="spoof"))
     with pytest.raises(ValueError, match="downstream_val holds only spoof clips"):
         read_training_data(opened(root))
+
+
+def test_runs_of_two_kinds_of_input_are_fused_and_compared(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    module = SimpleNamespace(Numbers=Numbers, Shift=Shift)
+    monkeypatch.setitem(sys.modules, "numbers_input", module)  # type: ignore[arg-type]
+    monkeypatch.setitem(INPUTS, "numbers", "numbers_input:Numbers")
+    monkeypatch.setitem(CLASSIFIERS, "shift", "numbers_input:Shift")
+    with without_pictures():
+        numbers = train_model(choose_recipe(root / "datasets" / "corpus", Numbers(1.0), "shift"), root=root)
+        evaluate_run(numbers.name, root=root)
+        fused = fuse_runs("run0,run3", root=root)
+        assert fused.next_commands == ("fab TestModel --run=run4",)
+        evaluate_run(fused.run.name, root=root)
+    assert fused.run.metrics["eer"] <= min(
+        read_trained(root, RunName(None, number)).metrics["eer"] for number in (0, 3)
+    )
+    assert not compare_runs("run0,run4", root=root).other_clips
