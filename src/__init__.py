@@ -46,7 +46,7 @@ def embeddings(
     dataset : str or Path
         Folder of the corpus.
     backbone : str
-        wav2vec2, hubert, wavlm or lfcc.
+        A row of `src.backbones.BACKBONES`, such as whisper or lfcc.
     split : str
         Such as downstream_train, downstream_val or downstream_test.
     layer : int
@@ -82,7 +82,7 @@ def embed(recording: "str | Path | np.ndarray", backbone: str, model: str | None
     recording : str, Path or np.ndarray
         A file of any rate, or a mono waveform of shape (n,) at the backbone's rate (16 kHz), within [-1, 1].
     backbone : str
-        wav2vec2, hubert, wavlm or lfcc.
+        A row of `src.backbones.BACKBONES`, such as whisper or lfcc.
     model : str, optional
         Hub id or local folder; None for the backbone's default.
 

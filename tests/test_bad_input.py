@@ -153,7 +153,7 @@ CASES = [
     (
         f"GenerateEmbeddings {D} --backbone=ear",
         nothing,
-        "Unknown backbone 'ear'; allowed: wav2vec2, hubert, wavlm, lfcc",
+        "Unknown backbone 'ear'; allowed: wav2vec2, hubert, wavlm, unispeech-sat",
     ),
     (f"GenerateEmbeddings {LFCC} --splits=exam", nothing, "Unknown split 'exam'; allowed: pretext_train"),
     (f"GenerateEmbeddings {LFCC} --splits=pretext_val", nothing, "was not made .*: run fab SplitDataset"),

@@ -1,6 +1,8 @@
 """From recordings to the store with a speech model: batches of clips of all lengths, and the same numbers as alone."""
 
+import warnings
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,12 +11,14 @@ import soundfile
 
 from src.audio.io import load_waveform
 from src.backbones import load_backbone
+from src.backbones.clips import clip_statistics
 from src.experiments.corpus.catalogue import add_duration, generate_tables
 from src.experiments.corpus.splits import SplitShares, split_dataset
 from src.experiments.extraction.engines import extract_splits
 from src.experiments.extraction.requests import Limits, Request
 from src.utils.dataset import read_rejected
 from src.utils.embeddings import load_embeddings
+from tests.backbones.conftest import SaveModel
 
 LENGTHS = (0.025, 0.5, 0.02, 1.7, 0.5)
 """Seconds of the clips, over and over; 0.02 is too short for a frame."""
@@ -59,3 +63,32 @@ def test_every_layer_of_every_clip_is_what_the_model_gives_for_it_alone(
     assert run() == 0
     with pytest.raises(ValueError, match="holds embeddings of another kind: precision is 'fp32' there, 'bf16' now"):
         run("bf16")
+
+
+@pytest.mark.parametrize(("family", "window"), [("whisper", None), ("whisper", "own"), ("ast", None)])
+def test_stores_of_models_with_a_window_hold_what_each_clip_gives_alone(
+    make_corpus: Callable[..., Path], save_spectral: SaveModel, tmp_path: Path, family: str, window: str | None
+) -> None:
+    """Clips beyond the model's 2 s or 1.56 s are computed in windows, whatever `max_seconds` allows."""
+    folder = save_spectral(tmp_path / "model", family)
+    dataset = make_corpus("corpus", people=5, clips=2)
+    for number, path in enumerate(sorted(dataset.rglob("*.flac"))):
+        waveform, rate = soundfile.read(path)
+        soundfile.write(path, np.resize(waveform, int((0.5, 1.2, 4.1, 0.51)[number % 4] * rate)), rate)
+    generate_tables(dataset)
+    split_dataset(dataset, SplitShares(pretext=0, train=0.6, val=0.2), seed=7)
+    asked = Request(dataset, ["downstream_train"], family, str(folder), precision="fp32", window=window)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=".* is not used, the model below it is")
+        list(extract_splits(asked, root=tmp_path))
+        backbone = load_backbone(family, str(folder), precision="fp32", window=window)
+    store = tmp_path / "embeddings" / "corpus" / family / "downstream_train"
+    table = load_embeddings(store, 2, "mean+std")
+    assert len(table.files) >= 4
+    for file, vector in zip(table.files, table.vectors, strict=True):
+        statistics, _ = clip_statistics(backbone, load_waveform(dataset / file))
+        np.testing.assert_allclose(vector, statistics[2].ravel(), atol=1e-5 * np.abs(vector).max())
+    if family == "whisper":
+        other = replace(asked, window=None if window else "own")
+        with pytest.raises(ValueError, match="holds embeddings of another kind: window is "):
+            list(extract_splits(other, root=tmp_path))

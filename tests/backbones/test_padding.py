@@ -6,7 +6,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from src.backbones.padding import ValidGroupNorm, count_frames, pool_frames, samples_of_one_frame
+from src.backbones.padding import ValidGroupNorm, ZeroedPadding, count_frames, pool_frames, samples_of_one_frame
 
 CONVOLUTIONS = st.lists(st.tuples(st.integers(1, 12), st.integers(1, 6)), min_size=1, max_size=5)
 
@@ -121,3 +121,23 @@ def test_normalisation_without_lengths_is_the_usual_one() -> None:
     valid(frames.clone())
     valid.lengths = None
     np.testing.assert_array_equal(valid(frames), group_norm()(frames), "lengths of a batch before must not linger")
+
+
+def test_convolutions_one_after_another_see_zeros_beyond_each_clip() -> None:
+    """As the edge of a convolution does for a clip alone; without that, what the first made of the padding leaks."""
+    with torch.random.fork_rng([]):
+        torch.manual_seed(0)
+        convolutions = [torch.nn.Conv1d(4, 4, 5, padding=2) for _ in range(3)]
+        encoder = torch.nn.Sequential(*convolutions, torch.nn.Conv1d(4, 4, 1))
+        frames = torch.randn(2, 4, 20)
+    frames[1, :, 12:] = 0
+    with torch.no_grad():
+        alone = encoder(frames[1:, :, :12])
+        leaking = encoder(frames)[1:, :, :12]
+        zeroed = ZeroedPadding(encoder)
+        zeroed.lengths = torch.tensor([20, 12])
+        batched = encoder(frames)
+        zeroed.lengths = None
+        torch.testing.assert_close(encoder(frames[:1]), batched[:1])
+    torch.testing.assert_close(batched[1:, :, :12], alone)
+    assert (leaking - alone).abs().max() > 0.01

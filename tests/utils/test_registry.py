@@ -32,9 +32,9 @@ def test_only_what_is_asked_for_is_imported() -> None:
 @pytest.mark.parametrize(
     ("name", "line"),
     [
-        ("ear", r"^Unknown backbone 'ear'; allowed: wav2vec2, hubert, wavlm, lfcc\.$"),
+        ("ear", r"^Unknown backbone 'ear'; allowed: wav2vec2, hubert, wavlm, .*lfcc"),
         ("LFCC", "^Unknown backbone 'LFCC'"),
-        ("", r"^No backbone given \(`backbone`\); allowed: wav2vec2, hubert, wavlm, lfcc\.$"),
+        ("", r"^No backbone given \(`backbone`\); allowed: wav2vec2, hubert, wavlm, .*lfcc"),
     ],
 )
 def test_a_wrong_name_is_answered_with_those_allowed(name: str, line: str) -> None:

@@ -9,6 +9,7 @@ import pytest
 from src.experiments.extraction.stores import COLUMNS, StoreReport, format_reports, inspect_stores
 from src.utils.embedding_store import EmbeddingStore, Row
 from src.utils.embeddings import StoreMeta, layer_file
+from src.utils.files import read_json, write_json
 
 WIDTH, BATCH = 4, 3
 FILES = [f"real_voices/João, o Moço_M001/{clip}.wav" for clip in range(6)]
@@ -271,3 +272,13 @@ def test_numbers_are_written_with_separators(tmp_path: Path) -> None:
         *("c/b/s", "m", "fp32", "0-12", "768"),
         *("46,184", "1,234", "3,689.0 MB", "finished"),
     )
+
+
+def test_random_weights_are_said_to_be_random(folder: Path, tmp_path: Path) -> None:
+    said = "Random weights are for trying things out, not for a result."
+    assert said not in format_reports(inspect_stores(tmp_path), tmp_path)
+    meta = read_json(folder / "meta.json")
+    write_json(folder / "meta.json", {**meta, "model": "random:base", "random": True})
+    table = format_reports(inspect_stores(tmp_path), tmp_path)
+    assert "random:base (random weights)" in table
+    assert table.splitlines()[-1] == said
