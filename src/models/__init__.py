@@ -15,6 +15,8 @@ CLASSIFIERS = {
     "svm": "src.models.svm:Svm",
     "rf": "src.models.random_forest:RandomForest",
     "lr": "src.models.logistic_regression:LogisticRegression",
+    "gb": "src.models.gradient_boosting:GradientBoosting",
+    "knn": "src.models.knn:NearestNeighbours",
 }
 """Name of a classifier -> "module:class"."""
 
@@ -23,3 +25,8 @@ def classifier_class(name: str) -> "type[Classifier]":
     """Return the class of a classifier; ValueError lists those there are."""
     found: type[Classifier] = lookup(CLASSIFIERS, name, "classifier")
     return found
+
+
+def mixing_classifiers() -> list[str]:
+    """Return the names of the classifiers that learn a mix of all layers of a store: their `mixes_layers` is true."""
+    return [name for name in CLASSIFIERS if getattr(classifier_class(name), "mixes_layers", False)]

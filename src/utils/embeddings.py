@@ -18,7 +18,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import takewhile
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
@@ -48,8 +48,11 @@ LEFT_OUT_COLUMNS = ["file", "fingerprint", "reason"]
 class EmbeddingTable(ClipTable):
     """Clips with their embeddings."""
 
+    of_several_stores: ClassVar[bool] = False
+    """Whether each vector is put together from several backbones, whose numbers may differ in size."""
+
     vectors: np.ndarray
-    """Shape (n, d), float32."""
+    """Shape (n, d), float32; of all layers (n, layers, d)."""
 
     @property
     def inputs(self) -> np.ndarray:
