@@ -184,3 +184,19 @@ def test_the_table_of_classifiers_and_unknown_ones() -> None:
         classifier_class("cnn")
     with pytest.raises(ValueError, match=r"No classifier given \(`classifier`\)"):
         classifier_class("")
+
+
+def test_without_class_weights_the_larger_class_wins(name: str, make: Make, draw_table: DrawTable) -> None:
+    """Nine of ten clips are spoofs: what is not balanced calls more clips spoofs than what is."""
+    values: dict[str, dict[str, Any]] = {
+        "rf": {"min_samples_leaf": 20, "n_estimators": 100},
+        "svm": {"C": 0.1},
+        "gb": {"max_leaf_nodes": 3},
+    }
+    train, val, test = draw_table(600, bonafide=0.1), draw_table(seed=1), draw_table(500, seed=2)
+    shares = []
+    for weight in ("balanced", "none"):
+        classifier = make(**values.get(name, {}), class_weight=weight)
+        classifier.fit(train, val)
+        shares.append((classifier.scores(test.vectors) > 0).mean())
+    assert shares[1] < shares[0] - 0.1

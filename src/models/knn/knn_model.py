@@ -50,7 +50,7 @@ SMALLEST = 1e-6
 class NearestNeighboursConfig(Config):
     """Hyperparameters of the nearest neighbours."""
 
-    n_neighbors: int = 5
+    n_neighbors: int = 10
     """k; at most all clips of a class."""
     scaling: str = "standard"
     class_weight: str = "balanced"
@@ -65,7 +65,7 @@ class NearestNeighboursConfig(Config):
     def search_space(cls, trial: "optuna.Trial", n_clips: int = 0) -> Self:
         """Let a trial choose all hyperparameters."""
         return cls(
-            n_neighbors=trial.suggest_int("n_neighbors", 1, 50, log=True),
+            n_neighbors=trial.suggest_int("n_neighbors", 1, 200, log=True),
             scaling=trial.suggest_categorical("scaling", SCALINGS),
             class_weight=suggest_class_weight(trial),
         )
