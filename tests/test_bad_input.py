@@ -206,7 +206,7 @@ CASES = [
     (f"VisualizeEmbeddings {LFCC} --color-by=mood", nothing, "--color-by must be one of label.*, not 'mood'"),
     (f"VisualizeEmbeddings {LFCC} --layer=5", nothing, "There is no layer 5"),
     (f"TrainModel {LFCC}", nothing, "No classifier given"),
-    (f"TrainModel {LFCC} --classifier=knn", nothing, "Unknown classifier 'knn'; allowed: mlp, svm, rf, lr"),
+    (f"TrainModel {LFCC} --classifier=cnn", nothing, "Unknown classifier 'cnn'; allowed: mlp, svm, rf, lr"),
     (f"TrainModel {LFCC} --classifier=svm --pooling=max", nothing, "Unknown pooling 'max'"),
     (f"TrainModel {D} --backbone=hubert --classifier=svm", nothing, "make them with fab GenerateEmbeddings"),
     (f"TrainModel {LFCC} --classifier=svm", remove(f"{CORPUS}/splits"), "run fab SplitDataset"),

@@ -19,7 +19,7 @@ class ClassifierFlags:
     dataset: Path = RELEASE
     backbone: str = ""
     classifier: str = ""
-    layer: int | None = None
+    layer: str = ""
     pooling: str = ""
     seed: int = 7
 
@@ -33,7 +33,7 @@ class TrainingFlags(ClassifierFlags):
 
 @command(
     "TrainModel",
-    layer="hidden layer, -1 = the last (default: that of --hyperparameters, else the last)",
+    layer="hidden layer, -1 = the last; mix = all, weighted; 0+4 = of two backbones (default: as --hyperparameters)",
     pooling="mean, std or mean+std (default: that of --hyperparameters, else mean)",
     hyperparameters="JSON file, such as that of a run or a study's best; defaults fill the rest; its seed is ignored",
 )
@@ -43,7 +43,7 @@ def train_model(c: Connection, flags: TrainingFlags) -> None:
     from src.experiments.training.recipe import choose_recipe
     from src.experiments.training.trainer import train_model as train
 
-    wanted = Embeddings(flags.backbone, flags.layer, flags.pooling or None)
+    wanted = Embeddings(flags.backbone, flags.layer or None, flags.pooling or None)
     recipe = choose_recipe(
         flags.dataset, wanted, flags.classifier, hyperparameters=flags.hyperparameters, seed=flags.seed
     )
@@ -65,7 +65,7 @@ class StudyFlags(ClassifierFlags):
 
 @command(
     "OptimizeHyperparameters",
-    layer="hidden layer, -1 = the last (default: part of the search)",
+    layer="hidden layer, -1 = the last; mix = all, weighted; 0+4 = of two backbones (default: part of the search)",
     pooling="mean, std or mean+std (default: part of the search)",
     jobs="processes that train trials in parallel (default 1); with several a study cannot be repeated exactly",
     study_number="study to resume; -1 = a new one (default)",
@@ -79,7 +79,7 @@ def optimize_hyperparameters(c: Connection, flags: StudyFlags) -> None:
     from src.experiments.studies import tuner
     from src.experiments.studies.search import Search, Wish
 
-    wanted = Embeddings(flags.backbone, flags.layer, flags.pooling or None)
+    wanted = Embeddings(flags.backbone, flags.layer or None, flags.pooling or None)
     search = Search(flags.dataset, wanted, flags.classifier, flags.seed)
     effort = tuner.Effort(flags.trials or None, flags.jobs, flags.timeout or None, flags.keep)
     wish = Wish(flags.study_number if flags.study_number >= 0 else None, flags.storage or None)

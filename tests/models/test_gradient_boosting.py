@@ -1,4 +1,4 @@
-"""What is particular to gradient-boosted trees: monotone maps of features, other seeds, and scikit-learn's own scores."""
+"""What is particular to gradient-boosted trees: maps of features that keep their order, and scikit-learn's scores."""
 
 from collections.abc import Callable
 from dataclasses import replace

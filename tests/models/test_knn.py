@@ -28,9 +28,7 @@ def by_hand(train: EmbeddingTable, clip: np.ndarray, k: tuple[int, int]) -> floa
 
 
 @pytest.mark.parametrize(("class_weight", "k"), [("balanced", (12, 3)), ("none", (3, 3))])
-def test_scores_are_those_of_all_distances_sorted(
-    draw_table: DrawTable, class_weight: str, k: tuple[int, int]
-) -> None:
+def test_scores_are_those_of_all_distances_sorted(draw_table: DrawTable, class_weight: str, k: tuple[int, int]) -> None:
     train, test = draw_table(100, bonafide=0.2), draw_table(20, seed=1)
     scores = fitted(train, n_neighbors=3, scaling="none", class_weight=class_weight).scores(test.vectors)
     np.testing.assert_allclose(scores, [by_hand(train, clip, k) for clip in test.vectors.astype(float)], rtol=1e-9)

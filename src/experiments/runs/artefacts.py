@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 HYPERPARAMETERS, PROVENANCE, METRICS = "hyperparameters.json", "provenance.json", "metrics.json"
 CALIBRATION, LOSS_PLOT = "calibration.json", "loss_plot.png"
+LAYER_WEIGHTS, LAYER_PLOT = "layer_weights.csv", "layer_weights.png"
 TEST_RESULTS, TEST_PROVENANCE, SCORES = "test_results.json", "test_provenance.json", "scores.csv"
 BEST = "best_hyperparameters.json"
 TESTS_PREFIX = "test"

@@ -29,6 +29,7 @@ class Recipe:
         takes = classifier_class(self.model).takes
         if takes != self.input.kind:
             raise ValueError(f"{self.model} is trained on {takes}, not on {self.input.kind}.")
+        self.input.for_model(self.model)  # refuses what it cannot take
 
     def as_json(self, described: Mapping[str, Any]) -> dict[str, Any]:
         """Return the hyperparameters of the run, flat.

@@ -10,11 +10,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from src.experiments.inputs.contract import TRAIN, VAL, TrainingData, read_training_data
 from src.experiments.runs.artefacts import (
     CALIBRATION,
     HYPERPARAMETERS,
+    LAYER_PLOT,
+    LAYER_WEIGHTS,
     LOSS_PLOT,
     METRICS,
     PROVENANCE,
@@ -33,6 +36,7 @@ from src.metrics.report import evaluate
 from src.models import classifier_class
 from src.models.contract import Classifier, History, Watch, keep_going
 from src.utils.clip_table import ClipTable
+from src.utils.dataset import write_table
 from src.utils.files import write_json
 from src.utils.paths import runs_folder
 
@@ -108,6 +112,7 @@ def train_run(recipe: Recipe, data: TrainingData, folder: Path, *, watch: Watch 
 
     history = model.fit(data.train, data.val, noting)
     model.save(folder)
+    note_layer_weights(folder, model, data)
     for name in CURVES:
         save_array(folder / f"{name}.npy", getattr(history, name))
     write_json(folder / PROVENANCE, _origin(recipe, data, started))
@@ -119,9 +124,21 @@ def train_run(recipe: Recipe, data: TrainingData, folder: Path, *, watch: Watch 
     return Run(folder, model, history, metrics, hyperparameters, doubt(data.val.labels, scores))
 
 
+def note_layer_weights(folder: Path, model: Classifier, data: TrainingData) -> None:
+    """Write how much each layer counts in the mix that a model has learnt; most learn none."""
+    weights = getattr(model, "layer_weights", None)
+    if weights is not None:
+        write_table(folder / LAYER_WEIGHTS, pd.DataFrame({"layer": data.origins[TRAIN]["layers"], "weight": weights}))
+
+
 def draw_losses(folder: Path) -> None:
-    """Draw the curves of a finished run; one of a single epoch has none."""
+    """Draw the curves of a finished run, of which one of a single epoch has none, and the weights of its layers."""
     from src.visualize.curves import loss_figure
+    from src.visualize.layers import weights_figure
+
+    if (folder / LAYER_WEIGHTS).is_file():
+        weights = pd.read_csv(folder / LAYER_WEIGHTS)
+        save_figure(folder / LAYER_PLOT, weights_figure(weights["layer"], weights["weight"]))
 
     curves = [read_array(folder / f"{name}.npy") for name in CURVES]
     if len(curves[0]) > 1:

@@ -95,7 +95,7 @@ class GradientBoosting:
             early_stopping=False,
             random_state=self.seed,
         ).fit(train.vectors, train.labels)
-        return judged(self, train, val)
+        return judged(self.scores, train, val)
 
     def scores(self, vectors: np.ndarray) -> np.ndarray:
         """Return the log-odds of bona fide, shape (n,)."""

@@ -97,7 +97,7 @@ class NearestNeighbours:
                 "labels": train.labels.astype(np.uint8),
             }
         )
-        return judged(self, train, val)
+        return judged(self.scores, train, val)
 
     def scores(self, vectors: np.ndarray) -> np.ndarray:
         """Return how much nearer bona fide neighbours are than spoofs, as a log-ratio of distances, shape (n,)."""

@@ -74,7 +74,7 @@ class LogisticRegression:
             "weights": regression.coef_[0],
             "intercept": regression.intercept_,
         }
-        return judged(self, train, val)
+        return judged(self.scores, train, val)
 
     def scores(self, vectors: np.ndarray) -> np.ndarray:
         """Return the log-odds of bona fide, shape (n,)."""

@@ -22,12 +22,12 @@ from src.models.scaling import Scaling
 if TYPE_CHECKING:
     from src.models.mlp.mlp_model import MlpConfig
 
-MIX = "layer_logits"
-"""Name of the mix's parameter in the saved weights."""
-
 
 class Network(nn.Module):
     """(n, d) -> (n,), or with a mix of layers (n, layers, d) -> (n,)."""
+
+    layer_logits: nn.Parameter | None
+    """Shape (layers,); None without a mix."""
 
     def __init__(self, shape: tuple[int, ...], config: "MlpConfig") -> None:
         """Make the network for inputs of `shape` (d,) or (layers, d)."""
@@ -41,7 +41,7 @@ class Network(nn.Module):
             layers += [nn.Linear(size, config.hidden_size), nn.ReLU(), nn.Dropout(config.dropout)]
             size = config.hidden_size
         self.layers = nn.Sequential(*layers, nn.Linear(size, 1))
-        self.register_parameter(MIX, nn.Parameter(torch.zeros(shape[0])) if len(shape) == 2 else None)
+        self.layer_logits = nn.Parameter(torch.zeros(shape[0])) if len(shape) == 2 else None
 
     @classmethod
     def of_state(cls, state: dict[str, torch.Tensor], config: "MlpConfig") -> "Network":

@@ -6,12 +6,12 @@ hundred steps of a training (400 steps of 1e-3 at most: a factor of e^0.4 = 1.5 
 """
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch.optim.lr_scheduler import LRScheduler, OneCycleLR
 
-from src.models.mlp.network import MIX, Network
+from src.models.mlp.network import Network
 
 if TYPE_CHECKING:
     from src.models.mlp.mlp_model import MlpConfig
@@ -22,10 +22,11 @@ MIX_RATE = 20.0
 
 def optimizer_of(network: Network, config: "MlpConfig", n_clips: int) -> tuple[torch.optim.Optimizer, LRScheduler]:
     """Return the optimizer and the schedule of its learning rates, for a training on `n_clips` clips."""
-    named = dict(network.named_parameters())
-    mix = [named.pop(MIX)] if MIX in named else []
-    groups = [{"params": list(named.values())}, *({"params": [logits], "weight_decay": 0.0} for logits in mix)]
-    rates = [config.learning_rate, *(MIX_RATE * config.learning_rate for _ in mix)]
+    groups: list[dict[str, Any]] = [{"params": network.layers.parameters()}]
+    rates = [config.learning_rate]
+    if network.layer_logits is not None:
+        groups.append({"params": [network.layer_logits], "weight_decay": 0.0})
+        rates.append(MIX_RATE * config.learning_rate)
     optimizer = torch.optim.AdamW(groups, lr=rates[0], weight_decay=config.weight_decay, fused=True)
     n_steps = config.epochs * math.ceil(n_clips / config.batch_size)
     return optimizer, OneCycleLR(optimizer, rates, total_steps=n_steps, div_factor=10.0, cycle_momentum=False)

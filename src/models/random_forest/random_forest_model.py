@@ -1,5 +1,4 @@
-"""The random forest: scikit-learn's, trained on all cores. Trees use only the order of values, so nothing is scaled.
-"""
+"""The random forest: scikit-learn's, trained on all cores. Trees use only the order of values, so nothing is scaled."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -78,7 +77,7 @@ class RandomForest:
             random_state=self.seed,
             n_jobs=-1,
         ).fit(train.vectors, train.labels)
-        return judged(self, train, val)
+        return judged(self.scores, train, val)
 
     def scores(self, vectors: np.ndarray) -> np.ndarray:
         """Return the log-odds of bona fide, shape (n,); a unanimous vote counts as half a tree short of certainty."""

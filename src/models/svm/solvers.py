@@ -80,9 +80,7 @@ def solve_linearly(vectors: np.ndarray, labels: np.ndarray, machine: Machine) ->
     return Solution(no_support, weights, float(svc.intercept_[0]), np.asarray(svc.decision_function(features)))
 
 
-def solve_by_landmarks(
-    vectors: np.ndarray, labels: np.ndarray, machine: Machine, *, landmarks: np.ndarray
-) -> Solution:
+def solve_by_landmarks(vectors: np.ndarray, labels: np.ndarray, machine: Machine, *, landmarks: np.ndarray) -> Solution:
     """Train a linear machine on Nystroem features of scaled vectors (n, d); `landmarks` (m,) says which clips."""
     gamma = machine.gamma
     chosen = vectors[landmarks]
