@@ -27,6 +27,11 @@ def classifier_class(name: str) -> "type[Classifier]":
     return found
 
 
+def mixes_layers(name: str) -> bool:
+    """Tell whether a classifier learns a mix of all layers of a store: its class says so by `mixes_layers = True`."""
+    return bool(getattr(classifier_class(name), "mixes_layers", False))
+
+
 def mixing_classifiers() -> list[str]:
-    """Return the names of the classifiers that learn a mix of all layers of a store: their `mixes_layers` is true."""
-    return [name for name in CLASSIFIERS if getattr(classifier_class(name), "mixes_layers", False)]
+    """Return the names of the classifiers that learn a mix of all layers of a store."""
+    return list(filter(mixes_layers, CLASSIFIERS))

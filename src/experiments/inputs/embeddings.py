@@ -28,7 +28,7 @@ from src.experiments.inputs.choices import (
 )
 from src.experiments.inputs.contract import TRAIN
 from src.experiments.inputs.stores import BackboneStores
-from src.models import classifier_class, mixing_classifiers
+from src.models import mixes_layers, mixing_classifiers
 from src.utils.embeddings import IDENTITY as MODEL
 from src.utils.embeddings import EmbeddingTable, StoreMeta
 from src.utils.paths import noted_path
@@ -90,7 +90,7 @@ class Embeddings:
         ValueError
             When it is a mix of layers and the model cannot learn one.
         """
-        can_mix = bool(getattr(classifier_class(model), "mixes_layers", False))
+        can_mix = mixes_layers(model)
         if self.layer == MIX and not can_mix:
             raise ValueError(
                 f"{model} cannot learn a mix of layers (`layer=mix`): name one layer, or train "

@@ -25,7 +25,7 @@ from src.experiments.training.trainer import data_origin
 from src.metrics.bootstrap import Trials, interval
 from src.metrics.eer import eer_of
 from src.metrics.resampled import resample_eer
-from src.models import classifier_class, mixing_classifiers
+from src.models import classifier_class, mixes_layers
 from src.utils.dataset import write_table
 from src.utils.files import read_json, write_json
 from src.utils.paths import runs_folder
@@ -73,8 +73,7 @@ def compare_layers(recipe: Recipe, *, root: Path) -> LayerComparison:
         raise ValueError(f"Layers are those of embeddings; {recipe.model} is trained on {recipe.input.kind}.")
     if len(recipe.input.backbones) > 1:
         raise ValueError(f"Layers are compared of one `backbone`, not of {len(recipe.input.backbones)}: name one.")
-    mixes = recipe.model in mixing_classifiers()
-    last = read_training_data(opened)
+    last, can_mix = read_training_data(opened), mixes_layers(recipe.model)
     layers = last.origins[TRAIN]["layers"]
     inputs = _inputs(recipe, last, opened.identity(TRAIN, VAL))
     folder = _folder_to_resume(root, inputs)
@@ -86,7 +85,7 @@ def compare_layers(recipe: Recipe, *, root: Path) -> LayerComparison:
             of_layer = replace(recipe, input=replace(recipe.input, layer=layer))
             rows.append({"layer": layer} | _judge(of_layer, root))
             write_table(folder / TABLE, pd.DataFrame(rows))
-        mix = _judge_mix(replace(recipe, input=replace(recipe.input, layer=MIX)), root, folder) if mixes else None
+        mix = _judge_mix(replace(recipe, input=replace(recipe.input, layer=MIX)), root, folder) if can_mix else None
     table = pd.DataFrame(rows)
     origin = describe_origin(seed=recipe.seed, data=data_origin(recipe, last), started=started)
     write_json(folder / PROVENANCE, origin)

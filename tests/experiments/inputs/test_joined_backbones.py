@@ -103,7 +103,7 @@ def test_a_run_is_trained_tested_repeated_and_reported(root: Path) -> None:
     assert reproduce_run(run.name, root=root).is_exact
     page = (report_runs(root).parent / "run0" / "report.html").read_text()
     assert "hubert+lfcc" in page
-    assert "drawn+second" in page
+    assert "drawn+<wbr>second" in page
     again = choose_recipe(
         root / "datasets" / "corpus",
         Embeddings(BOTH, None, None),
