@@ -18,7 +18,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import takewhile
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -48,7 +48,7 @@ LEFT_OUT_COLUMNS = ["file", "fingerprint", "reason"]
 class EmbeddingTable(ClipTable):
     """Clips with their embeddings."""
 
-    of_several_stores: ClassVar[bool] = False
+    of_several_stores = False
     """Whether each vector is put together from several backbones, whose numbers may differ in size."""
 
     vectors: np.ndarray

@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import ClassVar
 
 import numpy as np
 
@@ -14,7 +13,7 @@ from src.utils.embeddings import POOLINGS, EmbeddingTable, open_index, read_laye
 class JoinedTable(EmbeddingTable):
     """Clips with the embeddings of several backbones, as these are: classifiers scale them."""
 
-    of_several_stores: ClassVar[bool] = True
+    of_several_stores = True
 
 
 def load_all_layers(folder: Path, pooling: str = "mean") -> EmbeddingTable:
