@@ -2,6 +2,7 @@
 
 from src.tasks.classifiers import (
     demo,
+    fuse_runs,
     optimize_hyperparameters,
     pipeline,
     put_to_test,
@@ -12,12 +13,15 @@ from src.tasks.corpora import (
     add_dataset_duration,
     add_noise,
     create_spoofs,
+    cut_noise,
     dataset_info,
     generate_dataset_csv,
     normalize_dataset,
     prepare_dataset,
+    splice_spoofs,
     split_dataset,
 )
+from src.tasks.detectors import fine_tune, train_detector
 from src.tasks.embeddings import (
     embeddings_info,
     generate_embeddings,
@@ -42,10 +46,13 @@ __all__ = [
     "compare_layers",
     "compare_runs",
     "create_spoofs",
+    "cut_noise",
     "dataset_info",
     "demo",
     "embeddings_info",
     "evaluate_scores",
+    "fine_tune",
+    "fuse_runs",
     "generate_dataset_csv",
     "generate_embeddings",
     "generate_embeddings_hubert",
@@ -57,7 +64,9 @@ __all__ = [
     "put_to_test",
     "report_runs",
     "reproduce_run",
+    "splice_spoofs",
     "split_dataset",
+    "train_detector",
     "train_model",
     "visualize_embeddings",
     "visualize_embeddings_tsne",

@@ -44,8 +44,9 @@ DECODERS = {"soundfile", "av", "audioread", "wave", "aifc", "torchaudio", "torch
 DECODING_CALLS = {"librosa.load", "librosa.stream", "librosa.core.load"}
 PRINTING = ("src/tasks/command_line.py", "src/tasks/")
 """The first passes warnings on to whoever typed the task."""
-SEEDING_ROOM = "src/models/mlp/"
-"""PyTorch draws from global state alone; the MLP seeds it inside fork_rng, which puts it back."""
+SEEDING_ROOM = ("src/models/mlp/", "src/backbones/random_weights.py")
+"""PyTorch draws from global state alone; both seed it inside fork_rng, which puts it back: the MLP for its training,
+the other to make a model of random weights, which has to be the same each time that a store is resumed."""
 SEEDING_CALLS = {
     "torch.manual_seed",
     "torch.random.manual_seed",
@@ -265,6 +266,7 @@ KEPT = [
     ("nothing_is_pickled", "models/x", "import numpy as np\nnp.save('a', b, allow_pickle=False)\nskops.dump(a)"),
     ("nobody_seeds_what_all_share", "models/x", "import numpy as np\nnp.random.default_rng(7).random(3)"),
     ("nobody_seeds_what_all_share", "models/mlp/x", "import torch\ntorch.manual_seed(7)"),
+    ("nobody_seeds_what_all_share", "backbones/random_weights", "import torch\ntorch.manual_seed(7)"),
 ]
 
 

@@ -8,6 +8,7 @@ classifier is given the same numbers for a clip of a store and for a single reco
 time. They differ for long recordings at another rate than the backbone's, which are cut before they are resampled.
 """
 
+import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -55,7 +56,7 @@ def clip_statistics(
     >>> statistics.shape, n_frames
     ((1, 2, 120), 99)
     """
-    edges = window_edges(len(waveform), window_seconds * backbone.rate)
+    edges = window_edges(len(waveform), window_samples(backbone, window_seconds))
     return _pooled(backbone, (waveform[start:stop] for start, stop in pairwise(edges)))
 
 
@@ -83,7 +84,7 @@ def recording_statistics(
     UnusableAudio
         When it cannot be read, or for the reasons of `clip_statistics`.
     """
-    edges = window_edges(count_samples(path, backbone.rate), window_seconds * backbone.rate)
+    edges = window_edges(count_samples(path, backbone.rate), window_samples(backbone, window_seconds))
     if len(edges) == 2:
         return _pooled(backbone, [load_waveform(path, backbone.rate)])
     return _pooled(backbone, (load_stretch(path, start, stop, backbone.rate) for start, stop in pairwise(edges)))
@@ -94,7 +95,7 @@ def _pooled(backbone: Backbone, windows: Iterable[np.ndarray]) -> tuple[np.ndarr
     statistics: list[np.ndarray] = []
     n_frames: list[int] = []
     silent = True
-    for batch in _batches(windows, backbone.batch_seconds * backbone.rate):
+    for batch in _batches(windows, backbone.batch_seconds * backbone.rate, padded_samples(backbone)):
         reason = why_too_short(min(map(len, batch)), backbone.rate, backbone.min_samples)
         if reason:
             raise UnusableAudio(reason)
@@ -108,15 +109,28 @@ def _pooled(backbone: Backbone, windows: Iterable[np.ndarray]) -> tuple[np.ndarr
     return pooled, total
 
 
-def _batches(windows: Iterable[np.ndarray], most_samples: float) -> Iterator[list[np.ndarray]]:
+def _batches(windows: Iterable[np.ndarray], most_samples: float, padded: float) -> Iterator[list[np.ndarray]]:
     """Yield batches of windows as large as a backbone takes, padding included; at least one window each."""
     batch: list[np.ndarray] = []
     for window in windows:
-        if batch and (len(batch) + 1) * max(map(len, [*batch, window])) > most_samples:
+        if batch and (len(batch) + 1) * max(padded, *map(len, [*batch, window])) > most_samples:
             yield batch
             batch = []
         batch.append(window)
     yield batch
+
+
+def window_samples(backbone: Backbone, seconds: float) -> float:
+    """Return the most samples of a window: what was asked for, or what the backbone can take at once, if that is less.
+
+    Most backbones take clips of any length, and so have no `longest_seconds`.
+    """
+    return min(seconds, getattr(backbone, "longest_seconds", math.inf)) * backbone.rate
+
+
+def padded_samples(backbone: Backbone) -> float:
+    """Return as how many samples a short clip counts in a batch; 0 for most backbones, which pad to the longest."""
+    return getattr(backbone, "padded_seconds", 0.0) * backbone.rate
 
 
 def window_edges(n_samples: int, window_samples: float) -> list[int]:

@@ -15,7 +15,11 @@ Statistics = tuple[np.ndarray, list[int]]
 
 
 class Backbone(Protocol):
-    """Waveforms in, frames or their statistics out; the numbers of a clip do not depend on the others in a call."""
+    """Waveforms in, frames or their statistics out; the numbers of a clip do not depend on the others in a call.
+
+    A backbone whose model has a window of fixed length also has `longest_seconds` (longer clips are cut into windows)
+    and `padded_seconds` (every clip costs as much as so many seconds); see `clips.py`.
+    """
 
     rate: int
     """Sample rate of its waveforms, in hertz."""

@@ -8,75 +8,40 @@ which the mel scale smears.
 M. Sahidullah et al., "A comparison of features for synthetic speech detection", Interspeech 2015.
 """
 
-from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 from scipy.fft import dct, rfft
 
 from src.audio.framing import frame_signal
-from src.backbones.contract import Statistics, parse_layers
+from src.backbones.clip_by_clip import RATE, SpectralBackbone
 
-RATE = 16_000
 FRAME, HOP, FFT = 320, 160, 512
 N_FILTERS = 40
 PRE_EMPHASIS = 0.97
 POWER_FLOOR = 1e-10
 
 
-class Lfcc:
+class Lfcc(SpectralBackbone):
     """One layer of 120 numbers a frame: 40 coefficients, 40 deltas, 40 double deltas."""
 
-    rate = RATE
-    layers = (0,)
+    name = "lfcc"
+    model = f"lfcc-{N_FILTERS}"
+    settings = f"frame {FRAME}, hop {HOP}, fft {FFT}, filters {N_FILTERS}, pre-emphasis {PRE_EMPHASIS}"
     dimension = 3 * N_FILTERS
     min_samples = FRAME
-    batch_seconds = 60.0
 
-    def identity(self) -> dict[str, Any]:
-        """Return what decides the numbers: the settings."""
-        return {
-            "backbone": "lfcc",
-            "model": f"lfcc-{N_FILTERS}",
-            "digest": f"frame {FRAME}, hop {HOP}, fft {FFT}, filters {N_FILTERS}, pre-emphasis {PRE_EMPHASIS}",
-            "precision": "fp64",
-            "normalisation": "none",
-            "rate": RATE,
-            "layers": list(self.layers),
-            "dimension": self.dimension,
-        }
-
-    def frames(self, waveform: np.ndarray) -> np.ndarray:
-        """Return the features of one waveform: shape (1, t, 120), float32."""
-        return lfcc(waveform)[None].astype(np.float32)
-
-    def begin(self, waveforms: Sequence[np.ndarray]) -> Callable[[], Statistics]:
-        """Compute the statistics of b waveforms; there is nothing to wait for."""
-        computed = self.statistics(waveforms)
-        return lambda: computed
-
-    def statistics(self, waveforms: Sequence[np.ndarray]) -> Statistics:
-        """Return mean and deviation over time, shape (b, 1, 2, 120), and the numbers of frames."""
-        features = [lfcc(waveform) for waveform in waveforms]
-        pooled = np.array([[[frames.mean(axis=0), frames.std(axis=0)]] for frames in features], dtype=np.float32)
-        return pooled, [len(frames) for frames in features]
+    def features(self, waveform: np.ndarray) -> np.ndarray:
+        """Return the features of one waveform: shape (1, t, 120), float64."""
+        return lfcc(waveform)[None]
 
 
-def load_lfcc(model: str | None, device: str, precision: str, layers: str | None) -> Lfcc:
-    """Return the backbone; it has no models to choose from and runs on the CPU."""
-    if model:
-        raise ValueError(f"lfcc has no models to choose from; leave out `model={model}`.")
-    if precision not in ("auto", "fp32"):
-        raise ValueError(f"lfcc knows no precision '{precision}'; leave out `precision`.")
-    if device not in ("auto", "cpu"):
-        raise ValueError(f"lfcc runs on the CPU; leave out `device={device}`.")
-    parse_layers(layers, n_layers=1)
-    return Lfcc()
+load_lfcc = Lfcc.load
 
 
 def identify(name: str, model: str | None, device: str, precision: str, layers: str | None) -> dict[str, Any]:
     """Return the identity of the backbone; see `identify_backbone`."""
-    return load_lfcc(model, device, precision, layers).identity()
+    return Lfcc.load(model, device, precision, layers).identity()
 
 
 def lfcc(waveform: np.ndarray) -> np.ndarray:

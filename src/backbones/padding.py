@@ -4,6 +4,11 @@ Padding is harmless where a frame depends on its own samples alone, and attentio
 the transformer. What remains is the first convolution of some models ("group" models: wav2vec2-base, HuBERT-base,
 WavLM-base): it is normalised by mean and variance over time, which padding changes, and with them every frame, by more
 than a third. `ValidGroupNorm` takes both over the valid frames of each clip alone.
+
+Alone, a clip ends in the zeros that a convolution over frames adds at its edge. In a batch, what earlier layers made
+of the padding would stand there instead: the masks of attention do not reach it. Wav2vec2 and its like have one such
+convolution, at the start, where padded frames are zeros already. Data2vec has five, one after another, and the
+conformer has one in every layer: `ZeroedPadding` puts the zeros back.
 """
 
 from collections.abc import Sequence
@@ -50,6 +55,31 @@ class ValidGroupNorm(torch.nn.Module):
         for clip, length in enumerate(self.lengths):
             frames[clip : clip + 1, :, :length] = self.norm(frames[clip : clip + 1, :, :length])
         return frames
+
+
+class ZeroedPadding:
+    """Zeros beyond the end of each clip at the entry of every convolution over frames; set `lengths` before each call.
+
+    Parameters
+    ----------
+    encoder : torch.nn.Module
+        Its convolutions keep the number of frames: all of it that is wider than one frame is given zeros.
+    """
+
+    def __init__(self, encoder: torch.nn.Module) -> None:
+        self.lengths: torch.Tensor | None = None
+        """Valid frames of each clip, shape (b,); None where nothing is padded."""
+        for module in encoder.modules():
+            if isinstance(module, torch.nn.Conv1d) and module.kernel_size != (1,):
+                module.register_forward_pre_hook(self._zero)
+
+    def _zero(self, _: torch.nn.Module, inputs: tuple[torch.Tensor]) -> torch.Tensor | None:
+        """Return frames of shape (b, channels, t) with zeros in the padding."""
+        if self.lengths is None:
+            return None
+        frames = inputs[0]
+        padded = torch.arange(frames.shape[-1], device=frames.device) >= self.lengths[:, None]
+        return frames.masked_fill(padded[:, None], 0.0)
 
 
 def pool_frames(frames: torch.Tensor, lengths: torch.Tensor | None) -> torch.Tensor:

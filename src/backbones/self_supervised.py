@@ -1,8 +1,10 @@
-"""Self-supervised speech models: waveforms of any lengths in one batch, every hidden layer's statistics out.
+"""Pretrained speech models: waveforms of any lengths in one batch, every hidden layer's statistics out.
 
-Every clip gives the frames that it would give alone; `padding.py` says how. Statistics are taken on the device as each
-layer is computed and cross to the host once a batch, while the next batch runs. "bf16" runs the model in bfloat16 and
-keeps the statistics in float32; half precision (fp16) is not offered: published runs report NaN with it.
+Here stands what all families share. A family adds its front end (`model_input.py`), which turns waveforms into the
+model's input so that every clip gives the frames that it would give alone; `padding.py` says how. Statistics are taken
+on the device as each layer is computed and cross to the host once a batch, while the next batch runs. "bf16" runs the
+model in bfloat16 and keeps the statistics in float32; half precision (fp16) is not offered: published runs report NaN
+with it.
 """
 
 import warnings
@@ -15,37 +17,47 @@ import numpy as np
 import torch
 
 from src.backbones.contract import Statistics, parse_layers
-from src.backbones.padding import ValidGroupNorm, count_frames, pool_frames, samples_of_one_frame
+from src.backbones.model_input import ModelInput, Prepared
+from src.backbones.padding import pool_frames
 from src.backbones.pretrained import displayed_name, load_pretrained
+from src.backbones.published import FAMILIES, choose_window
 from src.utils.devices import DTYPES, choose_device, choose_precision, free_memory, keep_freed_memory, use_tf32
+from src.utils.registry import lookup
 
-NORMALISATION_EPSILON = 1e-7
 MOST_SECONDS = {"cpu": 16, "cuda": 512}
 """Larger batches are no faster: their arrays do not fit into a CPU's caches, and a GPU is busy already."""
-COPIES_OF_FIRST_CONVOLUTION = 8
-"""How often the output of the first convolution, by far the largest array, fits into what a batch needs."""
+COPIES_OF_LARGEST_ARRAY = 8
+"""How often the largest array (the output of the first convolution) fits into what a batch needs."""
+MODEL_INPUTS = {family: about.model_input for family, about in FAMILIES.items()}
 
 
 class SelfSupervisedBackbone:
     """A frozen speech model; layer 0 enters the transformer, its last layer leaves it."""
 
     def __init__(
-        self, family: str, name: str, *, device: torch.device, precision: str, layers: str | None = None
+        self,
+        family: str,
+        name: str,
+        *,
+        device: torch.device,
+        precision: str,
+        layers: str | None = None,
+        window: str | None = None,
     ) -> None:
-        pretrained = load_pretrained(family, name)
-        config, self.model = pretrained.config, pretrained.model
-        self.family, self.name, self._digest = family, name, pretrained.digest
-        self.normalise, self.rate = pretrained.normalise, pretrained.rate
-        self.device, self.precision = device, precision
-        self.layers = parse_layers(layers, config.num_hidden_layers + 1)
-        self.dimension = config.hidden_size
-        self._kernels, self._strides = config.conv_kernel, config.conv_stride
-        self.min_samples = samples_of_one_frame(self._kernels, self._strides)
-        self.batch_seconds = self._comfortable_seconds(config.conv_dim[0])
-        self._closes = self.layers[-1] == config.num_hidden_layers  # the last layer is the model's own output
-        encoder = self.model.encoder
-        encoder.layers = encoder.layers[: max(1, self.layers[-1])]  # those above are never run
-        self._norm = self._normalise_valid_frames_only()
+        self.family, self.name, self.window = family, name, choose_window(family, window)
+        self._pretrained = pretrained = load_pretrained(family, name)
+        self.model, n_layers = pretrained.model, pretrained.config.num_hidden_layers
+        self.device, self.precision, self.rate = device, precision, pretrained.rate
+        self.layers = parse_layers(layers, n_layers + 1)
+        self.dimension = pretrained.config.hidden_size
+        self.model_input: ModelInput = lookup(MODEL_INPUTS, family, "family")(pretrained, device, self.window)
+        self.min_samples = self.model_input.min_samples
+        self.longest_seconds, self.padded_seconds = self.model_input.longest_seconds, self.model_input.padded_seconds
+        self.batch_seconds = self._comfortable_seconds()
+        self._closes = self.layers[-1] == n_layers  # the last layer is the model's own output
+        holder, attribute = _holder_of_layers(self.model)
+        self._layers = getattr(holder, attribute)[: max(1, self.layers[-1])]
+        setattr(holder, attribute, self._layers)  # those above are never run
         self.model.to(device=device, dtype=DTYPES[precision]).eval()
         use_tf32(device, precision == "tf32")
         if device.type == "cpu":
@@ -56,23 +68,27 @@ class SelfSupervisedBackbone:
         return {
             "backbone": self.family,
             "model": displayed_name(self.name),
-            "digest": self._digest,
+            "digest": self._pretrained.digest,
             "precision": self.precision,
-            "normalisation": "zero mean, unit variance" if self.normalise else "none",
+            "normalisation": self.model_input.normalisation,
             "rate": self.rate,
             "layers": list(self.layers),
             "dimension": self.dimension,
+            **({"window": self.window} if self.window else {}),
+            **({"random": True} if self._pretrained.random else {}),
         }
 
     def frames(self, waveform: np.ndarray) -> np.ndarray:
         """Return the frames of one waveform of shape (n,): shape (layers, t, d), float32."""
-        return torch.cat(self._run([waveform], torch.Tensor.float)).cpu().numpy()
+        return torch.cat(self._run([waveform], lambda frames, _: frames.float())[0]).cpu().numpy()
 
     def begin(self, waveforms: Sequence[np.ndarray]) -> Callable[[], Statistics]:
         """Start computing the statistics of b waveforms of any lengths; the function returned waits for them."""
-        n_frames = [count_frames(len(waveform), self._kernels, self._strides) for waveform in waveforms]
-        lengths = torch.tensor(n_frames, device=self.device) if len(set(n_frames)) > 1 else None
-        pooled = torch.stack(self._run(waveforms, partial(pool_frames, lengths=lengths)), dim=1)
+        groups = self.model_input.grouped([len(waveform) for waveform in waveforms])
+        if len(groups) > 1:
+            return _in_order([self.begin([waveforms[place] for place in group]) for group in groups], groups)
+        of_layers, n_frames = self._run(waveforms, pool_frames)
+        pooled = torch.stack(of_layers, dim=1)
         if self.device.type != "cuda":
             return lambda: (pooled.numpy(), n_frames)
         on_host = torch.empty(pooled.shape, dtype=torch.float32, pin_memory=True)
@@ -92,48 +108,39 @@ class SelfSupervisedBackbone:
 
     @torch.inference_mode()
     def _run(
-        self, waveforms: Sequence[np.ndarray], reduce: Callable[[torch.Tensor], torch.Tensor]
-    ) -> list[torch.Tensor]:
-        """Run waveforms through the model; return `reduce` of the frames (b, t, d) of every layer that is kept."""
-        samples = [len(waveform) for waveform in waveforms]
-        inputs = self._pad(waveforms)
-        mask = None
-        if len({count_frames(n, self._kernels, self._strides) for n in samples}) > 1:
-            mask = _valid(samples, inputs)
-        if self._norm is not None:
-            first = [count_frames(n, self._kernels[:1], self._strides[:1]) for n in samples]
-            self._norm.lengths = first if len(set(samples)) > 1 else None
+        self, waveforms: Sequence[np.ndarray], reduce: Callable[[torch.Tensor, torch.Tensor | None], torch.Tensor]
+    ) -> tuple[list[torch.Tensor], list[int]]:
+        """Run waveforms through the model; return `reduce(frames, lengths)` of every layer kept, and the lengths.
+
+        Frames have the shape (b, t, d), t being the longest clip's; lengths (b,) are None where all are as long.
+        """
+        prepared = self.model_input.prepare(waveforms)
+        n_frames = prepared.n_frames
+        lengths = torch.tensor(n_frames, device=self.device) if len(set(n_frames)) > 1 else None
+
+        def reduced(hidden: torch.Tensor) -> torch.Tensor:
+            return reduce(self.model_input.frames_of(hidden)[:, : max(n_frames)], lengths)
+
+        return self._call(prepared, reduced), n_frames
+
+    def _call(self, prepared: Prepared, reduce: Callable[[torch.Tensor], torch.Tensor]) -> list[torch.Tensor]:
+        """Call the model; return `reduce` of the hidden state of every layer that is kept, taken as it is computed."""
+        mask = {} if prepared.mask is None else {"attention_mask": prepared.mask}
         reduced: dict[int, torch.Tensor] = {}
-        with self._watch(lambda layer, frames: reduced.update({layer: reduce(frames)})), warnings.catch_warnings():
+        with self._watch(lambda layer, hidden: reduced.update({layer: reduce(hidden)})), warnings.catch_warnings():
             warnings.filterwarnings("ignore", "Support for mismatched key_padding_mask")  # WavLM's, of no effect
-            output = self.model(inputs.to(DTYPES[self.precision]), attention_mask=mask)
+            output = self.model(prepared.inputs.to(DTYPES[self.precision]), **mask)
         if self._closes:
             # "layer" models end in a normalisation after their last layer
             reduced[self.layers[-1]] = reduce(output.last_hidden_state)
         return [reduced[layer] for layer in self.layers]
-
-    def _pad(self, waveforms: Sequence[np.ndarray]) -> torch.Tensor:
-        """Return waveforms on the device, normalised if the model needs it, with zeros at the end: shape (b, n)."""
-        samples = [len(waveform) for waveform in waveforms]
-        batch = torch.zeros(len(samples), max(samples), pin_memory=self.device.type == "cuda")
-        for row, waveform in zip(batch, waveforms, strict=True):
-            row[: len(waveform)] = torch.from_numpy(np.asarray(waveform, dtype=np.float32))
-        batch = batch.to(self.device, non_blocking=True)
-        if not self.normalise:
-            return batch
-        counts = torch.tensor(samples, device=self.device)[:, None]
-        centred = batch - batch.sum(dim=1, keepdim=True) / counts
-        if len(set(samples)) > 1:
-            centred *= _valid(samples, batch)
-        variance = centred.square().sum(dim=1, keepdim=True) / counts
-        return centred / (variance + NORMALISATION_EPSILON).sqrt()
 
     @contextmanager
     def _watch(self, visit: Callable[[int, torch.Tensor], None]) -> Iterator[None]:
         """Call `visit(layer, frames)` for each kept layer as it is computed, but for the model's last."""
         kept = set(self.layers[:-1] if self._closes else self.layers)
         handles = []
-        for number, layer in enumerate(self.model.encoder.layers):
+        for number, layer in enumerate(self._layers):
             if number == 0 and 0 in kept:
                 handles.append(layer.register_forward_pre_hook(lambda _, inputs: visit(0, inputs[0])))
             if number + 1 in kept:
@@ -145,18 +152,10 @@ class SelfSupervisedBackbone:
             for handle in handles:
                 handle.remove()
 
-    def _normalise_valid_frames_only(self) -> ValidGroupNorm | None:
-        """Replace the normalisation over time by `ValidGroupNorm`, where the model has one."""
-        first = self.model.feature_extractor.conv_layers[0]
-        if not isinstance(getattr(first, "layer_norm", None), torch.nn.GroupNorm):
-            return None
-        first.layer_norm = ValidGroupNorm(first.layer_norm)
-        return first.layer_norm
-
-    def _comfortable_seconds(self, channels: int) -> float:
+    def _comfortable_seconds(self) -> float:
         """Return how many seconds of audio half of the free memory holds, a power of two: equal from run to run."""
-        bytes_of_second = self.rate / self._strides[0] * channels * DTYPES[self.precision].itemsize
-        fitting = free_memory(self.device) / 2 / (COPIES_OF_FIRST_CONVOLUTION * bytes_of_second)
+        bytes_of_second = self.model_input.numbers_a_second * DTYPES[self.precision].itemsize
+        fitting = free_memory(self.device) / 2 / (COPIES_OF_LARGEST_ARRAY * bytes_of_second)
         most = MOST_SECONDS["cuda" if self.device.type == "cuda" else "cpu"]
         return min(most, 2.0 ** np.floor(np.log2(max(fitting, 1.0))))
 
@@ -165,15 +164,32 @@ def _visit_output(visit: Callable[[int, torch.Tensor], None], layer: int, _: Any
     visit(layer, output[0] if isinstance(output, tuple) else output)  # WavLM's layers also return a position bias
 
 
-def _valid(samples: Sequence[int], batch: torch.Tensor) -> torch.Tensor:
-    """Return which samples of a padded batch (b, n) are valid."""
-    lengths = torch.tensor(samples, device=batch.device)
-    return torch.arange(batch.shape[1], device=batch.device) < lengths[:, None]
+def _holder_of_layers(model: torch.nn.Module) -> tuple[torch.nn.Module, str]:
+    """Return the module that holds a model's transformer layers, and the name under which it does."""
+    for holder in (getattr(model, "encoder", model), model):
+        for attribute in ("layers", "layer"):
+            if isinstance(getattr(holder, attribute, None), torch.nn.ModuleList):
+                return holder, attribute
+    raise AssertionError(f"{type(model).__name__} has no transformer layers where they are looked for")
 
 
-def load_family(family: str, name: str, *, device: str, precision: str, layers: str | None) -> SelfSupervisedBackbone:
+def _in_order(waits: Sequence[Callable[[], Statistics]], groups: Sequence[Sequence[int]]) -> Callable[[], Statistics]:
+    """Return a function that waits for groups of clips and returns them in the order of the clips."""
+    order = np.argsort([place for group in groups for place in group])
+
+    def wait() -> Statistics:
+        statistics, n_frames = zip(*(wait() for wait in waits), strict=True)
+        counts = [count for of_group in n_frames for count in of_group]
+        return np.concatenate(statistics)[order], [counts[place] for place in order]
+
+    return wait
+
+
+def load_family(
+    family: str, name: str, *, device: str, precision: str, layers: str | None, window: str | None = None
+) -> SelfSupervisedBackbone:
     """Load a model of a family onto a device; `load_backbone` says what the options mean and what is raised."""
     chosen = choose_device(device)
     return SelfSupervisedBackbone(
-        family, name, device=chosen, precision=choose_precision(precision, chosen), layers=layers
+        family, name, device=chosen, precision=choose_precision(precision, chosen), layers=layers, window=window
     )

@@ -1,14 +1,18 @@
 """One file per corpus: it turns what the makers of the corpus publish into our table of clips.
 
 A layout is a function of the corpus folder that returns a `Listing`: the columns file, speaker, id, gender, label,
-system, and notes for the user on what is not listed.
+system, perhaps more, and notes for the user on what is not listed. Where the classes are not bona fide and spoofed
+speech, it also takes `positive_label`, which says what is positive.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
-import pandas as pd
+if TYPE_CHECKING:
+    import pandas as pd
 
-LAYOUTS = {"audios": "src.corpora.audios:read_layout"}
+LAYOUTS = {"audios": "src.corpora.audios:read_layout", "speech_commands": "src.corpora.speech_commands:read_layout"}
 """Name of a layout -> "module:function"."""
 
 
@@ -16,7 +20,9 @@ LAYOUTS = {"audios": "src.corpora.audios:read_layout"}
 class Listing:
     """The clips that a corpus folder holds."""
 
-    files: pd.DataFrame
-    """Columns file, speaker, id, gender, label, system; one row per clip."""
+    files: "pd.DataFrame"
+    """Columns file, speaker, id, gender, label, system, and what the layout adds; one row per clip."""
     notes: tuple[str, ...] = ()
     """What was passed over, and which rows of the corpus's own tables match no clip; one sentence each."""
+    classes: Mapping[int, str] = field(default_factory=dict)
+    """Label -> what the class is called, where it is not bona fide or spoof (`utils/classes.py`)."""

@@ -2,7 +2,7 @@
 
     <corpus>/real_voices/<Name>_<F|M>NNN/*.wav, *.flac, ...
     <corpus>/fake_voices/<Name>_<F|M>NNN_Fake/*
-    <corpus>/SOURCES.csv        optional: columns file, system: what made each spoof (`sources.py`)
+    <corpus>/SOURCES.csv        optional: columns file, system: what made each spoof; segments: where (`sources.py`)
 
 The person's gender and id are part of the folder's name. Anything else is passed over and reported
 (`passed_over.py`), except hidden files and folders, which are passed over silently.
@@ -21,6 +21,7 @@ from src.corpora.sources import read_sources
 from src.utils.dataset import FILE_COLUMNS
 from src.utils.labels import BONAFIDE, LABEL_NAMES, SPOOF
 from src.utils.people import composed
+from src.utils.segments import SEGMENTS
 
 REAL_FOLDER, FAKE_FOLDER = "real_voices", "fake_voices"
 SIDES = {REAL_FOLDER: ("", BONAFIDE), FAKE_FOLDER: ("_Fake", SPOOF)}
@@ -51,7 +52,10 @@ def read_layout(dataset: Path) -> Listing:
     files["system"] = [
         systems.get(file, "") if spoof else "" for file, spoof in zip(files["file"], is_spoof, strict=True)
     ]
-    return Listing(files, (*passed_over, *notes))
+    segments, more = read_sources(dataset, files["file"].tolist(), SEGMENTS)
+    if any(segments.values()):
+        files[SEGMENTS] = [segments.get(file, "") for file in files["file"]]
+    return Listing(files, (*passed_over, *dict.fromkeys((*notes, *more))))
 
 
 def person_folders(dataset: Path, side: str, suffix: str = "") -> list[tuple[Path, re.Match[str]]]:

@@ -10,7 +10,16 @@ from src.utils.registry import lookup
 if TYPE_CHECKING:
     from src.detectors.detector import Detector
 
-DETECTORS: dict[str, str] = {}
+DETECTORS: dict[str, str] = {
+    "conformer": "src.detectors.conformer:Conformer",
+    "performer": "src.detectors.performer:Performer",
+    "ast": "src.detectors.ast:Ast",
+    "yamnet": "src.detectors.yamnet:Yamnet",
+    "rawnet2": "src.detectors.rawnet2:RawNet2",
+    "lcnn": "src.detectors.lcnn:Lcnn",
+    "aasist": "src.detectors.aasist:Aasist",
+    "fine-tuned": "src.detectors.fine_tuned:FineTuned",
+}
 """Name of a detector -> "module:class"."""
 
 

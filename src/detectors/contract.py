@@ -38,6 +38,8 @@ class DetectorConfig(Config):
 
     trials: ClassVar[int] = 10
 
+    seconds: float = 4.0
+    """Length of a window."""
     epochs: int = 30
     """At most."""
     batch_size: int = 16
@@ -59,6 +61,8 @@ class DetectorConfig(Config):
     """Longest stretch of a training window that is silenced at random; 0 = none."""
     sharpness: float = 0.0
     """Radius of sharpness-aware minimisation, in units of the weights; 0 = off. It doubles the cost of a step."""
+    distillation: float = 0.5
+    """Weight of a teacher's scores beside the labels, where there is a teacher."""
     precision: str = "fp32"
     """Of the training: fp32, or bf16 (autocast) on hardware that has it."""
     accumulate: int = 1
@@ -67,6 +71,7 @@ class DetectorConfig(Config):
     """Compute activations again in the backward pass, for memory."""
 
     def __post_init__(self) -> None:
+        check_range("seconds", self.seconds, 0.05, 600)
         check_range("epochs", self.epochs, 1, 100_000)
         check_range("batch_size", self.batch_size, 1, 100_000)
         check_range("learning_rate", self.learning_rate, 1e-8, 10)
@@ -75,7 +80,10 @@ class DetectorConfig(Config):
         check_range("patience", self.patience, 1, 100_000)
         check_range("mask_seconds", self.mask_seconds, 0, 60)
         check_range("sharpness", self.sharpness, 0, 10)
+        check_range("distillation", self.distillation, 0, 1)
         check_range("accumulate", self.accumulate, 1, 100_000)
+        if self.sharpness and self.accumulate > 1:
+            raise ValueError("`sharpness` and `accumulate` cannot be combined: give one of them.")
         check_choice("schedule", self.schedule, SCHEDULES)
         check_choice("loss", self.loss, LOSSES)
         check_choice("padding", self.padding, PADDINGS)

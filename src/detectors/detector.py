@@ -1,28 +1,162 @@
-"""The base of all detectors: the contract of classifiers, for a network on waveforms."""
+"""The base of all detectors: the contract of classifiers, for a network on waveforms.
 
+A detector names its Config and builds its network; training, scores and weights are the same for all. The network and
+the objective of its loss are trained, saved and loaded together, because some objectives hold directions from which the
+score is taken.
+"""
+
+import json
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, ClassVar
+from collections.abc import Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+import numpy as np
+import torch
+from torch import nn
 
 from src.detectors.contract import DetectorConfig
-
-if TYPE_CHECKING:
-    from torch import nn
+from src.detectors.training.loop import (
+    Lesson,
+    Surroundings,
+    Training,
+    load_weights,
+    own_randomness,
+    save_weights,
+    train_network,
+)
+from src.detectors.training.objectives import make_objective
+from src.detectors.training.scoring import FrameScores, WholeClips, score_clips, score_frames
+from src.detectors.training.windows import window_samples
+from src.models.contract import History, Watch, Workspace, keep_going, reading_weights
+from src.utils.devices import choose_device, choose_precision
+from src.utils.files import text_digest
+from src.utils.waveform_table import WaveformTable
 
 WEIGHTS = "best_model.safetensors"
 
 
 class Detector(ABC):
-    """A network, its training and its weights; a subclass names its Config and builds its network."""
+    """A network, its training and its weights."""
 
     Config: ClassVar[type[DetectorConfig]]
     takes: ClassVar[str] = "waveforms"
     files: ClassVar[tuple[str, ...]] = (WEIGHTS,)
-    seconds: ClassVar[float] = 4.0
-    """Length of a window, where the user names none."""
+    min_samples: ClassVar[int] = 1
+    """The shortest window that the network can see."""
+    workspace: Workspace | None = None
+    """Where a training keeps its checkpoints; whoever trains sets it."""
 
     def __init__(self, config: DetectorConfig, *, seed: int = 7) -> None:
         self.config, self.seed = config, seed
+        self.device = choose_device("auto")
+        self.trained: Training
+
+    @property
+    def n_parameters(self) -> int:
+        """How many numbers the network learns or was given, of one that is trained or loaded."""
+        return sum(parameter.numel() for parameter in self.trained.network.parameters())
 
     @abstractmethod
-    def build(self) -> "nn.Module":
+    def build(self) -> nn.Module:
         """Return the network at the start of a training; its weights are random, or published ones."""
+
+    def rebuild(self) -> nn.Module:
+        """Return a network whose weights are about to be read: those that a training began with may be gone by then."""
+        without: dict[str, Any] = {"weights": ""} if hasattr(self.config, "weights") else {}
+        return type(self)(replace(self.config, **without)).build()
+
+    def parameter_groups(self, network: nn.Module) -> list[dict[str, Any]]:
+        """Return parameters with the factor `scale` on their learning rate; by default all of them with 1."""
+        return [{"params": list(network.parameters()), "scale": 1.0}]
+
+    def fit(self, train: WaveformTable, val: WaveformTable, watch: Watch = keep_going) -> History:
+        """Train on the clips of `train`; keep the weights of the epoch that is best on whole clips of `val`."""
+        self._check()
+        with own_randomness(self.seed):
+            self.trained = self._untrained(self.build(), train.labels)
+            objective = self.trained.objective
+            groups = self.parameter_groups(self.trained.network)
+            groups.append({"params": list(objective.parameters()), "scale": 1.0})
+            lesson = Lesson(self.trained, train, val, self.config, self.seed, groups)
+            progress = train_network(lesson, self._recipe(train, val), self._surroundings(watch))
+        train_losses, val_losses, val_eers = map(np.array, progress.curves)
+        return History(train_losses, val_losses, val_eers, best=progress.best)
+
+    def scores(self, paths: Sequence[str] | np.ndarray) -> np.ndarray:
+        """Return the scores of whole recordings, shape (n,): higher = more bona fide."""
+        self.trained.to(self.device)
+        clips = WholeClips([str(path) for path in paths], self.config)
+        return score_clips(self.trained.network, self.trained.objective, clips)
+
+    def frame_scores(self, paths: Sequence[str] | np.ndarray) -> list[FrameScores] | None:
+        """Return the scores of the frames of whole recordings; None where the network decides on windows alone."""
+        if not self.decides_frames:
+            return None
+        self.trained.to(self.device)
+        return score_frames(self.trained.network, WholeClips([str(path) for path in paths], self.config))
+
+    @property
+    def decides_frames(self) -> bool:
+        """Whether the network gives a decision for every frame."""
+        return False
+
+    def save(self, folder: Path) -> None:
+        """Write the weights of network and objective."""
+        save_weights(self.trained, folder / WEIGHTS)
+
+    @classmethod
+    def load(cls, folder: Path, config: DetectorConfig) -> Self:
+        """Read what `save` wrote."""
+        detector = cls(config)
+        with own_randomness(detector.seed):
+            detector.trained = detector._untrained(detector.rebuild())
+        with reading_weights(folder / WEIGHTS):
+            load_weights(detector.trained, folder / WEIGHTS)
+        return detector
+
+    def _untrained(self, network: nn.Module, labels: np.ndarray | None = None) -> Training:
+        """Return a network and the objective that goes with it, before a training on clips of these labels."""
+        network = network.to(self.device)
+        counts = np.bincount(labels, minlength=2) if labels is not None and self.config.balance else np.ones(2)
+        weights = torch.tensor(counts.sum() / (2 * counts), dtype=torch.float32)
+        size = embedding_size(network, window_samples(self.config.seconds))
+        objective = make_objective(self.config.loss, weights, size).to(self.device)
+        return Training(network, objective, self.config)
+
+    def _check(self) -> None:
+        """Raise ValueError when this machine, or a window, does not do for the config."""
+        if window_samples(self.config.seconds) < self.min_samples:
+            raise ValueError(
+                f"`seconds={self.config.seconds:g}` is shorter than what the network sees at once: "
+                f"{self.min_samples / 16_000:.3g} seconds or more are needed."
+            )
+        if self.config.precision == "bf16" and choose_precision("auto", self.device) != "bf16":
+            raise ValueError(
+                f"This machine has no hardware for bf16 (device {self.device}): train with `precision=fp32`."
+            )
+
+    def _recipe(self, train: WaveformTable, val: WaveformTable) -> str:
+        """Return what identifies a training: the detector, its config, the seed and the clips."""
+        clips = [list(map(str, table.files)) for table in (train, val)]
+        return text_digest(json.dumps([type(self).__name__, asdict(self.config), self.seed, clips]))
+
+    def _surroundings(self, watch: Watch) -> Surroundings:
+        if self.workspace is None:
+            raise ValueError("A detector needs a `workspace` to train: the folder where it keeps its checkpoints.")
+        place = self.workspace
+        return Surroundings(place.folder, watch, place.log, place.workers)
+
+
+@torch.inference_mode()
+def embedding_size(network: nn.Module, n_samples: int) -> int:
+    """Return the size of a network's embedding, by running a silent window through it."""
+    training = network.training
+    network.eval()
+    device = next(network.parameters()).device
+    window = torch.zeros(1, n_samples, device=device)
+    takes_lengths = getattr(network, "takes_lengths", False)
+    output = network(window, torch.tensor([n_samples], device=device)) if takes_lengths else network(window)
+    network.train(training)
+    return int(output.embedding.shape[1])

@@ -158,6 +158,31 @@ _ROWS = (
         glossary="Of the bona fide clips, the share that is called bona fide.",
     ),
     Metric("f1", "F1", "rate", "higher", glossary="Harmonic mean of precision and recall."),
+    *(
+        Metric(
+            f"segment_eer_{milliseconds}",
+            f"Segment EER, {milliseconds} ms",
+            "rate",
+            "lower",
+            glossary=f"Equal error rate of all segments of {milliseconds} ms of all clips: a segment is a spoof if any "
+            "part of it is, and its score is the lowest of its frames. Only detectors that decide frame by frame have "
+            "one.",
+        )
+        for milliseconds in (20, 160, 640)
+    ),
+    Metric(
+        "range_eer",
+        "Range EER",
+        "rate",
+        "lower",
+        glossary="Equal error rate of time: the share of the bona fide time that is called spoofed where it equals the "
+        "share of the spoofed time that is not.",
+    ),
+    Metric(
+        "frame_threshold",
+        "Threshold of frames",
+        glossary="A frame counts as spoofed where its score is below this threshold, which comes from validation data.",
+    ),
     Metric(
         "threshold",
         "Decision threshold",

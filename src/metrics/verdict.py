@@ -125,6 +125,20 @@ def parts_by_system(labels: np.ndarray, systems: np.ndarray) -> dict[str, np.nda
     return {str(system) or "unknown": spoof & (systems == system) | ~spoof for system in np.unique(systems[spoof])}
 
 
+def parts_by_word(labels: np.ndarray, words: np.ndarray) -> dict[str, np.ndarray]:
+    """Return one part for each word (n,): its clips, and all trials of the other class; "" is no word.
+
+    >>> parts = parts_by_word(np.array([1, 1, 0]), np.array(["yes", "no", ""]))
+    >>> {name: part.tolist() for name, part in parts.items()}
+    {'no': [False, True, True], 'yes': [True, False, True]}
+    """
+    found = {}
+    for word in np.unique(words[words != ""]):
+        said = words == word
+        found[str(word)] = said | ~np.isin(labels, labels[said])
+    return found
+
+
 def parts_by_duration(durations: np.ndarray) -> dict[str, np.ndarray]:
     """Return one part for each band of durations (n,) in s that holds a trial; NaN belongs to none.
 

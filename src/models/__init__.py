@@ -19,6 +19,8 @@ CLASSIFIERS = {
     "knn": "src.models.knn:NearestNeighbours",
 }
 """Name of a classifier -> "module:class"."""
+FUSIONS = {"fusion": "src.models.fusion:Fusion"}
+"""Name of a fusion of the scores of several runs -> "module:class"; none of them is a classifier of embeddings."""
 
 
 def classifier_class(name: str) -> "type[Classifier]":

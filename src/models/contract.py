@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self, runtime_checkable
 
 import numpy as np
 
@@ -82,6 +82,25 @@ class History:
     def best_eer(self) -> float:
         """Validation EER of the weights that are kept."""
         return float(self.val_eers[self.best])
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """What a training of hours finds around it; none of it changes the numbers."""
+
+    folder: Path
+    """Where the training keeps its checkpoints."""
+    log: str = ""
+    """Where curves go while they grow: "tensorboard", or nowhere."""
+    workers: int = 0
+    """Processes that read recordings."""
+
+
+@runtime_checkable
+class Resumable(Protocol):
+    """A model whose training can be killed and resumed: whoever trains it gives it a workspace first."""
+
+    workspace: Workspace | None
 
 
 class Classifier(Protocol):

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from fabric import Connection
 
@@ -10,6 +11,9 @@ from src.tasks.command_line import command
 from src.tasks.run_flags import RUN_HELP, RunFlags
 from src.tasks.words import RELEASE
 from src.utils.paths import ROOT
+
+if TYPE_CHECKING:
+    from src.experiments.inputs import Input
 
 
 @dataclass(frozen=True)
@@ -55,12 +59,26 @@ def train_model(c: Connection, flags: TrainingFlags) -> None:
 class StudyFlags(ClassifierFlags):
     """The flags of OptimizeHyperparameters."""
 
+    detector: str = ""
     trials: int = 0
     jobs: int = 1
     study_number: int = -1
     storage: str = ""
     timeout: float = 0.0
     keep: int = 5
+
+    def input(self) -> "Input":
+        """Return what is trained on: embeddings for a classifier, waveforms for a detector."""
+        from src.experiments.inputs.embeddings import Embeddings
+        from src.experiments.inputs.waveforms import Waveforms
+
+        if not self.detector:
+            return Embeddings(self.backbone, self.layer or None, self.pooling or None)
+        if self.backbone or self.classifier or self.layer or self.pooling:
+            raise ValueError(
+                "A `detector` is trained on waveforms: leave out `backbone`, `classifier`, `layer` and `pooling`."
+            )
+        return Waveforms()
 
 
 @command(
@@ -74,17 +92,28 @@ class StudyFlags(ClassifierFlags):
     keep="trials whose weights are kept, the best ones (default 5); all keep hyperparameters and metrics",
 )
 def optimize_hyperparameters(c: Connection, flags: StudyFlags) -> None:
-    """Search the hyperparameters with the lowest validation EER into runs/<classifier>_study<k>."""
-    from src.experiments.inputs.embeddings import Embeddings
+    """Search the hyperparameters with the lowest validation EER into runs/<classifier or detector>_study<k>."""
     from src.experiments.studies import tuner
     from src.experiments.studies.search import Search, Wish
 
-    wanted = Embeddings(flags.backbone, flags.layer or None, flags.pooling or None)
-    search = Search(flags.dataset, wanted, flags.classifier, flags.seed)
+    search = Search(flags.dataset, flags.input(), flags.detector or flags.classifier, flags.seed)
     effort = tuner.Effort(flags.trials or None, flags.jobs, flags.timeout or None, flags.keep)
     wish = Wish(flags.study_number if flags.study_number >= 0 else None, flags.storage or None)
     study = tuner.optimize_hyperparameters(search, effort, root=ROOT, wish=wish)
     print(f"{study}. Next: {how_to_test(study.name.run())}")
+
+
+@command(
+    "FuseRuns",
+    runs="finished runs of one corpus, separated by commas: run3,svm_study0/run2; a study stands for its best trial",
+    method="logistic (default): weights fitted on the validation clips; or mean: the mean of the calibrated scores",
+)
+def fuse_runs(c: Connection, runs: str = "", method: str = "logistic") -> None:
+    """Fuse the scores of several runs into a run of its own, runs/run<m>."""
+    from src.experiments.training import fusion
+
+    fused = fusion.fuse_runs(runs, method, root=ROOT)
+    print(f"{fused}\nNext: {' && '.join(fused.next_commands)}")
 
 
 @dataclass(frozen=True)

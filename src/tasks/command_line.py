@@ -22,6 +22,7 @@ from fabric import task
 from invoke.exceptions import Exit
 
 from src.backbones import BACKBONES
+from src.detectors import DETECTORS
 from src.models import CLASSIFIERS
 from src.tasks.errors import ending, with_flags
 from src.tasks.words import listed
@@ -36,9 +37,10 @@ FLAGS = {
     "jobs": "processes; 0 = all cores (default)",
     "backbone": listed(BACKBONES),
     "classifier": listed(CLASSIFIERS),
+    "detector": listed(DETECTORS),
     "layer": "hidden layer: 0 enters the first transformer layer, -1 is the last (default)",
     "pooling": "mean, std or mean+std",
-    "model": "hub id, or local folder made by save_pretrained (default: the backbone's own)",
+    "model": "hub id, local folder made by save_pretrained, or random:base (default: the backbone's own)",
     "splits": "splits, separated by commas (default: the three downstream splits)",
     "split": "one of pretext_train, pretext_val, downstream_train, downstream_val, downstream_test",
     "device": "auto (default: a CUDA GPU where there is one), cpu, cuda or cuda:1",
@@ -48,6 +50,7 @@ FLAGS = {
     "max_seconds": "longer clips are cut into windows and pooled over all of them (default 30)",
     "shard": "which part of the clips to compute, from 0 (default 0)",
     "num_shards": "parts among which processes or machines share the clips (default 1)",
+    "window": "own = whisper computes each clip in a window of its own length: faster, other numbers (default: 30 s)",
     "color_by": "label (default), gender, speaker or system",
     "max_points": "most clips to draw; of more, a random choice (default 5000)",
     "trials": "trials in total, including those of earlier starts; 0 = as many as suit the classifier (default)",

@@ -4,8 +4,9 @@ from pathlib import Path
 
 from fabric import Connection
 
+from src.corpora import LAYOUTS
 from src.tasks.command_line import command
-from src.tasks.words import RELEASE, on
+from src.tasks.words import RELEASE, listed, on
 
 
 @command("PrepareDataset", output="folder to prepare (default datasets/release)", dry_run="only say what would be done")
@@ -17,12 +18,18 @@ def prepare_dataset(c: Connection, output: Path = RELEASE, dry_run: bool = False
     print(f"Next: fab {'PrepareDataset' if dry_run else 'GenerateDatasetCSV' + on(output)}")
 
 
-@command("GenerateDatasetCSV", layout="how the folder is laid out: audios (default)")
-def generate_dataset_csv(c: Connection, dataset: Path = RELEASE, layout: str = "audios") -> None:
+@command(
+    "GenerateDatasetCSV",
+    layout=f"how the folder is laid out: {listed(LAYOUTS)} (default audios)",
+    positive_label="for speech_commands: word (default), any word against noise; or one of the words",
+)
+def generate_dataset_csv(
+    c: Connection, dataset: Path = RELEASE, layout: str = "audios", positive_label: str = ""
+) -> None:
     """List the recordings of a corpus in files-metadata.csv and people-metadata.csv."""
     from src.experiments.corpus.catalogue import generate_tables
 
-    made = generate_tables(dataset, layout)
+    made = generate_tables(dataset, layout, positive_label)
     for note in made.notes:
         print(f"Note: {note}")
     print(f"{made}. Next: fab AddDatasetDuration{on(dataset)}")
@@ -105,6 +112,30 @@ def create_spoofs(
 
     made = transforms.create_spoofs(dataset, output, vocoder=vocoder, seed=seed)
     print(f"{made}. Next: fab SplitDataset{on(made.folder)}")
+
+
+@command("CutNoise", dataset="folder of Speech Commands (default datasets/release)")
+def cut_noise(c: Connection, dataset: Path = RELEASE, output: Path | None = None) -> None:
+    """Write a new corpus of the words of Speech Commands and one-second clips of its noise."""
+    from src.experiments.corpus import noise_cutting
+
+    made = noise_cutting.cut_noise(dataset, output)
+    print(f"{made}. Next: fab AddDatasetDuration{on(made.folder)}")
+
+
+@command("SpliceSpoofs", clips="partly spoofed clips to make, and as many spliced bona fide ones (default 200)")
+def splice_spoofs(
+    c: Connection,
+    dataset: Path = RELEASE,
+    clips: int = 200,
+    output: Path | None = None,
+    seed: int = 7,
+) -> None:
+    """Write a new corpus of partly spoofed clips, and of bona fide clips that are spliced in the same way."""
+    from src.experiments.corpus import splicing
+
+    made = splicing.splice_spoofs(dataset, output, clips=clips, seed=seed)
+    print(f"{made}. Next: fab AddDatasetDuration{on(made.folder)}")
 
 
 @command(

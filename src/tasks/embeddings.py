@@ -26,6 +26,7 @@ class ExtractionFlags:
     max_seconds: float = 30.0
     shard: int = 0
     num_shards: int = 1
+    window: str = ""
 
 
 def _generate_embeddings(c: Connection, flags: ExtractionFlags) -> None:
@@ -44,6 +45,7 @@ def _generate_embeddings(c: Connection, flags: ExtractionFlags) -> None:
         flags.layers or None,
         Limits(flags.batch_seconds or None, flags.max_seconds),
         Share(((flags.shard, flags.num_shards),)),
+        flags.window or None,
     )
     finished = True
     for done in extract_splits(request, root=ROOT):

@@ -1,13 +1,15 @@
 """The tables of a corpus: `files-metadata.csv`, one row per clip, and `people-metadata.csv`, one per person.
 
-files     file, speaker, id, gender, label, system, and, once measured, duration (s) and amplitude (peak, 0 to 1).
+files     file, speaker, id, gender, label, system, and, once measured, duration (s) and amplitude (peak, 0 to 1);
+          segments where clips are partly spoofed (`segments.py`); other columns are kept as they are.
           `file` is relative to the corpus folder, with `/`; label is `bona-fide` or `spoof`; system made the spoof.
 people    person, gender, id, spoof_count, bonafide_count, spoof_folder, bonafide_folder.
 rejected  file, reason: the clips that cannot be used, in `rejected-files.csv`, which exists only if there are any.
 
-A person is spelled `<Name>_<F|M>NNN` (`Maria_F003`) in all of them, whatever the spelling on disk (`people.py`). Only
-columns known to hold numbers are converted to numbers. Tables are changed only through `edit_tables`, by one process
-at a time, so that two steps that work on one corpus never lose each other's columns.
+A person is spelled `<Name>_<F|M>NNN` (`Maria_F003`) in all of them, whatever the spelling on disk (`people.py`); U
+stands where the gender is not known. Only columns known to hold numbers are converted to numbers. Tables are changed
+only through `edit_tables`, by one process at a time, so that two steps that work on one corpus never lose each other's
+columns.
 """
 
 import errno
@@ -22,10 +24,12 @@ from filelock import FileLock, Timeout
 from src.utils.csv_tables import read_csv, write_table
 from src.utils.labels import LABEL_NAMES, parse_label
 from src.utils.people import PEOPLE_COLUMNS, people_of, person_of, with_one_spelling
+from src.utils.segments import SEGMENTS, spoofed_spans
 
 FILE_COLUMNS = ["file", "speaker", "id", "gender", "label", "system"]
 NUMBER_COLUMNS = {"duration": float, "amplitude": float, "spoof_count": int, "bonafide_count": int}
 GENDERS = ("F", "M")
+UNKNOWN_GENDER = "U"
 LABELS = tuple(LABEL_NAMES.values())
 
 FILES_TABLE = "files-metadata.csv"
@@ -71,9 +75,11 @@ def read_file_rows(path: Path, maker: str) -> pd.DataFrame:
             parse_label(label)
         except ValueError as error:
             raise ValueError(f"{path}, row {row}: {error}") from None
-        if gender not in GENDERS:
-            raise ValueError(f"{path}, row {row}: unknown gender '{gender}'; allowed: {', '.join(GENDERS)}.")
+        if gender not in (allowed := (*GENDERS, UNKNOWN_GENDER)):
+            raise ValueError(f"{path}, row {row}: unknown gender '{gender}'; allowed: {', '.join(allowed)}.")
     table["label"] = [LABEL_NAMES[parse_label(label)] for label in table["label"].tolist()]
+    if SEGMENTS in table:
+        spoofed_spans(table, str(path))  # refuses what cannot be read
     table = with_one_spelling(table)
     genders = table.groupby(person_of(table))["gender"].nunique()
     if (genders > 1).any():

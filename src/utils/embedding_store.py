@@ -166,11 +166,10 @@ class EmbeddingStore:
             journal = read_journal(self.folder).reset_index(names="row").drop_duplicates("file", keep="last")
             journal = journal[journal["file"].isin(self._known.keys() - left_out.keys())]
             index = clips[FILE_COLUMNS].merge(journal[["file", "row", "frames", "windows"]], on="file", how="inner")
-            corpus = "\n".join(f"{file} {fingerprints[file]}" for file in sorted(fingerprints))
             meta = {
                 **self.identity,
                 "clips": len(index),
-                "corpus_digest": text_digest(corpus),
+                "corpus_digest": recordings_digest(fingerprints),
                 "split_digest": split_digest(clips),
             }
             if (self.folder / INDEX).is_file() and read_json(self.folder / META) == meta:
@@ -221,6 +220,11 @@ class EmbeddingStore:
     def _cut_layers(self) -> None:
         for path in self._paths:
             store_rows.cut_off(path, self._n_rows * self._row_bytes)
+
+
+def recordings_digest(fingerprints: Mapping[str, str]) -> str:
+    """Return a digest of the recordings of a split: file -> fingerprint, in whatever order."""
+    return text_digest("\n".join(f"{file} {fingerprints[file]}" for file in sorted(fingerprints)))
 
 
 def split_digest(clips: pd.DataFrame) -> str:

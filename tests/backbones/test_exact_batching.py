@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from src.backbones import load_backbone
 from src.backbones.contract import Backbone
+from tests.backbones.conftest import FAMILIES
 
 HALF_A_MINUTE = 480_000
 ANY_LENGTH = st.one_of(st.integers(400, 1_500), st.integers(400, 64_000), st.integers(400, HALF_A_MINUTE))
@@ -31,8 +32,7 @@ def sound(n: int) -> np.ndarray:
 def transformers_model(family: str, folder: Path) -> tuple[Any, Any]:
     import transformers
 
-    name = {"wav2vec2": "Wav2Vec2Model", "hubert": "HubertModel", "wavlm": "WavLMModel"}[family]
-    model = getattr(transformers, name).from_pretrained(folder, dtype=torch.float32).eval()
+    model = getattr(transformers, FAMILIES[family][1]).from_pretrained(folder, dtype=torch.float32).eval()
     return model, transformers.Wav2Vec2FeatureExtractor.from_pretrained(folder)
 
 
@@ -110,17 +110,21 @@ def test_padding_without_masks_would_be_wrong(published: Published) -> None:
     assert padded.shape[1] > n_frames
     for layer, expected in enumerate(mean_and_deviation(alone)[0]):
         assert relative(mean_and_deviation(padded)[0][layer], expected) > WRONG, f"averaged over padding, {layer}"
+        if layer == 0 and published[1].name == "wav2vec2-conformer-rel-pos-large":
+            continue  # nothing below its first layer looks at other frames
         assert relative(mean_and_deviation(padded[:, :n_frames])[0][layer], expected) > WRONG, f"no mask, {layer}"
 
 
 @pytest.mark.filterwarnings("ignore:Support for mismatched key_padding_mask")  # WavLM's, of no effect
-def test_a_mask_alone_would_be_wrong_for_group_models_only(published: Published) -> None:
+def test_a_mask_alone_would_be_wrong_for_some(published: Published) -> None:
+    """For those that normalise over time, and for those with convolutions over frames that see no zeros."""
     n_frames = frames_by_hand(published, sound(16_000)).shape[1]
     masked = frames_by_hand(published, sound(16_000), padding=32_000, mask=True)[:, :n_frames]
     error = relative(masked, frames_by_hand(published, sound(16_000)))
-    is_group = transformers_model(*published)[0].config.feat_extract_norm == "group"
-    assert (error > WRONG) == is_group
-    assert is_group or error < EXACT
+    is_group = getattr(transformers_model(*published)[0].config, "feat_extract_norm", "") == "group"
+    has_trap = is_group or published[0] in ("data2vec-audio", "wav2vec2-conformer")
+    assert (error > WRONG) == has_trap
+    assert has_trap or error < EXACT
 
 
 @settings(max_examples=6, deadline=None)
@@ -174,10 +178,10 @@ def count_layers_run(action: Callable[[], object]) -> int:
     return sum("EncoderLayer" in name for name in ran)
 
 
-@pytest.mark.parametrize("wanted", ["0-6", "0,3,6", "0", "12", "the last and 2"])
+@pytest.mark.parametrize("wanted", ["0-6", "0,3,6", "0", "the last", "the last and 2"])
 def test_an_early_exit_gives_the_layers_of_a_full_run(published: Published, backbone: Backbone, wanted: str) -> None:
     last = backbone.layers[-1]
-    wanted = wanted.replace("the last and ", f"{last},")
+    wanted = wanted.replace(" and ", ",").replace("the last", str(last))
     clips = [sound(n) for n in (16_000, 400, 30_000)]
     expected, n_frames = backbone.statistics(clips)
     early = load_backbone(published[0], str(published[1]), device="cpu", precision="fp32", layers=wanted)

@@ -2,6 +2,8 @@
 
 import json
 import shutil
+import warnings
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,15 +11,31 @@ import numpy as np
 import pytest
 
 from src.backbones import load_backbone
+from src.experiments.extraction.engines import in_one_process, on_devices
+from src.experiments.extraction.plan import make_plan
+from src.experiments.extraction.requests import Request, Share
 from tests.backbones.conftest import SHAPES, TINY, SaveModel
 
 SOUND = np.random.default_rng(7).uniform(-0.5, 0.5, 8000).astype(np.float32)
-HEADS = {
+HEADS: dict[str, tuple[str, str, str, dict[str, Any]]] = {
     "recognition": ("wav2vec2", "Wav2Vec2Config", "Wav2Vec2ForCTC", {"vocab_size": 4}),
     "classification": ("wav2vec2", "Wav2Vec2Config", "Wav2Vec2ForSequenceClassification", {}),
     "pretraining": ("wav2vec2", "Wav2Vec2Config", "Wav2Vec2ForPreTraining", {}),
     "recognition, hubert": ("hubert", "HubertConfig", "HubertForCTC", {"vocab_size": 4}),
     "speaker vectors, wavlm": ("wavlm", "WavLMConfig", "WavLMForXVector", {}),
+    "speakers, unispeech": ("unispeech-sat", "UniSpeechSatConfig", "UniSpeechSatForXVector", {}),
+    "frames, data2vec": (
+        "data2vec-audio",
+        "Data2VecAudioConfig",
+        "Data2VecAudioForAudioFrameClassification",
+        {"num_conv_pos_embeddings": 5},
+    ),
+    "recognition, conformer": (
+        "wav2vec2-conformer",
+        "Wav2Vec2ConformerConfig",
+        "Wav2Vec2ConformerForCTC",
+        {"vocab_size": 4},
+    ),
     "adapter": ("wav2vec2", "Wav2Vec2Config", "Wav2Vec2ForCTC", {"add_adapter": True, "vocab_size": 4}),
 }
 """What a model was fine-tuned for -> its family, its classes, and settings."""
@@ -67,11 +85,58 @@ def test_a_model_with_a_head_gives_the_frames_of_the_model_below(
     below.adapter = None
     with torch.inference_mode():
         hidden = below(torch.from_numpy(SOUND)[None], output_hidden_states=True).hidden_states
-    backbone = load_backbone(family, str(tmp_path / "model"), precision="fp32")
+    with pytest.warns(UserWarning, match=rf"holds a {model_class}: its head \(.+\) is not used") as told:
+        backbone = load_backbone(family, str(tmp_path / "model"), precision="fp32")
+    assert len(told) == 1
     frames = backbone.frames(SOUND)
     assert frames.shape == (3, 24, 16)
     for found, expected in zip(frames, hidden, strict=True):
         np.testing.assert_allclose(found, expected[0].numpy(), atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("family", "head", "names"),
+    [
+        ("wav2vec2-bert", "Wav2Vec2BertForCTC", "lm_head"),
+        ("wav2vec2-bert", "Wav2Vec2BertForSequenceClassification", "classifier, projector"),
+        ("ast", "ASTForAudioClassification", "classifier"),
+    ],
+)
+def test_a_model_of_spectrograms_with_a_head_gives_the_frames_of_the_model_below(
+    family: str, head: str, names: str, save_spectral: SaveModel, tmp_path: Path
+) -> None:
+    import transformers
+
+    folder = save_spectral(tmp_path / "model", family, head=head, vocab_size=4)
+    whole = getattr(transformers, head).from_pretrained(folder)
+    getattr(whole, whole.base_model_prefix).save_pretrained(tmp_path / "below")
+    shutil.copy(folder / "preprocessor_config.json", tmp_path / "below")
+    with pytest.warns(UserWarning, match=rf"holds a {head}: its head \({names}\) is not used"):
+        backbone = load_backbone(family, str(folder), precision="fp32")
+    below = load_backbone(family, str(tmp_path / "below"), precision="fp32")
+    np.testing.assert_array_equal(backbone.frames(SOUND), below.frames(SOUND))
+
+
+def test_the_head_is_told_once_whatever_the_number_of_processes(prepared: Path, base: Path, tmp_path: Path) -> None:
+    """Workers and shards load the model each for itself; the user asked once."""
+    from transformers import Wav2Vec2Config, Wav2Vec2ForCTC
+
+    config = Wav2Vec2Config(**{**TINY, **SHAPES["base"], "num_hidden_layers": 1, "vocab_size": 4})
+    Wav2Vec2ForCTC(config).save_pretrained(tmp_path / "model")
+    shutil.copy(base / "preprocessor_config.json", tmp_path / "model")
+    request = Request(
+        prepared / "datasets" / "corpus", ["downstream_val"], "wav2vec2", str(tmp_path / "model"), precision="fp32"
+    )
+    with pytest.warns(UserWarning, match=r"model holds a Wav2Vec2ForCTC: its head \(lm_head\)") as told:
+        on_devices(make_plan(request, root=tmp_path), ["cpu", "cpu"])
+    assert len(told) == 1
+    for number in range(2):
+        share = Share(((number, 2),))
+        plan = make_plan(replace(request, share=share), root=tmp_path / "shards")
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            list(in_one_process(plan))
+        assert len(caught) == (number == 0)
 
 
 def test_the_advice_for_a_folder_without_an_extractor_can_be_followed(base: Path, tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ Every step may be repeated. A clip that cannot be used moves from the table to `
 when the tables are made again, every clip is considered again.
 """
 
+import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -17,6 +18,7 @@ from src.audio.io import UnusableAudio, load_waveform, read_header
 from src.corpora import LAYOUTS, Listing
 from src.experiments.corpus.notes import duplicate_notes, people_notes
 from src.experiments.corpus.splits import split_notes
+from src.utils.classes import write_classes
 from src.utils.csv_tables import printable
 from src.utils.dataset import (
     FILES_TABLE,
@@ -52,20 +54,31 @@ class Catalogue:
         return f"{self.n_clips} clips of {self.n_people} people in {self.dataset / FILES_TABLE}{left_out}"
 
 
-def generate_tables(dataset: Path, layout: str = "audios") -> Catalogue:
+def generate_tables(dataset: Path, layout: str = "audios", positive_label: str = "") -> Catalogue:
     """Make `files-metadata.csv` and `people-metadata.csv` of a corpus.
 
     Empty files and names that a table cannot hold are rejected; the recordings are not decoded yet.
+
+    Parameters
+    ----------
+    dataset : Path
+    layout : str
+        A name of `corpora.LAYOUTS`.
+    positive_label : str
+        What is positive, in a layout where that is a choice; "" = as the layout has it.
     """
     read_layout = lookup(LAYOUTS, layout, "layout")
     check_dataset(dataset)
-    listing: Listing = read_layout(dataset)
+    if positive_label and "positive_label" not in inspect.signature(read_layout).parameters:
+        raise ValueError(f"In the layout {layout} bona fide speech is positive: leave out `positive_label=...`.")
+    listing: Listing = read_layout(dataset, positive_label) if positive_label else read_layout(dataset)
     listed = listing.files
     reasons = {file: reason for file in listed["file"] if (reason := _unusable_name_or_size(dataset, file))}
     with edit_tables(dataset) as tables:
         tables.set_rejected({printable(file): reason for file, reason in reasons.items()})
         files = without(listed, reasons, dataset)
         people = tables.write(files)
+        write_classes(dataset, listing.classes)
     notes = (*listing.notes, *people_notes(files), *duplicate_notes(dataset, files), *split_notes(dataset))
     return Catalogue(dataset, len(files), len(people), len(reasons), notes)
 

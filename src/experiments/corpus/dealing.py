@@ -52,21 +52,39 @@ class SplitShares:
         return dict(zip(SPLITS, shares, strict=True))
 
 
-def deal_people(people: pd.DataFrame, shares: SplitShares, rng: np.random.Generator) -> dict[str, pd.DataFrame]:
+def deal_people(
+    people: pd.DataFrame, shares: SplitShares, rng: np.random.Generator, *, apart: bool = False
+) -> dict[str, pd.DataFrame]:
     """Assign the rows of a people table to the splits that `shares` asks for.
 
     Every such split gets at least one person; its proportion of each gender follows the corpus.
+
+    Parameters
+    ----------
+    people : pd.DataFrame
+    shares : SplitShares
+    rng : np.random.Generator
+    apart : bool
+        Whether people without spoofs are dealt by themselves, by the same shares, and not all to downstream_test: in a
+        corpus of words and noise nobody has both.
     """
-    spoofed = people[people["spoof_count"] > 0]
+    has_spoofs = people["spoof_count"] > 0
+    assigned, others = _dealt(people[has_spoofs], shares, rng), people[~has_spoofs]
+    if apart and len(others):
+        dealt = _dealt(others, shares, rng)
+        return {split: pd.concat([rows, dealt[split]]).sort_index() for split, rows in assigned.items()}
+    assigned["downstream_test"] = pd.concat([assigned["downstream_test"], others]).sort_index()
+    return assigned
+
+
+def _dealt(people: pd.DataFrame, shares: SplitShares, rng: np.random.Generator) -> dict[str, pd.DataFrame]:
     asked = {split: share for split, share in shares.of_people().items() if share > 1e-9}
-    counts = _whole_numbers(asked, len(spoofed))
-    order = _merged_evenly(spoofed, rng)
+    counts = _whole_numbers(asked, len(people))
+    order = _merged_evenly(people, rng)
     assigned, start = {}, 0
     for split, count in counts.items():
-        assigned[split] = spoofed.loc[order[start : start + count]].sort_index()
+        assigned[split] = people.loc[order[start : start + count]].sort_index()
         start += count
-    without = people[people["spoof_count"] == 0]
-    assigned["downstream_test"] = pd.concat([assigned["downstream_test"], without]).sort_index()
     return assigned
 
 

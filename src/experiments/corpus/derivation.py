@@ -15,15 +15,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from src.audio.io import load_waveform, save_waveform
-from src.experiments.corpus.catalogue import NO_FILE, usable_or_reason
+from src.audio.io import UnusableAudio, check_usable, load_stretch, load_waveform, save_waveform
+from src.experiments.corpus.catalogue import NO_FILE
 from src.utils.csv_tables import printable
 from src.utils.dataset import REJECTED_TABLE
 from src.utils.files import atomic_path, fingerprint, read_json, remove_leftovers, text_digest, write_json
 from src.utils.parallel import map_clips
 
-Transform = Callable[[np.ndarray, int], np.ndarray]
-"""A waveform of shape (n,) at 16 kHz and the clip's own seed -> a waveform."""
+Transform = Callable[..., np.ndarray]
+"""The waveform (n,) at 16 kHz of every recording of a job, and the clip's own seed -> a waveform."""
 RECIPE, LEFT_OUT = "recipe.json", "left_out"
 
 
@@ -42,11 +42,20 @@ class Derived:
 
 @dataclass(frozen=True)
 class Job:
-    """One recording to read and transform, and the clip to write."""
+    """One recording to read and transform, or several to combine, and the clip to write."""
 
     source: Path
     target: Path
     seed: int
+    others: tuple[Path, ...] = ()
+    """Further recordings that the clip is made of."""
+    stretch: tuple[int, int] | None = None
+    """Samples at 16 kHz that are read of `source`, from and to; None = all of it."""
+
+    @property
+    def sources(self) -> tuple[Path, ...]:
+        """All recordings that the clip is made of."""
+        return (self.source, *self.others)
 
 
 @dataclass(frozen=True)
@@ -71,12 +80,12 @@ class Derivation:
             self._check_recipe(left_out)
             remove_leftovers(self.output)
             for job in self.jobs:
-                if self._name(job.source) in left_out:
+                if not left_out.isdisjoint(map(self._name, job.sources)):
                     job.target.unlink(missing_ok=True)
             return
         if self.output.exists() and any(self.output.iterdir()):
             raise ValueError(f"{self.output} is not empty and was not made by this step; choose another `output`.")
-        missing = {self._name(job.source) for job in self.jobs if not job.source.is_file()}
+        missing = {self._name(path) for job in self.jobs for path in job.sources if not path.is_file()}
         write_json(self.output / RECIPE, self._note(missing))
 
     def run(self, jobs: Sequence[Job], transform: Transform, description: str) -> dict[str, str]:
@@ -91,8 +100,8 @@ class Derivation:
 
     def finish(self) -> None:
         """Record which recordings could not be used, once all others have their clips; removed ones stay listed."""
-        unusable = {self._name(job.source) for job in self.jobs if not job.target.exists()}
-        removed = left_out_before(self.output) - {self._name(job.source) for job in self.jobs}
+        unusable = {self._name(path) for job in self.jobs if not job.target.exists() for path in job.sources}
+        removed = left_out_before(self.output) - {self._name(path) for job in self.jobs for path in job.sources}
         note = self._note(unusable | removed)
         if note != read_json(self.output / RECIPE):
             write_json(self.output / RECIPE, note)
@@ -114,7 +123,7 @@ class Derivation:
 
     def _note(self, left_out: set[str]) -> dict[str, Any]:
         """Return the recipe with a digest of the recordings that are used, and the names of the others."""
-        used = {job.source: self._name(job.source) for job in self.jobs}
+        used = {path: self._name(path) for job in self.jobs for path in job.sources}
         states = sorted(f"{name} {_state(path)}" for path, name in used.items() if name not in left_out)
         note = {**self.recipe, "source": self.dataset.name, "source_files": text_digest("\n".join(states))}
         return {**note, LEFT_OUT: sorted(left_out)} if left_out else note
@@ -130,14 +139,24 @@ def left_out_before(output: Path) -> set[str]:
 
 
 def _write_clip(transform: Transform, job: Job) -> str:
-    """Write one clip; return why its recording cannot be used, or ""."""
-    if not job.source.is_file():
+    """Write one clip; return why its recordings cannot be used, or ""."""
+    if not all(path.is_file() for path in job.sources):
         return NO_FILE
-    waveform, reason = usable_or_reason(load_waveform, job.source)
-    if not reason:
-        with atomic_path(job.target) as temporary:
-            save_waveform(temporary, transform(waveform, job.seed))
-    return reason
+    try:
+        clip = transform(_load(job), *map(load_waveform, job.others), job.seed)
+    except UnusableAudio as error:
+        return str(error)
+    with atomic_path(job.target) as temporary:
+        save_waveform(temporary, clip)
+    return ""
+
+
+def _load(job: Job) -> np.ndarray:
+    if job.stretch is None:
+        return load_waveform(job.source)
+    waveform = load_stretch(job.source, *job.stretch)
+    check_usable(waveform)
+    return waveform
 
 
 def _state(recording: Path) -> str:

@@ -14,6 +14,7 @@ from pathlib import Path
 import pandas as pd
 
 from src.corpora.sources import SOURCES_TABLE, read_sources
+from src.utils.classes import WORD
 from src.utils.dataset import FILES_TABLE
 from src.utils.files import file_digest, fingerprint
 from src.utils.labels import BONAFIDE, LABEL_NAMES, SPOOF
@@ -45,6 +46,8 @@ def people_notes(files: pd.DataFrame) -> list[str]:
         alike[_loose_spelling(person, identity)].add(person)
     groups = sorted(" = ".join(sorted(names)) for names in alike.values() if len(names) > 1)
     only_spoofs = sorted(set(people) - set(people[files["label"] == LABEL_NAMES[BONAFIDE]]))
+    if WORD in files:  # of words and noise, each has one class
+        only_spoofs = []
     notes = []
     if groups:
         notes.append(

@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 
 from src.experiments.corpus.dealing import SPLITS, SplitShares, deal_people
+from src.utils.classes import read_classes
 from src.utils.dataset import (
     FILES_TABLE,
     LABELS,
@@ -59,7 +60,7 @@ def _split_with_both_classes(
         raise ValueError(
             f"{dataset} holds only {files['label'].iloc[0]} clips; a detector needs both {' and '.join(LABELS)}."
         )
-    by_people = deal_people(people_of(files), shares, np.random.default_rng(seed))
+    by_people = deal_people(people_of(files), shares, np.random.default_rng(seed), apart=bool(read_classes(dataset)))
     by_file = {split: files[person_of(files).isin(person_of(rows))] for split, rows in by_people.items()}
     for split, rows in by_file.items():
         for label in sorted(set(LABELS) - set(rows["label"])):

@@ -21,8 +21,10 @@ from src.corpora.audios import FAKE_FOLDER, REAL_FOLDER, person_folders, recordi
 from src.corpora.sources import SOURCES_TABLE
 from src.experiments.corpus.catalogue import add_amplitude, add_duration, generate_tables
 from src.experiments.corpus.derivation import Derivation, Derived, Job, Transform, left_out_before
+from src.utils.classes import read_classes, write_classes
 from src.utils.csv_tables import printable, write_table
 from src.utils.dataset import check_dataset, edit_tables, read_files, reject, without
+from src.utils.segments import SEGMENTS
 
 
 def normalize_dataset(
@@ -43,6 +45,8 @@ def normalize_dataset(
     if method not in METHODS:
         raise ValueError(f"Unknown method '{method}'; allowed: {', '.join(METHODS)}.")
     METHODS[method](np.ones(1, dtype=np.float32), target_rms)  # refuses a bad target before any work
+    if trim and SEGMENTS in read_files(dataset):
+        raise ValueError(f"`trim` would move the spoofed stretches that {dataset} lists: leave out `trim`.")
     recipe = {"step": "NormalizeDataset", "method": method, "target_rms": target_rms if method == "rms" else None}
     transform = partial(_normalized, method=method, target_rms=target_rms, trim=trim)
     return _derive(dataset, output or _beside(dataset, "normalized"), transform, {**recipe, "trim": trim}, seed=0)
@@ -74,16 +78,22 @@ def create_spoofs(dataset: Path, output: Path | None = None, *, vocoder: str = "
         dataset, target, {"step": "CreateSpoofs", "vocoder": vocoder, "seed": seed}, [*bonafide, *spoofed]
     )
     derivation.start()
-    reasons = derivation.run(bonafide, _unchanged, "bona fide")
+    reasons = derivation.run(bonafide, unchanged, "bona fide")
     reasons |= derivation.run(spoofed, partial(_copied, vocoder=vocoder), "spoofs")
     derivation.finish()
-    made = [job.target.relative_to(target).as_posix() for job in spoofed if job.target.exists()]
+    made = {
+        spoof.target.relative_to(target).as_posix(): original.target.relative_to(target).as_posix()
+        for original, spoof in zip(bonafide, spoofed, strict=True)
+        if spoof.target.exists()
+    }
     if not made:
         file, reason = next(iter(reasons.items()))
         raise ValueError(
             f"None of the {len(bonafide)} clips of {dataset / REAL_FOLDER} can be used ({file}: {reason})."
         )
-    write_table(target / SOURCES_TABLE, pd.DataFrame({"file": made, "system": vocoder}))
+    write_table(
+        target / SOURCES_TABLE, pd.DataFrame({"file": made.keys(), "system": vocoder, "original": made.values()})
+    )
     n_clips = generate_tables(target).n_clips
     reject(target, reasons)
     return Derived(target, n_clips, len(reasons))
@@ -127,9 +137,12 @@ def _derive(dataset: Path, output: Path, transform: Transform, recipe: dict[str,
     with edit_tables(output) as tables:
         tables.set_rejected(reasons)
         made = without(made.drop(columns=measured), reasons, dataset)
-        if made["system"].any():
-            write_table(output / SOURCES_TABLE, made.loc[made["system"] != "", ["file", "system"]])
+        sources = made[["file", *(column for column in ("system", SEGMENTS) if column in made)]]
+        named = (sources.drop(columns="file") != "").any(axis=1)
+        if named.any():
+            write_table(output / SOURCES_TABLE, sources[named])
         tables.write(made)
+        write_classes(output, read_classes(dataset))
     for column in measured:  # what was measured on the original clips is measured again on the new ones
         {"duration": add_duration, "amplitude": add_amplitude}[column](output)
     return Derived(output, len(made), len(reasons))
@@ -161,7 +174,8 @@ def _give_librosa_a_cache() -> None:
     give_numba_a_place("librosa")
 
 
-def _unchanged(waveform: np.ndarray, _seed: int) -> np.ndarray:
+def unchanged(waveform: np.ndarray, _seed: int) -> np.ndarray:
+    """Return the waveform itself: the transform of a clip that only changes its format."""
     return waveform
 
 

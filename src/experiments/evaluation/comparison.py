@@ -201,12 +201,16 @@ def _table(runs: list[TestedRun]) -> str:
     for run in sorted(runs, key=lambda run: run.metrics["eer"]["value"]):
         eer = run.metrics["eer"]
         bounds = "" if eer.get("low") is None else written_bounds(eer["low"], eer["high"], "rate")
-        context = [str(run.hyperparameters.get(key, "")) for key in context_keys]
+        context = [_in_a_cell(run.hyperparameters.get(key, "")) for key in context_keys]
         values = [written(run.metrics[row.key]["value"], row.unit) if row.key in run.metrics else "" for row in others]
         rows.append([run.name, *context, written(eer["value"], "rate"), bounds, *values])
     widths = [max(len(row[column]) for row in [titles, *rows]) for column in range(len(titles))]
     lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in [titles, *rows]]
     return "\n".join(line.rstrip() for line in lines)
+
+
+def _in_a_cell(value: Any) -> str:
+    return ",".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
 def _context_keys(runs: Sequence[TestedRun]) -> list[str]:

@@ -19,8 +19,9 @@ import numpy as np
 import pandas as pd
 
 from src.experiments.evaluation.held_out import USUAL, HeldOut, HeldOutClips, read_held_out
+from src.experiments.evaluation.spoofed_spans import locate_spoofs
 from src.experiments.inputs.contract import VAL
-from src.experiments.runs.artefacts import SCORES, TEST_PROVENANCE, TEST_RESULTS, save_figure
+from src.experiments.runs.artefacts import SCORES, TEST_PROVENANCE, TEST_RESULTS, save_figure, score_table
 from src.experiments.runs.lineage import describe_corpus
 from src.experiments.runs.names import RunName
 from src.experiments.runs.provenance import describe_origin, now
@@ -35,9 +36,11 @@ from src.metrics.verdict import (
     parts_by_duration,
     parts_by_system,
     parts_by_value,
+    parts_by_word,
 )
+from src.utils.classes import WORD
 from src.utils.clip_table import ClipTable
-from src.utils.dataset import FILES_TABLE, read_files, write_table
+from src.utils.dataset import FILES_TABLE, NUMBER_COLUMNS, read_files, write_table
 from src.utils.files import write_json
 from src.utils.labels import LABEL_NAMES
 
@@ -113,6 +116,7 @@ def evaluate_run(
     folder = trained.folder / clips.folder_name(test)
     (folder / TEST_RESULTS).unlink(missing_ok=True)  # its presence says that the rest belongs to it
     _write_evidence(folder, clips.table, scores, trained.threshold)
+    metrics |= locate_spoofs(trained, clips.table, folder)
     write_json(folder / TEST_PROVENANCE, origin)
     write_json(folder / TEST_RESULTS, {**metrics, "breakdowns": breakdowns, "about": about})
     return Verdict(folder, trained.folder, metrics, about, clips.n_known, clips.is_own_corpus)
@@ -121,13 +125,16 @@ def evaluate_run(
 def _break_down(
     trained: Trained, clips: HeldOutClips, trials: Trials, scores: np.ndarray
 ) -> dict[str, dict[str, dict[str, Metric]]]:
-    """Return the metrics of each gender, spoof system and band of durations."""
+    """Return the metrics of each gender, spoof system and band of durations, and of each word where there are some."""
     table = clips.table
     parts = {
         "gender": parts_by_value(table.genders),
         "system": parts_by_system(table.labels, table.systems),
-        "duration": parts_by_duration(_durations(clips.dataset, table)),
+        "duration": parts_by_duration(_column(clips.dataset, table, "duration").astype(float)),
     }
+    words = _column(clips.dataset, table, WORD)
+    if words.any():
+        parts[WORD] = parts_by_word(table.labels, words)
     return {what: break_down(trials, scores, trained.threshold, groups) for what, groups in parts.items()}
 
 
@@ -150,12 +157,13 @@ def bounds_of(metrics: Mapping[str, Metric]) -> dict[str, tuple[float, float]]:
     return {name: (low, high) for name, (low, high) in both.items() if low is not None and high is not None}
 
 
-def _durations(dataset: Path, table: ClipTable) -> np.ndarray:
-    """Return the durations of clips in s, shape (n,); NaN where they were not measured."""
+def _column(dataset: Path, table: ClipTable, name: str) -> np.ndarray:
+    """Return a column of the files table for clips, shape (n,); where there is none, NaN of `duration`, else ""."""
+    nothing = np.nan if name in NUMBER_COLUMNS else ""
     files = read_files(dataset) if (dataset / FILES_TABLE).is_file() else pd.DataFrame()
-    if "duration" not in files:
-        return np.full(len(table), np.nan)
-    return files.set_index("file")["duration"].astype(float).reindex(table.files).to_numpy()
+    if name not in files:
+        return np.full(len(table), nothing)
+    return files.set_index("file")[name].reindex(table.files, fill_value=nothing).to_numpy()
 
 
 def _write_evidence(folder: Path, table: ClipTable, scores: np.ndarray, threshold: float) -> None:
@@ -169,17 +177,3 @@ def _write_evidence(folder: Path, table: ClipTable, scores: np.ndarray, threshol
     save_figure(folder / "roc_curve.png", roc_figure(table.labels, scores))
     save_figure(folder / "det_curve.png", det_figure(table.labels, scores))
     save_figure(folder / "score_histogram.png", score_histogram(table.labels, scores, threshold))
-
-
-def score_table(table: ClipTable, scores: np.ndarray) -> pd.DataFrame:
-    """Return the rows of `scores.csv`; a score is a log-likelihood ratio, higher = more bona fide."""
-    return pd.DataFrame(
-        {
-            "file": table.files,
-            "label": [LABEL_NAMES[int(label)] for label in table.labels],
-            "score": scores,
-            "speaker": table.speakers,
-            "gender": table.genders,
-            "system": table.systems,
-        }
-    )

@@ -9,12 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from src.experiments.inputs.contract import TEST, TRAIN, OpenInput, require_both_classes
-from src.experiments.runs.artefacts import TESTS_PREFIX
+from src.experiments.inputs.contract import TEST, TRAIN, digest_of_corpus, require_both_classes
+from src.experiments.runs.artefacts import folder_of_tests
 from src.experiments.runs.lineage import first_source, is_same_corpus
 from src.experiments.training.trained import Trained
 from src.utils.clip_table import ClipTable
-from src.utils.files import text_digest
 
 
 @dataclass(frozen=True)
@@ -49,12 +48,7 @@ class HeldOutClips:
 
     def folder_name(self, test: HeldOut) -> str:
         """Return where results lie within the run's folder: in itself for the usual test, else in one of their own."""
-        if self.is_own_corpus and (test.split, test.gender) == (TEST, None):
-            return ""
-        corpus = self.dataset.name
-        if not self.is_own_corpus:
-            corpus += f"-{text_digest(str(self.dataset.resolve()))[:8]}"
-        return "-".join(filter(None, [TESTS_PREFIX, corpus, test.split, test.gender]))
+        return folder_of_tests(self.dataset, test.split, test.gender, is_own_corpus=self.is_own_corpus)
 
 
 def read_held_out(trained: Trained, test: HeldOut, root: Path) -> HeldOutClips:
@@ -67,7 +61,7 @@ def read_held_out(trained: Trained, test: HeldOut, root: Path) -> HeldOutClips:
     require_both_classes(table, name)
     what = f"The {trained.recipe.input.kind} that {trained.folder} was trained on and those of {test.split}"
     trained.recipe.input.require_like(trained.origin(TRAIN), origin, what)
-    digest = _digest_of_training(opened)
+    digest = digest_of_corpus(opened)
     is_own = is_same_corpus(dataset, digest, trained.inputs, trained.provenance, root)
     known = sorted(trained.people() & set(table.people()))
     same_people = is_own or first_source(dataset).resolve() == first_source(trained.recipe.dataset).resolve()
@@ -77,12 +71,3 @@ def read_held_out(trained: Trained, test: HeldOut, root: Path) -> HeldOutClips:
             "the corpus has been split another way since; train again."
         )
     return HeldOutClips(dataset, opened.noted_path, table, origin, digest, is_own, len(known))
-
-
-def _digest_of_training(opened: OpenInput) -> str | None:
-    """Return the digest of the recordings of a corpus's training split; None where it has none."""
-    try:
-        digest = opened.origin(TRAIN).get("corpus_digest")
-    except (FileNotFoundError, ValueError):
-        return None
-    return digest if isinstance(digest, str) else None

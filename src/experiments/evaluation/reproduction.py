@@ -13,7 +13,15 @@ from typing import Any
 
 import numpy as np
 
-from src.experiments.inputs.contract import TEST, TRAIN, VAL, OpenInput, TrainingData, read_training_data
+from src.experiments.inputs.contract import (
+    TEST,
+    TRAIN,
+    VAL,
+    OpenInput,
+    TrainingData,
+    read_training_data,
+    require_same_data,
+)
 from src.experiments.runs.artefacts import (
     CALIBRATION,
     SCORES,
@@ -104,7 +112,7 @@ def reproduce_run(name: RunName, *, root: Path, dataset: Path | None = None) -> 
     opened.check(TRAIN, VAL)
     data = read_training_data(opened)
     for split, origin in data.origins.items():
-        _require_same_data(trained, split, trained.origin(split), origin)
+        require_same_data(trained.recipe.input, split, trained.origin(split), origin, trained.folder)
     tested = _read_test(trained, opened)  # errors come before anything is trained
     again, agreements = _train_again(trained, data, root)
     agreements += _compare_test(again, tested)
@@ -139,17 +147,6 @@ def _train_again(trained: Trained, data: TrainingData, root: Path) -> tuple[Trai
         return again, _compare_scores(trained, again, data.val)
 
 
-def _require_same_data(trained: Trained, split: str, before: Mapping[str, Any], now_there: Mapping[str, Any]) -> None:
-    eaten = trained.recipe.input
-    changed = [key for key in eaten.same if before.get(key) != now_there.get(key)]
-    if changed:
-        kind = eaten.kind
-        raise ValueError(
-            f"The {kind} of {split} are not those that {trained.folder} was made from (different "
-            f"{', '.join(changed)}): restore that split and those {kind}, or train again."
-        )
-
-
 def _compare_scores(trained: Trained, again: Trained, val: ClipTable) -> list[Agreement]:
     """Compare the scores of validation clips, if the run still has its weights."""
     if not trained.has_weights:
@@ -177,7 +174,8 @@ def _read_test(trained: Trained, opened: OpenInput) -> _Test | None:
     if not (run / TEST_RESULTS).is_file() or not (run / SCORES).is_file():
         return None
     origin = read_record(run / TEST_PROVENANCE, "data", "machine")
-    _require_same_data(trained, TEST, origin["data"][trained.recipe.input.kind][TEST], opened.origin(TEST))
+    eaten = trained.recipe.input
+    require_same_data(eaten, TEST, origin["data"][eaten.kind][TEST], opened.origin(TEST), run)
     clips, written = opened.read(TEST), read_scores(run)
     if written["file"].tolist() != clips.files.tolist():
         raise ValueError(f"{run / SCORES} is of other clips than {TEST} holds now; test the run again.")

@@ -29,7 +29,9 @@ Unit = tuple[Batch, ...]
 """What belongs together: a batch of whole clips, or all the windows of a long clip."""
 
 
-def gather_batches(lengths: Mapping[str, int], *, batch_samples: float, window_samples: float) -> list[Unit]:
+def gather_batches(
+    lengths: Mapping[str, int], *, batch_samples: float, window_samples: float, padded_samples: float = 0.0
+) -> list[Unit]:
     """Group clips into batches, the shortest first.
 
     A batch takes clips while its padded size stays within `batch_samples`. Because lengths ascend, removing whole
@@ -43,13 +45,17 @@ def gather_batches(lengths: Mapping[str, int], *, batch_samples: float, window_s
         Most samples of a batch, padding included; a single clip may exceed it.
     window_samples : float
         Longer clips are cut into windows of equal length.
+    padded_samples : float
+        What is shorter counts as much: a model may pad every clip to this length.
     """
     ascending = sorted(lengths.items(), key=lambda clip: clip[1])
     short = [Piece(file) for file, n_samples in ascending if n_samples <= window_samples]
-    units: list[Unit] = [(batch,) for batch in _gather(short, [lengths[piece.file] for piece in short], batch_samples)]
+    padded = [max(lengths[piece.file], padded_samples) for piece in short]
+    units: list[Unit] = [(batch,) for batch in _gather(short, padded, batch_samples)]
     for file, n_samples in ascending[len(short) :]:
         windows = cut(file, n_samples, window_samples)
-        units.append(tuple(_gather(windows, [piece.stop - piece.start for piece in windows], batch_samples)))
+        padded = [max(piece.stop - piece.start, padded_samples) for piece in windows]
+        units.append(tuple(_gather(windows, padded, batch_samples)))
     return units
 
 
@@ -64,7 +70,7 @@ def cut(file: str, n_samples: int, window_samples: float) -> list[Piece]:
     return [Piece(file, edges[number], edges[number + 1], number, count) for number in range(count)]
 
 
-def _gather(pieces: Sequence[Piece], lengths: Sequence[int], batch_samples: float) -> list[Batch]:
+def _gather(pieces: Sequence[Piece], lengths: Sequence[float], batch_samples: float) -> list[Batch]:
     """Cut a sequence of pieces of ascending length into batches."""
     batches: list[list[Piece]] = []
     for piece, length in zip(pieces, lengths, strict=True):

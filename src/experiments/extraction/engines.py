@@ -5,6 +5,7 @@ All engines fill the same stores, and the result does not depend on the engine. 
 The corpus is surveyed only once, by the process that makes the plan.
 """
 
+import warnings
 from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_EXCEPTION, Future, wait
 from dataclasses import replace
@@ -14,6 +15,7 @@ import loky
 from loky.process_executor import TerminatedWorkerError
 
 from src.backbones import CPU_ONLY, load_backbone
+from src.backbones.contract import Backbone
 from src.experiments.extraction.extract import extract, finish_without_model
 from src.experiments.extraction.plan import Plan, make_plan
 from src.experiments.extraction.requests import Extraction, Request
@@ -59,9 +61,7 @@ def run_plan(plan: Plan) -> Iterator[Extraction]:
 def in_one_process(plan: Plan) -> Iterator[Extraction]:
     """Load the model in this process and extract one split after another."""
     request = plan.request
-    backbone = load_backbone(
-        request.backbone, request.model, device=request.device, precision=request.precision, layers=request.layers
-    )
+    backbone = _load(request)
     claim_embeddings(plan.root, request.dataset)
     for part in plan.splits:
         yield extract(part, backbone, request)
@@ -88,7 +88,7 @@ def on_devices(plan: Plan, devices: Sequence[str]) -> list[Extraction]:
         running = [processes.submit(_run_part, part) for part in parts]
         try:
             _follow(running, plan)
-            results = [future.result() for future in running]
+            results, notes = zip(*(future.result() for future in running), strict=True)
         except BaseException as error:
             processes.shutdown(kill_workers=True)
             if not isinstance(error, TerminatedWorkerError):
@@ -97,6 +97,8 @@ def on_devices(plan: Plan, devices: Sequence[str]) -> list[Extraction]:
                 f"One of the {len(devices)} extracting processes died ({signal_of(error)}): "
                 "run the same command again; finished work is kept."
             ) from None
+    for note in dict.fromkeys(note for of_part in notes for note in of_part):
+        warnings.warn(note, stacklevel=2)
     return [_sum_up(of_split) for of_split in zip(*results, strict=True)]
 
 
@@ -109,11 +111,28 @@ def _devices(request: Request) -> list[str]:
     return all_devices(request.device)
 
 
-def _run_part(plan: Plan) -> list[Extraction]:
-    return list(in_one_process(plan))
+def _load(request: Request) -> Backbone:
+    """Load the backbone; of several shares only the first says what there is to say of the model."""
+    with warnings.catch_warnings():
+        if not request.share.is_first:
+            warnings.simplefilter("ignore")
+        return load_backbone(
+            request.backbone,
+            request.model,
+            device=request.device,
+            precision=request.precision,
+            layers=request.layers,
+            window=request.window,
+        )
 
 
-def _follow(running: Sequence[Future[list[Extraction]]], plan: Plan) -> None:
+def _run_part(plan: Plan) -> tuple[list[Extraction], list[str]]:
+    """Carry out the plan of one worker; return what was made, and what it warned of, which its parent says once."""
+    with warnings.catch_warnings(record=True) as caught:
+        return list(in_one_process(plan)), [str(warning.message) for warning in caught]
+
+
+def _follow(running: Sequence[Future[tuple[list[Extraction], list[str]]]], plan: Plan) -> None:
     """Show the progress of the processes, read from the journals, until all have ended; raise the error of any."""
     seconds = {(part.folder, file): part.lengths[file].seconds for part in plan.splits for file in part.waiting}
     progress = Progress(f"{plan.request.backbone}, {len(running)} devices", len(seconds), sum(seconds.values()))

@@ -7,8 +7,10 @@ it stopped. A clip that cannot be used is listed in `rejected-files.csv` and lef
 
 import time
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 
+from src.backbones.clips import padded_samples, window_samples
 from src.backbones.contract import Backbone
 from src.experiments.extraction.batches import Batch, gather_batches
 from src.experiments.extraction.computer import Computer
@@ -93,13 +95,17 @@ def _batches_of_share(
 ) -> list[Batch]:
     """Return the batches of a share; every process divides the same list of batches into shares."""
     batch_seconds = request.limits.batch_seconds or backbone.batch_seconds
-    window_samples = request.limits.window_seconds * backbone.rate
+    gather = partial(
+        gather_batches,
+        window_samples=window_samples(backbone, request.limits.window_seconds),
+        padded_samples=padded_samples(backbone),
+    )
     if not request.share.is_all:
         agreed = store.agree_on_batch_seconds(batch_seconds)
-        units = gather_batches(samples, batch_samples=agreed * backbone.rate, window_samples=window_samples)
+        units = gather(samples, batch_samples=agreed * backbone.rate)
         mine = {piece.file for unit in request.share.of(units) for batch in unit for piece in batch}
         to_do = {file: count for file, count in samples.items() if file in mine and file in to_do}
-    units = gather_batches(to_do, batch_samples=batch_seconds * backbone.rate, window_samples=window_samples)
+    units = gather(to_do, batch_samples=batch_seconds * backbone.rate)
     return [batch for unit in units for batch in unit]
 
 

@@ -6,9 +6,8 @@ pickled: other processes and machines get paths, fingerprints and lengths, never
 """
 
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
-from functools import cached_property, partial
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -16,17 +15,16 @@ import pandas as pd
 
 from src.backbones import BACKBONES, identify_backbone
 from src.backbones.clips import why_too_short
+from src.experiments.corpus.fingerprints import take_fingerprints
 from src.experiments.corpus.splits import read_split
 from src.experiments.extraction.readers import Length, read_lengths
 from src.experiments.extraction.requests import Request
 from src.utils.dataset import check_dataset
 from src.utils.embeddings import META, read_store_meta
-from src.utils.files import fingerprint, read_record
-from src.utils.paths import embeddings_folder, on
+from src.utils.files import read_record
+from src.utils.paths import embeddings_folder
 from src.utils.registry import lookup
 from src.utils.store_rows import read_rows, require_same_kind, waiting_clips
-
-THREADS = 16
 
 
 @dataclass(frozen=True)
@@ -103,7 +101,12 @@ def make_plan(request: Request, *, root: Path) -> Plan:
     lookup(BACKBONES, request.backbone, "backbone")
     folders = {split: embeddings_folder(root, request.dataset, request.backbone, split) for split in clips}
     known = identify_backbone(
-        request.backbone, request.model, device=request.device, precision=request.precision, layers=request.layers
+        request.backbone,
+        request.model,
+        device=request.device,
+        precision=request.precision,
+        layers=request.layers,
+        window=request.window,
     )
     wanted = {**(known or {}), "max_seconds": request.limits.window_seconds}
     kinds_fit = [_is_of_kind(folder, wanted) for folder in folders.values()]
@@ -116,25 +119,6 @@ def make_plan(request: Request, *, root: Path) -> Plan:
     return Plan(request, _measured(parts, request), root, is_known_kind=known is not None and all(kinds_fit))
 
 
-def take_fingerprints(dataset: Path, files: Sequence[str]) -> dict[str, str]:
-    """Return file -> fingerprint of its recording, read in several threads.
-
-    Raises
-    ------
-    FileNotFoundError
-        When recordings are missing; the message counts them and names the first.
-    """
-    with ThreadPoolExecutor(THREADS) as threads:
-        found = dict(zip(files, threads.map(partial(_fingerprint_if_there, dataset), files), strict=True))
-    missing = [file for file, taken in found.items() if not taken]
-    if missing:
-        raise FileNotFoundError(
-            f"{len(missing)} recordings that the splits of {dataset} list are missing (first: {missing[0]}): "
-            f"put them back, or run fab GenerateDatasetCSV{on(dataset)} and fab SplitDataset{on(dataset)} again."
-        )
-    return found
-
-
 def _measured(parts: Sequence[SplitPlan], request: Request) -> tuple[SplitPlan, ...]:
     """Add the lengths of the clips to the split plans; every header is read once."""
     needed = [part.waiting if request.share.is_all or not part.waiting else tuple(part.fingerprints) for part in parts]
@@ -143,11 +127,6 @@ def _measured(parts: Sequence[SplitPlan], request: Request) -> tuple[SplitPlan, 
         replace(part, lengths={file: lengths[file] for file in files})
         for part, files in zip(parts, needed, strict=True)
     )
-
-
-def _fingerprint_if_there(dataset: Path, file: str) -> str:
-    path = dataset / file
-    return fingerprint(path) if path.is_file() else ""
 
 
 def _is_of_kind(folder: Path, wanted: Mapping[str, Any]) -> bool:

@@ -53,6 +53,11 @@ class Share:
         """Whether this share is all of the work."""
         return self.name == "all"
 
+    @property
+    def is_first(self) -> bool:
+        """Whether this share is the one that speaks for all of them."""
+        return all(number == 0 for number, _ in self.parts)
+
     def part(self, number: int, count: int) -> "Share":
         """Return one of `count` equal parts of this share."""
         return Share((*self.parts, (number, count)))
@@ -73,13 +78,15 @@ class Request:
     splits: Sequence[str]
     backbone: str
     model: str | None = None
-    """Hub id or local folder; None = the backbone's default."""
+    """Hub id, local folder or random:base; None = the backbone's default."""
     device: str = "auto"
     precision: str = "auto"
     layers: str | None = None
     """Such as "0-6" or "0,3,6"; None = all."""
     limits: Limits = Limits()
     share: Share = Share()
+    window: str | None = None
+    """`own` = each clip in a window of its own length, where the backbone has a choice; None = its default."""
 
 
 @dataclass(frozen=True)

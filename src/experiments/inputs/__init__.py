@@ -6,7 +6,11 @@ from typing import Any
 from src.experiments.inputs.contract import Input
 from src.utils.registry import lookup
 
-INPUTS = {"embeddings": "src.experiments.inputs.embeddings:Embeddings"}
+INPUTS = {
+    "embeddings": "src.experiments.inputs.embeddings:Embeddings",
+    "waveforms": "src.experiments.inputs.waveforms:Waveforms",
+    "scores": "src.experiments.inputs.scores:Scores",
+}
 """Kind of input -> "module:class"."""
 FIRST_EDITION = "embeddings"
 """The kind of input of runs that name none."""

@@ -5,10 +5,10 @@ Opened on a corpus it becomes an `OpenInput`, through which trainer, tuner and e
 the kind of input.
 """
 
-from collections.abc import Hashable, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Hashable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self, runtime_checkable
 
 import numpy as np
 
@@ -119,9 +119,24 @@ class TrainingData:
     corpus: str
     """The folder of the corpus, as provenance keeps it."""
 
+    behind: Mapping[str, Collection[str]] = field(default_factory=dict)
+    """Split -> the people whom the runs behind the input had there; empty where the tables tell."""
+
     def people(self) -> dict[str, list[str]]:
         """Return the people of training and validation, split by split."""
-        return {TRAIN: self.train.people(), VAL: self.val.people()}
+        tables = {TRAIN: self.train, VAL: self.val}
+        return {split: sorted(self.behind.get(split) or table.people()) for split, table in tables.items()}
+
+
+@runtime_checkable
+class OpenRuns(Protocol):
+    """An open input that other runs computed, and that so knows more of its training than its tables say."""
+
+    def training_data(self) -> TrainingData:
+        """Return what a model is fitted on, where these are not the clips that the runs were trained on."""
+
+    def digest_of_corpus(self) -> str | None:
+        """Return the digest of the recordings of the corpus's training split; None where it is not known."""
 
 
 def read_training_data(opened: OpenInput) -> TrainingData:
@@ -132,11 +147,34 @@ def read_training_data(opened: OpenInput) -> TrainingData:
     ValueError
         When one of them holds a single class.
     """
+    if isinstance(opened, OpenRuns):
+        return opened.training_data()
     tables = {split: opened.read(split) for split in (TRAIN, VAL)}
     for split, table in tables.items():
         require_both_classes(table, split)
     origins = {split: opened.origin(split) for split in tables}
     return TrainingData(tables[TRAIN], tables[VAL], origins, opened.describe(), opened.noted_path)
+
+
+def require_same_data(eaten: Input, split: str, before: Mapping[str, Any], now: Mapping[str, Any], run: Path) -> None:
+    """Raise ValueError when the clips of a split are not those that a run was made from: its training would differ."""
+    changed = [key for key in eaten.same if before.get(key) != now.get(key)]
+    if changed:
+        raise ValueError(
+            f"The {eaten.kind} of {split} are not those that {run} was made from (different {', '.join(changed)}): "
+            f"restore that split and those {eaten.kind}, or train again."
+        )
+
+
+def digest_of_corpus(opened: OpenInput) -> str | None:
+    """Return the digest of the recordings of a corpus's training split, which identifies it; None where it has none."""
+    if isinstance(opened, OpenRuns):
+        return opened.digest_of_corpus()
+    try:
+        digest = opened.origin(TRAIN).get("corpus_digest")
+    except (FileNotFoundError, ValueError):
+        return None
+    return digest if isinstance(digest, str) else None
 
 
 def require_both_classes(table: ClipTable, name: str) -> None:

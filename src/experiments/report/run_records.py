@@ -27,19 +27,20 @@ from src.experiments.runs.artefacts import (
     METRICS,
     PROVENANCE,
     SCORES,
+    SPANS_PICTURE,
     TEST_RESULTS,
     TESTS_PREFIX,
 )
 from src.experiments.runs.commands import corpus_of, next_command
 from src.experiments.runs.lineage import corpus_path
 from src.experiments.runs.names import RunName, StudyName
-from src.models import CLASSIFIERS, classifier_class
+from src.experiments.training.models import MODELS, model_class
 from src.utils.labels import BONAFIDE, LABEL_NAMES
 from src.utils.paths import noted_path
 from src.visualize.pages.records import Clip, Metrics, Outcome, Run
 
 TRAINING_PICTURES = (LOSS_PLOT, LAYER_PLOT)
-TEST_PICTURES = ("det_curve.png", "roc_curve.png", "score_histogram.png", "confusion_matrix.png")
+TEST_PICTURES = ("det_curve.png", "roc_curve.png", "score_histogram.png", "confusion_matrix.png", SPANS_PICTURE)
 SCORE_COLUMNS = ("file", "label", "score", "speaker", "system")
 MOST_WRONG = 20
 PAGE = "report.html"
@@ -106,9 +107,9 @@ def url_of(name: RunName | StudyName) -> str:
 def _has_weights(folder: Path, inputs: Mapping[str, Any]) -> bool:
     """Tell whether a run has its weights; runs of unknown classifiers count as having them."""
     classifier = inputs.get("classifier")
-    if not isinstance(classifier, str) or classifier not in CLASSIFIERS:
+    if not isinstance(classifier, str) or classifier not in MODELS:
         return True
-    return any(exists(folder / name) for name in classifier_class(classifier).files)
+    return any(exists(folder / name) for name in model_class(classifier).files)
 
 
 def _has_one_epoch(run: Path) -> bool:

@@ -32,18 +32,41 @@ def how_to_train_again(inputs: Mapping[str, Any], hyperparameters: Path, corpus:
     >>> how_to_train_again(inputs, Path("h.json"))
     'fab TrainModel --dataset=datasets/mini --backbone=lfcc --classifier=svm --seed=7 --hyperparameters=h.json'
     """
-    flags = {"dataset": corpus or corpus_of(inputs, {})}
-    flags |= {key: inputs[key] for key in ("backbone", "classifier", "seed") if key in inputs}
-    return _command("TrainModel", flags | {"hyperparameters": hyperparameters})
+    if inputs.get("input") == "scores":
+        return how_to_fuse(inputs)
+    flags = {"dataset": corpus or corpus_of(inputs, {}), **_model(inputs)}
+    flags |= {"seed": inputs["seed"]} if "seed" in inputs else {}
+    return _command(_trainer(inputs), flags | {"hyperparameters": hyperparameters})
 
 
-def how_to_test(name: RunName) -> str:
-    """Return the command that makes the usual test of a run.
+def how_to_fuse(inputs: Mapping[str, Any]) -> str:
+    """Return the command that makes a fusion of runs, from the inputs of one.
 
-    >>> how_to_test(RunName.parse("svm_study0/run3"))
-    'fab TestModel --run=svm_study0/run3'
+    >>> how_to_fuse({"input": "scores", "runs": ["run0", "svm_study0/run3"], "method": "mean"})
+    'fab FuseRuns --runs=run0,svm_study0/run3 --method=mean'
     """
-    return _command("TestModel", {"run": name})
+    runs, method = inputs.get("runs"), inputs.get("method")
+    named = ",".join(map(str, runs)) if isinstance(runs, list | tuple) else "RUNS"
+    return _command("FuseRuns", {"runs": named} | ({"method": method} if method else {}))
+
+
+def how_to_test(name: RunName, split: str = "", dataset: str = "") -> str:
+    """Return the command that tests a run: on its usual test, or on another split or corpus.
+
+    >>> how_to_test(RunName.parse("svm_study0/run3"), dataset="datasets/a b")
+    "fab TestModel --run=svm_study0/run3 --dataset='datasets/a b'"
+    """
+    flags = {"run": name, "split": split, "dataset": dataset}
+    return _command("TestModel", {flag: value for flag, value in flags.items() if value})
+
+
+def how_to_resume_training(name: RunName) -> str:
+    """Return the command that resumes the training of a detector.
+
+    >>> how_to_resume_training(RunName.parse("run3"))
+    'fab TrainDetector --resume=run3'
+    """
+    return _command("TrainDetector", {"resume": name})
 
 
 def how_to_resume(study: StudyName, dataset: str, inputs: Mapping[str, Any]) -> str:
@@ -52,7 +75,7 @@ def how_to_resume(study: StudyName, dataset: str, inputs: Mapping[str, Any]) -> 
     >>> how_to_resume(StudyName("svm", 2), "datasets/mini", {"backbone": "lfcc"})
     'fab OptimizeHyperparameters --dataset=datasets/mini --backbone=lfcc --classifier=svm --study-number=2'
     """
-    flags = {"dataset": dataset, **_backbone(inputs), "classifier": study.classifier}
+    flags = {"dataset": dataset, **_model({**inputs, "classifier": study.classifier})}
     return _command("OptimizeHyperparameters", flags | {"study-number": study.number})
 
 
@@ -66,14 +89,24 @@ def next_command(name: RunName, inputs: Mapping[str, Any], corpus: str, *, finis
         return how_to_test(name)
     if name.study:
         return how_to_resume(name.study, corpus, inputs)
-    flags = {"dataset": corpus, **_backbone(inputs), "classifier": inputs.get("classifier") or "CLASSIFIER"}
-    return _command("TrainModel", flags)
+    if inputs.get("input") == "scores":
+        return how_to_fuse(inputs)
+    return _command(_trainer(inputs), {"dataset": corpus, **_model(inputs)})
 
 
-def _backbone(inputs: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the flag of the backbone, a placeholder where it is unknown; none where no embeddings are the input."""
+def _trainer(inputs: Mapping[str, Any]) -> str:
+    """Return the task that trains models on this kind of input."""
+    return "TrainDetector" if inputs.get("input") == "waveforms" else "TrainModel"
+
+
+def _model(inputs: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the flags that name a model and its input; placeholders where they are unknown."""
+    name = inputs.get("classifier")
+    if inputs.get("input") == "waveforms":
+        return {"detector": name or "DETECTOR"}
     is_embeddings = inputs.get("input", "embeddings") == "embeddings"
-    return {"backbone": inputs.get("backbone") or "BACKBONE"} if is_embeddings else {}
+    backbone = {"backbone": inputs.get("backbone") or "BACKBONE"} if is_embeddings else {}
+    return {**backbone, "classifier": name or "CLASSIFIER"}
 
 
 def _command(task: str, flags: Mapping[str, Any]) -> str:

@@ -42,7 +42,10 @@ def alone(folder: Path) -> Iterator[None]:
     """
     try:
         with FileLock(folder / ".lock", timeout=0):
-            yield
+            try:
+                yield
+            finally:
+                (folder / ".lock").unlink(missing_ok=True)
     except Timeout:
         raise ValueError(f"Another process is at work on {folder.name}; wait for it to end.") from None
 
@@ -83,13 +86,19 @@ def find_run(root: Path, name: RunName) -> Path:
                 f"The best trial of {parent}, run {name.number}, is not here: test it on the machine that trained "
                 f"it, or train it here with {again}."
             )
-    folder = name.folder(root)
-    if not folder.is_dir():
-        there = existing_numbers(parent, RUN)
-        maker = "" if name.study else " fab TrainModel makes one."
-        raise FileNotFoundError(f"There is no run {name.number} in {parent}; {_listed('runs', there)}.{maker}")
+    folder = find_folder(root, name)
     if not (folder / METRICS).is_file():
         raise FileNotFoundError(f"{folder} did not finish (no {METRICS}); train again, or resume its study.")
+    return folder
+
+
+def find_folder(root: Path, name: RunName) -> Path:
+    """Return the folder of a run, finished or not; FileNotFoundError lists those that are there."""
+    folder = name.folder(root)
+    if not folder.is_dir():
+        there = existing_numbers(folder.parent, RUN)
+        maker = "" if name.study else " fab TrainModel makes one."
+        raise FileNotFoundError(f"There is no run {name.number} in {folder.parent}; {_listed('runs', there)}.{maker}")
     return folder
 
 

@@ -19,7 +19,7 @@ from time import monotonic
 from tqdm import tqdm
 
 from src.experiments.inputs.contract import TRAIN, VAL, OpenInput, read_training_data
-from src.experiments.runs.artefacts import BEST, LAYER_PLOT, LOSS_PLOT, METRICS, read_hyperparameters
+from src.experiments.runs.artefacts import BEST, LAYER_PLOT, LOSS_PLOT, METRICS, VAL_SCORES, read_hyperparameters
 from src.experiments.runs.commands import how_to_resume
 from src.experiments.runs.folders import alone
 from src.experiments.runs.names import trials_of
@@ -34,9 +34,9 @@ from src.experiments.studies.storage import (
     this_worker,
 )
 from src.experiments.studies.workers import Job, Outcome, forget_data, train_all
+from src.experiments.training.models import model_class
 from src.experiments.training.recipe import Recipe
 from src.experiments.training.trainer import draw_losses
-from src.models import classifier_class
 from src.utils.files import write_json
 
 MOST_LOST = 3
@@ -61,7 +61,7 @@ def optimize_hyperparameters(
     wish : Wish
         Which study to resume, and where its trials are kept.
     """
-    classifier_class(search.model)  # refuses an unknown name
+    model_class(search.model, takes=search.input.kind)  # refuses an unknown name
     opened = search.input.for_model(search.model).open(search.dataset, root)
     opened.check(TRAIN, VAL)
     n_clips = len(read_training_data(opened).train)  # refuses bad input
@@ -84,7 +84,7 @@ class _Tuner:
         self.search, self.effort, self.root, self.name, self.folder = search, effort, root, place.study, place.folder
         self.opened, self.n_clips = opened, n_clips
         self.shared, self.n_lost = place.storage is not None, 0
-        self.kind = classifier_class(search.model)
+        self.kind = model_class(search.model)
         self.wanted = effort.trials or self.kind.Config.trials
         self.deadline = monotonic() + effort.timeout if effort.timeout else float("inf")
         self.states = optuna.trial.TrialState
@@ -150,12 +150,12 @@ class _Tuner:
             self.note_best()
 
     def keep_finalists(self) -> None:
-        """Remove the weights of all but the best trials; hyperparameters and metrics stay."""
+        """Remove the weights, and what only a test would need, of all but the best trials; the rest stays."""
         completed = self.study.get_trials(deepcopy=False, states=(self.states.COMPLETE,))
         ranking = sorted(completed, key=lambda trial: (trial.value, trial.number))
         pruned = self.study.get_trials(deepcopy=False, states=(self.states.PRUNED,))
         for trial in ranking[self.effort.keep :] + pruned:
-            for name in (*self.kind.files, LOSS_PLOT, LAYER_PLOT):
+            for name in (*self.kind.files, LOSS_PLOT, LAYER_PLOT, VAL_SCORES):
                 (self.run_folder(trial.number) / name).unlink(missing_ok=True)
 
     def note_best(self) -> None:

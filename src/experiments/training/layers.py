@@ -20,12 +20,13 @@ from src.experiments.runs.artefacts import PROVENANCE, save_figure
 from src.experiments.runs.folders import alone, new_numbered_folder
 from src.experiments.runs.names import LAYERS, comparisons_in
 from src.experiments.runs.provenance import describe_origin, now
+from src.experiments.training.models import model_class
 from src.experiments.training.recipe import Recipe
 from src.experiments.training.trainer import data_origin
 from src.metrics.bootstrap import Trials, interval
 from src.metrics.eer import eer_of
 from src.metrics.resampled import resample_eer
-from src.models import classifier_class, mixes_layers
+from src.models import mixes_layers
 from src.utils.dataset import write_table
 from src.utils.files import read_json, write_json
 from src.utils.paths import runs_folder
@@ -136,7 +137,7 @@ def _judge_mix(recipe: Recipe, root: Path, folder: Path) -> dict[str, float]:
 def _judge(recipe: Recipe, root: Path) -> dict[str, float]:
     """Train on one layer, or on the mix; return the validation EER and its bounds."""
     data = read_training_data(recipe.input.open(recipe.dataset, root))
-    model = classifier_class(recipe.model)(recipe.config, seed=recipe.seed)
+    model = model_class(recipe.model)(recipe.config, seed=recipe.seed)
     model.fit(data.train, data.val)
     scores = model.scores(data.val.inputs)
     trials = Trials(data.val.labels, data.val.speakers, data.val.systems)

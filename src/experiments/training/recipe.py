@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from src.experiments.inputs import Input, input_of
-from src.models import classifier_class
+from src.experiments.training.models import model_class
 from src.models.contract import Config
 from src.utils.files import read_json
 
@@ -26,9 +26,7 @@ class Recipe:
     seed: int = 7
 
     def __post_init__(self) -> None:
-        takes = classifier_class(self.model).takes
-        if takes != self.input.kind:
-            raise ValueError(f"{self.model} is trained on {takes}, not on {self.input.kind}.")
+        model_class(self.model, takes=self.input.kind)
         self.input.for_model(self.model)  # refuses what it cannot take
 
     def as_json(self, described: Mapping[str, Any]) -> dict[str, Any]:
@@ -53,7 +51,7 @@ class Recipe:
         """Read a run's hyperparameters back, those of the first edition included."""
         model_input = input_of(values)
         own = hyperparameters_in(values, type(model_input))
-        config = classifier_class(values["classifier"]).Config.from_mapping(own)
+        config = model_class(values["classifier"]).Config.from_mapping(own)
         return cls(dataset, model_input, values["classifier"], config, values["seed"])
 
 
@@ -63,7 +61,13 @@ def hyperparameters_in(values: Mapping[str, Any], kind: type[Input]) -> dict[str
 
 
 def choose_recipe(
-    dataset: Path, wanted: Input, classifier: str, *, hyperparameters: Path | None = None, seed: int = 7
+    dataset: Path,
+    wanted: Input,
+    classifier: str,
+    *,
+    hyperparameters: Path | None = None,
+    values: Mapping[str, Any] | None = None,
+    seed: int = 7,
 ) -> Recipe:
     """Return a recipe; what is left open comes from a JSON file, else from the defaults.
 
@@ -76,6 +80,8 @@ def choose_recipe(
     hyperparameters : Path, optional
         JSON: the classifier's hyperparameters, a run's `hyperparameters.json`, or a study's best. Its seed is
         ignored.
+    values : mapping, optional
+        The model's own hyperparameters that count before those of the file.
     seed : int
 
     Raises
@@ -85,10 +91,10 @@ def choose_recipe(
     ValueError
         When it is another classifier's or input's, or what it holds is not allowed.
     """
-    kind = classifier_class(classifier)
+    kind = model_class(classifier, takes=wanted.kind)
     content = _read_file(hyperparameters, classifier) if hyperparameters else {}
     completed = wanted.completed(content, hyperparameters)
-    config = kind.Config.from_mapping(hyperparameters_in(content, type(wanted)))
+    config = kind.Config.from_mapping({**hyperparameters_in(content, type(wanted)), **(values or {})})
     return Recipe(dataset, completed, classifier, config, seed)
 
 

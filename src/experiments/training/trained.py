@@ -18,9 +18,9 @@ from src.experiments.runs.commands import how_to_train_again
 from src.experiments.runs.folders import find_run
 from src.experiments.runs.lineage import corpus_path
 from src.experiments.runs.names import RunName
+from src.experiments.training.models import model_class
 from src.experiments.training.recipe import Recipe
 from src.metrics.calibration import Calibration
-from src.models import classifier_class
 from src.models.contract import Classifier
 from src.utils.clip_table import ClipTable
 from src.utils.files import read_record
@@ -56,7 +56,7 @@ class Trained:
     @property
     def has_weights(self) -> bool:
         """Whether its weights are still there; a study keeps those of its best trials only."""
-        return any((self.folder / name).is_file() for name in classifier_class(self.recipe.model).files)
+        return any((self.folder / name).is_file() for name in model_class(self.recipe.model).files)
 
     @cached_property
     def calibration(self) -> Calibration:
@@ -79,7 +79,7 @@ class Trained:
                 f"{self.folder} has no weights any more (a study keeps those of its best trials, `keep`): "
                 f"{again} trains them again."
             )
-        return classifier_class(self.recipe.model).load(self.folder, self.recipe.config)
+        return model_class(self.recipe.model).load(self.folder, self.recipe.config)
 
     def open(self, dataset: Path, root: Path) -> OpenInput:
         """Open its input on a corpus."""

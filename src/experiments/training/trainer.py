@@ -4,6 +4,7 @@ Validation chooses the epoch, where there are epochs, and gives the calibration 
 reported validation EER is that of the weights saved. `metrics.json` is written last: without it a run did not finish.
 """
 
+import shutil
 import warnings
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -15,32 +16,53 @@ import pandas as pd
 from src.experiments.inputs.contract import TRAIN, VAL, TrainingData, read_training_data
 from src.experiments.runs.artefacts import (
     CALIBRATION,
+    CHECKPOINTS,
     HYPERPARAMETERS,
     LAYER_PLOT,
     LAYER_WEIGHTS,
     LOSS_PLOT,
     METRICS,
     PROVENANCE,
+    VAL_SCORES,
     read_array,
     save_array,
     save_figure,
+    score_table,
 )
-from src.experiments.runs.folders import new_numbered_folder
+from src.experiments.runs.commands import how_to_resume_training
+from src.experiments.runs.folders import alone, new_numbered_folder
 from src.experiments.runs.lineage import describe_corpus
 from src.experiments.runs.names import RUN, RunName
 from src.experiments.runs.provenance import describe_origin, now
+from src.experiments.training.localization import FRAME_THRESHOLD, localize
+from src.experiments.training.models import model_class
 from src.experiments.training.recipe import Recipe
 from src.metrics.calibration import fit_calibration
 from src.metrics.eer import doubt, operating_threshold
 from src.metrics.report import evaluate
-from src.models import classifier_class
-from src.models.contract import Classifier, History, Watch, keep_going
+from src.models.contract import Classifier, History, Resumable, Watch, Workspace, keep_going
 from src.utils.clip_table import ClipTable
 from src.utils.dataset import write_table
-from src.utils.files import write_json
+from src.utils.files import read_json, write_json
 from src.utils.paths import runs_folder
 
 CURVES = ("train_losses", "val_losses", "val_eers")
+
+
+@dataclass(frozen=True)
+class Aids:
+    """What helps a training of hours along; none of it changes its numbers."""
+
+    log: str = ""
+    """Where curves go while they grow: "tensorboard", or nowhere."""
+    workers: int = 0
+    """Processes that read recordings; 0 = the training itself."""
+
+    def __post_init__(self) -> None:
+        if self.log not in ("", "tensorboard"):
+            raise ValueError(f"`log` must be tensorboard, or left out, not '{self.log}'.")
+        if self.workers < 0:
+            raise ValueError(f"`workers` must be 0 or more, not {self.workers}.")
 
 
 @dataclass(frozen=True)
@@ -65,7 +87,7 @@ class Run:
         return f"{self.folder}: validation EER {self.metrics['eer']:.2%}"
 
 
-def train_model(recipe: Recipe, *, root: Path) -> Run:
+def train_model(recipe: Recipe, *, root: Path, aids: Aids | None = None) -> Run:
     """Train one model into `runs/run<m>`.
 
     Parameters
@@ -73,6 +95,8 @@ def train_model(recipe: Recipe, *, root: Path) -> Run:
     recipe : Recipe
     root : Path
         Holds what the project computed, and `runs/`.
+    aids : Aids, optional
+        Of a training of hours.
 
     Raises
     ------
@@ -82,14 +106,33 @@ def train_model(recipe: Recipe, *, root: Path) -> Run:
     opened = recipe.input.open(recipe.dataset, root)
     opened.check(TRAIN, VAL)
     data = read_training_data(opened)
-    run = train_run(recipe, data, new_numbered_folder(runs_folder(root), RUN))
+    return train_alone(recipe, data, new_numbered_folder(runs_folder(root), RUN), aids)
+
+
+def train_alone(recipe: Recipe, data: TrainingData, folder: Path, aids: Aids | None = None) -> Run:
+    """Train a run that belongs to no study, while no other process may touch its folder; draw its curves.
+
+    Raises
+    ------
+    KeyboardInterrupt
+        When it is stopped, with the command that resumes it where it can be resumed.
+    """
+    try:
+        with alone(folder):
+            run = train_run(recipe, data, folder, aids=aids)
+    except KeyboardInterrupt:
+        if not (folder / CHECKPOINTS).is_dir():
+            raise
+        raise KeyboardInterrupt(f"stopped; resume it with {how_to_resume_training(RunName.of(folder))}.") from None
     draw_losses(run.folder)
     if run.doubt:
         warnings.warn(run.doubt, stacklevel=2)
     return run
 
 
-def train_run(recipe: Recipe, data: TrainingData, folder: Path, *, watch: Watch = keep_going) -> Run:
+def train_run(
+    recipe: Recipe, data: TrainingData, folder: Path, *, watch: Watch = keep_going, aids: Aids | None = None
+) -> Run:
     """Train what `recipe` says into a folder that was made for it.
 
     Parameters
@@ -99,11 +142,17 @@ def train_run(recipe: Recipe, data: TrainingData, folder: Path, *, watch: Watch 
     folder : Path
     watch : callable
         Called after every epoch; it may stop the training, and `metrics.json` then says `"pruned": true`.
+    aids : Aids, optional
+        Of a training of hours, which keeps checkpoints in the folder and resumes from them.
     """
-    started = now()
+    started = _started(folder)
     hyperparameters = recipe.as_json(data.described)
     write_json(folder / HYPERPARAMETERS, hyperparameters)
-    model = classifier_class(recipe.model)(recipe.config, seed=recipe.seed)
+    model = model_class(recipe.model)(recipe.config, seed=recipe.seed)
+    if isinstance(model, Resumable):  # it may be killed: what it is made from is noted at its start
+        aids = aids or Aids()
+        model.workspace = Workspace(folder / CHECKPOINTS, aids.log, aids.workers)
+        write_json(folder / PROVENANCE, {**_origin(recipe, data, started), "ended": None})
     stops: list[bool] = []
 
     def noting(epoch: int, best_eer: float) -> bool:
@@ -117,10 +166,11 @@ def train_run(recipe: Recipe, data: TrainingData, folder: Path, *, watch: Watch 
         save_array(folder / f"{name}.npy", getattr(history, name))
     write_json(folder / PROVENANCE, _origin(recipe, data, started))
     scores = model.scores(data.val.inputs)
-    calibration = fit_calibration(data.val.labels, scores)
-    write_json(folder / CALIBRATION, asdict(calibration))
-    metrics = validate(calibration.apply(scores), history, data.val) | ({"pruned": True} if any(stops) else {})
+    metrics = _write_validation(folder, scores, history, data.val) | ({"pruned": True} if any(stops) else {})
+    if found := localize(model, data.val):
+        metrics |= {**found.errors(), FRAME_THRESHOLD: found.threshold()}
     write_json(folder / METRICS, metrics)
+    shutil.rmtree(folder / CHECKPOINTS, ignore_errors=True)
     return Run(folder, model, history, metrics, hyperparameters, doubt(data.val.labels, scores))
 
 
@@ -129,6 +179,15 @@ def note_layer_weights(folder: Path, model: Classifier, data: TrainingData) -> N
     weights = getattr(model, "layer_weights", None)
     if weights is not None:
         write_table(folder / LAYER_WEIGHTS, pd.DataFrame({"layer": data.origins[TRAIN]["layers"], "weight": weights}))
+
+
+def _write_validation(folder: Path, scores: np.ndarray, history: History, val: ClipTable) -> dict[str, Any]:
+    """Write the calibration and the calibrated scores of the validation clips; return their metrics."""
+    calibration = fit_calibration(val.labels, scores)
+    write_json(folder / CALIBRATION, asdict(calibration))
+    calibrated = calibration.apply(scores)
+    write_table(folder / VAL_SCORES, score_table(val, calibrated))
+    return validate(calibrated, history, val)
 
 
 def draw_losses(folder: Path) -> None:
@@ -158,6 +217,12 @@ def data_origin(recipe: Recipe, data: TrainingData) -> dict[str, Any]:
         recipe.input.kind: dict(data.origins),
         "people": data.people(),
     }
+
+
+def _started(folder: Path) -> str:
+    """Return when the training of a run began: now, or when it was begun before it was killed."""
+    noted = read_json(folder / PROVENANCE) if (folder / PROVENANCE).is_file() else {}
+    return str(noted.get("started") or now())
 
 
 def _origin(recipe: Recipe, data: TrainingData, started: str) -> dict[str, Any]:

@@ -81,7 +81,7 @@ def _leaderboard_columns(end: float, corpora: Mapping[str, str]) -> list[tuple[C
 
 
 def _backbone(run: Run) -> Cell:
-    backbone, model = _input(run, "backbone") or _input(run, "input"), _input(run, "model")
+    backbone, model = _input(run, "backbone") or _input(run, "input"), _input(run, "model") or _input(run, "runs")
     return Cell(backbone, f"{backbone} {model}".strip(), note=model)
 
 

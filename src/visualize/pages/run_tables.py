@@ -11,10 +11,11 @@ from src.visualize.pages.words import confidence, counted, in_order, interval, m
 _BREAKDOWNS = {
     "gender": "Clips of each gender.",
     "system": "Spoofs of each system and all bona fide clips: a high EER means that the system deceives the detector.",
+    "word": "Clips of each word and all of the other class: a high EER means that the word is missed.",
     "duration": "Clips of each length: short ones hold less information.",
 }
 _TRUTHS = {"bona-fide": "bona fide, rejected", "spoof": "spoof, accepted"}
-_EMBEDDING_KEYS = ("model", "precision", "clips", "digest", "corpus_digest", "split_digest")
+_EMBEDDING_KEYS = ("model", "precision", "clips", "parts", "digest", "corpus_digest", "split_digest")
 
 
 def metrics_table(run: Run, outcome: Outcome | None) -> Table | None:
@@ -115,7 +116,7 @@ def digests_table(embeddings: Any) -> Table | None:
     splits = {str(split): meta for split, meta in embeddings.items() if isinstance(meta, Mapping)}
     keys = [key for key in _EMBEDDING_KEYS if any(key in meta for meta in splits.values())]
     rows = tuple(
-        (Cell(split), *(Cell(plain(meta.get(key, "")), verbatim=key.endswith("digest")) for key in keys))
+        (Cell(split), *(Cell(plain(meta.get(key, "")), verbatim=key.endswith(("digest", "parts"))) for key in keys))
         for split, meta in splits.items()
     )
     columns = (Column("split"), *(Column(key.replace("_", " ")) for key in keys))

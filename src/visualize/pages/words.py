@@ -142,7 +142,7 @@ def made_of(inputs: Mapping[str, Any]) -> str:
     >>> made_of({"classifier": "svm", "backbone": "lfcc", "layer": None, "corpus": "mini"})
     'svm, backbone lfcc, any layer, corpus mini'
     """
-    keys = [key for key in ("classifier", "backbone", "layer", "pooling", "corpus") if key in inputs]
+    keys = [key for key in ("classifier", "runs", "backbone", "layer", "pooling", "corpus") if key in inputs]
     words = [f"any {key}" if inputs[key] is None else f"{key} {plain(inputs[key])}" for key in keys]
     return ", ".join(words).removeprefix("classifier ")
 

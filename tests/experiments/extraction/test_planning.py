@@ -16,9 +16,10 @@ import soundfile
 from src.backbones.contract import Statistics
 from src.backbones.lfcc import Lfcc
 from src.experiments.corpus.catalogue import generate_tables
+from src.experiments.corpus.fingerprints import take_fingerprints
 from src.experiments.corpus.splits import DOWNSTREAM, SplitShares, read_split, split_dataset
 from src.experiments.extraction.engines import in_one_process, on_devices, run_plan
-from src.experiments.extraction.plan import make_plan, take_fingerprints
+from src.experiments.extraction.plan import make_plan
 from src.experiments.extraction.readers import Length
 from src.experiments.extraction.requests import Limits, Request, Share
 from src.utils.embeddings import load_embeddings, read_journal

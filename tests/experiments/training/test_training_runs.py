@@ -41,6 +41,7 @@ ARTEFACTS = {
     "val_losses.npy",
     "val_eers.npy",
     "calibration.json",
+    "val_scores.csv",
 }
 
 

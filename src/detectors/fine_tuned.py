@@ -1,0 +1,236 @@
+"""Fine-tuning: a pretrained speech model and a head, trained end to end or the head alone.
+
+    waveforms (b, n) -> encoder -> L + 1 hidden states (b, t, d) -> last one, learnt mix or all -> head -> logits (b, 2)
+
+The defaults are the recipe of the Wav2Vec2 report among the founding documents: wav2vec2-base, windows of 4 s padded
+with zeros or cut, dropout, a dense layer, cross-entropy, AdamW, a linear schedule with warm-up, 5 epochs, batches of 4.
+The report names no learning rate: here the head's is 3e-4 and the encoder's a tenth of it, 3e-5, which is usual for
+fine-tuning; nor what of the encoder it froze: here its convolutions are frozen and the rest is trained. A frozen
+encoder (`freeze` "encoder") is the report's other mode; its head bears a learning rate of 1e-3.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Self
+
+import torch
+from safetensors.torch import load_file, save_file
+from torch import nn
+
+from src.backbones import BACKBONES
+from src.backbones.pretrained import load_pretrained
+from src.backbones.published import FAMILIES
+from src.detectors.contract import DetectorConfig, Output, check_choice
+from src.detectors.detector import WEIGHTS, Detector
+from src.detectors.encoder import Encoder, Hidden, Source
+from src.detectors.field_of_view import RATE
+from src.detectors.freezing import FREEZES, trained_parts
+from src.detectors.heads import HEADS, HeadShape
+from src.detectors.heads.pooling import LayerMix
+from src.detectors.kept_encoder import FACTS, facts_of, put_state, restored, state_to_save
+from src.detectors.training.loop import own_randomness
+from src.models.contract import check_range, reading_weights
+from src.utils.files import atomic_path, read_record, write_json
+from src.utils.registry import lookup, require_known
+
+if TYPE_CHECKING:
+    import optuna
+
+BACKBONE = "backbone.json"
+"""What a run keeps of its backbone beside the weights."""
+
+
+@dataclass(frozen=True)
+class FineTunedConfig(DetectorConfig):
+    """Hyperparameters of fine-tuning."""
+
+    epochs: int = 5
+    batch_size: int = 4
+    learning_rate: float = 3e-4
+    """Of the head, at its peak."""
+    weight_decay: float = 0.01
+    schedule: str = "linear"
+    patience: int = 5
+    padding: str = "zeros"
+    backbone: str = "wav2vec2"
+    model: str = ""
+    """Hub id or local folder; "" = the backbone's default."""
+    head: str = "linear"
+    freeze: str = "features"
+    """What is never trained: the "encoder" as a whole, its "features" (convolutions), or "none"."""
+    gradual: int = 0
+    """Encoder layers that join the training in every epoch, from the top; 0 = all from the start."""
+    layer_weights: bool = False
+    """The head stands on a learnt mix of all layers; otherwise on the last one."""
+    encoder_learning_rate: float = 0.1
+    """Learning rate of the encoder, as a factor on the head's."""
+    head_size: int = 128
+    """Width inside the head; "linear" has none."""
+    attention_heads: int = 32
+    """Of the head "attentive"."""
+    dropout: float = 0.1
+    """In the head; the encoder has its own."""
+    mask_frames: float = 0.0
+    """About what share of the encoder's frames is masked in training, in spans of 0.2 s; 0 = none."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require_known(BACKBONES, self.backbone, "backbone")
+        if self.backbone not in FAMILIES:
+            raise ValueError(
+                f"The backbone {self.backbone} has no encoder to fine-tune or to freeze; "
+                f"`backbone` may be {', '.join(FAMILIES)}."
+            )
+        require_known(HEADS, self.head, "head")
+        check_choice("freeze", self.freeze, FREEZES)
+        check_range("gradual", self.gradual, 0, 1_000)
+        check_range("encoder_learning_rate", self.encoder_learning_rate, 1e-6, 10)
+        check_range("head_size", self.head_size, 1, 65_536)
+        check_range("attention_heads", self.attention_heads, 1, 1_024)
+        check_range("dropout", self.dropout, 0, 0.95)
+        check_range("mask_frames", self.mask_frames, 0, 0.95)
+        if self.freeze == "encoder" and (self.gradual or self.mask_frames):
+            name = "gradual" if self.gradual else "mask_frames"
+            raise ValueError(
+                f"`{name}` is for an encoder that is trained, and `freeze` is encoder: "
+                f"choose `freeze` features or none, or leave out `{name}`."
+            )
+        if self.layer_weights and self.head == "attentive":
+            raise ValueError("The head attentive mixes the layers by itself: leave out `layer_weights`.")
+
+    @classmethod
+    def search_space(cls, trial: "optuna.Trial", n_clips: int = 0) -> Self:
+        """Let a trial choose the head, how much of the encoder is trained, the learning rates and the dropout."""
+        head = trial.suggest_categorical("head", ("linear", "adapter", "attentive"))
+        return cls(
+            head=head,
+            freeze=trial.suggest_categorical("freeze", ("encoder", "features")),
+            layer_weights=trial.suggest_categorical("layer_weights", (False, True)) and head != "attentive",
+            learning_rate=trial.suggest_float("learning_rate", 1e-4, 1e-3, log=True),
+            encoder_learning_rate=trial.suggest_float("encoder_learning_rate", 0.01, 0.3, log=True),
+            dropout=trial.suggest_float("dropout", 0.0, 0.5),
+        )
+
+
+class FineTunedNetwork(nn.Module):
+    """An encoder and a head on it: waveforms (b, n) -> Output.
+
+    The head computes in float32 even where the encoder runs in bfloat16: it costs little, and scores of eight bits of
+    precision would be equal for many clips.
+    """
+
+    takes_lengths: ClassVar[bool] = True
+
+    def __init__(self, encoder: Encoder, config: FineTunedConfig) -> None:
+        super().__init__()
+        n_layers = encoder.n_layers + 1
+        shape = HeadShape(encoder.dimension, n_layers, config.head_size, config.attention_heads, config.dropout)
+        self.encoder, self._config = encoder, config
+        self.head = lookup(HEADS, config.head, "head")(shape)
+        self.mix = LayerMix(n_layers) if config.layer_weights else None
+        encoder.train_only(trained_parts(config.freeze, encoder.n_layers))
+
+    @property
+    def frame_seconds(self) -> float:
+        """Time that a frame stands for, in seconds: frame i for [i, i + 1) x `frame_seconds`."""
+        return self.encoder.frame_seconds
+
+    def start_epoch(self, epoch: int) -> None:
+        """Freeze and unfreeze what the epoch, from 0, wants; the same whether or not the training was interrupted."""
+        config, n_layers = self._config, self.encoder.n_layers
+        self.encoder.train_only(trained_parts(config.freeze, n_layers, gradual=config.gradual, epoch=epoch))
+
+    def forward(self, waveforms: torch.Tensor, lengths: torch.Tensor | None = None) -> Output:
+        """Return the decision on windows.
+
+        Parameters
+        ----------
+        waveforms : torch.Tensor, shape (b, n)
+            At 16 kHz.
+        lengths : torch.Tensor, shape (b,), optional
+            Valid samples of each window, zeros follow them; the decision does not depend on the zeros then.
+        """
+        hidden, valid = self.encoder(waveforms, lengths)
+        kind = waveforms.device.type
+        if waveforms.is_meta or not torch.is_autocast_enabled(kind):
+            return self._decide(hidden, valid)
+        with torch.autocast(kind, enabled=False):
+            return self._decide([layer.float() for layer in hidden], valid)
+
+    def _decide(self, hidden: Hidden, valid: torch.Tensor | None) -> Output:
+        frames = self.mix(hidden) if self.mix else hidden[-1]
+        output: Output = self.head(hidden if self.head.takes_layers else frames, valid)
+        return output
+
+
+class FineTuned(Detector):
+    """A pretrained speech model with a head, behind the contract of all detectors."""
+
+    Config = FineTunedConfig
+    config: FineTunedConfig
+    files: ClassVar[tuple[str, ...]] = (WEIGHTS, BACKBONE)
+    min_samples: ClassVar[int] = 400  # of all published models on waveforms
+
+    @property
+    def decides_frames(self) -> bool:
+        """Whether the head decides frame by frame."""
+        return self.config.head == "frame"
+
+    def build(self) -> FineTunedNetwork:
+        """Return the published encoder with a head of random weights.
+
+        Raises
+        ------
+        ValueError, FileNotFoundError
+            When the model cannot be loaded, or does not take waveforms; the message is one line.
+        """
+        return self._network_on(self._load_published())
+
+    def parameter_groups(self, network: nn.Module) -> list[dict[str, Any]]:
+        """Return what is trained in any epoch: "params", and "scale", the factor on the learning rate."""
+        assert isinstance(network, FineTunedNetwork)
+        encoder = network.encoder
+        ever_trained = trained_parts(self.config.freeze, encoder.n_layers)
+        whole = set(map(id, encoder.parameters()))
+        groups = [
+            {"params": [each for each in network.parameters() if id(each) not in whole], "scale": 1.0},
+            {"params": encoder.parameters_of(ever_trained), "scale": self.config.encoder_learning_rate},
+        ]
+        return [group for group in groups if group["params"]]
+
+    def save(self, folder: Path) -> None:
+        """Write the weights, without those of a frozen encoder that can be loaded again, and backbone.json."""
+        network = self.trained.network
+        assert isinstance(network, FineTunedNetwork)
+        facts = facts_of(network.encoder, self.config.freeze)
+        with atomic_path(folder / WEIGHTS) as temporary:
+            save_file(state_to_save(self.trained, facts), temporary)
+        write_json(folder / BACKBONE, facts)
+
+    @classmethod
+    def load(cls, folder: Path, config: DetectorConfig) -> Self:
+        """Read what `save` wrote; the published model is loaded again only if the encoder was frozen."""
+        detector = cls(config)
+        with reading_weights(folder / WEIGHTS):
+            facts, state = read_record(folder / BACKBONE, *FACTS), load_file(folder / WEIGHTS)
+        with own_randomness(detector.seed):
+            network = detector._network_on(restored(facts, detector._load_published))
+            detector.trained = detector._untrained(network)
+        with reading_weights(folder / WEIGHTS):
+            put_state(detector.trained, facts, state)
+        return detector
+
+    def _network_on(self, source: Source) -> FineTunedNetwork:
+        encoder = Encoder(source, mask_frames=self.config.mask_frames)
+        if self.config.checkpointing:
+            encoder.checkpoint_activations()
+        return FineTunedNetwork(encoder, self.config)
+
+    def _load_published(self) -> Source:
+        """Load the model that the config names, from a folder or the hub."""
+        config = self.config
+        pretrained = load_pretrained(config.backbone, config.model or FAMILIES[config.backbone].default)
+        if pretrained.rate != RATE:
+            raise ValueError(f"The model takes waveforms at {pretrained.rate} Hz, and windows come at {RATE} Hz.")
+        normalise = bool(getattr(pretrained, "normalise", False))
+        return Source(pretrained.model, normalise, pretrained.digest)

@@ -1,0 +1,92 @@
+"""What a run keeps of its encoder, so that it can be read a year later.
+
+The weights of the whole network are kept, and beside them, in backbone.json, what else the encoder consists of: its
+config.json, and how waveforms are prepared. From these it is built anew and takes the weights; the hub is not asked.
+
+A frozen encoder is the published one, bit for bit: 95 million unchanged weights (380 MB) in every run of a study would
+be a waste. Then the head alone is kept, and reading the run loads the published model again, as a classifier on
+embeddings does when it scores recordings. Its digest must be the one that the run was trained with: another model is
+refused, never used in silence. Where a model has no digest, or its weights are random, everything is kept.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import torch
+from torch import nn
+
+from src.detectors.encoder import Encoder, Source
+
+PREFIX = "network.encoder."
+"""What the names of the encoder's weights begin with in a trained network and its objective."""
+FACTS = ("digest", "encoder_saved", "normalise", "config")
+
+
+def facts_of(encoder: Encoder, freeze: str) -> dict[str, Any]:
+    """Return what backbone.json holds."""
+    source = encoder.source
+    is_published = bool(source.digest) and not source.digest.startswith("random")
+    settings = source.model.config.to_dict()
+    return {
+        "digest": source.digest,
+        "encoder_saved": freeze != "encoder" or not is_published,
+        "normalise": source.normalise,
+        "config": {name: value for name, value in settings.items() if name != "_name_or_path"},
+    }
+
+
+def state_to_save(training: nn.Module, facts: Mapping[str, Any]) -> dict[str, torch.Tensor]:
+    """Return the weights to keep: all of them, or all but the encoder's."""
+    return {
+        name: tensor.contiguous()
+        for name, tensor in training.state_dict().items()
+        if facts["encoder_saved"] or not name.startswith(PREFIX)
+    }
+
+
+def put_state(training: nn.Module, facts: Mapping[str, Any], state: Mapping[str, torch.Tensor]) -> None:
+    """Take over the weights that were kept.
+
+    Raises
+    ------
+    RuntimeError
+        When they are another network's, as `load_state_dict` does.
+    """
+    here = {} if facts["encoder_saved"] else training.state_dict()
+    training.load_state_dict({**{name: here[name] for name in here if name.startswith(PREFIX)}, **state})
+
+
+def restored(facts: Mapping[str, Any], load_published: Callable[[], Source]) -> Source:
+    """Return the encoder's model: of the shape that was saved, its weights still to be put in, or the published one.
+
+    Parameters
+    ----------
+    facts : mapping
+        What `facts_of` returned.
+    load_published : callable
+        Loads the published model; called only if the encoder was not saved.
+
+    Raises
+    ------
+    ValueError
+        When the published model is not the one that the run was trained with.
+    """
+    if facts["encoder_saved"]:
+        return _of_random_weights(facts)
+    published = load_published()
+    if published.digest != facts["digest"]:
+        raise ValueError(
+            f"The run was trained on a frozen encoder with the digest {facts['digest']}, and the model has "
+            f"{published.digest or 'none'} now: it has changed since; fetch that one again, or train again."
+        )
+    return published
+
+
+def _of_random_weights(facts: Mapping[str, Any]) -> Source:
+    from transformers import AutoConfig, AutoModel
+
+    settings = dict(facts["config"])
+    config = AutoConfig.for_model(settings.pop("model_type"), **settings)
+    model = AutoModel.from_config(config, dtype=torch.float32)
+    model.adapter = None  # as in `load_pretrained`
+    return Source(model, facts["normalise"], facts["digest"])

@@ -1,0 +1,1 @@
+"""The one training loop of all networks on waveforms: clips to windows, losses, checkpoints, transformers' Trainer."""

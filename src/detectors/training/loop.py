@@ -1,0 +1,317 @@
+"""The training of a network on waveforms, by transformers' Trainer: epochs, checkpoints, resumption, several GPUs.
+
+The Trainer brings gradient accumulation, bf16, several processes, logs and exact resumption. This file says what is
+ours: the batches of an epoch, the loss, the learning rates, and that an epoch ends with the validation EER of whole
+clips. The weights kept are those of the epoch with the lowest EER (of equals, the lower loss).
+
+A checkpoint is written at the end of every epoch and every few minutes within one. A training that was killed resumes
+from the newest one and ends with the weights that it would have ended with.
+"""
+
+import math
+import random
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from time import monotonic
+from typing import Any
+
+import numpy as np
+import torch
+import transformers
+from safetensors.torch import load_file, save_file
+from torch import nn
+from torch.utils.data import DataLoader
+from tqdm import tqdm
+from transformers.trainer_callback import PrinterCallback
+
+from src.detectors.contract import DetectorConfig, Output
+from src.detectors.training.checkpoints import Checkpoints, Progress
+from src.detectors.training.clips import EpochBatches, TrainingClips, collate, units_of
+from src.detectors.training.objectives import Objective, distillation, frame_labels, frame_loss
+from src.detectors.training.scoring import WholeClips, forward, score_clips
+from src.metrics.eer import eer_of
+from src.models.contract import Watch, cross_entropy
+from src.utils.files import atomic_path
+from src.utils.waveform_table import WaveformTable
+
+CHECKPOINT_SECONDS = 300.0
+"""Least time between two checkpoints within an epoch."""
+MOST_CHECKPOINTS = 2
+SCHEDULERS = {"linear": "linear", "cosine": "cosine", "constant": "constant_with_warmup"}
+
+
+class Training(nn.Module):
+    """A network and its objective, as the Trainer takes them: a batch in, its loss out."""
+
+    def __init__(self, network: nn.Module, objective: Objective, config: DetectorConfig) -> None:
+        super().__init__()
+        self.network, self.objective = network, objective
+        self.distillation = config.distillation
+
+    def forward(
+        self,
+        waveforms: torch.Tensor,
+        labels: torch.Tensor,
+        lengths: torch.Tensor,
+        cell_labels: torch.Tensor,
+        teacher_scores: torch.Tensor,
+    ) -> dict[str, torch.Tensor]:
+        """Return the loss of a batch of windows (b, n), and of its frames where the network decides them."""
+        output: Output = forward(self.network, waveforms, lengths)
+        loss = self.objective(output, labels)
+        if output.frame_logits is not None:
+            seconds = float(self.network.frame_seconds)  # type: ignore[arg-type]
+            wanted = frame_labels(cell_labels, seconds, output.frame_logits.shape[1])
+            loss = loss + frame_loss(output.frame_logits, wanted, self.objective.class_weights)
+        taught = ~teacher_scores.isnan()
+        if taught.any():
+            scores = self.objective.scores(output)
+            away = distillation(scores[taught], teacher_scores[taught].to(scores.dtype))
+            loss = (1 - self.distillation) * loss + self.distillation * away
+        return {"loss": loss}
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """What is trained, on what."""
+
+    training: Training
+    train: WaveformTable
+    val: WaveformTable
+    config: DetectorConfig
+    seed: int
+    groups: list[dict[str, Any]]
+    """Parameters, and the factor `scale` on their learning rate."""
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What a training finds around it; none of it changes the numbers."""
+
+    folder: Path
+    """Where checkpoints are kept."""
+    watch: Watch
+    log: str = ""
+    """"tensorboard" or nothing."""
+    workers: int = 0
+    """Processes that read recordings."""
+
+
+class OurTrainer(transformers.Trainer):
+    """transformers' Trainer with our batches, learning rates and validation."""
+
+    def __init__(self, lesson: Lesson, progress: Progress, arguments: transformers.TrainingArguments) -> None:
+        self.lesson, self.progress = lesson, progress
+        self.clips = TrainingClips(lesson.train, lesson.config, lesson.seed)
+        self.held_out = WholeClips(lesson.val.paths.tolist(), lesson.config)
+        super().__init__(
+            model=lesson.training,
+            args=arguments,
+            train_dataset=self.clips,
+            eval_dataset=self.held_out,
+            data_collator=collate,
+        )
+        self.remove_callback(PrinterCallback)
+
+    def get_train_dataloader(self) -> DataLoader[Any]:
+        """Return the batches, an epoch at a time."""
+        lesson = self.lesson
+        units = units_of(lesson.train, paired=lesson.config.loss == "contrastive")
+        self.batches = EpochBatches(units, lesson.config.batch_size, lesson.seed)
+        loader = DataLoader(
+            self.clips,
+            batch_sampler=self.batches,
+            collate_fn=collate,
+            num_workers=self.args.dataloader_num_workers,
+            pin_memory=self.args.device.type == "cuda",
+        )
+        prepared: DataLoader[Any] = self.accelerator.prepare(loader)
+        return prepared
+
+    def create_optimizer(self, model: nn.Module | None = None) -> torch.optim.Optimizer:
+        """Return AdamW; vectors (biases, norms) do not decay."""
+        if self.optimizer is None:
+            config = self.lesson.config
+            groups = []
+            for group in self.lesson.groups:
+                rate = config.learning_rate * group["scale"]
+                matrices = [parameter for parameter in group["params"] if parameter.ndim > 1]
+                vectors = [parameter for parameter in group["params"] if parameter.ndim <= 1]
+                groups.append({"params": matrices, "lr": rate, "weight_decay": config.weight_decay})
+                groups.append({"params": vectors, "lr": rate, "weight_decay": 0.0})
+            self.optimizer = torch.optim.AdamW([group for group in groups if group["params"]])
+        return self.optimizer
+
+    def training_step(self, model: nn.Module, inputs: dict[str, Any], num_items_in_batch: Any = None) -> torch.Tensor:
+        """Return the loss of a batch, its gradients summed; sharpness-aware ones where the config asks for them."""
+        if "error" in inputs:
+            raise ValueError(inputs["error"])
+        loss = super().training_step(model, inputs, num_items_in_batch)
+        self.progress.add_loss(float(loss) * self.current_gradient_accumulation_steps)
+        if self.lesson.config.sharpness:
+            with _at_the_worst_point_nearby(model, self.lesson.config.sharpness):
+                super().training_step(model, inputs, num_items_in_batch)
+        return loss
+
+    def evaluate(self, *_: Any, **__: Any) -> dict[str, float]:
+        """End an epoch: the EER and the loss of whole validation clips."""
+        training, labels = self.lesson.training, self.lesson.val.labels
+        workers = self.args.dataloader_num_workers
+        scores = score_clips(training.network, training.objective, self.held_out, workers=workers)
+        self.progress.end_epoch(cross_entropy(labels, scores), eer_of(labels, scores))
+        metrics = {"eval_eer": self.progress.val_eers[-1], "eval_loss": self.progress.val_losses[-1]}
+        self.log(metrics)
+        self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
+        return metrics
+
+
+class Keeper(transformers.TrainerCallback):
+    """Keeps best weights and checkpoints, tells the watch, and stops in time."""
+
+    def __init__(self, trainer: OurTrainer, checkpoints: Checkpoints, around: Surroundings, bar: "tqdm[Any]") -> None:
+        self.trainer, self.checkpoints, self.around, self.bar = trainer, checkpoints, around, bar
+        self.saved = monotonic()
+        self.start_epoch = getattr(trainer.lesson.training.network, "start_epoch", None)
+
+    def on_epoch_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        """Choose the epoch's batches, and let the network unfreeze what it unfreezes now."""
+        epoch = len(self.trainer.progress.val_eers)
+        self.trainer.batches.set_epoch(epoch)
+        if self.start_epoch:
+            self.start_epoch(epoch)
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        """Ask for a checkpoint within a long epoch; one at its last step would lack the validation."""
+        is_last = state.global_step % max(1, math.ceil(state.max_steps / self.trainer.lesson.config.epochs)) == 0
+        if not is_last and monotonic() - self.saved >= CHECKPOINT_SECONDS:
+            control.should_save = True
+
+    def on_evaluate(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        """Keep the weights where they are the best so far, and stop where there is no hope of better ones."""
+        progress, lesson = self.trainer.progress, self.trainer.lesson
+        epoch = len(progress.val_eers) - 1
+        if progress.best == epoch and state.is_world_process_zero:
+            save_weights(lesson.training, self.checkpoints.best_weights(epoch))
+        self.bar.update()
+        self.bar.set_postfix_str(f"EER {progress.val_eers[epoch]:.2%}, best {progress.val_eers[progress.best]:.2%}")
+        stops = self.around.watch(epoch, progress.val_eers[progress.best])
+        if stops or progress.has_ended(lesson.config.epochs, lesson.config.patience):
+            control.should_training_stop = True
+
+    def on_save(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        """Mark the checkpoint that was just written as complete."""
+        self.saved = monotonic()
+        if state.is_world_process_zero:
+            self.checkpoints.complete(state.global_step, self.trainer.progress)
+
+
+def train_network(lesson: Lesson, recipe: str, around: Surroundings) -> Progress:
+    """Train a network, or resume its training; its weights are then those of the best epoch.
+
+    Parameters
+    ----------
+    lesson : Lesson
+    recipe : str
+        What identifies the training: a checkpoint of another one is refused.
+    around : Surroundings
+
+    Raises
+    ------
+    ValueError
+        When a recording cannot be used, a checkpoint is of another recipe or damaged, or the loss is not finite.
+    """
+    checkpoints = Checkpoints(around.folder, recipe)
+    latest = checkpoints.latest()
+    path, progress = latest or (None, Progress.nothing())
+    config = lesson.config
+    if not progress.has_ended(config.epochs, config.patience):
+        with _quietly(), tqdm(total=config.epochs, initial=len(progress.val_eers), unit="epoch", disable=None) as bar:
+            trainer = OurTrainer(lesson, progress, _arguments(lesson, around))
+            trainer.add_callback(Keeper(trainer, checkpoints, around, bar))
+            trainer.train(resume_from_checkpoint=str(path) if path else None)
+    load_weights(lesson.training, checkpoints.best_weights(progress.best))
+    return progress
+
+
+def save_weights(module: nn.Module, path: Path) -> None:
+    """Write the weights of a module, whole or not at all."""
+    with atomic_path(path) as temporary:
+        save_file({name: tensor.contiguous() for name, tensor in module.state_dict().items()}, temporary)
+
+
+def load_weights(module: nn.Module, path: Path) -> None:
+    """Read weights that `save_weights` wrote."""
+    module.load_state_dict(load_file(path))
+
+
+def _arguments(lesson: Lesson, around: Surroundings) -> transformers.TrainingArguments:
+    config = lesson.config
+    n_batches = max(1, len(lesson.train) // config.batch_size)
+    steps = config.epochs * math.ceil(n_batches / config.accumulate)
+    return transformers.TrainingArguments(
+        output_dir=str(around.folder),
+        num_train_epochs=config.epochs,
+        per_device_train_batch_size=config.batch_size,
+        gradient_accumulation_steps=config.accumulate,
+        lr_scheduler_type=SCHEDULERS[config.schedule],
+        warmup_steps=int(config.warmup * steps),
+        bf16=config.precision == "bf16",
+        use_cpu=not torch.cuda.is_available(),
+        seed=lesson.seed,
+        eval_strategy="epoch",
+        save_strategy="epoch",
+        logging_strategy="epoch",
+        save_total_limit=MOST_CHECKPOINTS,
+        dataloader_num_workers=around.workers,
+        remove_unused_columns=False,
+        report_to=[around.log] if around.log else [],
+        disable_tqdm=True,
+        ddp_find_unused_parameters=True,
+        logging_nan_inf_filter=False,
+    )
+
+
+@contextmanager
+def _at_the_worst_point_nearby(model: nn.Module, radius: float) -> Iterator[None]:
+    """Move weights to where the loss is highest nearby, without their gradients, and back at the end.
+
+    Gradients that are computed inside the block are those of sharpness-aware minimisation: P. Foret et al.,
+    "Sharpness-aware minimization for efficiently improving generalization", 2021, equation 2.
+    """
+    moved = [parameter for parameter in model.parameters() if parameter.grad is not None]
+    norm = torch.stack([parameter.grad.norm() for parameter in moved if parameter.grad is not None]).norm()
+    before = [parameter.detach().clone() for parameter in moved]
+    with torch.no_grad():
+        for parameter in moved:
+            parameter.add_(parameter.grad, alpha=radius / (float(norm) + 1e-12))  # type: ignore[arg-type]
+            parameter.grad = None
+    yield
+    with torch.no_grad():
+        for parameter, value in zip(moved, before, strict=True):
+            parameter.copy_(value)
+
+
+@contextmanager
+def own_randomness(seed: int) -> Iterator[None]:
+    """Seed every global generator, from which the Trainer draws, inside the block; put their states back at its end."""
+    states = random.getstate(), np.random.get_state()  # noqa: NPY002
+    devices = list(range(torch.cuda.device_count()))
+    with torch.random.fork_rng(devices):
+        try:
+            transformers.set_seed(seed)
+            yield
+        finally:
+            random.setstate(states[0])
+            np.random.set_state(states[1])  # noqa: NPY002
+
+
+@contextmanager
+def _quietly() -> Iterator[None]:
+    """Keep the libraries' own reports to themselves."""
+    transformers.utils.logging.set_verbosity_error()
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", category=UserWarning, module=r"torch|accelerate|transformers")
+        yield

@@ -1,0 +1,114 @@
+"""Where clips are spoofed, by a detector that decides frame by frame: its errors, and the spans that it finds.
+
+The threshold of frames comes from validation data, as that of clips does: it is the one at which the range EER of the
+validation clips is reached. Segments of a test are judged at the resolutions that PartialSpoof reports.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
+
+from src.metrics.bootstrap import Trials, interval
+from src.metrics.localization import RESOLUTIONS, ScoredClip, range_eer, segment_eer
+from src.metrics.resampled import resample_eer
+from src.metrics.spans import cell_labels, n_segments, segment_scores, spans_of_frames
+from src.metrics.verdict import Metric, as_metric
+from src.utils.clip_table import ClipTable
+from src.utils.segments import parse_segments
+from src.utils.waveform_table import WaveformTable
+
+GAP, LEAST = 0.1, 0.06
+"""Seconds: spoofed spans that are closer are one, and shorter ones are dropped."""
+FRAME_THRESHOLD = "frame_threshold"
+
+
+class FrameScores(Protocol):
+    """The scores of the frames of one clip."""
+
+    scores: np.ndarray
+    seconds: float
+    duration: float
+
+
+@runtime_checkable
+class DecidesFrames(Protocol):
+    """A model that may score every frame of a recording."""
+
+    def frame_scores(self, paths: np.ndarray, /) -> list[Any] | None:
+        """Return the scores of the frames of recordings; None where it decides on whole windows."""
+
+
+@dataclass(frozen=True)
+class Localization:
+    """The scored frames of a table of clips, with the truth."""
+
+    table: ClipTable
+    clips: list[ScoredClip]
+
+    def threshold(self) -> float:
+        """Return the score of a frame at which the range EER is reached."""
+        return range_eer(self.clips)[1]
+
+    def errors(self) -> dict[str, float]:
+        """Return the segment EERs and the range EER."""
+        found = {key_of(resolution): segment_eer(self.clips, resolution)[0] for resolution in RESOLUTIONS}
+        return {**found, "range_eer": range_eer(self.clips)[0]}
+
+    def errors_with_intervals(self) -> dict[str, Metric]:
+        """Return the same, the segment EERs with their 95 % intervals over people."""
+        errors = self.errors()
+        metrics = {name: as_metric(value) for name, value in errors.items()}
+        for resolution in RESOLUTIONS:
+            labels, scores, people = self._segments(resolution)
+            trials = Trials(labels, people)
+            drawn = resample_eer(scores, trials.draw())
+            metrics[key_of(resolution)] = as_metric(errors[key_of(resolution)], interval(drawn, trials.n_people))
+        return metrics
+
+    def spans(self, threshold: float) -> dict[str, np.ndarray]:
+        """Return file -> the stretches (k, 2) in s that are called spoofed."""
+        return {
+            str(file): spans_of_frames(clip.frame_scores, clip.hop, threshold, gap=GAP, least=LEAST)
+            for file, clip in zip(self.table.files, self.clips, strict=True)
+        }
+
+    def _segments(self, resolution: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Return labels, scores and people of all segments of one length, each of shape (m,)."""
+        counts = [n_segments(clip.duration, resolution) for clip in self.clips]
+        labels = [cell_labels(clip.spans, resolution, n) for clip, n in zip(self.clips, counts, strict=True)]
+        scores = [segment_scores(clip.frame_scores, clip.hop, resolution, clip.duration) for clip in self.clips]
+        return np.concatenate(labels), np.concatenate(scores), np.repeat(self.table.speakers, counts)
+
+
+def localize(model: object, table: ClipTable) -> Localization | None:
+    """Score the frames of clips; None for a model that does not decide frame by frame."""
+    if not isinstance(table, WaveformTable) or not isinstance(model, DecidesFrames):
+        return None
+    found = model.frame_scores(table.paths)
+    if found is None:
+        return None
+    clips = [_with_truth(scored, table, number) for number, scored in enumerate(found)]
+    return Localization(table, clips)
+
+
+def key_of(resolution: float) -> str:
+    """Return the key of the segment EER at a resolution in s.
+
+    >>> key_of(0.16)
+    'segment_eer_160'
+    """
+    return f"segment_eer_{round(1000 * resolution)}"
+
+
+def frame_threshold_of(metrics: Mapping[str, Any]) -> float:
+    """Return the threshold of frames that a run got from its validation data."""
+    return float(metrics[FRAME_THRESHOLD])
+
+
+def _with_truth(scored: FrameScores, table: WaveformTable, number: int) -> ScoredClip:
+    spans = parse_segments(str(table.segments[number]))
+    if not len(spans) and table.labels[number] == 0:
+        spans = np.array([[0.0, scored.duration]])
+    return ScoredClip(scored.scores, scored.seconds, spans, scored.duration)

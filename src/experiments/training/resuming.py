@@ -1,0 +1,50 @@
+"""A training that was killed, carried on from its newest checkpoint to the weights that it would have ended with."""
+
+from pathlib import Path
+
+from src.experiments.inputs.contract import TRAIN, VAL, read_training_data, require_same_data
+from src.experiments.runs.artefacts import CHECKPOINTS, METRICS, PROVENANCE, read_hyperparameters
+from src.experiments.runs.commands import how_to_test, how_to_train_again
+from src.experiments.runs.folders import find_folder
+from src.experiments.runs.lineage import corpus_path
+from src.experiments.runs.names import RunName
+from src.experiments.training.recipe import Recipe
+from src.experiments.training.trainer import Aids, Run, train_alone
+from src.utils.files import read_record
+
+
+def resume_run(name: RunName, *, root: Path, aids: Aids | None = None) -> Run:
+    """Resume the training of a run.
+
+    Everything that the training needs to know stands in the run's folder.
+
+    Parameters
+    ----------
+    name : RunName
+        A run that belongs to no study: a study resumes its own trials.
+    root : Path
+        Holds `runs/`.
+    aids : Aids, optional
+
+    Raises
+    ------
+    FileNotFoundError
+        When there is no such run.
+    ValueError
+        When it is finished, keeps no checkpoints, or its data have changed.
+    """
+    folder = find_folder(root, name)
+    if (folder / METRICS).is_file():
+        raise ValueError(f"{name} is finished: {how_to_test(name)} tests it.")
+    inputs = read_hyperparameters(folder)
+    if not (folder / CHECKPOINTS).is_dir():
+        again = how_to_train_again(inputs, folder / "hyperparameters.json")
+        raise ValueError(f"{name} keeps no checkpoints to resume from: {again} trains it from the beginning.")
+    provenance = read_record(folder / PROVENANCE, "data")
+    recipe = Recipe.from_json(inputs, corpus_path(inputs, provenance, root))
+    opened = recipe.input.open(recipe.dataset, root)
+    opened.check(TRAIN, VAL)
+    data = read_training_data(opened)
+    for split, origin in data.origins.items():
+        require_same_data(recipe.input, split, provenance["data"][recipe.input.kind][split], origin, folder)
+    return train_alone(recipe, data, folder, aids)

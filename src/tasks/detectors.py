@@ -1,0 +1,159 @@
+"""Tasks that train detectors: networks from the waveform to the score."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from fabric import Connection
+
+from src.backbones.published import FAMILIES
+from src.detectors.heads import HEADS
+from src.experiments.runs.commands import how_to_test
+from src.experiments.runs.names import RunName
+from src.tasks.command_line import command
+from src.tasks.words import RELEASE, listed
+from src.utils.paths import ROOT, absolute
+
+TRAINING_HELP = {
+    "seconds": "length of the windows that the network sees (default: the detector's own)",
+    "epochs": "epochs at most (default: the detector's own)",
+    "batch_size": "windows in a batch, on each device (default: the detector's own)",
+    "learning_rate": "at its peak (default: the detector's own)",
+    "loss": "cross-entropy, focal, oc-softmax, am-softmax or contrastive (default: the detector's own)",
+    "precision": "fp32, or bf16 on hardware that has it (default: the detector's own)",
+    "set": "further hyperparameters, such as dropout=0.3,patience=5; they count before those of --hyperparameters",
+    "hyperparameters": "JSON file, such as that of a run; defaults fill the rest; its seed is ignored",
+    "distill_from": "run whose scores the detector learns from, beside the labels (default: none)",
+    "log": "tensorboard: curves below the run's folder, while they grow (default: none)",
+    "workers": "processes that read recordings; 0 = the training itself (default)",
+    "resume": "run to resume, such as run3, after a kill; all other flags but --log and --workers are the run's own",
+}
+
+
+@dataclass(frozen=True)
+class NetworkFlags:
+    """The flags of all tasks that train networks on waveforms."""
+
+    dataset: Path = RELEASE
+    seconds: float | None = None
+    epochs: int | None = None
+    batch_size: int | None = None
+    learning_rate: float | None = None
+    loss: str = ""
+    precision: str = ""
+    set: str = ""
+    hyperparameters: Path | None = None
+    distill_from: str = ""
+    log: str = ""
+    workers: int = 0
+    resume: str = ""
+    seed: int = 7
+
+    def chosen(self) -> dict[str, object]:
+        """Return the hyperparameters that flags name."""
+        named = {
+            "seconds": self.seconds,
+            "epochs": self.epochs,
+            "batch_size": self.batch_size,
+            "learning_rate": self.learning_rate,
+            "loss": self.loss or None,
+            "precision": self.precision or None,
+        }
+        return {**parse_settings(self.set), **{name: value for name, value in named.items() if value is not None}}
+
+
+@dataclass(frozen=True)
+class DetectorFlags(NetworkFlags):
+    """The flags of TrainDetector."""
+
+    detector: str = ""
+
+
+@command("TrainDetector", **TRAINING_HELP)
+def train_detector(c: Connection, flags: DetectorFlags) -> None:
+    """Train a detector on waveforms into runs/run<m>; a training that was killed is resumed with --resume=run<m>."""
+    train_network(flags.detector, flags, {})
+
+
+@dataclass(frozen=True)
+class FineTuneFlags(NetworkFlags):
+    """The flags of FineTune."""
+
+    backbone: str = ""
+    model: str = ""
+    head: str = ""
+    freeze: str = ""
+
+    def own(self) -> dict[str, object]:
+        """Return the hyperparameters that only fine-tuning has."""
+        model = str(absolute(self.model)) if self.model and absolute(self.model).is_dir() else self.model
+        named = {"backbone": self.backbone, "model": model, "head": self.head, "freeze": self.freeze}
+        return {name: value for name, value in named.items() if value}
+
+
+@command(
+    "FineTune",
+    **TRAINING_HELP,
+    backbone=f"{listed(FAMILIES)} (default wav2vec2)",
+    head=f"{listed(HEADS)} (default linear)",
+    freeze="what stays as it was published: the encoder, its features (convolutions; default), or none",
+)
+def fine_tune(c: Connection, flags: FineTuneFlags) -> None:
+    """Train a head on a self-supervised backbone, and the backbone with it, into runs/run<m>.
+
+    The defaults are a recipe that is known to work: windows of 4 s padded or cut, AdamW, a linear schedule with
+    warm-up, cross-entropy, 5 epochs, batches of 4.
+    """
+    train_network("fine-tuned", flags, flags.own())
+
+
+def train_network(detector: str, flags: NetworkFlags, own: dict[str, object]) -> None:
+    """Train or resume a detector, and say what was made; `own` are hyperparameters of flags of one task."""
+    from src.experiments.inputs.waveforms import Waveforms
+    from src.experiments.training import recipe, resuming, trainer
+
+    aids = trainer.Aids(flags.log, flags.workers)
+    if flags.resume:
+        run = resuming.resume_run(RunName.parse(flags.resume), root=ROOT, aids=aids)
+    else:
+        wanted = Waveforms(flags.distill_from)
+        chosen = recipe.choose_recipe(
+            flags.dataset,
+            wanted,
+            detector,
+            hyperparameters=flags.hyperparameters,
+            values={**own, **flags.chosen()},
+            seed=flags.seed,
+        )
+        run = trainer.train_model(chosen, root=ROOT, aids=aids)
+    print(f"{run}. Next: {how_to_test(run.name)}")
+
+
+def parse_settings(text: str) -> dict[str, object]:
+    """Read hyperparameters that were typed in one flag.
+
+    >>> parse_settings("dropout=0.3,front_end=cqcc,epochs=5,balance=false")
+    {'dropout': 0.3, 'front_end': 'cqcc', 'epochs': 5, 'balance': False}
+
+    Raises
+    ------
+    ValueError
+        When a part is not of the form name=value.
+    """
+    settings: dict[str, object] = {}
+    for part in filter(None, (part.strip() for part in text.split(","))):
+        name, equals, value = part.partition("=")
+        if not name or not equals:
+            raise ValueError(f"`set` must be a list such as dropout=0.3,patience=5, not '{text}' (see '{part}').")
+        settings[name.strip()] = _as_value(value.strip())
+    return settings
+
+
+def _as_value(text: str) -> object:
+    if text.lower() in ("true", "false"):
+        return text.lower() == "true"
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    return text

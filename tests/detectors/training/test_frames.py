@@ -1,0 +1,129 @@
+"""Frames: labels out of those of a crop, scores out of those of windows, and a detector that finds spoofs by them."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+import torch
+from torch import nn
+
+from src.detectors.contract import DetectorConfig, Output
+from src.detectors.detector import Detector
+from src.detectors.training.clips import TrainingClips
+from src.detectors.training.objectives import IGNORED, frame_labels, frame_loss
+from src.experiments.training.localization import localize
+from src.models.contract import Workspace
+from src.utils.segments import format_segments
+from src.utils.waveform_table import WaveformTable
+from tests.detectors.tiny import RATE, write_clips
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+
+
+def test_labels_of_frames_are_spoof_where_one_of_their_cells_is() -> None:
+    cells = torch.tensor([[1, 1, 1, 0, 1, 1, 1, IGNORED], [0, 0, IGNORED, IGNORED, IGNORED, IGNORED, IGNORED, IGNORED]])
+    assert frame_labels(cells, 0.02, 4).tolist() == [[1, 0, 1, 1], [0, IGNORED, IGNORED, IGNORED]]
+    assert frame_labels(cells, 0.02, 3).tolist() == [[1, 0, 1], [0, IGNORED, IGNORED]]
+    assert frame_labels(cells, 0.04, 2).tolist() == [[0, 1], [0, IGNORED]]
+    assert frame_loss(torch.zeros(1, 2, 2), torch.full((1, 2), IGNORED), torch.ones(2)).item() == 0
+
+
+def test_cells_of_a_crop_follow_the_clip(tmp_path: Path) -> None:
+    soundfile.write(tmp_path / "0.flac", 0.1 * np.sin(np.arange(RATE) / 7), RATE)
+    table = replace(write_clips(tmp_path / "other", 1, seed=1), labels=np.array([0]), segments=np.array(["0.3-0.5"]))
+    table = replace(table, paths=np.array([str(tmp_path / "0.flac")]))
+    whole = TrainingClips(table, FrameConfig(seconds=1.5), seed=7)[0, 0]["cell_labels"]
+    expected = [1] * 30 + [0] * 20 + [1] * 50 + [IGNORED] * 50
+    assert whole.tolist() == expected
+    repeated = TrainingClips(table, FrameConfig(seconds=1.5, padding="repeat"), seed=7)[0, 0]["cell_labels"]
+    assert repeated.tolist() == expected[:100] + expected[:50]
+    for epoch in range(5):
+        crop = TrainingClips(table, FrameConfig(seconds=0.4), seed=7)[epoch, 0]["cell_labels"].tolist()
+        assert any(
+            crop == expected[start : start + 40] or crop[1:-1] == expected[start + 1 : start + 39]
+            for start in range(61)
+        )
+
+
+@dataclass(frozen=True)
+class FrameConfig(DetectorConfig):
+    """Hyperparameters of the detector of frames."""
+
+    seconds: float = 0.5
+    epochs: int = 12
+    batch_size: int = 4
+    learning_rate: float = 1e-2
+    padding: str = "zeros"
+
+
+class FrameNetwork(nn.Module):
+    """The level of what a convolution gives in every 20 ms, and a decision on it."""
+
+    frame_seconds = 0.02
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.convolution = nn.Conv1d(1, 8, 16, stride=4, padding=6)
+        self.decision = nn.Linear(8, 2)
+
+    def forward(self, waveforms: torch.Tensor) -> Output:
+        power = self.convolution(waveforms[:, None]).square()
+        levels = (nn.functional.avg_pool1d(power, 80) + 1e-5).log().transpose(1, 2)
+        logits = self.decision(levels)
+        return Output(logits.mean(dim=1), levels.mean(dim=1), logits)
+
+
+class Frames(Detector):
+    """A detector of frames."""
+
+    Config = FrameConfig
+    decides_frames = True
+
+    def build(self) -> nn.Module:
+        return FrameNetwork()
+
+
+def write_spliced(folder: Path, count: int, *, seed: int) -> WaveformTable:
+    """Write clips of 1.3 s in noise; in every second one a stretch has less noise, which makes it a spoof."""
+    rng = np.random.default_rng(seed)
+    table = write_clips(folder, count, seed=seed)
+    cells = []
+    for number in range(count):
+        level = np.full(int(1.3 * RATE), 0.05)
+        start = rng.uniform(0.1, 0.6)
+        if number % 2:
+            level[int(start * RATE) : int((start + 0.5) * RATE)] = 0.01
+        cells.append(format_segments([(start, start + 0.5)]) if number % 2 else "")
+        noise = level * rng.standard_normal(len(level))
+        soundfile.write(folder / f"{number}.flac", noise.clip(-1, 1).astype(np.float32), RATE)
+    return replace(table, segments=np.array(cells))
+
+
+def test_a_detector_of_frames_finds_where_clips_are_spoofed(tmp_path: Path) -> None:
+    train, val = write_spliced(tmp_path / "a", 16, seed=1), write_spliced(tmp_path / "b", 8, seed=2)
+    detector = Frames(FrameConfig())
+    detector.workspace = Workspace(tmp_path / "run")
+    detector.fit(train, val)
+    found = localize(detector, val)
+    assert found is not None
+    errors = found.errors()
+    assert errors["segment_eer_20"] < 0.1
+    assert errors["range_eer"] < 0.1
+    metrics = found.errors_with_intervals()
+    assert metrics["segment_eer_160"]["value"] == errors["segment_eer_160"]
+    spans = found.spans(found.threshold())
+    for file, clip in zip(val.files, found.clips, strict=True):
+        assert len(clip.frame_scores) == 65
+        assert len(spans[file]) == len(clip.spans)
+        if len(clip.spans):
+            assert np.abs(spans[file] - clip.spans).max() < 0.08
+
+
+def test_a_detector_of_windows_finds_no_spans(tmp_path: Path) -> None:
+    from tests.detectors.tiny import make
+
+    table = write_clips(tmp_path, 2, seed=1)
+    detector = make(tmp_path / "run")
+    assert localize(detector, table) is None

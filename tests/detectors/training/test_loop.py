@@ -1,0 +1,184 @@
+"""The training loop: the same seed, the same weights; killed and resumed, the same weights; the best epoch is kept."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from src.metrics.eer import eer_of
+from src.utils.waveform_table import WaveformTable
+from tests.detectors.tiny import Tiny, TinyConfig, make, write_clips
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+Tables = tuple[WaveformTable, WaveformTable]
+
+
+@pytest.fixture(scope="module")
+def tables(tmp_path_factory: pytest.TempPathFactory) -> Tables:
+    folder = tmp_path_factory.mktemp("clips")
+    return write_clips(folder, 18, seed=1), write_clips(folder, 10, seed=2, start=100)
+
+
+def state_of(detector: Tiny) -> dict[str, torch.Tensor]:
+    return detector.trained.state_dict()
+
+
+def is_equal(one: Tiny, other: Tiny) -> bool:
+    there = state_of(other)
+    return all(torch.equal(value, there[name]) for name, value in state_of(one).items())
+
+
+def test_it_learns_and_its_history_tells_of_the_weights_kept(tables: Tables, tmp_path: Path) -> None:
+    detector = make(tmp_path, epochs=12)
+    history = detector.fit(*tables)
+    scores = detector.scores(tables[1].inputs)
+    assert history.best_eer == eer_of(tables[1].labels, scores) <= 0.2
+    assert history.train_losses[-1] < history.train_losses[0]
+    detector.save(tmp_path)
+    again = Tiny.load(tmp_path, detector.config)
+    assert np.array_equal(again.scores(tables[1].inputs), scores)
+
+
+def test_the_same_seed_gives_the_same_weights_whatever_was_drawn_before(tables: Tables, tmp_path: Path) -> None:
+    one = make(tmp_path / "one")
+    one.fit(*tables)
+    torch.manual_seed(99)
+    state = torch.random.get_rng_state()
+    other = make(tmp_path / "other")
+    other.fit(*tables)
+    assert is_equal(one, other)
+    assert torch.equal(torch.random.get_rng_state(), state)
+    third = make(tmp_path / "third", seed=8)
+    third.fit(*tables)
+    assert not is_equal(one, third)
+
+
+class KilledError(Exception):
+    """Stands for a kill: nothing after it is done."""
+
+
+@pytest.mark.parametrize("step", [1, 3, 4, 6, 11, 15])
+@pytest.mark.parametrize("every_step", [True, False])
+def test_a_training_that_was_cut_off_ends_with_the_same_weights(
+    tables: Tables, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: int, every_step: bool
+) -> None:
+    from src.detectors.training import loop
+
+    monkeypatch.setattr(loop, "CHECKPOINT_SECONDS", 0.0 if every_step else 1e9)
+    undisturbed = make(tmp_path / "undisturbed", mask_seconds=0.05)
+    expected = undisturbed.fit(*tables)
+    taken, original = [], loop.OurTrainer.training_step
+
+    def cut_off(self, *arguments):
+        if len(taken) == step:
+            raise KilledError
+        taken.append(1)
+        return original(self, *arguments)
+
+    monkeypatch.setattr(loop.OurTrainer, "training_step", cut_off)
+    with pytest.raises(KilledError):
+        make(tmp_path / "killed", mask_seconds=0.05).fit(*tables)
+    monkeypatch.setattr(loop.OurTrainer, "training_step", original)
+    resumed = make(tmp_path / "killed", mask_seconds=0.05)
+    history = resumed.fit(*tables)
+    assert is_equal(resumed, undisturbed)
+    for name in ("train_losses", "val_losses", "val_eers"):
+        assert np.array_equal(getattr(history, name), getattr(expected, name))
+
+
+def test_a_checkpoint_of_another_recipe_or_a_damaged_one_is_refused(tables: Tables, tmp_path: Path) -> None:
+    make(tmp_path).fit(*tables)
+    with pytest.raises(ValueError, match="another recipe"):
+        make(tmp_path, learning_rate=1e-3).fit(*tables)
+    newest = max(tmp_path.glob("checkpoint-*"), key=lambda path: int(path.name.split("-")[1]))
+    (newest / "optimizer.pt").write_bytes(b"damaged")
+    with pytest.raises(ValueError, match=r"damaged \(optimizer\.pt\)"):
+        make(tmp_path).fit(*tables)
+    import shutil
+
+    shutil.rmtree(newest)
+    make(tmp_path).fit(*tables)  # from the one before it
+
+
+def test_what_a_kill_left_half_written_is_no_checkpoint(tables: Tables, tmp_path: Path) -> None:
+    undisturbed = make(tmp_path / "one")
+    undisturbed.fit(*tables)
+    half = tmp_path / "two" / "checkpoint-4"
+    half.mkdir(parents=True)
+    (half / "trainer_state.json").write_text("{")
+    detector = make(tmp_path / "two")
+    detector.fit(*tables)
+    assert is_equal(detector, undisturbed)
+
+
+def test_patience_and_the_watch_stop_it(tables: Tables, tmp_path: Path) -> None:
+    impatient = make(tmp_path / "one", epochs=50, patience=2).fit(*tables)
+    assert len(impatient.val_eers) - 1 - impatient.best == 2
+    seen = []
+
+    def watch(epoch: int, best: float) -> bool:
+        seen.append((epoch, best))
+        return epoch == 1
+
+    history = make(tmp_path / "two").fit(*tables, watch)
+    assert len(history.val_eers) == 2
+    assert seen == [(0, history.val_eers[0]), (1, min(history.val_eers))]
+
+
+@pytest.mark.parametrize("loss", ["focal", "oc-softmax", "am-softmax", "contrastive"])
+def test_every_loss_trains_and_its_score_is_read_back(tables: Tables, tmp_path: Path, loss: str) -> None:
+    detector = make(tmp_path, loss=loss, epochs=6)
+    detector.fit(*tables)
+    scores = detector.scores(tables[1].inputs)
+    detector.save(tmp_path)
+    assert np.array_equal(Tiny.load(tmp_path, detector.config).scores(tables[1].inputs), scores)
+    assert eer_of(tables[1].labels, scores) <= 0.4
+
+
+@pytest.mark.parametrize(
+    "options", [{"sharpness": 0.05}, {"accumulate": 2}, {"schedule": "constant"}, {"schedule": "linear", "warmup": 0.0}]
+)
+def test_options_change_the_training_and_it_stays_repeatable(
+    tables: Tables, tmp_path: Path, options: dict[str, object]
+) -> None:
+    plain, one, other = make(tmp_path / "plain"), make(tmp_path / "one", **options), make(tmp_path / "other", **options)
+    for detector in (plain, one, other):
+        detector.fit(*tables)
+    assert is_equal(one, other)
+    assert not is_equal(one, plain)
+
+
+def test_a_student_follows_its_teacher(tables: Tables, tmp_path: Path) -> None:
+    from dataclasses import replace
+
+    train, val = tables
+    contrary = replace(train, teacher_scores=np.where(train.labels == 1, -6.0, 6.0))
+    student = make(tmp_path, distillation=1.0, epochs=8)
+    student.fit(contrary, replace(val, labels=1 - val.labels))
+    assert eer_of(train.labels, student.scores(train.inputs)) > 0.6
+
+
+def test_curves_are_logged_for_tensorboard(tables: Tables, tmp_path: Path) -> None:
+    make(tmp_path, log="tensorboard", epochs=2).fit(*tables)
+    assert list(tmp_path.rglob("events.out.tfevents*"))
+
+
+def test_a_recording_that_cannot_be_used_is_told_by_name(tables: Tables, tmp_path: Path) -> None:
+    folder = tmp_path / "clips"
+    train = write_clips(folder, 8, seed=1)
+    (folder / "3.flac").write_bytes(b"nothing")
+    with pytest.raises(ValueError, match=r"3\.flac cannot be used.*AddDatasetDuration") as told:
+        make(tmp_path / "run").fit(train, tables[1])
+    assert "\n" not in str(told.value)
+
+
+def test_what_does_not_do_for_the_config_is_refused(tables: Tables, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"`seconds=0\.05`"):
+        detector = make(tmp_path, seconds=0.05)
+        detector.min_samples = 1000
+        detector.fit(*tables)
+    with pytest.raises(ValueError, match="sharpness"):
+        TinyConfig(sharpness=0.1, accumulate=2)
+    with pytest.raises(ValueError, match="loss must be"):
+        TinyConfig(loss="hinge")
