@@ -265,7 +265,7 @@ CASES = [
     ),
     (f"CompareLayers {D} --classifier=svm", nothing, "No backbone given"),
     (f"CompareLayers {LFCC}", nothing, "No classifier given"),
-    (f"CompareLayers {LFCC} --classifier=knn", nothing, "Unknown classifier 'knn'; allowed: mlp, svm, rf, lr"),
+    (f"CompareLayers {LFCC} --classifier=cnn", nothing, "Unknown classifier 'cnn'; allowed: mlp, svm, rf, lr"),
     (f"CompareLayers {LFCC} --classifier=svm --pooling=max", nothing, "Unknown pooling 'max'"),
     (f"CompareLayers {D} --backbone=hubert --classifier=svm", nothing, "make them with fab GenerateEmbeddings"),
     (
@@ -314,7 +314,7 @@ CASES = [
     ("CompareRuns --runs=run0,run1 --output=runs", TWO_TESTED, "--output must be a file, and .*runs is a folder"),
     ("CompareRuns --runs=run0,run1 --output=runs/run1/scores.csv", TWO_TESTED, "--output is .*scores.csv, which is"),
     ("CompareRuns --runs=run0,run1 --output=datasets/no/../../runs/run0/hyperparameters.json", TWO_TESTED, "--output"),
-    (f"Pipeline {D} --backbone=lfcc --classifier=knn", nothing, "Unknown classifier 'knn'"),
+    (f"Pipeline {D} --backbone=lfcc --classifier=cnn", nothing, "Unknown classifier 'cnn'"),
     ("Pipeline --backbone=lfcc --classifier=svm", nothing, "There is no folder .*release"),
 ]
 
