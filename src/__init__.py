@@ -35,7 +35,7 @@ def embeddings(
     backbone: str,
     split: str = "downstream_train",
     *,
-    layer: int = -1,
+    layer: int | str = -1,
     pooling: str = "mean",
     root: str | Path | None = None,
 ) -> "EmbeddingTable":
@@ -49,8 +49,8 @@ def embeddings(
         A row of `src.backbones.BACKBONES`, such as whisper or lfcc.
     split : str
         Such as downstream_train, downstream_val or downstream_test.
-    layer : int
-        Hidden layer; -1 is the last.
+    layer : int or str
+        Hidden layer; -1 is the last, "mix" all of them.
     pooling : str
         "mean", "std" or "mean+std" over time.
     root : str or Path, optional

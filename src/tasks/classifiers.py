@@ -23,7 +23,7 @@ class ClassifierFlags:
     dataset: Path = RELEASE
     backbone: str = ""
     classifier: str = ""
-    layer: int | None = None
+    layer: str = ""
     pooling: str = ""
     seed: int = 7
 
@@ -37,7 +37,7 @@ class TrainingFlags(ClassifierFlags):
 
 @command(
     "TrainModel",
-    layer="hidden layer, -1 = the last (default: that of --hyperparameters, else the last)",
+    layer="hidden layer, -1 = the last; mix = all, weighted; 0+4 = of two backbones (default: as --hyperparameters)",
     pooling="mean, std or mean+std (default: that of --hyperparameters, else mean)",
     hyperparameters="JSON file, such as that of a run or a study's best; defaults fill the rest; its seed is ignored",
 )
@@ -47,7 +47,7 @@ def train_model(c: Connection, flags: TrainingFlags) -> None:
     from src.experiments.training.recipe import choose_recipe
     from src.experiments.training.trainer import train_model as train
 
-    wanted = Embeddings(flags.backbone, flags.layer, flags.pooling or None)
+    wanted = Embeddings(flags.backbone, flags.layer or None, flags.pooling or None)
     recipe = choose_recipe(
         flags.dataset, wanted, flags.classifier, hyperparameters=flags.hyperparameters, seed=flags.seed
     )
@@ -73,8 +73,8 @@ class StudyFlags(ClassifierFlags):
         from src.experiments.inputs.waveforms import Waveforms
 
         if not self.detector:
-            return Embeddings(self.backbone, self.layer, self.pooling or None)
-        if self.backbone or self.classifier or self.layer is not None or self.pooling:
+            return Embeddings(self.backbone, self.layer or None, self.pooling or None)
+        if self.backbone or self.classifier or self.layer or self.pooling:
             raise ValueError(
                 "A `detector` is trained on waveforms: leave out `backbone`, `classifier`, `layer` and `pooling`."
             )
@@ -83,7 +83,7 @@ class StudyFlags(ClassifierFlags):
 
 @command(
     "OptimizeHyperparameters",
-    layer="hidden layer, -1 = the last (default: part of the search)",
+    layer="hidden layer, -1 = the last; mix = all, weighted; 0+4 = of two backbones (default: part of the search)",
     pooling="mean, std or mean+std (default: part of the search)",
     jobs="processes that train trials in parallel (default 1); with several a study cannot be repeated exactly",
     study_number="study to resume; -1 = a new one (default)",

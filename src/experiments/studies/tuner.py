@@ -19,7 +19,7 @@ from time import monotonic
 from tqdm import tqdm
 
 from src.experiments.inputs.contract import TRAIN, VAL, OpenInput, read_training_data
-from src.experiments.runs.artefacts import BEST, LOSS_PLOT, METRICS, VAL_SCORES, read_hyperparameters
+from src.experiments.runs.artefacts import BEST, LAYER_PLOT, LOSS_PLOT, METRICS, VAL_SCORES, read_hyperparameters
 from src.experiments.runs.commands import how_to_resume
 from src.experiments.runs.folders import alone
 from src.experiments.runs.names import trials_of
@@ -62,7 +62,7 @@ def optimize_hyperparameters(
         Which study to resume, and where its trials are kept.
     """
     model_class(search.model, takes=search.input.kind)  # refuses an unknown name
-    opened = search.input.open(search.dataset, root)
+    opened = search.input.for_model(search.model).open(search.dataset, root)
     opened.check(TRAIN, VAL)
     n_clips = len(read_training_data(opened).train)  # refuses bad input
     place = find_place(search, search.describe(opened), root, wish)
@@ -155,7 +155,7 @@ class _Tuner:
         ranking = sorted(completed, key=lambda trial: (trial.value, trial.number))
         pruned = self.study.get_trials(deepcopy=False, states=(self.states.PRUNED,))
         for trial in ranking[self.effort.keep :] + pruned:
-            for name in (*self.kind.files, LOSS_PLOT, VAL_SCORES):
+            for name in (*self.kind.files, LOSS_PLOT, LAYER_PLOT, VAL_SCORES):
                 (self.run_folder(trial.number) / name).unlink(missing_ok=True)
 
     def note_best(self) -> None:

@@ -11,12 +11,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from src.experiments.inputs.contract import TRAIN, VAL, TrainingData, read_training_data
 from src.experiments.runs.artefacts import (
     CALIBRATION,
     CHECKPOINTS,
     HYPERPARAMETERS,
+    LAYER_PLOT,
+    LAYER_WEIGHTS,
     LOSS_PLOT,
     METRICS,
     PROVENANCE,
@@ -158,6 +161,7 @@ def train_run(
 
     history = model.fit(data.train, data.val, noting)
     model.save(folder)
+    note_layer_weights(folder, model, data)
     for name in CURVES:
         save_array(folder / f"{name}.npy", getattr(history, name))
     write_json(folder / PROVENANCE, _origin(recipe, data, started))
@@ -170,6 +174,13 @@ def train_run(
     return Run(folder, model, history, metrics, hyperparameters, doubt(data.val.labels, scores))
 
 
+def note_layer_weights(folder: Path, model: Classifier, data: TrainingData) -> None:
+    """Write how much each layer counts in the mix that a model has learnt; most learn none."""
+    weights = getattr(model, "layer_weights", None)
+    if weights is not None:
+        write_table(folder / LAYER_WEIGHTS, pd.DataFrame({"layer": data.origins[TRAIN]["layers"], "weight": weights}))
+
+
 def _write_validation(folder: Path, scores: np.ndarray, history: History, val: ClipTable) -> dict[str, Any]:
     """Write the calibration and the calibrated scores of the validation clips; return their metrics."""
     calibration = fit_calibration(val.labels, scores)
@@ -180,8 +191,13 @@ def _write_validation(folder: Path, scores: np.ndarray, history: History, val: C
 
 
 def draw_losses(folder: Path) -> None:
-    """Draw the curves of a finished run; one of a single epoch has none."""
+    """Draw the curves of a finished run, of which one of a single epoch has none, and the weights of its layers."""
     from src.visualize.curves import loss_figure
+    from src.visualize.layers import weights_figure
+
+    if (folder / LAYER_WEIGHTS).is_file():
+        weights = pd.read_csv(folder / LAYER_WEIGHTS)
+        save_figure(folder / LAYER_PLOT, weights_figure(weights["layer"], weights["weight"]))
 
     curves = [read_array(folder / f"{name}.npy") for name in CURVES]
     if len(curves[0]) > 1:
