@@ -26,6 +26,7 @@ PACKAGES = (
     "soxr",
     "torch",
     "transformers",
+    "accelerate",
     "scikit-learn",
     "optuna",
 )
