@@ -42,7 +42,7 @@ def at_level(window: np.ndarray, n_own: int) -> np.ndarray:
 
     Digital silence stays as it is.
 
-    >>> at_level(np.array([3.0, -3.0, 0.0]), 2)
+    >>> at_level(np.array([3.0, -3.0, 0.0]), 2).round(6)
     array([ 0.1, -0.1,  0. ])
     """
     level = float(np.sqrt(np.mean(np.square(window[:n_own], dtype=np.float64))))
