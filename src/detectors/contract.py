@@ -57,6 +57,8 @@ class DetectorConfig(Config):
     """Both classes weigh the same in the loss, however many clips each has."""
     padding: str = "repeat"
     """How a clip shorter than a window fills it: "repeat" (end to end) or "zeros" (behind it)."""
+    even_level: bool = False
+    """Every window is brought to the same level before the network sees it: level alone can give the class away."""
     mask_seconds: float = 0.0
     """Longest stretch of a training window that is silenced at random; 0 = none."""
     sharpness: float = 0.0

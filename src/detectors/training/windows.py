@@ -13,6 +13,9 @@ import numpy as np
 from src.audio.io import SPEECH_RATE, count_samples, load_stretch, load_waveform
 from src.audio.unusable import UnusableAudio
 
+LEVEL = 0.1
+"""Root mean square, full scale = 1, of windows whose level is evened out."""
+
 
 def window_samples(seconds: float) -> int:
     """Return the length of a window in samples.
@@ -32,6 +35,18 @@ def fill(waveform: np.ndarray, length: int, padding: str) -> np.ndarray:
     if padding == "repeat":
         return np.resize(waveform, length)
     return np.pad(waveform, (0, length - len(waveform)))
+
+
+def at_level(window: np.ndarray, n_own: int) -> np.ndarray:
+    """Bring a window, of which the first `n_own` samples are its clip's, to the root mean square LEVEL.
+
+    Digital silence stays as it is.
+
+    >>> at_level(np.array([3.0, -3.0, 0.0]), 2).round(6)
+    array([ 0.1, -0.1,  0. ])
+    """
+    level = float(np.sqrt(np.mean(np.square(window[:n_own], dtype=np.float64))))
+    return window * np.float32(LEVEL / level) if level > 0 else window
 
 
 def window_starts(n_samples: int, length: int) -> list[int]:
