@@ -17,14 +17,8 @@ import torch
 from torch import nn
 
 from src.detectors.contract import DetectorConfig
-from src.detectors.training.loop import (
-    Lesson,
-    Surroundings,
-    Training,
-    load_weights,
-    save_weights,
-    train_network,
-)
+from src.detectors.training.lesson import Lesson, Surroundings, Training, load_weights, save_weights
+from src.detectors.training.loop import train_network
 from src.detectors.training.objectives import make_objective
 from src.detectors.training.randomness import own_randomness
 from src.detectors.training.scoring import FrameScores, WholeClips, score_clips, score_frames

@@ -12,90 +12,28 @@ import math
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from pathlib import Path
 from time import monotonic
 from typing import Any
 
 import torch
 import transformers
-from safetensors.torch import load_file, save_file
 from torch import nn
 from torch.utils.data import DataLoader
 from tqdm import tqdm
 from transformers.trainer_callback import PrinterCallback
 
-from src.detectors.contract import DetectorConfig, Output
 from src.detectors.training.checkpoints import Checkpoints, Progress
 from src.detectors.training.clips import EpochBatches, TrainingClips, collate, units_of
-from src.detectors.training.objectives import Objective, distillation, frame_labels, frame_loss
-from src.detectors.training.scoring import WholeClips, forward, score_clips
+from src.detectors.training.lesson import Lesson, Surroundings, load_weights, save_weights
+from src.detectors.training.scoring import WholeClips, score_clips
+from src.detectors.training.sharpness import at_the_worst_point_nearby
 from src.metrics.eer import eer_of
-from src.models.contract import Watch, cross_entropy
-from src.utils.files import atomic_path
-from src.utils.waveform_table import WaveformTable
+from src.models.contract import cross_entropy
 
 CHECKPOINT_SECONDS = 300.0
 """Least time between two checkpoints within an epoch."""
 MOST_CHECKPOINTS = 2
 SCHEDULERS = {"linear": "linear", "cosine": "cosine", "constant": "constant_with_warmup"}
-
-
-class Training(nn.Module):
-    """A network and its objective, as the Trainer takes them: a batch in, its loss out."""
-
-    def __init__(self, network: nn.Module, objective: Objective, config: DetectorConfig) -> None:
-        super().__init__()
-        self.network, self.objective = network, objective
-        self.distillation = config.distillation
-
-    def forward(
-        self,
-        waveforms: torch.Tensor,
-        labels: torch.Tensor,
-        lengths: torch.Tensor,
-        cell_labels: torch.Tensor,
-        teacher_scores: torch.Tensor,
-    ) -> dict[str, torch.Tensor]:
-        """Return the loss of a batch of windows (b, n), and of its frames where the network decides them."""
-        output: Output = forward(self.network, waveforms, lengths)
-        loss = self.objective(output, labels)
-        if output.frame_logits is not None:
-            seconds = float(self.network.frame_seconds)  # type: ignore[arg-type]
-            wanted = frame_labels(cell_labels, seconds, output.frame_logits.shape[1])
-            loss = loss + frame_loss(output.frame_logits, wanted, self.objective.class_weights)
-        taught = ~teacher_scores.isnan()
-        if taught.any():
-            scores = self.objective.scores(output)
-            away = distillation(scores[taught], teacher_scores[taught].to(scores.dtype))
-            loss = (1 - self.distillation) * loss + self.distillation * away
-        return {"loss": loss}
-
-
-@dataclass(frozen=True)
-class Lesson:
-    """What is trained, on what."""
-
-    training: Training
-    train: WaveformTable
-    val: WaveformTable
-    config: DetectorConfig
-    seed: int
-    groups: list[dict[str, Any]]
-    """Parameters, and the factor `scale` on their learning rate."""
-
-
-@dataclass(frozen=True)
-class Surroundings:
-    """What a training finds around it; none of it changes the numbers."""
-
-    folder: Path
-    """Where checkpoints are kept."""
-    watch: Watch
-    log: str = ""
-    """"tensorboard" or nothing."""
-    workers: int = 0
-    """Processes that read recordings."""
 
 
 class OurTrainer(transformers.Trainer):
@@ -150,7 +88,7 @@ class OurTrainer(transformers.Trainer):
         loss = super().training_step(model, inputs, num_items_in_batch)
         self.progress.add_loss(float(loss) * self.current_gradient_accumulation_steps)
         if self.lesson.config.sharpness:
-            with _at_the_worst_point_nearby(model, self.lesson.config.sharpness):
+            with at_the_worst_point_nearby(model, self.lesson.config.sharpness):
                 super().training_step(model, inputs, num_items_in_batch)
         return loss
 
@@ -234,17 +172,6 @@ def train_network(lesson: Lesson, recipe: str, around: Surroundings) -> Progress
     return progress
 
 
-def save_weights(module: nn.Module, path: Path) -> None:
-    """Write the weights of a module, whole or not at all."""
-    with atomic_path(path) as temporary:
-        save_file({name: tensor.contiguous() for name, tensor in module.state_dict().items()}, temporary)
-
-
-def load_weights(module: nn.Module, path: Path) -> None:
-    """Read weights that `save_weights` wrote."""
-    module.load_state_dict(load_file(path))
-
-
 def _arguments(lesson: Lesson, around: Surroundings) -> transformers.TrainingArguments:
     config = lesson.config
     n_batches = max(1, len(lesson.train) // config.batch_size)
@@ -270,26 +197,6 @@ def _arguments(lesson: Lesson, around: Surroundings) -> transformers.TrainingArg
         ddp_find_unused_parameters=True,
         logging_nan_inf_filter=False,
     )
-
-
-@contextmanager
-def _at_the_worst_point_nearby(model: nn.Module, radius: float) -> Iterator[None]:
-    """Move weights to where the loss is highest nearby, without their gradients, and back at the end.
-
-    Gradients that are computed inside the block are those of sharpness-aware minimisation: P. Foret et al.,
-    "Sharpness-aware minimization for efficiently improving generalization", 2021, equation 2.
-    """
-    moved = [parameter for parameter in model.parameters() if parameter.grad is not None]
-    norm = torch.stack([parameter.grad.norm() for parameter in moved if parameter.grad is not None]).norm()
-    before = [parameter.detach().clone() for parameter in moved]
-    with torch.no_grad():
-        for parameter in moved:
-            parameter.add_(parameter.grad, alpha=radius / (float(norm) + 1e-12))  # type: ignore[arg-type]
-            parameter.grad = None
-    yield
-    with torch.no_grad():
-        for parameter, value in zip(moved, before, strict=True):
-            parameter.copy_(value)
 
 
 @contextmanager
