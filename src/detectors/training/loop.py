@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from time import monotonic
 from typing import Any
 
+import numpy as np
 import torch
 import transformers
 from torch import nn
@@ -29,6 +30,16 @@ from src.detectors.training.scoring import WholeClips, score_clips
 from src.detectors.training.sharpness import at_the_worst_point_nearby
 from src.metrics.eer import eer_of
 from src.models.contract import cross_entropy
+from src.utils.processes import (
+    first_before_others,
+    from_first,
+    gathered,
+    is_first,
+    n_processes,
+    own_number,
+    share_buffers,
+    wait_for_all,
+)
 
 CHECKPOINT_SECONDS = 300.0
 """Least time between two checkpoints within an epoch."""
@@ -86,17 +97,22 @@ class OurTrainer(transformers.Trainer):
         if "error" in inputs:
             raise ValueError(inputs["error"])
         loss = super().training_step(model, inputs, num_items_in_batch)
-        self.progress.add_loss(float(loss) * self.current_gradient_accumulation_steps)
+        of_all = self.accelerator.reduce(loss.detach(), "mean")
+        self.progress.add_loss(float(of_all) * self.current_gradient_accumulation_steps)
         if self.lesson.config.sharpness:
             with at_the_worst_point_nearby(model, self.lesson.config.sharpness):
                 super().training_step(model, inputs, num_items_in_batch)
         return loss
 
     def evaluate(self, *_: Any, **__: Any) -> dict[str, float]:
-        """End an epoch: the EER and the loss of whole validation clips."""
+        """End an epoch: the EER and the loss of whole validation clips, of which each process scores a part."""
         training, labels = self.lesson.training, self.lesson.val.labels
-        workers = self.args.dataloader_num_workers
-        scores = score_clips(training.network, training.objective, self.held_out, workers=workers)
+        share_buffers(training)
+        mine = self.held_out.part(own_number(), n_processes())
+        own = score_clips(training.network, training.objective, mine, workers=self.args.dataloader_num_workers)
+        scores = np.empty(len(labels))
+        for number, part in enumerate(gathered(own)):
+            scores[number :: n_processes()] = part
         self.progress.end_epoch(cross_entropy(labels, scores), eer_of(labels, scores))
         metrics = {"eval_eer": self.progress.val_eers[-1], "eval_loss": self.progress.val_losses[-1]}
         self.log(metrics)
@@ -122,14 +138,14 @@ class Keeper(transformers.TrainerCallback):
     def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         """Ask for a checkpoint within a long epoch; one at its last step would lack the validation."""
         is_last = state.global_step % max(1, math.ceil(state.max_steps / self.trainer.lesson.config.epochs)) == 0
-        if not is_last and monotonic() - self.saved >= CHECKPOINT_SECONDS:
+        if not is_last and from_first(lambda: monotonic() - self.saved >= CHECKPOINT_SECONDS):
             control.should_save = True
 
     def on_evaluate(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         """Keep the weights where they are the best so far, and stop where there is no hope of better ones."""
         progress, lesson = self.trainer.progress, self.trainer.lesson
         epoch = len(progress.val_eers) - 1
-        if progress.best == epoch and state.is_world_process_zero:
+        if progress.best == epoch and is_first():
             save_weights(lesson.training, self.checkpoints.best_weights(epoch))
         self.bar.update()
         self.bar.set_postfix_str(f"EER {progress.val_eers[epoch]:.2%}, best {progress.val_eers[progress.best]:.2%}")
@@ -138,9 +154,10 @@ class Keeper(transformers.TrainerCallback):
             control.should_training_stop = True
 
     def on_save(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-        """Mark the checkpoint that was just written as complete."""
+        """Mark the checkpoint as complete that all processes have just written to."""
         self.saved = monotonic()
-        if state.is_world_process_zero:
+        wait_for_all()
+        if is_first():
             self.checkpoints.complete(state.global_step, self.trainer.progress)
 
 
@@ -160,23 +177,27 @@ def train_network(lesson: Lesson, recipe: str, around: Surroundings) -> Progress
         When a recording cannot be used, a checkpoint is of another recipe or damaged, or the loss is not finite.
     """
     checkpoints = Checkpoints(around.folder, recipe)
-    latest = checkpoints.latest()
+    with first_before_others():
+        latest = checkpoints.latest()
     path, progress = latest or (None, Progress.nothing())
     config = lesson.config
     if not progress.has_ended(config.epochs, config.patience):
-        with _quietly(), tqdm(total=config.epochs, initial=len(progress.val_eers), unit="epoch", disable=None) as bar:
+        shown = {"initial": len(progress.val_eers), "unit": "epoch", "disable": None if is_first() else True}
+        with _quietly(), tqdm(total=config.epochs, **shown) as bar:
             trainer = OurTrainer(lesson, progress, _arguments(lesson, around))
             trainer.add_callback(Keeper(trainer, checkpoints, around, bar))
             trainer.train(resume_from_checkpoint=str(path) if path else None)
+    wait_for_all()  # the first has written them
     load_weights(lesson.training, checkpoints.best_weights(progress.best))
+    wait_for_all()  # the first may remove them
     return progress
 
 
 def _arguments(lesson: Lesson, around: Surroundings) -> transformers.TrainingArguments:
     config = lesson.config
     n_batches = max(1, len(lesson.train) // config.batch_size)
-    steps = config.epochs * math.ceil(n_batches / config.accumulate)
-    return transformers.TrainingArguments(
+    steps = config.epochs * math.ceil(math.ceil(n_batches / n_processes()) / config.accumulate)
+    arguments = transformers.TrainingArguments(
         output_dir=str(around.folder),
         num_train_epochs=config.epochs,
         per_device_train_batch_size=config.batch_size,
@@ -197,6 +218,8 @@ def _arguments(lesson: Lesson, around: Surroundings) -> transformers.TrainingArg
         ddp_find_unused_parameters=True,
         logging_nan_inf_filter=False,
     )
+    arguments._n_gpu = min(1, arguments.n_gpu)  # a process has one device; more GPUs take more processes
+    return arguments
 
 
 @contextmanager
