@@ -55,6 +55,10 @@ class WholeClips(Dataset[Windows | str]):
         windows = np.stack([conditioned(window, own, self.config) for window in windows])
         return windows, np.full(len(windows), own)
 
+    def part(self, number: int, count: int) -> "WholeClips":
+        """Return every `count`-th clip from the one with this number on."""
+        return WholeClips(self.paths[number::count], self.config)
+
     def n_samples(self, number: int) -> int:
         """Return how long a clip is."""
         return count_samples(Path(str(self.paths[number])))
