@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING
 
 from fabric import Connection
 
+from src.backbones import BACKBONES
 from src.experiments.runs.commands import how_to_test
 from src.tasks.command_line import command
 from src.tasks.run_flags import RUN_HELP, RunFlags
-from src.tasks.words import RELEASE
+from src.tasks.words import RELEASE, listed
 from src.utils.paths import ROOT
 
 if TYPE_CHECKING:
@@ -35,8 +36,12 @@ class TrainingFlags(ClassifierFlags):
     hyperparameters: Path | None = None
 
 
+JOINED = f"{listed(BACKBONES)}; or several, joined: lfcc+whisper"
+
+
 @command(
     "TrainModel",
+    backbone=JOINED,
     layer="hidden layer, -1 = the last; mix = all, weighted; 0+4 = of two backbones (default: as --hyperparameters)",
     pooling="mean, std or mean+std (default: that of --hyperparameters, else mean)",
     hyperparameters="JSON file, such as that of a run or a study's best; defaults fill the rest; its seed is ignored",
@@ -83,6 +88,7 @@ class StudyFlags(ClassifierFlags):
 
 @command(
     "OptimizeHyperparameters",
+    backbone=JOINED,
     layer="hidden layer, -1 = the last; mix = all, weighted; 0+4 = of two backbones (default: part of the search)",
     pooling="mean, std or mean+std (default: part of the search)",
     jobs="processes that train trials in parallel (default 1); with several a study cannot be repeated exactly",

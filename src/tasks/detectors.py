@@ -20,7 +20,7 @@ TRAINING_HELP = {
     "learning_rate": "at its peak (default: the detector's own)",
     "loss": "cross-entropy, focal, oc-softmax, am-softmax or contrastive (default: the detector's own)",
     "precision": "fp32, or bf16 on hardware that has it (default: the detector's own)",
-    "set": "further hyperparameters, such as dropout=0.3,patience=5; they count before those of --hyperparameters",
+    "set": "further hyperparameters, such as dropout=0.3,patience=5; they take precedence over --hyperparameters",
     "hyperparameters": "JSON file, such as that of a run; defaults fill the rest; its seed is ignored",
     "distill_from": "run whose scores the detector learns from, beside the labels (default: none)",
     "log": "tensorboard: curves below the run's folder, while they grow (default: none)",
