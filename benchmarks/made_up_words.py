@@ -141,7 +141,8 @@ def main() -> None:
         parser.error(f"{' and '.join(missing)} not found: apt-get install {' '.join(missing)}.")
     if options.output.exists():
         parser.error(f"{options.output} is there already: give another --output.")
-    print(f"{write_words(options.output, options.seed)} words and {6 * NOISE_TAKES} recordings of noise in {options.output}")
+    n_words = write_words(options.output, options.seed)
+    print(f"{n_words} words and {6 * NOISE_TAKES} recordings of noise in {options.output}")
 
 
 if __name__ == "__main__":
