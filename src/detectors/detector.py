@@ -17,14 +17,8 @@ import torch
 from torch import nn
 
 from src.detectors.contract import DetectorConfig
-from src.detectors.training.loop import (
-    Lesson,
-    Surroundings,
-    Training,
-    load_weights,
-    save_weights,
-    train_network,
-)
+from src.detectors.training.lesson import Lesson, Surroundings, Training, load_weights, save_weights
+from src.detectors.training.loop import train_network
 from src.detectors.training.objectives import make_objective
 from src.detectors.training.randomness import own_randomness
 from src.detectors.training.scoring import FrameScores, WholeClips, score_clips, score_frames
@@ -32,6 +26,7 @@ from src.detectors.training.windows import window_samples
 from src.models.contract import History, Watch, Workspace, keep_going, reading_weights
 from src.utils.devices import choose_device, choose_precision
 from src.utils.files import text_digest
+from src.utils.processes import join_others, n_processes
 from src.utils.waveform_table import WaveformTable
 
 WEIGHTS = "best_model.safetensors"
@@ -74,6 +69,7 @@ class Detector(ABC):
     def fit(self, train: WaveformTable, val: WaveformTable, watch: Watch = keep_going) -> History:
         """Train on the clips of `train`; keep the weights of the epoch that is best on whole clips of `val`."""
         self._check()
+        join_others()  # each then finds its device
         with own_randomness(self.seed):
             self.trained = self._untrained(self.build(), train.labels)
             objective = self.trained.objective
@@ -138,9 +134,9 @@ class Detector(ABC):
             )
 
     def _recipe(self, train: WaveformTable, val: WaveformTable) -> str:
-        """Return what identifies a training: the detector, its config, the seed and the clips."""
+        """Return what identifies a training: the detector, its config, the seed, the clips, the number of processes."""
         clips = [list(map(str, table.files)) for table in (train, val)]
-        return text_digest(json.dumps([type(self).__name__, asdict(self.config), self.seed, clips]))
+        return text_digest(json.dumps([type(self).__name__, asdict(self.config), self.seed, clips, n_processes()]))
 
     def _surroundings(self, watch: Watch) -> Surroundings:
         if self.workspace is None:

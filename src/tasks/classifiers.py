@@ -154,6 +154,8 @@ def put_to_test(c: Connection, flags: TestFlags) -> None:
     values = {name: metric["value"] for name, metric in verdict.metrics.items()}
     print(format_table(values, evaluate.bounds_of(verdict.metrics)))
     print(f"Intervals: 95 %, bootstrap of {verdict.about['resampled']} ({verdict.about['n_people']} people).")
+    if "classes" in verdict.about:
+        print(f"In this corpus {verdict.about['classes']}.")
     if verdict.n_known:
         print(f"Note: {verdict.note_on_people}")
     if not verdict.about["calibrated_on"]:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from fabric import Connection
 
-from src.backbones.published import OF_WAVEFORMS
+from src.backbones.published import FINE_TUNABLE
 from src.detectors.heads import HEADS
 from src.experiments.runs.commands import how_to_test
 from src.experiments.runs.names import RunName
@@ -93,7 +93,7 @@ class FineTuneFlags(NetworkFlags):
 @command(
     "FineTune",
     **TRAINING_HELP,
-    backbone=f"{listed(OF_WAVEFORMS)} (default wav2vec2)",
+    backbone=f"{listed(FINE_TUNABLE)} (default wav2vec2)",
     head=f"{listed(HEADS)} (default linear)",
     freeze="what stays as it was published: the encoder, its features (convolutions; default), or none",
 )

@@ -12,6 +12,7 @@ import numpy as np
 
 from src.audio.io import SPEECH_RATE, count_samples, load_stretch, load_waveform
 from src.audio.unusable import UnusableAudio
+from src.detectors.contract import DetectorConfig
 
 LEVEL = 0.1
 """Root mean square, full scale = 1, of windows whose level is evened out."""
@@ -35,6 +36,21 @@ def fill(waveform: np.ndarray, length: int, padding: str) -> np.ndarray:
     if padding == "repeat":
         return np.resize(waveform, length)
     return np.pad(waveform, (0, length - len(waveform)))
+
+
+def conditioned(window: np.ndarray, n_own: int, config: DetectorConfig) -> np.ndarray:
+    """Return a window as the network sees it: pre-emphasised, and brought to one level, where the config asks for it.
+
+    Parameters
+    ----------
+    window : np.ndarray, shape (n,)
+    n_own : int
+        How many of its samples are its clip's; zeros follow.
+    config : DetectorConfig
+    """
+    if config.pre_emphasis:
+        window = np.append(window[:1], window[1:] - np.float32(config.pre_emphasis) * window[:-1])
+    return at_level(window, n_own) if config.even_level else window
 
 
 def at_level(window: np.ndarray, n_own: int) -> np.ndarray:

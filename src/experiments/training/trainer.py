@@ -6,7 +6,7 @@ reported validation EER is that of the weights saved. `metrics.json` is written 
 
 import shutil
 import warnings
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -46,6 +46,7 @@ from src.utils.clip_table import ClipTable
 from src.utils.dataset import write_table
 from src.utils.files import read_json, write_json
 from src.utils.paths import runs_folder
+from src.utils.processes import from_first, own_place
 
 CURVES = ("train_losses", "val_losses", "val_eers")
 
@@ -58,6 +59,8 @@ class Aids:
     """Where curves go while they grow: "tensorboard", or nowhere."""
     workers: int = 0
     """Processes that read recordings; 0 = the training itself."""
+    run: Path | None = None
+    """The folder whose checkpoints several processes share, of which only the first writes its results there."""
 
     def __post_init__(self) -> None:
         if self.log not in ("", "tensorboard"):
@@ -109,7 +112,7 @@ def train_model(recipe: Recipe, *, root: Path, aids: Aids | None = None) -> Run:
     opened = recipe.input.open(recipe.dataset, root)
     opened.check(TRAIN, VAL)
     data = read_training_data(opened)
-    return train_alone(recipe, data, new_numbered_folder(runs_folder(root), RUN), aids)
+    return train_alone(recipe, data, from_first(lambda: new_numbered_folder(runs_folder(root), RUN)), aids)
 
 
 def train_alone(recipe: Recipe, data: TrainingData, folder: Path, aids: Aids | None = None) -> Run:
@@ -121,16 +124,16 @@ def train_alone(recipe: Recipe, data: TrainingData, folder: Path, aids: Aids | N
         When it is stopped, with the command that resumes it where it can be resumed.
     """
     try:
-        with alone(folder):
-            run = train_run(recipe, data, folder, aids=aids)
+        with own_place(folder) as place, alone(place):
+            run = train_run(recipe, data, place, aids=replace(aids or Aids(), run=folder))
+            draw_losses(place)
     except KeyboardInterrupt:
         if not (folder / CHECKPOINTS).is_dir():
             raise
         raise KeyboardInterrupt(f"stopped; resume it with {how_to_resume_training(RunName.of(folder))}.") from None
-    draw_losses(run.folder)
     if run.doubt:
         warnings.warn(run.doubt, stacklevel=2)
-    return run
+    return replace(run, folder=folder)
 
 
 def train_run(
@@ -153,8 +156,7 @@ def train_run(
     write_json(folder / HYPERPARAMETERS, hyperparameters)
     model = model_class(recipe.model)(recipe.config, seed=recipe.seed)
     if isinstance(model, Resumable):  # it may be killed: what it is made from is noted at its start
-        aids = aids or Aids()
-        model.workspace = Workspace(folder / CHECKPOINTS, aids.log, aids.workers)
+        model.workspace = _workspace(folder, aids or Aids())
         write_json(folder / PROVENANCE, {**_origin(recipe, data, started), "ended": None})
     stops: list[bool] = []
 
@@ -163,10 +165,7 @@ def train_run(
         return stops[-1]
 
     history = model.fit(data.train, data.val, noting)
-    model.save(folder)
-    note_layer_weights(folder, model, data)
-    for name in CURVES:
-        save_array(folder / f"{name}.npy", getattr(history, name))
+    _write_model(folder, model, history, data)
     write_json(folder / PROVENANCE, _origin(recipe, data, started))
     scores = model.scores(data.val.inputs)
     metrics = _write_validation(folder, scores, history, data.val) | ({"pruned": True} if any(stops) else {})
@@ -175,6 +174,19 @@ def train_run(
     write_json(folder / METRICS, metrics)
     shutil.rmtree(folder / CHECKPOINTS, ignore_errors=True)
     return Run(folder, model, history, metrics, hyperparameters, doubt(data.val.labels, scores))
+
+
+def _workspace(folder: Path, aids: Aids) -> Workspace:
+    """Return what a training of hours finds around it."""
+    return Workspace((aids.run or folder) / CHECKPOINTS, aids.log, aids.workers)
+
+
+def _write_model(folder: Path, model: Classifier, history: History, data: TrainingData) -> None:
+    """Write the weights, the curves and, where a model has learnt one, the mix of layers."""
+    model.save(folder)
+    note_layer_weights(folder, model, data)
+    for name in CURVES:
+        save_array(folder / f"{name}.npy", getattr(history, name))
 
 
 def note_layer_weights(folder: Path, model: Classifier, data: TrainingData) -> None:

@@ -84,3 +84,10 @@ def test_windows_can_be_brought_to_one_level_in_training_and_in_tests(table: Wav
         np.testing.assert_allclose(windows[0][:own], window, rtol=1e-5)
     quiet = TrainingClips(table, TinyConfig(seconds=0.5, padding=padding), seed=7)[0, 2]["waveforms"].numpy()
     assert np.sqrt(np.mean(quiet**2)) != pytest.approx(0.1, rel=1e-2)
+
+
+def test_pre_emphasis_takes_off_the_sample_before(table: WaveformTable) -> None:
+    plain = TrainingClips(table, TinyConfig(seconds=0.3), seed=7)[0, 1]["waveforms"]
+    emphasised = TrainingClips(table, TinyConfig(seconds=0.3, pre_emphasis=0.97), seed=7)[0, 1]["waveforms"]
+    torch.testing.assert_close(emphasised[1:], plain[1:] - 0.97 * plain[:-1])
+    assert emphasised[0] == plain[0]
