@@ -12,6 +12,7 @@ import math
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from time import monotonic
 from typing import Any
 
@@ -30,6 +31,7 @@ from src.detectors.training.scoring import WholeClips, score_clips
 from src.detectors.training.sharpness import at_the_worst_point_nearby
 from src.metrics.eer import eer_of
 from src.models.contract import cross_entropy
+from src.utils.files import as_os_errors
 from src.utils.processes import (
     first_before_others,
     from_first,
@@ -103,6 +105,11 @@ class OurTrainer(transformers.Trainer):
             with at_the_worst_point_nearby(model, self.lesson.config.sharpness):
                 super().training_step(model, inputs, num_items_in_batch)
         return loss
+
+    def _save_checkpoint(self, *arguments: Any, **options: Any) -> None:
+        """Write a checkpoint; where the disk is full, say so."""
+        with as_os_errors(Path(self.args.output_dir)):
+            super()._save_checkpoint(*arguments, **options)
 
     def evaluate(self, *_: Any, **__: Any) -> dict[str, float]:
         """End an epoch: the EER and the loss of whole validation clips, of which each process scores a part."""
