@@ -1,4 +1,4 @@
-"""The tasks of detectors as they are typed: stopped and resumed, studied, with curves, on recordings that are no use."""
+"""The tasks of detectors as they are typed: stopped and resumed, with curves, on recordings that are no use."""
 
 import os
 import signal
@@ -8,12 +8,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-import soundfile
 from safetensors.numpy import load_file
 
 from src.detectors import DETECTORS
 from src.detectors.training import loop
-from src.utils.files import read_json
 from tests.typed import run_fab
 
 pytestmark = [

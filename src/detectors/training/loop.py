@@ -108,7 +108,7 @@ class OurTrainer(transformers.Trainer):
 
     def _save_checkpoint(self, *arguments: Any, **options: Any) -> None:
         """Write a checkpoint; where the disk is full, say so."""
-        with as_os_errors(Path(self.args.output_dir)):
+        with as_os_errors(Path(str(self.args.output_dir))):
             super()._save_checkpoint(*arguments, **options)
 
     def evaluate(self, *_: Any, **__: Any) -> dict[str, float]:
@@ -188,7 +188,7 @@ def train_network(lesson: Lesson, recipe: str, around: Surroundings) -> Progress
         latest = checkpoints.latest()
     path, progress = latest or (None, Progress.nothing())
     config = lesson.config
-    if not progress.has_ended(config.epochs, config.patience):
+    if not _was_stopped(progress, around) and not progress.has_ended(config.epochs, config.patience):
         shown = {"initial": len(progress.val_eers), "unit": "epoch", "disable": None if is_first() else True}
         with _quietly(), tqdm(total=config.epochs, **shown) as bar:
             trainer = OurTrainer(lesson, progress, _arguments(lesson, around))
@@ -198,6 +198,12 @@ def train_network(lesson: Lesson, recipe: str, around: Surroundings) -> Progress
     load_weights(lesson.training, checkpoints.best_weights(progress.best))
     wait_for_all()  # the first may remove them
     return progress
+
+
+def _was_stopped(progress: Progress, around: Surroundings) -> bool:
+    """Tell the watch of the epochs before a resumption; return whether it stops the training at one of them."""
+    eers = progress.val_eers
+    return any(around.watch(epoch, min(eers[: epoch + 1])) for epoch in range(len(eers)))
 
 
 def _arguments(lesson: Lesson, around: Surroundings) -> transformers.TrainingArguments:
