@@ -10,7 +10,7 @@ from pathlib import Path
 import matplotlib
 
 from src.backbones import BACKBONES, CPU_ONLY
-from src.backbones.published import FAMILIES, OF_WAVEFORMS
+from src.backbones.published import FAMILIES, FINE_TUNABLE
 from src.detectors import DETECTORS
 from src.detectors.heads import HEADS
 from src.models import CLASSIFIERS, FUSIONS
@@ -22,13 +22,12 @@ PICTURE = Path(__file__).resolve().parents[1] / "docs" / "models.svg"
 
 def boxes() -> dict[str, Box]:
     """Return the families of models, and where they stand."""
-    spectrograms = tuple(name for name in FAMILIES if name not in OF_WAVEFORMS)
-    others = tuple(name for name in BACKBONES if name not in FAMILIES and name not in CPU_ONLY)
+    fixed = tuple(name for name in BACKBONES if name not in CPU_ONLY and name not in FINE_TUNABLE)
     return {
         "waveform": Box("waveform", ("16 kHz",), 0.3, 8.4, BLACK, width=2.4),
         "spectral": Box("spectral features", CPU_ONLY, 6.2, 1.6, GREY),
-        "spectrograms": Box("pretrained, frozen", spectrograms + others, 6.2, 4.7, BLUE),
-        "waveforms": Box("self-supervised", OF_WAVEFORMS, 6.2, 8.4, BLUE),
+        "fixed": Box("pretrained, always frozen", fixed, 6.2, 4.6, BLUE),
+        "pretrained": Box("pretrained", tuple(name for name in FAMILIES if name in FINE_TUNABLE), 6.2, 8.4, BLUE),
         "detectors": Box("detectors", tuple(DETECTORS), 6.2, 13.2, GREEN),
         "store": Box("store", ("mean and deviation", "of every layer"), 14.0, 3.0, BLACK, width=4.4),
         "heads": Box("heads (fine-tuned)", tuple(HEADS), 14.0, 9.4, PURPLE, width=4.4),
@@ -40,13 +39,13 @@ def boxes() -> dict[str, Box]:
 
 ARROWS = (
     ("waveform", "spectral", "(b, n)"),
-    ("waveform", "spectrograms", "(b, n)"),
-    ("waveform", "waveforms", "(b, n)"),
+    ("waveform", "fixed", "(b, n)"),
+    ("waveform", "pretrained", "(b, n)"),
     ("waveform", "detectors", "(b, n)"),
     ("spectral", "store", "(b, t, d)"),
-    ("spectrograms", "store", "layers × (b, t, d)"),
-    ("waveforms", "store", "layers × (b, t, d)"),
-    ("waveforms", "heads", "layers × (b, t, d)"),
+    ("fixed", "store", "layers × (b, t, d)"),
+    ("pretrained", "store", "layers × (b, t, d)"),
+    ("pretrained", "heads", "layers × (b, t, d)"),
     ("store", "classifiers", "(b, d)"),
     ("classifiers", "score", "(b,)"),
     ("heads", "score", "(b, 2)"),
