@@ -9,6 +9,7 @@ from fabric import Connection
 from src.backbones import BACKBONES
 from src.experiments.runs.commands import how_to_test
 from src.tasks.command_line import command
+from src.tasks.detectors import parse_settings
 from src.tasks.run_flags import RUN_HELP, RunFlags
 from src.tasks.words import RELEASE, listed
 from src.utils.paths import ROOT
@@ -71,6 +72,7 @@ class StudyFlags(ClassifierFlags):
     storage: str = ""
     timeout: float = 0.0
     keep: int = 5
+    set: str = ""
 
     def input(self) -> "Input":
         """Return what is trained on: embeddings for a classifier, waveforms for a detector."""
@@ -95,6 +97,7 @@ class StudyFlags(ClassifierFlags):
     study_number="study to resume; -1 = a new one (default)",
     storage="database URL (postgresql://user@host/base) or journal file, for several machines on one study",
     timeout="wall-clock seconds after which no trial is started; 0 = none (default)",
+    set="hyperparameters that are the same in all trials, such as epochs=5,channels=16; the others are searched",
     keep="trials whose weights are kept, the best ones (default 5); all keep hyperparameters and metrics",
 )
 def optimize_hyperparameters(c: Connection, flags: StudyFlags) -> None:
@@ -102,7 +105,8 @@ def optimize_hyperparameters(c: Connection, flags: StudyFlags) -> None:
     from src.experiments.studies import tuner
     from src.experiments.studies.search import Search, Wish
 
-    search = Search(flags.dataset, flags.input(), flags.detector or flags.classifier, flags.seed)
+    fixed = parse_settings(flags.set)
+    search = Search(flags.dataset, flags.input(), flags.detector or flags.classifier, flags.seed, fixed)
     effort = tuner.Effort(flags.trials or None, flags.jobs, flags.timeout or None, flags.keep)
     wish = Wish(flags.study_number if flags.study_number >= 0 else None, flags.storage or None)
     study = tuner.optimize_hyperparameters(search, effort, root=ROOT, wish=wish)

@@ -85,9 +85,8 @@ class FineTuneFlags(NetworkFlags):
 
     def own(self) -> dict[str, object]:
         """Return the hyperparameters that only fine-tuning has."""
-        model = str(absolute(self.model)) if self.model and absolute(self.model).is_dir() else self.model
-        named = {"backbone": self.backbone, "model": model, "head": self.head, "freeze": self.freeze}
-        return {name: value for name, value in named.items() if value}
+        named = {"backbone": self.backbone, "model": self.model, "head": self.head, "freeze": self.freeze}
+        return found_model({name: value for name, value in named.items() if value})
 
 
 @command(
@@ -145,7 +144,15 @@ def parse_settings(text: str) -> dict[str, object]:
         if not name or not equals:
             raise ValueError(f"`set` must be a list such as dropout=0.3,patience=5, not '{text}' (see '{part}').")
         settings[name.strip()] = _as_value(value.strip())
-    return settings
+    return found_model(settings)
+
+
+def found_model(settings: dict[str, object]) -> dict[str, object]:
+    """Make the path of a `model` absolute where it is a folder, not an id on the hub."""
+    model = settings.get("model")
+    if not isinstance(model, str) or not absolute(model).is_dir():
+        return settings
+    return {**settings, "model": str(absolute(model))}
 
 
 def _as_value(text: str) -> object:

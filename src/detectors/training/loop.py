@@ -12,6 +12,7 @@ import math
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from time import monotonic
 from typing import Any
 
@@ -30,6 +31,7 @@ from src.detectors.training.scoring import WholeClips, score_clips
 from src.detectors.training.sharpness import at_the_worst_point_nearby
 from src.metrics.eer import eer_of
 from src.models.contract import cross_entropy
+from src.utils.files import as_os_errors
 from src.utils.processes import (
     first_before_others,
     from_first,
@@ -103,6 +105,11 @@ class OurTrainer(transformers.Trainer):
             with at_the_worst_point_nearby(model, self.lesson.config.sharpness):
                 super().training_step(model, inputs, num_items_in_batch)
         return loss
+
+    def _save_checkpoint(self, *arguments: Any, **options: Any) -> None:
+        """Write a checkpoint; where the disk is full, say so."""
+        with as_os_errors(Path(str(self.args.output_dir))):
+            super()._save_checkpoint(*arguments, **options)
 
     def evaluate(self, *_: Any, **__: Any) -> dict[str, float]:
         """End an epoch: the EER and the loss of whole validation clips, of which each process scores a part."""
@@ -181,7 +188,7 @@ def train_network(lesson: Lesson, recipe: str, around: Surroundings) -> Progress
         latest = checkpoints.latest()
     path, progress = latest or (None, Progress.nothing())
     config = lesson.config
-    if not progress.has_ended(config.epochs, config.patience):
+    if not _was_stopped(progress, around) and not progress.has_ended(config.epochs, config.patience):
         shown = {"initial": len(progress.val_eers), "unit": "epoch", "disable": None if is_first() else True}
         with _quietly(), tqdm(total=config.epochs, **shown) as bar:
             trainer = OurTrainer(lesson, progress, _arguments(lesson, around))
@@ -191,6 +198,12 @@ def train_network(lesson: Lesson, recipe: str, around: Surroundings) -> Progress
     load_weights(lesson.training, checkpoints.best_weights(progress.best))
     wait_for_all()  # the first may remove them
     return progress
+
+
+def _was_stopped(progress: Progress, around: Surroundings) -> bool:
+    """Tell the watch of the epochs before a resumption; return whether it stops the training at one of them."""
+    eers = progress.val_eers
+    return any(around.watch(epoch, min(eers[: epoch + 1])) for epoch in range(len(eers)))
 
 
 def _arguments(lesson: Lesson, around: Surroundings) -> transformers.TrainingArguments:

@@ -12,7 +12,6 @@ is pruned when its best EER so far is not among the best quarter of the finished
 """
 
 from contextlib import nullcontext
-from dataclasses import asdict
 from pathlib import Path
 from time import monotonic
 
@@ -62,6 +61,7 @@ def optimize_hyperparameters(
         Which study to resume, and where its trials are kept.
     """
     model_class(search.model, takes=search.input.kind)  # refuses an unknown name
+    search.first()  # refuses what cannot be fixed
     opened = search.input.for_model(search.model).open(search.dataset, root)
     opened.check(TRAIN, VAL)
     n_clips = len(read_training_data(opened).train)  # refuses bad input
@@ -95,7 +95,7 @@ class _Tuner:
         """Train until there are enough trials; a stop by Ctrl-C says how to resume."""
         give_up_dead_trials(self.study, alone=not self.shared)
         if not self.study.get_trials(deepcopy=False):
-            self.study.enqueue_trial(asdict(self.kind.Config()))
+            self.study.enqueue_trial(self.search.first())
         done = self.n_finished()
         if done:
             self.keep_finalists()  # a kill may have come between the end of a trial and this
@@ -122,7 +122,7 @@ class _Tuner:
             return None
         search, chosen = self.search, self.opened.suggest(trial)
         try:
-            config = self.kind.Config.search_space(trial, self.n_clips)
+            config = search.draw(trial, self.n_clips)
         except ValueError as error:  # Optuna's, of a parameter whose choices have changed
             raise ValueError(
                 f"{self.folder.name} has the search space of another version ({error}): start a new study."

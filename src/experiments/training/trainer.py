@@ -44,7 +44,7 @@ from src.metrics.report import evaluate
 from src.models.contract import Classifier, History, Resumable, Watch, Workspace, keep_going
 from src.utils.clip_table import ClipTable
 from src.utils.dataset import write_table
-from src.utils.files import read_json, write_json
+from src.utils.files import NO_ROOM, read_json, write_json
 from src.utils.paths import runs_folder
 from src.utils.processes import from_first, own_place
 
@@ -120,17 +120,22 @@ def train_alone(recipe: Recipe, data: TrainingData, folder: Path, aids: Aids | N
 
     Raises
     ------
-    KeyboardInterrupt
-        When it is stopped, with the command that resumes it where it can be resumed.
+    KeyboardInterrupt, ValueError
+        When it is stopped, or the disk is full, with the command that resumes it where it can be resumed.
     """
     try:
         with own_place(folder) as place, alone(place):
             run = train_run(recipe, data, place, aids=replace(aids or Aids(), run=folder))
             draw_losses(place)
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, OSError) as error:
         if not (folder / CHECKPOINTS).is_dir():
             raise
-        raise KeyboardInterrupt(f"stopped; resume it with {how_to_resume_training(RunName.of(folder))}.") from None
+        how = f"resume it with {how_to_resume_training(RunName.of(folder))}."
+        if isinstance(error, KeyboardInterrupt):
+            raise KeyboardInterrupt(f"stopped; {how}") from None
+        if error.errno not in NO_ROOM:
+            raise
+        raise ValueError(f"{error.strerror}: {error.filename or folder}. Free some space and {how}") from None
     if run.doubt:
         warnings.warn(run.doubt, stacklevel=2)
     return replace(run, folder=folder)
