@@ -53,6 +53,12 @@ class Detector(ABC):
         """How many numbers the network learns or was given, of one that is trained or loaded."""
         return sum(parameter.numel() for parameter in self.trained.network.parameters())
 
+    @property
+    def n_trained(self) -> int:
+        """How many of them a training changes."""
+        groups = self.parameter_groups(self.trained.network)
+        return sum(parameter.numel() for group in groups for parameter in group["params"])
+
     @abstractmethod
     def build(self) -> nn.Module:
         """Return the network at the start of a training; its weights are random, or published ones."""
