@@ -148,7 +148,7 @@ class Detector(ABC):
         if self.workspace is None:
             raise ValueError("A detector needs a `workspace` to train: the folder where it keeps its checkpoints.")
         place = self.workspace
-        return Surroundings(place.folder, watch, place.log, place.workers)
+        return Surroundings(place.folder, watch, place.curves, place.workers)
 
 
 @torch.inference_mode()

@@ -67,8 +67,8 @@ class Surroundings:
     folder: Path
     """Where checkpoints are kept."""
     watch: Watch
-    log: str = ""
-    """"tensorboard" or nothing."""
+    curves: Path | None = None
+    """Where curves go while they grow, for TensorBoard; None = nowhere."""
     workers: int = 0
     """Processes that read recordings."""
 

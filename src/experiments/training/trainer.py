@@ -179,7 +179,8 @@ def train_run(
 
 def _workspace(folder: Path, aids: Aids) -> Workspace:
     """Return what a training of hours finds around it."""
-    return Workspace((aids.run or folder) / CHECKPOINTS, aids.log, aids.workers)
+    place = aids.run or folder
+    return Workspace(place / CHECKPOINTS, place / aids.log if aids.log else None, aids.workers)
 
 
 def _write_model(folder: Path, model: Classifier, history: History, data: TrainingData) -> None:
