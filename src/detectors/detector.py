@@ -72,6 +72,11 @@ class Detector(ABC):
         """Return parameters with the factor `scale` on their learning rate; by default all of them with 1."""
         return [{"params": list(network.parameters()), "scale": 1.0}]
 
+    @property
+    def unchanging(self) -> str:
+        """How the names of weights begin that `build` gives back as they are after any training; "" for none."""
+        return ""
+
     def fit(self, train: WaveformTable, val: WaveformTable, watch: Watch = keep_going) -> History:
         """Train on the clips of `train`; keep the weights of the epoch that is best on whole clips of `val`."""
         self._check()
@@ -81,7 +86,7 @@ class Detector(ABC):
             objective = self.trained.objective
             groups = self.parameter_groups(self.trained.network)
             groups.append({"params": list(objective.parameters()), "scale": 1.0})
-            lesson = Lesson(self.trained, train, val, self.config, self.seed, groups)
+            lesson = Lesson(self.trained, train, val, self.config, self.seed, groups, self.unchanging)
             progress = train_network(lesson, self._recipe(train, val), self._surroundings(watch))
         train_losses, val_losses, val_eers = map(np.array, progress.curves)
         return History(train_losses, val_losses, val_eers, best=progress.best)
@@ -106,7 +111,7 @@ class Detector(ABC):
 
     def save(self, folder: Path) -> None:
         """Write the weights of network and objective."""
-        save_weights(self.trained, folder / WEIGHTS)
+        save_weights(self.trained, folder / WEIGHTS, self.unchanging)
 
     @classmethod
     def load(cls, folder: Path, config: DetectorConfig) -> Self:

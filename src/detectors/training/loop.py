@@ -28,7 +28,7 @@ from transformers.trainer_callback import PrinterCallback
 from src.detectors.training.arguments import arguments_for
 from src.detectors.training.checkpoints import Checkpoints, Progress
 from src.detectors.training.clips import EpochBatches, TrainingClips, collate, units_of
-from src.detectors.training.lesson import Lesson, Surroundings, load_weights, save_weights
+from src.detectors.training.lesson import Lesson, Surroundings, load_weights, save_weights, split_weights
 from src.detectors.training.scoring import WholeClips, score_clips
 from src.detectors.training.sharpness import at_the_worst_point_nearby
 from src.metrics.eer import eer_of
@@ -106,6 +106,10 @@ class OurTrainer(transformers.Trainer):
                 super().training_step(model, inputs, num_items_in_batch)
         return loss
 
+    def _save(self, output_dir: str | None = None, state_dict: Any = None) -> None:
+        """Write the weights of a checkpoint, but for those that never change."""
+        super()._save(output_dir, split_weights(self.lesson.training, self.lesson.unchanging)[0])
+
     def _save_checkpoint(self, *arguments: Any, **options: Any) -> None:
         """Write a checkpoint; where the disk is full, say so."""
         with as_os_errors(Path(str(self.args.output_dir))):
@@ -153,7 +157,7 @@ class Keeper(transformers.TrainerCallback):
         progress, lesson = self.trainer.progress, self.trainer.lesson
         epoch = len(progress.val_eers) - 1
         if progress.best == epoch and is_first():
-            save_weights(lesson.training, self.checkpoints.best_weights(epoch))
+            save_weights(lesson.training, self.checkpoints.best_weights(epoch), lesson.unchanging)
         self.bar.update()
         self.bar.set_postfix_str(f"EER {progress.val_eers[epoch]:.2%}, best {progress.val_eers[progress.best]:.2%}")
         stops = self.around.watch(epoch, progress.val_eers[progress.best])
@@ -197,7 +201,7 @@ def train_network(lesson: Lesson, recipe: str, around: Surroundings) -> Progress
                 trainer.add_callback(_tensorboard(around.curves))
             trainer.train(resume_from_checkpoint=str(path) if path else None)
     wait_for_all()  # the first has written them
-    load_weights(lesson.training, checkpoints.best_weights(progress.best))
+    load_weights(lesson.training, checkpoints.best_weights(progress.best), lesson.unchanging)
     wait_for_all()  # the first may remove them
     return progress
 
