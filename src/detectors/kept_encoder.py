@@ -3,8 +3,8 @@
 The weights of the whole network are kept, and beside them, in backbone.json, what else the encoder consists of: its
 config.json, and how waveforms are prepared. From these it is built anew and takes the weights; the hub is not asked.
 
-A frozen encoder is the published one, bit for bit: 95 million unchanged weights (380 MB) in every run of a study, and in
-every checkpoint, would be a waste. Then the head alone is kept, and reading the run loads the published model again, as
+A frozen encoder is the published one, bit for bit: 95 million unchanged weights (380 MB) in every run and checkpoint
+of a study would be a waste. Then the head alone is kept, and reading the run loads the published model again, as
 a classifier on embeddings does when it scores recordings. Its digest must be the one that the run was trained with:
 another model is refused, never used in silence. Where a model has no digest, or its weights are random, everything is
 kept.
