@@ -5,8 +5,9 @@
 
 The words are said by espeak-ng, which synthesises formants, and flite, with a voice, a speed and a pitch of its own for
 each speaker, who says every word twice, at another place in the second, at another level, and with some noise behind.
-The noise is ours: white, pink, brown, a hum of the mains, a fan, and rain, a minute each, at a level that rises and
-falls, so that the level does not tell it from the words. No voice is in it.
+The noise is ours: white, pink, brown, a hum of the mains, a fan, and rain, three recordings of 20 s each, at a level
+that rises and falls, so that the level does not tell it from the words. No voice is in it. Splits deal recordings of
+noise as they deal people, which is why there are eighteen: as many as speakers.
 
 Speakers are named by eight hexadecimal digits, as in the published corpus; the last of them stand in its lists for
 validation and testing. Equal seeds give equal noise and timing; the words are as the installed synthesisers say them.
@@ -31,7 +32,7 @@ WORDS = ("yes", "no", "up", "down", "left", "right", "on", "off", "stop", "go")
 ESPEAK_VOICES = ("en-us+m1", "en-us+f2", "en-gb+m3", "en-gb-scotland+f3", "en-gb-x-rp+m7", "en-us+f5", "en-029+m4")
 FLITE_VOICES = ("kal", "awb", "rms", "slt")
 TAKES = 2
-NOISE_SECONDS = 60
+NOISE_SECONDS, NOISE_TAKES = 20, 3
 HELD_OUT = 3
 """Speakers in each of the lists for validation and testing."""
 
@@ -86,7 +87,7 @@ def coloured_noise(slope: float, n_samples: int, rng: np.random.Generator) -> np
 
 
 def noises(rng: np.random.Generator) -> dict[str, np.ndarray]:
-    """Return name -> a minute of noise, whose level rises and falls by 20 dB in seven seconds."""
+    """Return name -> NOISE_SECONDS of noise, whose level rises and falls by 20 dB in seven seconds."""
     n_samples = NOISE_SECONDS * SPEECH_RATE
     time = np.arange(n_samples) / SPEECH_RATE
     sounds = {
@@ -106,8 +107,10 @@ def write_words(folder: Path, seed: int) -> int:
     """Write the corpus; return how many words it holds."""
     rng = np.random.default_rng(seed)
     (folder / "_background_noise_").mkdir(parents=True)
-    for name, sound in noises(rng).items():
-        soundfile.write(folder / "_background_noise_" / f"{name}.wav", sound, SPEECH_RATE, subtype="PCM_16")
+    for take in range(NOISE_TAKES):
+        for name, sound in noises(rng).items():
+            file = folder / "_background_noise_" / f"{name}_{take}.wav"
+            soundfile.write(file, sound, SPEECH_RATE, subtype="PCM_16")
     clips: dict[str, list[str]] = {}
     with tempfile.TemporaryDirectory() as place:
         for word in WORDS:
@@ -138,7 +141,8 @@ def main() -> None:
         parser.error(f"{' and '.join(missing)} not found: apt-get install {' '.join(missing)}.")
     if options.output.exists():
         parser.error(f"{options.output} is there already: give another --output.")
-    print(f"{write_words(options.output, options.seed)} words and 6 recordings of noise in {options.output}")
+    n_words = write_words(options.output, options.seed)
+    print(f"{n_words} words and {6 * NOISE_TAKES} recordings of noise in {options.output}")
 
 
 if __name__ == "__main__":

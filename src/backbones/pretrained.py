@@ -40,7 +40,7 @@ class Pretrained:
     @property
     def normalise(self) -> bool:
         """Whether each waveform is brought to zero mean and unit variance."""
-        return bool(self.extractor.do_normalize)
+        return bool(getattr(self.extractor, "do_normalize", False))  # Whisper's has no such setting
 
 
 def load_pretrained(family: str, name: str) -> Pretrained:

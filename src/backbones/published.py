@@ -88,7 +88,9 @@ FAMILIES = {
 }
 """Name of a backbone -> its family."""
 OF_WAVEFORMS = tuple(family for family, about in FAMILIES.items() if about.model_input == Family.model_input)
-"""Families whose models take waveforms themselves, and can be fine-tuned."""
+"""Families whose models take waveforms themselves."""
+FINE_TUNABLE = (*OF_WAVEFORMS, "whisper")
+"""Families that FineTune puts a head on."""
 PARTS = {family: about.part for family, about in FAMILIES.items() if about.part}
 """Family -> transformers' class of the part of the model that is used, where that is not the whole."""
 

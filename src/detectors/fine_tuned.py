@@ -17,15 +17,15 @@ from torch import nn
 
 from src.backbones import BACKBONES
 from src.backbones.pretrained import load_pretrained
-from src.backbones.published import FAMILIES, OF_WAVEFORMS
+from src.backbones.published import FAMILIES, FINE_TUNABLE, OF_WAVEFORMS
 from src.detectors.contract import DetectorConfig, Output, check_choice
 from src.detectors.detector import WEIGHTS, Detector
-from src.detectors.encoder import Encoder, Hidden, Source
 from src.detectors.field_of_view import RATE
 from src.detectors.freezing import FREEZES, trained_parts
 from src.detectors.heads import HEADS, HeadShape
 from src.detectors.heads.pooling import LayerMix
 from src.detectors.kept_encoder import FACTS, facts_of, left_out, restored
+from src.detectors.pretrained_encoder import Hidden, PretrainedEncoder, Source
 from src.detectors.training.lesson import load_weights
 from src.detectors.training.randomness import own_randomness
 from src.models.contract import check_range, reading_weights
@@ -38,6 +38,11 @@ if TYPE_CHECKING:
 
 BACKBONE = "backbone.json"
 """What a run keeps of its backbone beside the weights."""
+ENCODERS = {
+    **dict.fromkeys(OF_WAVEFORMS, "src.detectors.encoder:Encoder"),
+    "whisper": "src.detectors.whisper_encoder:WhisperEncoder",
+}
+"""Backbone -> "module:class" of its encoder."""
 
 
 @dataclass(frozen=True)
@@ -76,11 +81,9 @@ class FineTunedConfig(DetectorConfig):
     def __post_init__(self) -> None:
         super().__post_init__()
         require_known(BACKBONES, self.backbone, "backbone")
-        if self.backbone not in OF_WAVEFORMS:
-            lacks = "takes spectrograms, not waveforms" if self.backbone in FAMILIES else "has no encoder to freeze"
+        if self.backbone not in FINE_TUNABLE:
             raise ValueError(
-                f"The backbone {self.backbone} cannot be fine-tuned, because it {lacks}; "
-                f"`backbone` may be {', '.join(OF_WAVEFORMS)}."
+                f"The backbone {self.backbone} cannot be fine-tuned; `backbone` may be {', '.join(FINE_TUNABLE)}."
             )
         require_known(HEADS, self.head, "head")
         check_choice("freeze", self.freeze, FREEZES)
@@ -122,7 +125,7 @@ class FineTunedNetwork(nn.Module):
 
     takes_lengths: ClassVar[bool] = True
 
-    def __init__(self, encoder: Encoder, config: FineTunedConfig) -> None:
+    def __init__(self, encoder: PretrainedEncoder, config: FineTunedConfig) -> None:
         super().__init__()
         n_layers = encoder.n_layers + 1
         shape = HeadShape(encoder.dimension, n_layers, config.head_size, config.attention_heads, config.dropout)
@@ -232,7 +235,8 @@ class FineTuned(Detector):
         return text_digest(f"{super()._recipe(train, val)} {self._facts()['digest']}")
 
     def _network_on(self, source: Source) -> FineTunedNetwork:
-        encoder = Encoder(source, mask_frames=self.config.mask_frames)
+        kind = lookup(ENCODERS, self.config.backbone, "backbone")
+        encoder: PretrainedEncoder = kind(source, mask_frames=self.config.mask_frames)
         if self.config.checkpointing:
             encoder.checkpoint_activations()
         return FineTunedNetwork(encoder, self.config)

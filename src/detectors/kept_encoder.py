@@ -13,16 +13,16 @@ kept.
 from collections.abc import Callable, Mapping
 from typing import Any
 
-import torch
-
-from src.detectors.encoder import Encoder, Source
+from src.backbones.published import PARTS
+from src.detectors.pretrained_encoder import PretrainedEncoder, Source
+from src.utils.registry import lookup
 
 PREFIX = "network.encoder."
 """What the names of the encoder's weights begin with in a trained network and its objective."""
 FACTS = ("digest", "encoder_saved", "normalise", "config")
 
 
-def facts_of(encoder: Encoder, freeze: str) -> dict[str, Any]:
+def facts_of(encoder: PretrainedEncoder, freeze: str) -> dict[str, Any]:
     """Return what backbone.json holds."""
     source = encoder.source
     is_published = bool(source.digest) and not source.digest.startswith("random")
@@ -70,7 +70,10 @@ def _of_random_weights(facts: Mapping[str, Any]) -> Source:
     from transformers import AutoConfig, AutoModel
 
     settings = dict(facts["config"])
-    config = AutoConfig.for_model(settings.pop("model_type"), **settings)
-    model = AutoModel.from_config(config, dtype=torch.float32)
+    family = settings.pop("model_type")
+    config = AutoConfig.for_model(family, **settings)
+    # of Whisper, the encoder alone
+    model = lookup(PARTS, family, "part")(config) if family in PARTS else AutoModel.from_config(config)
+    model.float()
     model.adapter = None  # as in `load_pretrained`
     return Source(model, facts["normalise"], facts["digest"])

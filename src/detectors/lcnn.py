@@ -4,11 +4,10 @@ The max-feature-map takes the larger of two maps, element by element, where a Re
 of the maps are gone after each layer, which keeps the network small, and what a layer hands on is always the better of
 two hypotheses. LCNNs on cepstra were among the best single systems of ASVspoof 2017 and 2019 and are still a baseline.
 
-The features, `front_end`, form an image (features x frames), which is scaled in one of two ways. `normalise` "corpus"
-(the default) brings each feature to mean 0 and deviation 1 over the training clips: the average spectrum of a clip
-stays to be seen, and is what tells most vocoders. "window" does it over the frames of each window: level and microphone
-add a constant to a logarithmic spectrum or a cepstrum, and a network that does not see it cannot learn who recorded.
-Within one corpus the first does better, between corpora the second may.
+The features, `front_end`, form an image (features x frames). Level and microphone add a constant to a logarithmic
+spectrum or a cepstrum, and a network that sees it learns who recorded, not what spoke. So `normalise` "mean" (the
+default) takes the mean over the frames of its window from each feature, and divides by its deviation over the corpus.
+"window" divides by the deviation over the window, which hides how much a spectrum moves; "corpus" leaves the mean in.
 
 Shapes with LFCC, b windows of 64,600 samples (4.04 s at 16 kHz), 120 features, 402 frames:
 
@@ -46,7 +45,7 @@ if TYPE_CHECKING:
     import optuna
 
 FRONT_ENDS = ("lfcc", "logmel", "cqcc")
-NORMALISATIONS = ("corpus", "window")
+NORMALISATIONS = ("mean", "window", "corpus")
 POOLINGS, HOP = 4, 160
 """Each pooling halves the frames, which stand every 160 samples."""
 LEAST_DEVIATION = 1e-5
@@ -59,8 +58,8 @@ class LcnnConfig(DetectorConfig):
 
     seconds: float = 64_600 / RATE
     front_end: str = "lfcc"
-    normalise: str = "corpus"
-    """What features are scaled by: the whole training, "corpus", or each "window" by itself."""
+    normalise: str = "mean"
+    """How features are scaled: "mean" (that of the window is taken off), "window" (its deviation too) or "corpus"."""
     channels: int = 32
     """Feature maps after the first layer; the others have 1, 1.5 and 2 times as many."""
     embedding_size: int = 80
@@ -117,18 +116,26 @@ def convolve_twice(n_in: int, n_out: int) -> list[nn.Module]:
     return [convolve(n_in, n_in, 1), nn.BatchNorm2d(n_in), convolve(n_in, n_out, 3), nn.BatchNorm2d(n_out)]
 
 
-class WindowNorm(nn.Module):
-    """Each feature (b, f, t) brought to mean 0 and deviation 1 over the frames of its window.
+class Scaling(nn.Module):
+    """Features (b, f, t) without what recording adds, and of one size: see `normalise` above.
 
-    >>> WindowNorm()(torch.tensor([[[1.0, 3.0, 5.0, 7.0]]])).round(decimals=2)
+    >>> Scaling(1, "window")(torch.tensor([[[1.0, 3.0, 5.0, 7.0]]])).round(decimals=2)
     tensor([[[-1.3400, -0.4500,  0.4500,  1.3400]]])
     """
+
+    def __init__(self, n_features: int, kind: str) -> None:
+        super().__init__()
+        self.kind = kind
+        self.of_corpus = nn.BatchNorm1d(n_features, affine=False, momentum=None)
 
     def forward(self, features: torch.Tensor) -> torch.Tensor:
         """Return the features, scaled."""
         centred = features - features.mean(dim=-1, keepdim=True)
-        variances = centred.square().mean(dim=-1, keepdim=True)
-        return centred * variances.clamp_min(LEAST_DEVIATION**2).rsqrt()
+        if self.kind == "window":
+            variances = centred.square().mean(dim=-1, keepdim=True)
+            return centred * variances.clamp_min(LEAST_DEVIATION**2).rsqrt()
+        scaled: torch.Tensor = self.of_corpus(features if self.kind == "corpus" else centred)
+        return scaled
 
 
 class LcnnNetwork(nn.Module):
@@ -138,8 +145,7 @@ class LcnnNetwork(nn.Module):
         super().__init__()
         self.front_end = front_end(config.front_end)
         self.min_samples = self.front_end.min_samples + (2**POOLINGS - 1) * HOP
-        by_corpus = nn.BatchNorm1d(self.front_end.n_features, affine=False, momentum=None)
-        self.scale = by_corpus if config.normalise == "corpus" else WindowNorm()
+        self.scale = Scaling(self.front_end.n_features, config.normalise)
         self.masking = SpecAugment(config.mask_bands, config.mask_frames)
         first, second, third = config.channels, config.channels * 3 // 2, config.channels * 2
         self.convolutions = nn.Sequential(

@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING
 
 from fabric import Connection
 
+from src.backbones import BACKBONES
 from src.experiments.runs.commands import how_to_test
 from src.tasks.command_line import command
 from src.tasks.detectors import parse_settings
 from src.tasks.run_flags import RUN_HELP, RunFlags
-from src.tasks.words import RELEASE
+from src.tasks.words import RELEASE, listed
 from src.utils.paths import ROOT
 
 if TYPE_CHECKING:
@@ -36,8 +37,12 @@ class TrainingFlags(ClassifierFlags):
     hyperparameters: Path | None = None
 
 
+JOINED = f"{listed(BACKBONES)}; or several, joined: lfcc+whisper"
+
+
 @command(
     "TrainModel",
+    backbone=JOINED,
     layer="hidden layer, -1 = the last; mix = all, weighted; 0+4 = of two backbones (default: as --hyperparameters)",
     pooling="mean, std or mean+std (default: that of --hyperparameters, else mean)",
     hyperparameters="JSON file, such as that of a run or a study's best; defaults fill the rest; its seed is ignored",
@@ -85,6 +90,7 @@ class StudyFlags(ClassifierFlags):
 
 @command(
     "OptimizeHyperparameters",
+    backbone=JOINED,
     layer="hidden layer, -1 = the last; mix = all, weighted; 0+4 = of two backbones (default: part of the search)",
     pooling="mean, std or mean+std (default: part of the search)",
     jobs="processes that train trials in parallel (default 1); with several a study cannot be repeated exactly",
@@ -152,6 +158,8 @@ def put_to_test(c: Connection, flags: TestFlags) -> None:
     values = {name: metric["value"] for name, metric in verdict.metrics.items()}
     print(format_table(values, evaluate.bounds_of(verdict.metrics)))
     print(f"Intervals: 95 %, bootstrap of {verdict.about['resampled']} ({verdict.about['n_people']} people).")
+    if "classes" in verdict.about:
+        print(f"In this corpus {verdict.about['classes']}.")
     if verdict.n_known:
         print(f"Note: {verdict.note_on_people}")
     if not verdict.about["calibrated_on"]:

@@ -41,7 +41,7 @@ FLAGS = {
     "detector": listed(DETECTORS),
     "layer": "hidden layer: 0 enters the first transformer layer, -1 is the last (default)",
     "pooling": "mean, std or mean+std",
-    "model": "hub id, local folder made by save_pretrained, or random:base (default: the backbone's own)",
+    "model": "hub id, local folder made by save_pretrained, or random:base, random:large (default: the backbone's own)",
     "splits": "splits, separated by commas (default: the three downstream splits)",
     "split": "one of pretext_train, pretext_val, downstream_train, downstream_val, downstream_test",
     "device": "auto (default: a CUDA GPU where there is one), cpu, cuda or cuda:1",

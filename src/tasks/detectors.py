@@ -5,7 +5,7 @@ from pathlib import Path
 
 from fabric import Connection
 
-from src.backbones.published import OF_WAVEFORMS
+from src.backbones.published import FINE_TUNABLE
 from src.detectors.heads import HEADS
 from src.experiments.runs.commands import how_to_test
 from src.experiments.runs.names import RunName
@@ -20,7 +20,7 @@ TRAINING_HELP = {
     "learning_rate": "at its peak (default: the detector's own)",
     "loss": "cross-entropy, focal, oc-softmax, am-softmax or contrastive (default: the detector's own)",
     "precision": "fp32, or bf16 on hardware that has it (default: the detector's own)",
-    "set": "further hyperparameters, such as dropout=0.3,patience=5; they count before those of --hyperparameters",
+    "set": "further hyperparameters, such as dropout=0.3,patience=5; they take precedence over --hyperparameters",
     "hyperparameters": "JSON file, such as that of a run; defaults fill the rest; its seed is ignored",
     "distill_from": "run whose scores the detector learns from, beside the labels (default: none)",
     "log": "tensorboard: curves below the run's folder, while they grow (default: none)",
@@ -92,7 +92,7 @@ class FineTuneFlags(NetworkFlags):
 @command(
     "FineTune",
     **TRAINING_HELP,
-    backbone=f"{listed(OF_WAVEFORMS)} (default wav2vec2)",
+    backbone=f"{listed(FINE_TUNABLE)} (default wav2vec2)",
     head=f"{listed(HEADS)} (default linear)",
     freeze="what stays as it was published: the encoder, its features (convolutions; default), or none",
 )

@@ -43,6 +43,19 @@ def read_classes(dataset: Path) -> dict[int, str]:
     return {label: str(note[LABEL_NAMES[label]]) for label in (BONAFIDE, SPOOF)}
 
 
+def classes_in_words(dataset: Path) -> str:
+    """Return what the classes of a corpus stand for, in words; empty where they are what they are called.
+
+    >>> import tempfile
+    >>> dataset = Path(tempfile.mkdtemp())
+    >>> write_classes(dataset, {1: "word", 0: "noise"})
+    >>> classes_in_words(dataset)
+    'bona fide stands for word, spoof for noise'
+    """
+    names = read_classes(dataset)
+    return f"bona fide stands for {names[BONAFIDE]}, spoof for {names[SPOOF]}" if names else ""
+
+
 def write_classes(dataset: Path, names: Mapping[int, str]) -> None:
     """Write what the classes of a corpus are called, label -> name; without names, remove what was written before."""
     if names:

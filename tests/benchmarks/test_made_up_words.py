@@ -26,7 +26,7 @@ def test_the_corpus_has_the_layout_and_its_lists(tmp_path: Path, monkeypatch: py
     assert by_split.nunique()[["testing", "validation"]].tolist() == [3, 3]
     assert listing.files.groupby("speaker")["official"].nunique().eq(1).all()
     with joblib.parallel_config(backend="sequential"):
-        assert cut_noise(folder).n_clips == 4 * len(people) + 6 * 2
+        assert cut_noise(folder).n_clips == 4 * len(people) + 6 * made_up_words.NOISE_TAKES * 2
 
 
 def test_a_word_lies_in_its_second_and_nothing_is_too_loud() -> None:

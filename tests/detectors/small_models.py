@@ -6,8 +6,8 @@ from typing import Any
 import torch
 import transformers
 
-from src.detectors.encoder import Source
-from tests.backbones.conftest import AS_PUBLISHED, FAMILIES, SHAPES, TINY
+from src.detectors.pretrained_encoder import Source
+from tests.backbones.conftest import AS_PUBLISHED, FAMILIES, SHAPES, SPECTRAL, TINY
 
 
 def small_model(family: str = "wav2vec2", shape: str = "base", **options: Any) -> Any:
@@ -29,6 +29,20 @@ def save_small(folder: Path, family: str = "wav2vec2", shape: str = "base", **op
     """Save a model as users have it, and return its folder."""
     small_model(family, shape, **options).save_pretrained(folder)
     transformers.Wav2Vec2FeatureExtractor(do_normalize=family != "wavlm").save_pretrained(folder)
+    return folder
+
+
+def save_small_whisper(folder: Path) -> Path:
+    """Save a Whisper encoder alone, with windows of up to 2 s, and return its folder."""
+    config_class, model_class, settings, of_extractor = SPECTRAL["whisper"]
+    with torch.random.fork_rng([]):
+        torch.manual_seed(0)
+        encoder = getattr(transformers, model_class)(getattr(transformers, config_class)(**settings)).encoder
+        for parameter in encoder.parameters():
+            if parameter.ndim == 1:
+                parameter.data += 0.1 * torch.randn(parameter.shape)
+    encoder.save_pretrained(folder)
+    transformers.WhisperFeatureExtractor(**of_extractor).save_pretrained(folder)
     return folder
 
 

@@ -7,8 +7,9 @@ import torch
 
 from src.backbones import load_backbone
 from src.backbones.pretrained import load_pretrained
-from src.detectors.encoder import MASKED_SPAN, Encoder, Source, _draw_spans
+from src.detectors.encoder import Encoder
 from src.detectors.freezing import Trained, trained_parts
+from src.detectors.pretrained_encoder import MASKED_SPAN, Source, draw_spans
 from tests.detectors.small_models import noise, save_small, source
 
 KINDS = [
@@ -188,7 +189,7 @@ def test_layers_are_never_dropped_and_frames_only_masked_if_asked(monkeypatch: p
     masking = Encoder(source(mask_time_prob=0, apply_spec_augment=False, **silent), mask_frames=0.5).train()
     mask = torch.zeros(1, 24, dtype=torch.bool)
     mask[0, 3:13] = True
-    monkeypatch.setattr("src.detectors.encoder._draw_spans", lambda *_: mask)
+    monkeypatch.setattr("src.detectors.pretrained_encoder.draw_spans", lambda *_: mask)
     seen: list[torch.Tensor] = []
     masking.model.encoder.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0].clone()))
     masking(clip)
@@ -198,7 +199,7 @@ def test_layers_are_never_dropped_and_frames_only_masked_if_asked(monkeypatch: p
 def test_about_the_share_asked_for_is_masked_in_spans() -> None:
     with torch.random.fork_rng([]):
         torch.manual_seed(0)
-        mask = _draw_spans(0.2, 64, 500, torch.device("cpu"))
+        mask = draw_spans(0.2, 64, 500, torch.device("cpu"))
     assert mask.shape == (64, 500)
     assert float(mask.float().mean()) == pytest.approx(1 - (1 - 0.2 / MASKED_SPAN) ** MASKED_SPAN, abs=0.02)
     starts = mask[:, 1:] & ~mask[:, :-1]

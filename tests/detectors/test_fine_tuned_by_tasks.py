@@ -45,7 +45,7 @@ def test_runs_outlive_the_model_that_they_began_with(
     [
         (
             "--backbone=lfcc --freeze=encoder",
-            "The backbone lfcc cannot be fine-tuned, because it has no encoder to freeze; --backbone",
+            "The backbone lfcc cannot be fine-tuned; --backbone",
         ),
         ("--head=neck", "Unknown head 'neck'; allowed: linear, adapter, attentive, frame"),
         ("--freeze=encoder --set=gradual=2", "is for an encoder that is trained, and --freeze is encoder"),

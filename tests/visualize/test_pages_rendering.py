@@ -27,7 +27,15 @@ EVIL = "\"'><script>alert(1)</script><img src=x onerror=alert(2)>&amp;\n\x00\udc
 
 
 def evil_run() -> Run:
-    evil = {EVIL: EVIL, "corpus": EVIL, "backbone": EVIL, "classifier": EVIL, "layer": EVIL, "model": [EVIL]}
+    evil = {
+        EVIL: EVIL,
+        "classes": EVIL,
+        "corpus": EVIL,
+        "backbone": EVIL,
+        "classifier": EVIL,
+        "layer": EVIL,
+        "model": [EVIL],
+    }
     metrics = {"eer": Estimate(0.1), EVIL: Estimate(1e300), "threshold": Estimate(0.0)}
     outcome = Outcome(
         EVIL, evil, metrics, {EVIL: {EVIL: metrics}}, (), (Clip(EVIL, EVIL, 0.1, 0.1, EVIL, EVIL),), 1, (EVIL,)
@@ -225,3 +233,12 @@ def test_every_page_says_that_weights_are_random(made: dict[str, object]) -> Non
     assert Reader(index).text.count(RANDOM_WEIGHTS) >= 4
     plain = index_page(Review((run_of(),), (Study("svm_study0", "", runs=(run_of(),)),)))
     assert RANDOM_WEIGHTS not in plain + run_page(run_of()) + study_page(Study("svm_study0", ""))
+
+
+def test_the_page_of_a_run_says_what_the_classes_stand_for() -> None:
+    run = run_of()
+    assert "In this corpus" not in Reader(run_page(run)).text
+    assert run.outcome
+    about = {**run.outcome.about, "classes": "bona fide stands for word, spoof for noise"}
+    page = run_page(replace(run, outcome=replace(run.outcome, about=about)))
+    assert "In this corpus bona fide stands for word, spoof for noise." in Reader(page).text

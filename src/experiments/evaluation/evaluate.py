@@ -38,7 +38,7 @@ from src.metrics.verdict import (
     parts_by_value,
     parts_by_word,
 )
-from src.utils.classes import WORD
+from src.utils.classes import WORD, classes_in_words
 from src.utils.clip_table import ClipTable
 from src.utils.dataset import FILES_TABLE, NUMBER_COLUMNS, read_files, write_table
 from src.utils.files import write_json
@@ -103,6 +103,7 @@ def evaluate_run(
         "path": clips.noted_path,
         "split": test.split,
         "gender": test.gender or "all",
+        **({"classes": classes} if (classes := classes_in_words(clips.dataset)) else {}),
         "split_digest": clips.origin.get("split_digest"),
         "people_seen_in_training": clips.n_known,
         **_how_judged(trained, trials),

@@ -27,6 +27,7 @@ PACKAGES = (
     "soxr",
     "torch",
     "transformers",
+    "accelerate",
     "scikit-learn",
     "optuna",
 )

@@ -7,6 +7,7 @@ reported validation EER is that of the weights saved. `metrics.json` is written 
 import shutil
 import warnings
 from dataclasses import asdict, dataclass, replace
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -63,6 +64,8 @@ class Aids:
     def __post_init__(self) -> None:
         if self.log not in ("", "tensorboard"):
             raise ValueError(f"`log` must be tensorboard, or left out, not '{self.log}'.")
+        if self.log and find_spec("tensorboard") is None:
+            raise ValueError("TensorBoard is not installed: pip install -e '.[tensorboard]', or leave out `log`.")
         if self.workers < 0:
             raise ValueError(f"`workers` must be 0 or more, not {self.workers}.")
 

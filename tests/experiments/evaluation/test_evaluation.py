@@ -23,6 +23,7 @@ from src.experiments.training.trained import read_trained
 from src.experiments.training.trainer import train_model
 from src.metrics.eer import compute_eer, operating_threshold
 from src.models.svm.svm_model import SvmConfig
+from src.utils.classes import write_classes
 from src.utils.dataset import person_of
 from src.utils.files import read_json, text_digest, write_json
 from src.utils.labels import parse_label
@@ -82,6 +83,13 @@ def test_results_hold_every_metric_with_its_bounds_and_pictures(trained: Path) -
     assert about["threshold_from"] == "downstream_val"
     for picture in PICTURES:
         assert np.ptp(matplotlib.image.imread(verdict.folder / picture)) > 0
+
+
+def test_results_say_what_the_classes_of_a_corpus_stand_for(trained: Path) -> None:
+    assert "classes" not in evaluate_run(RunName.parse("run0"), root=trained).about
+    write_classes(trained / "datasets" / "corpus", {1: "word", 0: "noise"})
+    about = read_json(put_to_test(trained) / "test_results.json")["about"]
+    assert about["classes"] == "bona fide stands for word, spoof for noise"
 
 
 def test_the_scores_are_those_of_the_saved_weights_and_give_the_same_eer(trained: Path) -> None:
