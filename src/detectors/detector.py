@@ -53,6 +53,12 @@ class Detector(ABC):
         """How many numbers the network learns or was given, of one that is trained or loaded."""
         return sum(parameter.numel() for parameter in self.trained.network.parameters())
 
+    @property
+    def n_trained(self) -> int:
+        """How many of them a training changes."""
+        groups = self.parameter_groups(self.trained.network)
+        return sum(parameter.numel() for group in groups for parameter in group["params"])
+
     @abstractmethod
     def build(self) -> nn.Module:
         """Return the network at the start of a training; its weights are random, or published ones."""
@@ -66,6 +72,11 @@ class Detector(ABC):
         """Return parameters with the factor `scale` on their learning rate; by default all of them with 1."""
         return [{"params": list(network.parameters()), "scale": 1.0}]
 
+    @property
+    def unchanging(self) -> str:
+        """How the names of weights begin that `build` gives back as they are after any training; "" for none."""
+        return ""
+
     def fit(self, train: WaveformTable, val: WaveformTable, watch: Watch = keep_going) -> History:
         """Train on the clips of `train`; keep the weights of the epoch that is best on whole clips of `val`."""
         self._check()
@@ -75,7 +86,7 @@ class Detector(ABC):
             objective = self.trained.objective
             groups = self.parameter_groups(self.trained.network)
             groups.append({"params": list(objective.parameters()), "scale": 1.0})
-            lesson = Lesson(self.trained, train, val, self.config, self.seed, groups)
+            lesson = Lesson(self.trained, train, val, self.config, self.seed, groups, self.unchanging)
             progress = train_network(lesson, self._recipe(train, val), self._surroundings(watch))
         train_losses, val_losses, val_eers = map(np.array, progress.curves)
         return History(train_losses, val_losses, val_eers, best=progress.best)
@@ -100,7 +111,7 @@ class Detector(ABC):
 
     def save(self, folder: Path) -> None:
         """Write the weights of network and objective."""
-        save_weights(self.trained, folder / WEIGHTS)
+        save_weights(self.trained, folder / WEIGHTS, self.unchanging)
 
     @classmethod
     def load(cls, folder: Path, config: DetectorConfig) -> Self:
@@ -142,7 +153,7 @@ class Detector(ABC):
         if self.workspace is None:
             raise ValueError("A detector needs a `workspace` to train: the folder where it keeps its checkpoints.")
         place = self.workspace
-        return Surroundings(place.folder, watch, place.log, place.workers)
+        return Surroundings(place.folder, watch, place.curves, place.workers)
 
 
 @torch.inference_mode()

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from safetensors.torch import load_file, save_file
@@ -18,6 +18,8 @@ from src.utils.waveform_table import WaveformTable
 
 class Training(nn.Module):
     """A network and its objective, as the Trainer takes them: a batch in, its loss out."""
+
+    _keys_to_ignore_on_save: ClassVar[None] = None  # the Trainer asks where a checkpoint lacks weights
 
     def __init__(self, network: nn.Module, objective: Objective, config: DetectorConfig) -> None:
         super().__init__()
@@ -58,6 +60,8 @@ class Lesson:
     seed: int
     groups: list[dict[str, Any]]
     """Parameters, and the factor `scale` on their learning rate."""
+    unchanging: str = ""
+    """How the names of weights begin that a training never changes, and that are not written again and again."""
 
 
 @dataclass(frozen=True)
@@ -67,18 +71,25 @@ class Surroundings:
     folder: Path
     """Where checkpoints are kept."""
     watch: Watch
-    log: str = ""
-    """"tensorboard" or nothing."""
+    curves: Path | None = None
+    """Where curves go while they grow, for TensorBoard; None = nowhere."""
     workers: int = 0
     """Processes that read recordings."""
 
 
-def save_weights(module: nn.Module, path: Path) -> None:
-    """Write the weights of a module, whole or not at all."""
+def split_weights(module: nn.Module, unchanging: str = "") -> tuple[dict[str, torch.Tensor], dict[str, torch.Tensor]]:
+    """Return the weights of a module that are written, and those that are not: whose names begin with `unchanging`."""
+    state = {name: tensor.contiguous() for name, tensor in module.state_dict().items()}
+    left_out = {name: state.pop(name) for name in list(state) if unchanging and name.startswith(unchanging)}
+    return state, left_out
+
+
+def save_weights(module: nn.Module, path: Path, unchanging: str = "") -> None:
+    """Write the weights of a module but for unchanging ones, whole or not at all."""
     with atomic_path(path) as temporary:
-        save_file({name: tensor.contiguous() for name, tensor in module.state_dict().items()}, temporary)
+        save_file(split_weights(module, unchanging)[0], temporary)
 
 
-def load_weights(module: nn.Module, path: Path) -> None:
-    """Read weights that `save_weights` wrote."""
-    module.load_state_dict(load_file(path))
+def load_weights(module: nn.Module, path: Path, unchanging: str = "") -> None:
+    """Read weights that `save_weights` wrote; the unchanging ones stay as they are."""
+    module.load_state_dict({**split_weights(module, unchanging)[1], **load_file(path)})

@@ -22,11 +22,13 @@ import transformers
 from torch import nn
 from torch.utils.data import DataLoader
 from tqdm import tqdm
+from transformers.integrations import TensorBoardCallback
 from transformers.trainer_callback import PrinterCallback
 
+from src.detectors.training.arguments import arguments_for
 from src.detectors.training.checkpoints import Checkpoints, Progress
 from src.detectors.training.clips import EpochBatches, TrainingClips, collate, units_of
-from src.detectors.training.lesson import Lesson, Surroundings, load_weights, save_weights
+from src.detectors.training.lesson import Lesson, Surroundings, load_weights, save_weights, split_weights
 from src.detectors.training.scoring import WholeClips, score_clips
 from src.detectors.training.sharpness import at_the_worst_point_nearby
 from src.metrics.eer import eer_of
@@ -45,8 +47,6 @@ from src.utils.processes import (
 
 CHECKPOINT_SECONDS = 300.0
 """Least time between two checkpoints within an epoch."""
-MOST_CHECKPOINTS = 2
-SCHEDULERS = {"linear": "linear", "cosine": "cosine", "constant": "constant_with_warmup"}
 
 
 class OurTrainer(transformers.Trainer):
@@ -106,6 +106,10 @@ class OurTrainer(transformers.Trainer):
                 super().training_step(model, inputs, num_items_in_batch)
         return loss
 
+    def _save(self, output_dir: str | None = None, state_dict: Any = None) -> None:
+        """Write the weights of a checkpoint, but for those that never change."""
+        super()._save(output_dir, split_weights(self.lesson.training, self.lesson.unchanging)[0])
+
     def _save_checkpoint(self, *arguments: Any, **options: Any) -> None:
         """Write a checkpoint; where the disk is full, say so."""
         with as_os_errors(Path(str(self.args.output_dir))):
@@ -153,7 +157,7 @@ class Keeper(transformers.TrainerCallback):
         progress, lesson = self.trainer.progress, self.trainer.lesson
         epoch = len(progress.val_eers) - 1
         if progress.best == epoch and is_first():
-            save_weights(lesson.training, self.checkpoints.best_weights(epoch))
+            save_weights(lesson.training, self.checkpoints.best_weights(epoch), lesson.unchanging)
         self.bar.update()
         self.bar.set_postfix_str(f"EER {progress.val_eers[epoch]:.2%}, best {progress.val_eers[progress.best]:.2%}")
         stops = self.around.watch(epoch, progress.val_eers[progress.best])
@@ -191,48 +195,27 @@ def train_network(lesson: Lesson, recipe: str, around: Surroundings) -> Progress
     if not _was_stopped(progress, around) and not progress.has_ended(config.epochs, config.patience):
         shown = {"initial": len(progress.val_eers), "unit": "epoch", "disable": None if is_first() else True}
         with _quietly(), tqdm(total=config.epochs, **shown) as bar:
-            trainer = OurTrainer(lesson, progress, _arguments(lesson, around))
+            trainer = OurTrainer(lesson, progress, arguments_for(lesson, around))
             trainer.add_callback(Keeper(trainer, checkpoints, around, bar))
+            if around.curves and is_first():
+                trainer.add_callback(_tensorboard(around.curves))
             trainer.train(resume_from_checkpoint=str(path) if path else None)
     wait_for_all()  # the first has written them
-    load_weights(lesson.training, checkpoints.best_weights(progress.best))
+    load_weights(lesson.training, checkpoints.best_weights(progress.best), lesson.unchanging)
     wait_for_all()  # the first may remove them
     return progress
+
+
+def _tensorboard(folder: Path) -> transformers.TrainerCallback:
+    from torch.utils.tensorboard import SummaryWriter
+
+    return TensorBoardCallback(SummaryWriter(str(folder)))
 
 
 def _was_stopped(progress: Progress, around: Surroundings) -> bool:
     """Tell the watch of the epochs before a resumption; return whether it stops the training at one of them."""
     eers = progress.val_eers
     return any(around.watch(epoch, min(eers[: epoch + 1])) for epoch in range(len(eers)))
-
-
-def _arguments(lesson: Lesson, around: Surroundings) -> transformers.TrainingArguments:
-    config = lesson.config
-    n_batches = max(1, len(lesson.train) // config.batch_size)
-    steps = config.epochs * math.ceil(math.ceil(n_batches / n_processes()) / config.accumulate)
-    arguments = transformers.TrainingArguments(
-        output_dir=str(around.folder),
-        num_train_epochs=config.epochs,
-        per_device_train_batch_size=config.batch_size,
-        gradient_accumulation_steps=config.accumulate,
-        lr_scheduler_type=SCHEDULERS[config.schedule],
-        warmup_steps=int(config.warmup * steps),
-        bf16=config.precision == "bf16",
-        use_cpu=not torch.cuda.is_available(),
-        seed=lesson.seed,
-        eval_strategy="epoch",
-        save_strategy="epoch",
-        logging_strategy="epoch",
-        save_total_limit=MOST_CHECKPOINTS,
-        dataloader_num_workers=around.workers,
-        remove_unused_columns=False,
-        report_to=[around.log] if around.log else [],
-        disable_tqdm=True,
-        ddp_find_unused_parameters=True,
-        logging_nan_inf_filter=False,
-    )
-    arguments._n_gpu = min(1, arguments.n_gpu)  # a process has one device; more GPUs take more processes
-    return arguments
 
 
 @contextmanager

@@ -21,8 +21,8 @@ from src.experiments.runs.folders import alone, new_numbered_folder
 from src.experiments.runs.names import LAYERS, comparisons_in
 from src.experiments.runs.provenance import describe_origin, now
 from src.experiments.training.models import model_class
+from src.experiments.training.origin import data_origin
 from src.experiments.training.recipe import Recipe
-from src.experiments.training.trainer import data_origin
 from src.metrics.bootstrap import Trials, interval
 from src.metrics.eer import eer_of
 from src.metrics.resampled import resample_eer

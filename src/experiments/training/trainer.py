@@ -32,11 +32,10 @@ from src.experiments.runs.artefacts import (
 )
 from src.experiments.runs.commands import how_to_resume_training
 from src.experiments.runs.folders import alone, new_numbered_folder
-from src.experiments.runs.lineage import describe_corpus
 from src.experiments.runs.names import RUN, RunName
-from src.experiments.runs.provenance import describe_origin, now
 from src.experiments.training.localization import FRAME_THRESHOLD, localize
 from src.experiments.training.models import model_class
+from src.experiments.training.origin import begun, origin, size
 from src.experiments.training.recipe import Recipe
 from src.metrics.calibration import fit_calibration
 from src.metrics.eer import doubt, operating_threshold
@@ -44,7 +43,7 @@ from src.metrics.report import evaluate
 from src.models.contract import Classifier, History, Resumable, Watch, Workspace, keep_going
 from src.utils.clip_table import ClipTable
 from src.utils.dataset import write_table
-from src.utils.files import NO_ROOM, read_json, write_json
+from src.utils.files import NO_ROOM, write_json
 from src.utils.paths import runs_folder
 from src.utils.processes import from_first, own_place
 
@@ -156,13 +155,13 @@ def train_run(
     aids : Aids, optional
         Of a training of hours, which keeps checkpoints in the folder and resumes from them.
     """
-    started = _started(folder)
+    started = begun(folder)
     hyperparameters = recipe.as_json(data.described)
     write_json(folder / HYPERPARAMETERS, hyperparameters)
     model = model_class(recipe.model)(recipe.config, seed=recipe.seed)
     if isinstance(model, Resumable):  # it may be killed: what it is made from is noted at its start
         model.workspace = _workspace(folder, aids or Aids())
-        write_json(folder / PROVENANCE, {**_origin(recipe, data, started), "ended": None})
+        write_json(folder / PROVENANCE, {**origin(recipe, data, started), "ended": None})
     stops: list[bool] = []
 
     def noting(epoch: int, best_eer: float) -> bool:
@@ -171,7 +170,7 @@ def train_run(
 
     history = model.fit(data.train, data.val, noting)
     _write_model(folder, model, history, data)
-    write_json(folder / PROVENANCE, _origin(recipe, data, started))
+    write_json(folder / PROVENANCE, {**origin(recipe, data, started), **size(model)})
     scores = model.scores(data.val.inputs)
     metrics = _write_validation(folder, scores, history, data.val) | ({"pruned": True} if any(stops) else {})
     if found := localize(model, data.val):
@@ -183,7 +182,8 @@ def train_run(
 
 def _workspace(folder: Path, aids: Aids) -> Workspace:
     """Return what a training of hours finds around it."""
-    return Workspace((aids.run or folder) / CHECKPOINTS, aids.log, aids.workers)
+    place = aids.run or folder
+    return Workspace(place / CHECKPOINTS, place / aids.log if aids.log else None, aids.workers)
 
 
 def _write_model(folder: Path, model: Classifier, history: History, data: TrainingData) -> None:
@@ -228,22 +228,3 @@ def validate(scores: np.ndarray, history: History, val: ClipTable) -> dict[str, 
     """Return every metric of the weights kept on the validation table, decisions at the threshold of its EER."""
     report = evaluate(val.labels, scores, threshold=operating_threshold(val.labels, scores))
     return {"split": VAL, "best_epoch": history.best, **report}
-
-
-def data_origin(recipe: Recipe, data: TrainingData) -> dict[str, Any]:
-    """Return what provenance says of the data: the corpus, the input's origin by its kind, and the people, by split."""
-    return {
-        "corpus": describe_corpus(data.corpus, data.origins[TRAIN].get("corpus_digest")),
-        recipe.input.kind: dict(data.origins),
-        "people": data.people(),
-    }
-
-
-def _started(folder: Path) -> str:
-    """Return when the training of a run began: now, or when it was begun before it was killed."""
-    noted = read_json(folder / PROVENANCE) if (folder / PROVENANCE).is_file() else {}
-    return str(noted.get("started") or now())
-
-
-def _origin(recipe: Recipe, data: TrainingData, started: str) -> dict[str, Any]:
-    return describe_origin(seed=recipe.seed, data=data_origin(recipe, data), started=started)
