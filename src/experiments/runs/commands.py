@@ -25,6 +25,17 @@ def corpus_of(inputs: Mapping[str, Any], provenance: Mapping[str, Any]) -> str:
     return path if isinstance(path, str) and path else f"datasets/{inputs.get('corpus', 'CORPUS')}"
 
 
+def how_to_train(model: str, takes: str) -> str:
+    """Return the command that trains a model of this name, which takes this kind of input; its corpus is left open.
+
+    >>> how_to_train("lcnn", "waveforms")
+    'fab TrainDetector --detector=lcnn'
+    """
+    if takes == "scores":
+        return "fab FuseRuns"
+    return _command(_trainer({"input": takes}), {"detector" if takes == "waveforms" else "classifier": model})
+
+
 def how_to_train_again(inputs: Mapping[str, Any], hyperparameters: Path, corpus: str | None = None) -> str:
     """Return the command that trains a run again from the file that holds its inputs.
 
