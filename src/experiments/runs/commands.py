@@ -8,6 +8,7 @@ from pathlib import Path
 from shlex import quote
 from typing import Any
 
+from src.detectors import DETECTORS
 from src.experiments.runs.names import RunName, StudyName
 
 
@@ -78,6 +79,15 @@ def how_to_resume_training(name: RunName) -> str:
     'fab TrainDetector --resume=run3'
     """
     return _command("TrainDetector", {"resume": name})
+
+
+def how_to_search(model: str) -> str:
+    """Return the command that begins a study of a model; its corpus and backbone are left open.
+
+    >>> how_to_search("svm"), how_to_search("lcnn")
+    ('fab OptimizeHyperparameters --classifier=svm', 'fab OptimizeHyperparameters --detector=lcnn')
+    """
+    return _command("OptimizeHyperparameters", {"detector" if model in DETECTORS else "classifier": model})
 
 
 def how_to_resume(study: StudyName, dataset: str, inputs: Mapping[str, Any]) -> str:
