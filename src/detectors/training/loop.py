@@ -136,7 +136,7 @@ class Keeper(transformers.TrainerCallback):
 
     def __init__(self, trainer: OurTrainer, checkpoints: Checkpoints, around: Surroundings, bar: "tqdm[Any]") -> None:
         self.trainer, self.checkpoints, self.around, self.bar = trainer, checkpoints, around, bar
-        self.saved = monotonic()
+        self.saved = self.told = monotonic()
         self.start_epoch = getattr(trainer.lesson.training.network, "start_epoch", None)
 
     def on_epoch_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
@@ -148,9 +148,18 @@ class Keeper(transformers.TrainerCallback):
 
     def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         """Ask for a checkpoint within a long epoch; one at its last step would lack the validation."""
-        is_last = state.global_step % max(1, math.ceil(state.max_steps / self.trainer.lesson.config.epochs)) == 0
-        if not is_last and from_first(lambda: monotonic() - self.saved >= CHECKPOINT_SECONDS):
+        n_steps = max(1, math.ceil(state.max_steps / self.trainer.lesson.config.epochs))
+        step = state.global_step % n_steps
+        self._tell(f"step {step} of {n_steps}" if step else "validation")
+        if step and from_first(lambda: monotonic() - self.saved >= CHECKPOINT_SECONDS):
             control.should_save = True
+
+    def _tell(self, how_far: str) -> None:
+        """Show how far an epoch has come, which may take hours, at most once a second."""
+        if monotonic() - self.told >= 1 or how_far == "validation":
+            self.told = monotonic()
+            eers = self.trainer.progress.val_eers
+            self.bar.set_postfix_str(f"{how_far}, best EER {min(eers):.2%}" if eers else how_far)
 
     def on_evaluate(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         """Keep the weights where they are the best so far, and stop where there is no hope of better ones."""

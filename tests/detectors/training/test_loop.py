@@ -1,11 +1,13 @@
 """The training loop: the same seed, the same weights; killed and resumed, the same weights; the best epoch is kept."""
 
+import itertools
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
+from src.detectors.training import loop
 from src.metrics.eer import eer_of
 from src.utils.waveform_table import WaveformTable
 from tests.detectors.tiny import Tiny, TinyConfig, make, write_clips
@@ -200,3 +202,15 @@ def test_what_does_not_do_for_the_config_is_refused(tables: Tables, tmp_path: Pa
         TinyConfig(sharpness=0.1, accumulate=2)
     with pytest.raises(ValueError, match="loss must be"):
         TinyConfig(loss="hinge")
+
+
+def test_an_epoch_tells_how_far_it_has_come(tables: Tables, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[str] = []
+    seconds = itertools.count(step=2.0)
+    monkeypatch.setattr(loop, "monotonic", lambda: next(seconds))
+    monkeypatch.setattr(loop.tqdm, "set_postfix_str", lambda bar, text: told.append(text))
+    history = make(tmp_path, epochs=2).fit(*tables)
+    n_steps = told.index("validation") + 1
+    assert told[: n_steps - 1] == [f"step {step} of {n_steps}" for step in range(1, n_steps)]
+    assert told[n_steps].startswith("EER ")
+    assert told[n_steps + 1] == f"step 1 of {n_steps}, best EER {history.val_eers[0]:.2%}"
