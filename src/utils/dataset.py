@@ -23,6 +23,7 @@ from filelock import FileLock, Timeout
 
 from src.utils.csv_tables import read_csv, write_table
 from src.utils.labels import LABEL_NAMES, parse_label
+from src.utils.paths import on
 from src.utils.people import PEOPLE_COLUMNS, people_of, person_of, with_one_spelling
 from src.utils.segments import SEGMENTS, spoofed_spans
 
@@ -60,7 +61,7 @@ def read_files(dataset: Path) -> pd.DataFrame:
         or there are no rows.
     """
     check_dataset(dataset)
-    return read_file_rows(dataset / FILES_TABLE, maker="GenerateDatasetCSV")
+    return read_file_rows(dataset / FILES_TABLE, maker=f"GenerateDatasetCSV{on(dataset)}")
 
 
 def read_file_rows(path: Path, maker: str) -> pd.DataFrame:
@@ -94,7 +95,7 @@ def read_file_rows(path: Path, maker: str) -> pd.DataFrame:
 def read_people(dataset: Path) -> pd.DataFrame:
     """Read the people table of a corpus."""
     check_dataset(dataset)
-    return with_one_spelling(_read_table(dataset / PEOPLE_TABLE, PEOPLE_COLUMNS, "GenerateDatasetCSV"))
+    return with_one_spelling(_read_table(dataset / PEOPLE_TABLE, PEOPLE_COLUMNS, f"GenerateDatasetCSV{on(dataset)}"))
 
 
 def read_rejected(dataset: Path) -> dict[str, str]:

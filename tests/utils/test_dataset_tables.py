@@ -194,7 +194,7 @@ def test_what_is_not_there_is_said_with_the_task_that_makes_it(
 ) -> None:
     with pytest.raises(FileNotFoundError, match=f"There is no folder {tmp_path / 'absent'}: .*`dataset`"):
         read(tmp_path / "absent")
-    with pytest.raises(FileNotFoundError, match=r"metadata\.csv: make it with fab GenerateDatasetCSV"):
+    with pytest.raises(FileNotFoundError, match=f"make it with fab GenerateDatasetCSV --dataset={tmp_path}"):
         read(tmp_path)
 
 
