@@ -77,8 +77,8 @@ class TrainingClips(Dataset[dict[str, Any]]):
         partly = len(self.spans[number]) > 0
         own = cell_labels(spans, CELL_SAMPLES / SPEECH_RATE, n_cells) if partly else np.full(n_cells, label)
         whole = self.length // CELL_SAMPLES
-        if self.config.padding == "repeat":
-            return np.resize(own, whole)
+        if self.config.padding == "repeat":  # its rounds begin within cells, where it is no whole number of them
+            return own[np.minimum(np.arange(whole) * CELL_SAMPLES % max(1, n_own) // CELL_SAMPLES, n_cells - 1)]
         return np.pad(own[:whole], (0, max(0, whole - n_cells)), constant_values=IGNORED)
 
 
