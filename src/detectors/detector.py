@@ -69,7 +69,7 @@ class Detector(ABC):
         return type(self)(replace(self.config, **without)).build()
 
     def parameter_groups(self, network: nn.Module) -> list[dict[str, Any]]:
-        """Return what is trained, with the factor `scale` on its learning rate; by default all but what is frozen, 1."""
+        """Return what is trained, with the factor `scale` on its learning rate; by default all that is not frozen."""
         return [{"params": [each for each in network.parameters() if each.requires_grad], "scale": 1.0}]
 
     @property

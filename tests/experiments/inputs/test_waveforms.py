@@ -72,9 +72,7 @@ def test_originals_come_from_the_table_of_sources(project: Path) -> None:
         ({TRAIN: VAL, VAL: VAL}, "in validation of .* now"),
     ],
 )
-def test_a_teacher_knows_nobody_whom_its_student_is_judged_by(
-    project: Path, known: dict[str, str], told: str
-) -> None:
+def test_a_teacher_knows_nobody_whom_its_student_is_judged_by(project: Path, known: dict[str, str], told: str) -> None:
     dataset = project / "datasets" / "corpus"
     opened = Waveforms("run0").open(dataset, project)
     plainly = Waveforms().open(dataset, project)
