@@ -40,6 +40,8 @@ class Detector(ABC):
     files: ClassVar[tuple[str, ...]] = (WEIGHTS,)
     min_samples: ClassVar[int] = 1
     """The shortest window that the network can see."""
+    recomputes: ClassVar[bool] = False
+    """Whether the network heeds `checkpointing`."""
     workspace: Workspace | None = None
     """Where a training keeps its checkpoints; whoever trains sets it."""
 
@@ -133,12 +135,14 @@ class Detector(ABC):
         return Training(network, objective, self.config)
 
     def _check(self) -> None:
-        """Raise ValueError when this machine, or a window, does not do for the config."""
+        """Raise ValueError when this machine, the network, or a window, does not do for the config."""
         if window_samples(self.config.seconds) < self.min_samples:
             raise ValueError(
                 f"`seconds={self.config.seconds:g}` is shorter than what the network sees at once: "
                 f"{self.min_samples / 16_000:.3g} seconds or more are needed."
             )
+        if self.config.checkpointing and not self.recomputes:
+            raise ValueError("This network keeps all its activations: leave out `checkpointing`.")
         if self.config.precision == "bf16" and choose_precision("auto", self.device) != "bf16":
             raise ValueError(
                 f"This machine has no hardware for bf16 (device {self.device}): train with `precision=fp32`."

@@ -174,6 +174,7 @@ class FineTuned(Detector):
     config: FineTunedConfig
     files: ClassVar[tuple[str, ...]] = (WEIGHTS, BACKBONE)
     min_samples: ClassVar[int] = 400  # of all published models on waveforms
+    recomputes = True
 
     @property
     def decides_frames(self) -> bool:
@@ -193,9 +194,8 @@ class FineTuned(Detector):
     def parameter_groups(self, network: nn.Module) -> list[dict[str, Any]]:
         """Return what is trained in any epoch: "params", and "scale", the factor on the learning rate."""
         assert isinstance(network, FineTunedNetwork)
-        encoder = network.encoder
+        encoder, whole = network.encoder, set(map(id, network.encoder.parameters()))
         ever_trained = trained_parts(self.config.freeze, encoder.n_layers)
-        whole = set(map(id, encoder.parameters()))
         groups = [
             {"params": [each for each in network.parameters() if id(each) not in whole], "scale": 1.0},
             {"params": encoder.parameters_of(ever_trained), "scale": self.config.encoder_learning_rate},

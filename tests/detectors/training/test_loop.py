@@ -226,6 +226,8 @@ def test_what_does_not_do_for_the_config_is_refused(tables: Tables, tmp_path: Pa
         detector = make(tmp_path, seconds=0.05)
         detector.min_samples = 1000
         detector.fit(*tables)
+    with pytest.raises(ValueError, match="leave out `checkpointing`"):
+        make(tmp_path, checkpointing=True).fit(*tables)
     with pytest.raises(ValueError, match="sharpness"):
         TinyConfig(sharpness=0.1, accumulate=2)
     with pytest.raises(ValueError, match="loss must be"):
