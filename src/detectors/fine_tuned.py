@@ -42,6 +42,9 @@ ENCODERS = {
     "whisper": "src.detectors.whisper_encoder:WhisperEncoder",
 }
 """Backbone -> "module:class" of its encoder."""
+MIX_RATE = 30.0
+"""Learning rate of the weights of the layers, as a factor on the head's: they must move by whole units to choose one,
+where other weights move by hundredths. At the head's own rate they stay nearly equal in a training of a few epochs."""
 
 
 @dataclass(frozen=True)
@@ -130,7 +133,7 @@ class FineTunedNetwork(nn.Module):
         shape = HeadShape(encoder.dimension, n_layers, config.head_size, config.attention_heads, config.dropout)
         self.encoder, self._config = encoder, config
         self.head = lookup(HEADS, config.head, "head")(shape)
-        self.mix = LayerMix(n_layers) if config.layer_weights else None
+        self.mix = LayerMix(n_layers, normalise=True) if config.layer_weights else None
         encoder.train_only(trained_parts(config.freeze, encoder.n_layers))
 
     @property
@@ -194,9 +197,11 @@ class FineTuned(Detector):
         assert isinstance(network, FineTunedNetwork)
         encoder = network.encoder
         ever_trained = trained_parts(self.config.freeze, encoder.n_layers)
-        whole = set(map(id, encoder.parameters()))
+        mix = list(network.mix.parameters()) if network.mix else []
+        elsewhere = {id(each) for each in (*encoder.parameters(), *mix)}
         groups = [
-            {"params": [each for each in network.parameters() if id(each) not in whole], "scale": 1.0},
+            {"params": [each for each in network.parameters() if id(each) not in elsewhere], "scale": 1.0},
+            {"params": mix, "scale": MIX_RATE},
             {"params": encoder.parameters_of(ever_trained), "scale": self.config.encoder_learning_rate},
         ]
         return [group for group in groups if group["params"]]
