@@ -5,6 +5,7 @@
     audios.runs()  # every run, as a table
     table = audios.embeddings("datasets/release", "lfcc", "downstream_train", layer=0)
     model = audios.fit(table, audios.embeddings("datasets/release", "lfcc", "downstream_val"), "svm", C=3.0)
+    clips = audios.recordings("datasets/release", "downstream_train")  # what detectors learn from
     audios.run("svm_study0/run3").scores(table)
     print(audios.compare("run0", "svm_study0"))
     audios.embed("speech.wav", "lfcc")[0]  # mean and standard deviation of its first layer
@@ -25,9 +26,11 @@ if TYPE_CHECKING:
     from src.experiments.evaluation.comparison import Comparison
     from src.experiments.training.trained import Trained
     from src.models.contract import Classifier
+    from src.utils.clip_table import ClipTable
     from src.utils.embeddings import EmbeddingTable
+    from src.utils.waveform_table import WaveformTable
 
-__all__ = ["compare", "eer", "embed", "embeddings", "fit", "run", "runs"]
+__all__ = ["compare", "eer", "embed", "embeddings", "fit", "recordings", "run", "runs"]
 
 
 def embeddings(
@@ -35,7 +38,7 @@ def embeddings(
     backbone: str,
     split: str = "downstream_train",
     *,
-    layer: int = -1,
+    layer: int | str = -1,
     pooling: str = "mean",
     root: str | Path | None = None,
 ) -> "EmbeddingTable":
@@ -49,8 +52,8 @@ def embeddings(
         A row of `src.backbones.BACKBONES`, such as whisper or lfcc.
     split : str
         Such as downstream_train, downstream_val or downstream_test.
-    layer : int
-        Hidden layer; -1 is the last.
+    layer : int or str
+        Hidden layer; -1 is the last, "mix" all of them.
     pooling : str
         "mean", "std" or "mean+std" over time.
     root : str or Path, optional
@@ -72,6 +75,32 @@ def embeddings(
     from src.utils.paths import absolute
 
     return Embeddings(backbone, layer, pooling).open(absolute(str(dataset)), _root(root)).read(split)
+
+
+def recordings(dataset: str | Path, split: str = "downstream_train") -> "WaveformTable":
+    """Return the clips of a split and where their recordings lie: what a detector is fitted to.
+
+    Parameters
+    ----------
+    dataset : str or Path
+        Folder of the corpus.
+    split : str
+        Such as downstream_train, downstream_val or downstream_test.
+
+    Returns
+    -------
+    WaveformTable
+        `paths`, `labels`, `speakers`, `genders`, `systems` and `files`, each of shape (n,).
+
+    Raises
+    ------
+    FileNotFoundError
+        When the split was not made; the line names the task.
+    """
+    from src.experiments.inputs.waveforms import Waveforms
+    from src.utils.paths import absolute
+
+    return Waveforms().open(absolute(str(dataset)), _root(None)).read(split)
 
 
 def embed(recording: "str | Path | np.ndarray", backbone: str, model: str | None = None) -> "np.ndarray":
@@ -114,21 +143,20 @@ def embed(recording: "str | Path | np.ndarray", backbone: str, model: str | None
     return clip_statistics(load_backbone(backbone, model), recording.astype(np.float32))[0]
 
 
-def fit(
-    train: "EmbeddingTable", val: "EmbeddingTable", classifier: str, *, seed: int = 7, **hyperparameters: Any
-) -> "Classifier":
-    """Fit a classifier to a table and let it choose by another; nothing is written.
+def fit(train: "ClipTable", val: "ClipTable", model: str, *, seed: int = 7, **hyperparameters: Any) -> "Classifier":
+    """Fit a classifier or a detector to a table and let it choose by another; nothing is kept on the disk.
 
     Parameters
     ----------
-    train, val : EmbeddingTable
-        Of one backbone, layer and pooling; each with clips of both classes.
-    classifier : str
-        mlp, svm, rf or lr.
+    train, val : EmbeddingTable or WaveformTable
+        Each with clips of both classes: embeddings of one backbone, layer and pooling for a classifier, `recordings`
+        for a detector.
+    model : str
+        A classifier (mlp, svm, rf, lr, gb or knn) or a detector, such as lcnn.
     seed : int
         From which all randomness follows.
     **hyperparameters
-        Those of the classifier, such as `C=3.0`; those left out keep their defaults.
+        Those of the model, such as `C=3.0` or `epochs=5`; those left out keep their defaults.
 
     Returns
     -------
@@ -140,15 +168,22 @@ def fit(
     ValueError
         When a name or a value is not allowed, or a table holds one class only; the line says what is.
     """
-    from src.experiments.inputs.contract import require_both_classes
-    from src.models import classifier_class
+    from tempfile import TemporaryDirectory
 
-    kind = classifier_class(classifier)
-    model = kind(kind.Config.from_mapping(hyperparameters), seed=seed)
+    from src.experiments.inputs.contract import require_both_classes
+    from src.experiments.training.models import model_class
+    from src.models.contract import Resumable, Workspace
+    from src.utils.waveform_table import WaveformTable
+
+    kind = model_class(model, takes="waveforms" if isinstance(train, WaveformTable) else "embeddings")
+    fitted = kind(kind.Config.from_mapping(hyperparameters), seed=seed)
     for table, name in ((train, "train"), (val, "val")):
         require_both_classes(table, f"`{name}`")
-    model.fit(train, val)
-    return model
+    with TemporaryDirectory() as folder:  # of checkpoints, which a detector writes while it is trained
+        if isinstance(fitted, Resumable):
+            fitted.workspace = Workspace(Path(folder))
+        fitted.fit(train, val)
+    return fitted
 
 
 def run(name: str, root: str | Path | None = None) -> "Trained":

@@ -218,7 +218,7 @@ CASES = [
     (f"VisualizeEmbeddings {LFCC} --color-by=mood", nothing, "--color-by must be one of label.*, not 'mood'"),
     (f"VisualizeEmbeddings {LFCC} --layer=5", nothing, "There is no layer 5"),
     (f"TrainModel {LFCC}", nothing, "No classifier given"),
-    (f"TrainModel {LFCC} --classifier=knn", nothing, "Unknown classifier 'knn'; allowed: mlp, svm, rf, lr"),
+    (f"TrainModel {LFCC} --classifier=cnn", nothing, "Unknown classifier 'cnn'; allowed: mlp, svm, rf, lr"),
     (f"TrainModel {LFCC} --classifier=svm --pooling=max", nothing, "Unknown pooling 'max'"),
     (f"TrainModel {D} --backbone=hubert --classifier=svm", nothing, "make them with fab GenerateEmbeddings"),
     (f"TrainModel {LFCC} --classifier=svm", remove(f"{CORPUS}/splits"), "run fab SplitDataset"),
@@ -236,6 +236,15 @@ CASES = [
         nothing,
         "--layer must be a whole number, not 'deep'",
     ),
+    (
+        f"TrainModel {LFCC} --classifier=svm --layer=mix",
+        nothing,
+        "svm cannot learn a mix of layers .*--layer=mix.*: name one layer, or train mlp",
+    ),
+    (f"TrainModel {LFCC} --classifier=svm --layer=0+1", nothing, r"--layer must be a whole number, not '0\+1'"),
+    (f"TrainModel {D} --backbone=lfcc+lfc --classifier=svm", nothing, "Unknown backbone 'lfc'; allowed: "),
+    (f"TrainModel {D} --backbone=lfcc+hubert --classifier=svm", nothing, "make them with fab GenerateEmbeddings"),
+    (f"VisualizeEmbeddings {D} --backbone=lfcc+hubert", nothing, "GenerateEmbeddings|one --backbone"),
     (f"OptimizeHyperparameters {LFCC} --classifier=svm --study-number=4", nothing, "There is no study 4 of svm"),
     (f"TestModel {D}", nothing, "Which run"),
     (f"TestModel {D} --study-number=0", nothing, "Whose study"),
@@ -268,7 +277,7 @@ CASES = [
     ),
     (f"CompareLayers {D} --classifier=svm", nothing, "No backbone given"),
     (f"CompareLayers {LFCC}", nothing, "No classifier given"),
-    (f"CompareLayers {LFCC} --classifier=knn", nothing, "Unknown classifier 'knn'; allowed: mlp, svm, rf, lr"),
+    (f"CompareLayers {LFCC} --classifier=cnn", nothing, "Unknown classifier 'cnn'; allowed: mlp, svm, rf, lr"),
     (f"CompareLayers {LFCC} --classifier=svm --pooling=max", nothing, "Unknown pooling 'max'"),
     (f"CompareLayers {D} --backbone=hubert --classifier=svm", nothing, "make them with fab GenerateEmbeddings"),
     (
@@ -317,7 +326,7 @@ CASES = [
     ("CompareRuns --runs=run0,run1 --output=runs", TWO_TESTED, "--output must be a file, and .*runs is a folder"),
     ("CompareRuns --runs=run0,run1 --output=runs/run1/scores.csv", TWO_TESTED, "--output is .*scores.csv, which is"),
     ("CompareRuns --runs=run0,run1 --output=datasets/no/../../runs/run0/hyperparameters.json", TWO_TESTED, "--output"),
-    (f"Pipeline {D} --backbone=lfcc --classifier=knn", nothing, "Unknown classifier 'knn'"),
+    (f"Pipeline {D} --backbone=lfcc --classifier=cnn", nothing, "Unknown classifier 'cnn'"),
     ("Pipeline --backbone=lfcc --classifier=svm", nothing, "There is no folder .*release"),
 ]
 

@@ -37,6 +37,8 @@ DESIGNED_TASKS = {
     "VisualizeEmbeddingsUMAP",
     "VisualizeEmbeddingsTSNE",
     "TrainModel",
+    "TrainDetector",
+    "FineTune",
     "OptimizeHyperparameters",
     "TestModel",
     "FuseRuns",

@@ -211,6 +211,31 @@ def test_what_cannot_be_fitted_is_named_in_one_line(drawn_once: Path) -> None:
     assert one_line(refused)
 
 
+def test_a_detector_is_fitted_to_recordings(prepared: Path) -> None:
+    dataset = prepared / "datasets" / "corpus"
+    train, val, test = (audios.recordings(dataset, split) for split in (TRAIN, VAL, TEST))
+    small = {"seconds": 0.5, "epochs": 1, "channels": 2, "embedding_size": 4}
+    before = sorted(prepared.rglob("*"))
+    scores = [audios.fit(train, val, "lcnn", seed=3, **small).scores(test.inputs) for _ in range(2)]
+    np.testing.assert_array_equal(*scores)
+    assert scores[0].shape == test.files.shape
+    assert sorted(prepared.rglob("*")) == before
+    with pytest.raises(ValueError, match="svm is trained on embeddings, not on waveforms") as refused:
+        audios.fit(train, val, "svm")
+    assert one_line(refused)
+    with pytest.raises(ValueError, match="lcnn is trained on waveforms, not on embeddings") as refused:
+        audios.fit(*(audios.embeddings(dataset, "lfcc", split, root=prepared) for split in (TRAIN, VAL)), "lcnn")
+    assert one_line(refused)
+
+
+def test_recordings_are_those_of_the_split(drawn_once: Path) -> None:
+    table = audios.recordings(drawn_once / "datasets" / "corpus", VAL)
+    assert sorted(table.files) == sorted(tables(drawn_once)[1].files)
+    with pytest.raises(FileNotFoundError, match="pretext_train") as refused:
+        audios.recordings(drawn_once / "datasets" / "corpus", "pretext_train")
+    assert one_line(refused)
+
+
 # ---- run, runs, compare
 
 

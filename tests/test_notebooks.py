@@ -14,7 +14,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 FOLDER = ROOT / "src" / "notebooks"
-NAMES = ("dataset_exploration", "dataset_normalization", "dataset_split", "run_review")
+NAMES = ("CNN_baseline_model", "dataset_exploration", "dataset_normalization", "dataset_split", "run_review")
 METADATA = {
     "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
     "language_info": {"name": "python"},
@@ -41,7 +41,7 @@ def code(name: str) -> list[ast.Module]:
 # ---- how they are kept
 
 
-def test_there_are_four_notebooks() -> None:
+def test_there_are_five_notebooks() -> None:
     assert sorted(path.name for path in FOLDER.iterdir() if path.suffix) == [f"{name}.ipynb" for name in NAMES]
 
 
@@ -150,6 +150,7 @@ def kernel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
         "PYTHONPATH": str(ROOT),
         "PYTHONDONTWRITEBYTECODE": "1",
         "IPYTHONDIR": str(tmp_path / "ipython"),
+        "PYTHONWARNINGS": "ignore:IProgress not found",  # transformers' bars would be widgets, if there were any
         "LOKY_MAX_CPU_COUNT": "1",  # so few clips are measured sooner without worker processes
     }.items():
         monkeypatch.setenv(name, value)
@@ -251,3 +252,21 @@ def test_the_review_says_what_makes_a_run_where_there_is_none(prepared: Path, ke
 def test_a_warning_is_a_complaint() -> None:
     outputs = [{"name": "stdout", "text": "fine"}, {"name": "stderr", "text": "UserWarning: no"}, {"data": {}}]
     assert complaints(outputs) == "UserWarning: no"
+
+
+@pytest.mark.slow
+def test_the_baseline_is_trained_tested_and_shown(project: Path, kernel: Path) -> None:
+    recordings = digests(project / "datasets")
+    settings = (
+        "from src.experiments.corpus.splits import SplitShares\n\n"
+        f"PROJECT = Path({str(project)!r})\nDATASET = PROJECT / 'datasets' / 'corpus'\nSHARES = SplitShares()\n"
+        "WEIGHTS = ''\nWINDOW = 1.0\nEPOCHS = 2\nSEED = 7"
+    )
+    outputs = execute("CNN_baseline_model", f"from pathlib import Path\n\n{settings}", kernel)
+    assert complaints(outputs) == ""
+    assert "RANDOM weights" in written(outputs)
+    assert f"{project / 'runs' / 'run0'}: validation EER" in written(outputs)
+    assert len(shown(outputs, "image/png")) == 4
+    assert any(row.startswith("eer ") for table in shown(outputs, "text/plain") for row in table.splitlines())
+    assert (project / "runs" / "run0" / "test_results.json").is_file()
+    assert digests(project / "datasets") == recordings

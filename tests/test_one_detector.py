@@ -95,6 +95,7 @@ def test_a_new_detector_is_one_file_and_one_row(
     assert "loudness" in (with_detector / "runs" / "index.html").read_text()
     page = (with_detector / "runs" / "run0" / "report.html").read_text()
     assert "waveforms" in page
+    assert "142 parameters." in page  # 4 kernels of 32 and their biases, a decision of 4 x 2 with biases
     run = with_detector / "runs" / "run0"
     inputs = json.loads((run / "hyperparameters.json").read_text())
     assert (inputs["classifier"], inputs["input"], inputs["kernel"], inputs["epochs"]) == (

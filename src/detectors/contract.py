@@ -57,6 +57,10 @@ class DetectorConfig(Config):
     """Both classes weigh the same in the loss, however many clips each has."""
     padding: str = "repeat"
     """How a clip shorter than a window fills it: "repeat" (end to end) or "zeros" (behind it)."""
+    pre_emphasis: float = 0.0
+    """Share of the sample before that is taken off each sample: 0.97 flattens the spectrum of speech; 0 = as it is."""
+    even_level: bool = False
+    """Every window is brought to the same level before the network sees it: level alone can give the class away."""
     mask_seconds: float = 0.0
     """Longest stretch of a training window that is silenced at random; 0 = none."""
     sharpness: float = 0.0
@@ -78,6 +82,7 @@ class DetectorConfig(Config):
         check_range("weight_decay", self.weight_decay, 0, 10)
         check_range("warmup", self.warmup, 0, 0.9)
         check_range("patience", self.patience, 1, 100_000)
+        check_range("pre_emphasis", self.pre_emphasis, 0, 1)
         check_range("mask_seconds", self.mask_seconds, 0, 60)
         check_range("sharpness", self.sharpness, 0, 10)
         check_range("distillation", self.distillation, 0, 1)

@@ -17,14 +17,8 @@ import torch
 from torch import nn
 
 from src.detectors.contract import DetectorConfig
-from src.detectors.training.loop import (
-    Lesson,
-    Surroundings,
-    Training,
-    load_weights,
-    save_weights,
-    train_network,
-)
+from src.detectors.training.lesson import Lesson, Surroundings, Training, load_weights, save_weights
+from src.detectors.training.loop import train_network
 from src.detectors.training.objectives import make_objective
 from src.detectors.training.randomness import own_randomness
 from src.detectors.training.scoring import FrameScores, WholeClips, score_clips, score_frames
@@ -32,6 +26,7 @@ from src.detectors.training.windows import window_samples
 from src.models.contract import History, Watch, Workspace, keep_going, reading_weights
 from src.utils.devices import choose_device, choose_precision
 from src.utils.files import text_digest
+from src.utils.processes import join_others, n_processes
 from src.utils.waveform_table import WaveformTable
 
 WEIGHTS = "best_model.safetensors"
@@ -58,6 +53,12 @@ class Detector(ABC):
         """How many numbers the network learns or was given, of one that is trained or loaded."""
         return sum(parameter.numel() for parameter in self.trained.network.parameters())
 
+    @property
+    def n_trained(self) -> int:
+        """How many of them a training changes."""
+        groups = self.parameter_groups(self.trained.network)
+        return sum(parameter.numel() for group in groups for parameter in group["params"])
+
     @abstractmethod
     def build(self) -> nn.Module:
         """Return the network at the start of a training; its weights are random, or published ones."""
@@ -71,15 +72,21 @@ class Detector(ABC):
         """Return parameters with the factor `scale` on their learning rate; by default all of them with 1."""
         return [{"params": list(network.parameters()), "scale": 1.0}]
 
+    @property
+    def unchanging(self) -> str:
+        """How the names of weights begin that `build` gives back as they are after any training; "" for none."""
+        return ""
+
     def fit(self, train: WaveformTable, val: WaveformTable, watch: Watch = keep_going) -> History:
         """Train on the clips of `train`; keep the weights of the epoch that is best on whole clips of `val`."""
         self._check()
+        join_others()  # each then finds its device
         with own_randomness(self.seed):
             self.trained = self._untrained(self.build(), train.labels)
             objective = self.trained.objective
             groups = self.parameter_groups(self.trained.network)
             groups.append({"params": list(objective.parameters()), "scale": 1.0})
-            lesson = Lesson(self.trained, train, val, self.config, self.seed, groups)
+            lesson = Lesson(self.trained, train, val, self.config, self.seed, groups, self.unchanging)
             progress = train_network(lesson, self._recipe(train, val), self._surroundings(watch))
         train_losses, val_losses, val_eers = map(np.array, progress.curves)
         return History(train_losses, val_losses, val_eers, best=progress.best)
@@ -104,7 +111,7 @@ class Detector(ABC):
 
     def save(self, folder: Path) -> None:
         """Write the weights of network and objective."""
-        save_weights(self.trained, folder / WEIGHTS)
+        save_weights(self.trained, folder / WEIGHTS, self.unchanging)
 
     @classmethod
     def load(cls, folder: Path, config: DetectorConfig) -> Self:
@@ -138,15 +145,15 @@ class Detector(ABC):
             )
 
     def _recipe(self, train: WaveformTable, val: WaveformTable) -> str:
-        """Return what identifies a training: the detector, its config, the seed and the clips."""
+        """Return what identifies a training: the detector, its config, the seed, the clips, the number of processes."""
         clips = [list(map(str, table.files)) for table in (train, val)]
-        return text_digest(json.dumps([type(self).__name__, asdict(self.config), self.seed, clips]))
+        return text_digest(json.dumps([type(self).__name__, asdict(self.config), self.seed, clips, n_processes()]))
 
     def _surroundings(self, watch: Watch) -> Surroundings:
         if self.workspace is None:
             raise ValueError("A detector needs a `workspace` to train: the folder where it keeps its checkpoints.")
         place = self.workspace
-        return Surroundings(place.folder, watch, place.log, place.workers)
+        return Surroundings(place.folder, watch, place.curves, place.workers)
 
 
 @torch.inference_mode()

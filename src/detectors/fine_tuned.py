@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import torch
-from safetensors.torch import load_file, save_file
 from torch import nn
 
 from src.backbones import BACKBONES
@@ -25,12 +24,14 @@ from src.detectors.field_of_view import RATE
 from src.detectors.freezing import FREEZES, trained_parts
 from src.detectors.heads import HEADS, HeadShape
 from src.detectors.heads.pooling import LayerMix
-from src.detectors.kept_encoder import FACTS, facts_of, put_state, restored, state_to_save
+from src.detectors.kept_encoder import FACTS, facts_of, left_out, restored
 from src.detectors.pretrained_encoder import Hidden, PretrainedEncoder, Source
+from src.detectors.training.lesson import load_weights
 from src.detectors.training.randomness import own_randomness
 from src.models.contract import check_range, reading_weights
-from src.utils.files import atomic_path, read_record, write_json
+from src.utils.files import read_record, text_digest, write_json
 from src.utils.registry import lookup, require_known
+from src.utils.waveform_table import WaveformTable
 
 if TYPE_CHECKING:
     import optuna
@@ -208,25 +209,35 @@ class FineTuned(Detector):
 
     def save(self, folder: Path) -> None:
         """Write the weights, without those of a frozen encoder that can be loaded again, and backbone.json."""
-        network = self.trained.network
-        assert isinstance(network, FineTunedNetwork)
-        facts = facts_of(network.encoder, self.config.freeze)
-        with atomic_path(folder / WEIGHTS) as temporary:
-            save_file(state_to_save(self.trained, facts), temporary)
-        write_json(folder / BACKBONE, facts)
+        super().save(folder)
+        write_json(folder / BACKBONE, self._facts())
 
     @classmethod
     def load(cls, folder: Path, config: DetectorConfig) -> Self:
         """Read what `save` wrote; the published model is loaded again only if the encoder was frozen."""
         detector = cls(config)
         with reading_weights(folder / WEIGHTS):
-            facts, state = read_record(folder / BACKBONE, *FACTS), load_file(folder / WEIGHTS)
+            facts = read_record(folder / BACKBONE, *FACTS)
         with own_randomness(detector.seed):
             network = detector._network_on(restored(facts, detector._load_published))
             detector.trained = detector._untrained(network)
         with reading_weights(folder / WEIGHTS):
-            put_state(detector.trained, facts, state)
+            load_weights(detector.trained, folder / WEIGHTS, left_out(facts))
         return detector
+
+    @property
+    def unchanging(self) -> str:
+        """The encoder's weights, where it is frozen and can be loaded again."""
+        return left_out(self._facts())
+
+    def _facts(self) -> dict[str, Any]:
+        network = self.trained.network
+        assert isinstance(network, FineTunedNetwork)
+        return facts_of(network.encoder, self.config.freeze)
+
+    def _recipe(self, train: WaveformTable, val: WaveformTable) -> str:
+        """Return what identifies a training: with its encoder, which checkpoints may lack."""
+        return text_digest(f"{super()._recipe(train, val)} {self._facts()['digest']}")
 
     def _network_on(self, source: Source) -> FineTunedNetwork:
         kind = lookup(ENCODERS, self.config.backbone, "backbone")

@@ -3,17 +3,15 @@
 The weights of the whole network are kept, and beside them, in backbone.json, what else the encoder consists of: its
 config.json, and how waveforms are prepared. From these it is built anew and takes the weights; the hub is not asked.
 
-A frozen encoder is the published one, bit for bit: 95 million unchanged weights (380 MB) in every run of a study would
-be a waste. Then the head alone is kept, and reading the run loads the published model again, as a classifier on
-embeddings does when it scores recordings. Its digest must be the one that the run was trained with: another model is
-refused, never used in silence. Where a model has no digest, or its weights are random, everything is kept.
+A frozen encoder is the published one, bit for bit: 95 million unchanged weights (380 MB) in every run and checkpoint
+of a study would be a waste. Then the head alone is kept, and reading the run loads the published model again, as
+a classifier on embeddings does when it scores recordings. Its digest must be the one that the run was trained with:
+another model is refused, never used in silence. Where a model has no digest, or its weights are random, everything is
+kept.
 """
 
 from collections.abc import Callable, Mapping
 from typing import Any
-
-import torch
-from torch import nn
 
 from src.backbones.published import PARTS
 from src.detectors.pretrained_encoder import PretrainedEncoder, Source
@@ -37,25 +35,9 @@ def facts_of(encoder: PretrainedEncoder, freeze: str) -> dict[str, Any]:
     }
 
 
-def state_to_save(training: nn.Module, facts: Mapping[str, Any]) -> dict[str, torch.Tensor]:
-    """Return the weights to keep: all of them, or all but the encoder's."""
-    return {
-        name: tensor.contiguous()
-        for name, tensor in training.state_dict().items()
-        if facts["encoder_saved"] or not name.startswith(PREFIX)
-    }
-
-
-def put_state(training: nn.Module, facts: Mapping[str, Any], state: Mapping[str, torch.Tensor]) -> None:
-    """Take over the weights that were kept.
-
-    Raises
-    ------
-    RuntimeError
-        When they are another network's, as `load_state_dict` does.
-    """
-    here = {} if facts["encoder_saved"] else training.state_dict()
-    training.load_state_dict({**{name: here[name] for name in here if name.startswith(PREFIX)}, **state})
+def left_out(facts: Mapping[str, Any]) -> str:
+    """Return how the names of the weights begin that are not kept; "" where all are."""
+    return "" if facts["encoder_saved"] else PREFIX
 
 
 def restored(facts: Mapping[str, Any], load_published: Callable[[], Source]) -> Source:

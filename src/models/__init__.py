@@ -15,6 +15,8 @@ CLASSIFIERS = {
     "svm": "src.models.svm:Svm",
     "rf": "src.models.random_forest:RandomForest",
     "lr": "src.models.logistic_regression:LogisticRegression",
+    "gb": "src.models.gradient_boosting:GradientBoosting",
+    "knn": "src.models.knn:NearestNeighbours",
 }
 """Name of a classifier -> "module:class"."""
 FUSIONS = {"fusion": "src.models.fusion:Fusion"}
@@ -25,3 +27,13 @@ def classifier_class(name: str) -> "type[Classifier]":
     """Return the class of a classifier; ValueError lists those there are."""
     found: type[Classifier] = lookup(CLASSIFIERS, name, "classifier")
     return found
+
+
+def mixes_layers(name: str) -> bool:
+    """Tell whether a classifier learns a mix of all layers of a store: its class says so by `mixes_layers = True`."""
+    return bool(getattr(classifier_class(name), "mixes_layers", False))
+
+
+def mixing_classifiers() -> list[str]:
+    """Return the names of the classifiers that learn a mix of all layers of a store."""
+    return list(filter(mixes_layers, CLASSIFIERS))

@@ -90,8 +90,8 @@ class Workspace:
 
     folder: Path
     """Where the training keeps its checkpoints."""
-    log: str = ""
-    """Where curves go while they grow: "tensorboard", or nowhere."""
+    curves: Path | None = None
+    """Where curves go while they grow, for TensorBoard; None = nowhere."""
     workers: int = 0
     """Processes that read recordings."""
 

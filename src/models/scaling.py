@@ -3,7 +3,8 @@
 - "standard": every feature has mean 0 and variance 1 over the training clips.
 - "unit": the same, and then every vector has length sqrt(d), so that its features keep a variance near 1; only the
   direction remains, which loudness and duration change least.
-- "none": as they are.
+- "none": as they are; vectors put together from several stores are standardised nevertheless, because the numbers of
+  one backbone may be a thousand times those of another, which would then count for nothing.
 
 The fitted parameters are two vectors, which a classifier saves beside its weights.
 """
@@ -38,14 +39,14 @@ class Scaling:
     """Shape (d,), divided by; 1 for a constant feature."""
 
     @classmethod
-    def learn(cls, vectors: np.ndarray, how: str) -> Self:
-        """Fit mean and deviation to training vectors, shape (n, d).
+    def learn(cls, vectors: np.ndarray, how: str, *, always: bool = False) -> Self:
+        """Fit mean and deviation to training vectors, shape (n, d); with `always` even where `how` is "none".
 
         >>> Scaling.learn(np.array([[1.0, 5.0], [3.0, 5.0]]), "standard").apply(np.array([[4.0, 5.0]]))
         array([[2., 0.]])
         """
         check_scaling(how)
-        if how == "none":
+        if how == "none" and not always:
             return cls(how, np.zeros(vectors.shape[1]), np.ones(vectors.shape[1]))
         deviation = vectors.std(axis=0, dtype=np.float64)
         varies = vectors.min(axis=0) < vectors.max(axis=0)  # by rounding, the deviation of a constant need not be 0
@@ -53,8 +54,6 @@ class Scaling:
 
     def apply(self, vectors: np.ndarray) -> np.ndarray:
         """Return vectors (n, d) scaled, in float64."""
-        if self.how == "none":
-            return vectors.astype(np.float64, order="C")
         scaled = np.subtract(vectors, self.mean, order="C")
         scaled /= self.deviation
         if self.how == "unit":

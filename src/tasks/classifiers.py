@@ -6,10 +6,12 @@ from typing import TYPE_CHECKING
 
 from fabric import Connection
 
+from src.backbones import BACKBONES
 from src.experiments.runs.commands import how_to_test
 from src.tasks.command_line import command
+from src.tasks.detectors import parse_settings
 from src.tasks.run_flags import RUN_HELP, RunFlags
-from src.tasks.words import RELEASE
+from src.tasks.words import RELEASE, listed
 from src.utils.paths import ROOT
 
 if TYPE_CHECKING:
@@ -23,7 +25,7 @@ class ClassifierFlags:
     dataset: Path = RELEASE
     backbone: str = ""
     classifier: str = ""
-    layer: int | None = None
+    layer: str = ""
     pooling: str = ""
     seed: int = 7
 
@@ -35,9 +37,13 @@ class TrainingFlags(ClassifierFlags):
     hyperparameters: Path | None = None
 
 
+JOINED = f"{listed(BACKBONES)}; or several, joined: lfcc+whisper"
+
+
 @command(
     "TrainModel",
-    layer="hidden layer, -1 = the last (default: that of --hyperparameters, else the last)",
+    backbone=JOINED,
+    layer="hidden layer, -1 = the last; mix = all, weighted; 0+4 = of two backbones (default: as --hyperparameters)",
     pooling="mean, std or mean+std (default: that of --hyperparameters, else mean)",
     hyperparameters="JSON file, such as that of a run or a study's best; defaults fill the rest; its seed is ignored",
 )
@@ -47,7 +53,7 @@ def train_model(c: Connection, flags: TrainingFlags) -> None:
     from src.experiments.training.recipe import choose_recipe
     from src.experiments.training.trainer import train_model as train
 
-    wanted = Embeddings(flags.backbone, flags.layer, flags.pooling or None)
+    wanted = Embeddings(flags.backbone, flags.layer or None, flags.pooling or None)
     recipe = choose_recipe(
         flags.dataset, wanted, flags.classifier, hyperparameters=flags.hyperparameters, seed=flags.seed
     )
@@ -66,6 +72,7 @@ class StudyFlags(ClassifierFlags):
     storage: str = ""
     timeout: float = 0.0
     keep: int = 5
+    set: str = ""
 
     def input(self) -> "Input":
         """Return what is trained on: embeddings for a classifier, waveforms for a detector."""
@@ -73,8 +80,8 @@ class StudyFlags(ClassifierFlags):
         from src.experiments.inputs.waveforms import Waveforms
 
         if not self.detector:
-            return Embeddings(self.backbone, self.layer, self.pooling or None)
-        if self.backbone or self.classifier or self.layer is not None or self.pooling:
+            return Embeddings(self.backbone, self.layer or None, self.pooling or None)
+        if self.backbone or self.classifier or self.layer or self.pooling:
             raise ValueError(
                 "A `detector` is trained on waveforms: leave out `backbone`, `classifier`, `layer` and `pooling`."
             )
@@ -83,12 +90,14 @@ class StudyFlags(ClassifierFlags):
 
 @command(
     "OptimizeHyperparameters",
-    layer="hidden layer, -1 = the last (default: part of the search)",
+    backbone=JOINED,
+    layer="hidden layer, -1 = the last; mix = all, weighted; 0+4 = of two backbones (default: part of the search)",
     pooling="mean, std or mean+std (default: part of the search)",
     jobs="processes that train trials in parallel (default 1); with several a study cannot be repeated exactly",
     study_number="study to resume; -1 = a new one (default)",
     storage="database URL (postgresql://user@host/base) or journal file, for several machines on one study",
     timeout="wall-clock seconds after which no trial is started; 0 = none (default)",
+    set="hyperparameters that are the same in all trials, such as epochs=5,channels=16; the others are searched",
     keep="trials whose weights are kept, the best ones (default 5); all keep hyperparameters and metrics",
 )
 def optimize_hyperparameters(c: Connection, flags: StudyFlags) -> None:
@@ -96,7 +105,8 @@ def optimize_hyperparameters(c: Connection, flags: StudyFlags) -> None:
     from src.experiments.studies import tuner
     from src.experiments.studies.search import Search, Wish
 
-    search = Search(flags.dataset, flags.input(), flags.detector or flags.classifier, flags.seed)
+    fixed = parse_settings(flags.set)
+    search = Search(flags.dataset, flags.input(), flags.detector or flags.classifier, flags.seed, fixed)
     effort = tuner.Effort(flags.trials or None, flags.jobs, flags.timeout or None, flags.keep)
     wish = Wish(flags.study_number if flags.study_number >= 0 else None, flags.storage or None)
     study = tuner.optimize_hyperparameters(search, effort, root=ROOT, wish=wish)

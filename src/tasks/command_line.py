@@ -12,7 +12,7 @@ import inspect
 import logging
 import warnings
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import nullcontext, redirect_stdout, suppress
 from dataclasses import fields, is_dataclass
 from pathlib import Path
 from types import NoneType
@@ -27,6 +27,7 @@ from src.models import CLASSIFIERS
 from src.tasks.errors import ending, with_flags
 from src.tasks.words import listed
 from src.utils.paths import absolute
+from src.utils.processes import is_first, n_processes
 
 STOPPED = 130  # the exit code that shells give after Ctrl-C
 GREATEST_SEED = 2**32 - 1
@@ -40,7 +41,7 @@ FLAGS = {
     "detector": listed(DETECTORS),
     "layer": "hidden layer: 0 enters the first transformer layer, -1 is the last (default)",
     "pooling": "mean, std or mean+std",
-    "model": "hub id, local folder made by save_pretrained, or random:base (default: the backbone's own)",
+    "model": "hub id, local folder made by save_pretrained, or random:base, random:large (default: the backbone's own)",
     "splits": "splits, separated by commas (default: the three downstream splits)",
     "split": "one of pretext_train, pretext_val, downstream_train, downstream_val, downstream_test",
     "device": "auto (default: a CUDA GPU where there is one), cpu, cuda or cuda:1",
@@ -58,6 +59,8 @@ FLAGS = {
     "output": "folder of the new corpus (default: beside the dataset, named after the step)",
 }
 """Help of the flags for all tasks; a task may replace it by its own."""
+TASKS_OF_SEVERAL = ("TrainDetector", "FineTune")
+"""Tasks that a launcher may start in several processes, each of which runs the task."""
 KNOWN_FLAGS = set(FLAGS)
 """The flags of all tasks, with underscores: errors name them so, users type them with dashes."""
 
@@ -85,9 +88,12 @@ def command(name: str, **help_texts: str) -> Callable[[Callable[..., None]], Any
             try:
                 given = {flag: _as_typed(flag, text, flags[flag].annotation) for flag, text in typed.items()}
                 _check_seed(given.get("seed"))
+                if n_processes() > 1 and name not in TASKS_OF_SEVERAL:
+                    raise ValueError(f"This task is one process: start it without a launcher of {n_processes()}.")
                 with warnings.catch_warnings():
                     warnings.showwarning = lambda message, *_, **__: print(_note(message))
-                    function(c, **given)
+                    with nullcontext() if is_first() else redirect_stdout(None):
+                        function(c, **given)
             except Exit:
                 raise
             except Exception as error:

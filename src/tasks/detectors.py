@@ -18,9 +18,9 @@ TRAINING_HELP = {
     "epochs": "epochs at most (default: the detector's own)",
     "batch_size": "windows in a batch, on each device (default: the detector's own)",
     "learning_rate": "at its peak (default: the detector's own)",
-    "loss": "cross-entropy, focal, oc-softmax, am-softmax or contrastive (default: the detector's own)",
-    "precision": "fp32, or bf16 on hardware that has it (default: the detector's own)",
-    "set": "further hyperparameters, such as dropout=0.3,patience=5; they count before those of --hyperparameters",
+    "loss": "cross-entropy, focal, oc-softmax, am-softmax or contrastive (default cross-entropy)",
+    "precision": "fp32, or bf16 on hardware that has it (default fp32)",
+    "set": "further hyperparameters, such as dropout=0.3,patience=5; they take precedence over --hyperparameters",
     "hyperparameters": "JSON file, such as that of a run; defaults fill the rest; its seed is ignored",
     "distill_from": "run whose scores the detector learns from, beside the labels (default: none)",
     "log": "tensorboard: curves below the run's folder, while they grow (default: none)",
@@ -85,20 +85,28 @@ class FineTuneFlags(NetworkFlags):
 
     def own(self) -> dict[str, object]:
         """Return the hyperparameters that only fine-tuning has."""
-        model = str(absolute(self.model)) if self.model and absolute(self.model).is_dir() else self.model
-        named = {"backbone": self.backbone, "model": model, "head": self.head, "freeze": self.freeze}
-        return {name: value for name, value in named.items() if value}
+        named = {"backbone": self.backbone, "model": self.model, "head": self.head, "freeze": self.freeze}
+        return found_model({name: value for name, value in named.items() if value})
+
+
+FINE_TUNING_HELP = TRAINING_HELP | {
+    "seconds": "length of the windows that the network sees (default 4)",
+    "epochs": "epochs at most (default 5)",
+    "batch_size": "windows in a batch, on each device (default 4)",
+    "learning_rate": "of the head, at its peak; the encoder learns at a tenth of it (default 0.0003)",
+    "model": "hub id, local folder made by save_pretrained, or random:base, random:large (default: the backbone's own)",
+}
 
 
 @command(
     "FineTune",
-    **TRAINING_HELP,
+    **FINE_TUNING_HELP,
     backbone=f"{listed(FINE_TUNABLE)} (default wav2vec2)",
     head=f"{listed(HEADS)} (default linear)",
-    freeze="what stays as it was published: the encoder, its features (convolutions; default), or none",
+    freeze="what stays as it was published: encoder (all of it), features (its convolutions; default), or none",
 )
 def fine_tune(c: Connection, flags: FineTuneFlags) -> None:
-    """Train a head on a self-supervised backbone, and the backbone with it, into runs/run<m>.
+    """Train a head on a pretrained backbone, and the backbone with it, into runs/run<m>.
 
     The defaults are a recipe that is known to work: windows of 4 s padded or cut, AdamW, a linear schedule with
     warm-up, cross-entropy, 5 epochs, batches of 4.
@@ -145,7 +153,15 @@ def parse_settings(text: str) -> dict[str, object]:
         if not name or not equals:
             raise ValueError(f"`set` must be a list such as dropout=0.3,patience=5, not '{text}' (see '{part}').")
         settings[name.strip()] = _as_value(value.strip())
-    return settings
+    return found_model(settings)
+
+
+def found_model(settings: dict[str, object]) -> dict[str, object]:
+    """Make the path of a `model` absolute where it is a folder, not an id on the hub."""
+    model = settings.get("model")
+    if not isinstance(model, str) or not absolute(model).is_dir():
+        return settings
+    return {**settings, "model": str(absolute(model))}
 
 
 def _as_value(text: str) -> object:

@@ -48,8 +48,11 @@ LEFT_OUT_COLUMNS = ["file", "fingerprint", "reason"]
 class EmbeddingTable(ClipTable):
     """Clips with their embeddings."""
 
+    of_several_stores = False
+    """Whether each vector is put together from several backbones, whose numbers may differ in size."""
+
     vectors: np.ndarray
-    """Shape (n, d), float32."""
+    """Shape (n, d), float32; of all layers (n, layers, d)."""
 
     @property
     def inputs(self) -> np.ndarray:
@@ -108,20 +111,34 @@ def load_embeddings(folder: Path, layer: int = -1, pooling: str = "mean", gender
     ValueError
         When layer, pooling or gender is not one that the store has.
     """
-    folder = Path(folder)
+    meta, index = open_index(folder, pooling)
+    number = resolve_layer(layer, meta.layers)
+    return table_of(index, read_layer(folder, number, pooling, index["row"].to_numpy(), meta)).only(gender)
+
+
+def open_index(folder: Path, pooling: str) -> tuple[StoreMeta, pd.DataFrame]:
+    """Return what a finished store says about itself, and its index with the numbers of its rows."""
     if pooling not in POOLINGS:
         raise ValueError(f"Unknown `pooling` '{pooling}'; allowed: {', '.join(POOLINGS)}.")
     meta = read_meta(folder)
     index = read_file_rows(folder / INDEX, maker="GenerateEmbeddings")
     if "row" not in index:
         raise ValueError(f"{folder / INDEX} has no column row; delete it and run fab GenerateEmbeddings again.")
-    rows = index["row"].astype(int).to_numpy()
-    path, shape = layer_file(folder, resolve_layer(layer, meta.layers)), (rows.max() + 1, 2, meta.dimension)
+    return meta, index.astype({"row": int})
+
+
+def read_layer(folder: Path, layer: int, pooling: str, rows: np.ndarray, meta: StoreMeta) -> np.ndarray:
+    """Return rows (n,) of one layer, shape (n, d) or, pooled by two statistics, (n, 2 d)."""
+    path, shape = layer_file(folder, layer), (rows.max() + 1, 2, meta.dimension)
     if not path.is_file() or path.stat().st_size < 4 * math.prod(shape):
         raise ValueError(f"{path} is missing or truncated; delete {folder} and run fab GenerateEmbeddings again.")
     stored = np.memmap(path, dtype="<f4", mode="r", shape=shape)
-    vectors = np.concatenate([stored[rows, statistic] for statistic in POOLINGS[pooling]], axis=1)
-    table = EmbeddingTable(
+    return np.concatenate([stored[rows, statistic] for statistic in POOLINGS[pooling]], axis=1)
+
+
+def table_of(index: pd.DataFrame, vectors: np.ndarray) -> EmbeddingTable:
+    """Return the table of an index and its vectors."""
+    return EmbeddingTable(
         vectors=vectors,
         labels=np.array([parse_label(label) for label in index["label"]]),
         genders=index["gender"].to_numpy(str),
@@ -129,7 +146,6 @@ def load_embeddings(folder: Path, layer: int = -1, pooling: str = "mean", gender
         systems=index["system"].to_numpy(str),
         files=index["file"].to_numpy(str),
     )
-    return table.only(gender)
 
 
 def read_meta(folder: Path, dataset: Path | None = None) -> StoreMeta:
@@ -140,8 +156,9 @@ def read_meta(folder: Path, dataset: Path | None = None) -> StoreMeta:
     FileNotFoundError
         When the store is missing or unfinished.
     """
-    backbone, split = folder.parent.name, folder.name
-    task = f"fab GenerateEmbeddings --backbone={backbone} --splits={split}{on(dataset) if dataset else ''}"
+    task = (
+        f"fab GenerateEmbeddings --backbone={folder.parent.name} --splits={folder.name}{on(dataset) if dataset else ''}"
+    )
     if not (folder / META).is_file():
         raise FileNotFoundError(f"There are no embeddings {folder}: make them with {task}.")
     if not (folder / INDEX).is_file():
@@ -226,11 +243,10 @@ def whole_batches(lines: bytes) -> pd.DataFrame:
 def read_left_out(folder: Path) -> pd.DataFrame:
     """Return the clips that could not be used: file, fingerprint and the latest reason."""
     path = folder / LEFT_OUT
-    rows = _whole_lines(path.read_bytes() if path.is_file() else b"")
-    rows = [row for row in rows if len(row) == len(LEFT_OUT_COLUMNS)]
+    lines = _whole_lines(path.read_bytes() if path.is_file() else b"")
+    rows = [row for row in lines if len(row) == len(LEFT_OUT_COLUMNS)]
     return pd.DataFrame(rows, columns=LEFT_OUT_COLUMNS).drop_duplicates("file", keep="last")
 
 
 def _whole_lines(content: bytes) -> list[list[str]]:
-    text = content[: content.rfind(b"\n") + 1].decode(**UTF8)
-    return list(csv.reader(io.StringIO(text)))
+    return list(csv.reader(io.StringIO(content[: content.rfind(b"\n") + 1].decode(**UTF8))))

@@ -9,6 +9,7 @@ import errno
 import hashlib
 import json
 import os
+import re
 import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -16,6 +17,8 @@ from pathlib import Path
 from typing import Any
 
 PROBE_BYTES = 32 * 1024
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+"""Errors of a disk that is full, or of a limit on what may be written."""
 
 
 @contextmanager
@@ -33,7 +36,8 @@ def atomic_path(path: Path) -> Iterator[Path]:
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
     temporary = _temporary_neighbour(path)
     try:
-        yield temporary
+        with as_os_errors(temporary):
+            yield temporary
         temporary.chmod(0o666 & ~_umask())
         temporary.replace(path)
     except Exception as error:
@@ -41,6 +45,23 @@ def atomic_path(path: Path) -> Iterator[Path]:
         raise
     finally:
         temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def as_os_errors(path: Path) -> Iterator[None]:
+    """Raise OSError where PyTorch or safetensors cannot write to a path: their own errors are of other kinds.
+
+    PyTorch's says nothing of the reason, which is a full disk as a rule.
+    """
+    try:
+        yield
+    except Exception as error:
+        said = str(error)
+        if isinstance(error, OSError) or not re.search("PytorchStreamWriter failed|unexpected pos|I/O error", said):
+            raise
+        number = re.search(r"os error (\d+)", said)
+        code = int(number[1]) if number else errno.ENOSPC
+        raise OSError(code, os.strerror(code), str(path)) from error
 
 
 def check_output(output: Path, inputs: Iterable[Path]) -> None:

@@ -9,6 +9,7 @@ import numpy as np
 import optuna
 import pytest
 import torch
+from safetensors.torch import load_file
 from torch.nn.functional import cross_entropy
 
 from src.backbones.pretrained import load_pretrained
@@ -215,12 +216,15 @@ def test_a_run_is_trained_by_the_loop_and_read_back(
     assert np.array_equal(again.scores(tables[1].inputs), given.scores(tables[1].inputs))
 
 
+@pytest.mark.parametrize(
+    "values",
+    [{"gradual": 1, "mask_frames": 0.3, "layer_weights": True, "epochs": 3}, {"freeze": "encoder", "epochs": 3}],
+)
 def test_a_training_that_was_cut_off_ends_with_the_same_weights(
-    folder: Path, tables: Tables, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    values: dict[str, Any], folder: Path, tables: Tables, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from src.detectors.training import loop
 
-    values = {"gradual": 1, "mask_frames": 0.3, "layer_weights": True, "epochs": 3}
     wanted = fitted(tables, folder, tmp_path / "undisturbed", **values).trained.state_dict()
     original, taken = loop.OurTrainer.training_step, []
 
@@ -234,6 +238,11 @@ def test_a_training_that_was_cut_off_ends_with_the_same_weights(
     with pytest.raises(KeyboardInterrupt):
         fitted(tables, folder, tmp_path / "killed", **values)
     monkeypatch.setattr(loop.OurTrainer, "training_step", original)
+    frozen = values.get("freeze") == "encoder"
+    kept = [*tmp_path.glob("killed/checkpoints/*.safetensors"), *tmp_path.glob("killed/checkpoints/*/*.safetensors")]
+    assert len(kept) >= 2  # of the best epochs, and of the checkpoints
+    for path in kept:
+        assert frozen != any(name.startswith("network.encoder.") for name in load_file(path))
     found = fitted(tables, folder, tmp_path / "killed", **values).trained.state_dict()
     assert all(torch.equal(each, wanted[name]) for name, each in found.items())
 

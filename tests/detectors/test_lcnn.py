@@ -5,7 +5,7 @@ import torch
 
 from src.detectors import detector_class
 from src.detectors.field_of_view import as_images
-from src.detectors.lcnn import Lcnn, LcnnConfig, LcnnNetwork, MaxFeatureMap, normalise
+from src.detectors.lcnn import Lcnn, LcnnConfig, LcnnNetwork, MaxFeatureMap, Scaling
 from tests.detectors.networks import assert_batches_change_nothing, loss_after, noise, parameters_without_gradient
 
 SMALL = LcnnConfig(channels=4, embedding_size=6, dropout=0.0)
@@ -14,7 +14,7 @@ N_SHORT = 8000
 
 def test_shapes_at_the_default_size() -> None:
     network = LcnnNetwork(LcnnConfig()).eval()
-    assert sum(p.numel() for p in network.parameters()) == 194_530
+    assert sum(p.numel() for p in network.parameters()) == 230_370
     shapes = []
     for module in network.convolutions:
         module.register_forward_hook(lambda module, _, output: shapes.append((type(module).__name__, output.shape[1:])))
@@ -23,7 +23,7 @@ def test_shapes_at_the_default_size() -> None:
     pooled = [tuple(shape) for kind, shape in shapes if kind == "MaxPool2d"]
     assert pooled == [(32, 60, 201), (48, 30, 100), (64, 15, 50), (32, 7, 25)]
     assert (output.logits.shape, output.embedding.shape) == ((2, 2), (2, 80))
-    assert network.dense[0].in_features == 32 * 7
+    assert network.dense[0].in_features == 2 * 32 * 7
 
 
 def test_the_max_feature_map_by_a_loop() -> None:
@@ -51,7 +51,7 @@ def test_a_batch_gives_what_single_windows_give() -> None:
 def test_features_have_mean_0_and_deviation_1_over_time() -> None:
     features = 3 + 5 * torch.randn(2, 4, 50, generator=torch.Generator().manual_seed(7))
     features[1, 2] = 8.0  # digital silence
-    normalised = normalise(features)
+    normalised = Scaling(features.shape[1], "window")(features)
     torch.testing.assert_close(normalised.mean(dim=2), torch.zeros(2, 4), atol=1e-5, rtol=0)
     expected = torch.ones(2, 4)
     expected[1, 2] = 0.0

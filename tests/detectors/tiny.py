@@ -84,8 +84,8 @@ def write_clips(folder: Path, count: int, *, seed: int, start: int = 0) -> Wavef
     )
 
 
-def make(folder: Path, *, seed: int = 7, log: str = "", **config: object) -> Tiny:
+def make(folder: Path, *, seed: int = 7, curves: Path | None = None, **config: object) -> Tiny:
     """Return a tiny detector whose workspace is a folder."""
     detector = Tiny(TinyConfig(**config), seed=seed)
-    detector.workspace = Workspace(folder, log)
+    detector.workspace = Workspace(folder, curves)
     return detector

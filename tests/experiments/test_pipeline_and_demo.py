@@ -196,7 +196,7 @@ def test_another_split_is_embedded_searched_and_tested_again(corpus: Path, tmp_p
 
 @pytest.mark.parametrize(
     ("options", "line"),
-    [({"classifier": "knn"}, "Unknown classifier 'knn'"), ({"backbone": "ear"}, "Unknown backbone 'ear'")],
+    [({"classifier": "cnn"}, "Unknown classifier 'cnn'"), ({"backbone": "ear"}, "Unknown backbone 'ear'")],
 )
 def test_a_wrong_name_is_refused_before_anything_is_written(
     options: dict[str, str], line: str, corpus: Path, tmp_path: Path

@@ -14,6 +14,8 @@ QUICK: dict[str, dict[str, Any]] = {
     "svm": {},
     "lr": {},
     "rf": {"n_estimators": 25, "max_features": 0.5},
+    "gb": {"n_estimators": 25, "max_features": 0.5, "min_samples_leaf": 5},
+    "knn": {},
 }
 
 
@@ -35,7 +37,7 @@ def draw_table() -> DrawTable:
     return draw
 
 
-@pytest.fixture(params=["mlp", "svm", "rf", "lr"])
+@pytest.fixture(params=list(QUICK))
 def name(request: pytest.FixtureRequest) -> str:
     """Return the name of each classifier in turn."""
     return request.param

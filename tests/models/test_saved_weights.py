@@ -28,7 +28,7 @@ def test_no_file_runs_code_when_it_is_read(name: str, make: Make, draw_table: Dr
     for path in tmp_path.iterdir():
         content = path.read_bytes()
         assert_is_no_pickle(content)
-        if name != "rf":
+        if weights(name) != "model.skops":
             size = int.from_bytes(content[:8], "little")
             header = json.loads(content[8 : 8 + size])
             ends = [entry["data_offsets"][1] for key, entry in header.items() if key != "__metadata__"]
@@ -58,7 +58,7 @@ class RunsCode:
 
 
 def weights(name: str) -> str:
-    return {"mlp": "best_model.safetensors", "rf": "model.skops"}.get(name, "model.safetensors")
+    return {"mlp": "best_model.safetensors", "rf": "model.skops", "gb": "model.skops"}.get(name, "model.safetensors")
 
 
 def test_a_pickle_under_the_name_of_the_weights_is_refused_unread(name: str, make: Make, tmp_path: Path) -> None:
@@ -69,7 +69,7 @@ def test_a_pickle_under_the_name_of_the_weights_is_refused_unread(name: str, mak
     assert not (tmp_path / "ran").exists()
 
 
-@pytest.mark.parametrize("name", ["rf"])
+@pytest.mark.parametrize("name", ["rf", "gb"])
 def test_a_file_that_names_foreign_functions_is_refused(name: str, make: Make, tmp_path: Path) -> None:
     import os
     from functools import partial
@@ -95,7 +95,7 @@ def test_damaged_weights_are_named_in_one_line(
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize("name", ["svm", "lr"])
+@pytest.mark.parametrize("name", ["svm", "lr", "knn"])
 def test_the_arrays_of_another_classifier_are_named(name: str, make: Make, tmp_path: Path) -> None:
     save_arrays(tmp_path, {"mean": np.zeros(3), "trees": np.zeros(3)})
     with pytest.raises(ValueError, match=r"cannot be read \(it holds mean, trees, not .*deviation.*another model's"):

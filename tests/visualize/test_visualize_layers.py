@@ -5,7 +5,7 @@ import pytest
 from matplotlib.collections import FillBetweenPolyCollection
 from matplotlib.figure import Figure
 
-from src.visualize.layers import layer_figure
+from src.visualize.layers import layer_figure, weights_figure
 
 
 def draw(figure: Figure) -> Figure:
@@ -85,3 +85,37 @@ def test_a_perfect_layer_is_drawn() -> None:
 def test_what_cannot_be_drawn_is_refused(layers: list, eers: list, lows: list, highs: list, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         layer_figure(layers, eers, lows, highs)
+
+
+def test_the_eer_of_a_mix_is_a_line_across_and_lies_inside() -> None:
+    figure = draw(layer_figure([0, 1], [0.1, 0.2], [np.nan] * 2, [np.nan] * 2, mix=0.3))
+    assert "mix of all layers: 30.00 %" in legend(figure)
+    assert 30 in figure.axes[0].lines[1].get_ydata()
+    assert figure.axes[0].get_ylim()[1] > 30
+
+
+@pytest.mark.parametrize("n_layers", [1, 13, 25])
+def test_weights_are_drawn_in_percent_beside_equal_ones(n_layers: int) -> None:
+    weights = np.arange(1, n_layers + 1) / np.arange(1, n_layers + 1).sum()
+    figure = draw(weights_figure(np.arange(n_layers), weights))
+    axes = figure.axes[0]
+    np.testing.assert_allclose([bar.get_height() for bar in axes.patches], 100 * weights)
+    np.testing.assert_allclose([bar.get_x() + bar.get_width() / 2 for bar in axes.patches], np.arange(n_layers))
+    np.testing.assert_allclose(axes.lines[0].get_ydata(), 100 / n_layers)
+    assert legend(figure) == ["weight", f"equal weights: {100 / n_layers:.2f} %"]
+    assert all(float(tick).is_integer() for tick in axes.get_xticks())
+
+
+@pytest.mark.parametrize(
+    ("layers", "weights", "line"),
+    [
+        ([], [], "must have one shape"),
+        ([0, 1], [1.0], "must have one shape"),
+        ([0, 1], [0.5, 0.6], "sum to 1, not 1.1"),
+        ([0, 1], [1.5, -0.5], "not be negative"),
+        ([0, 1], [np.nan, 1.0], "weights"),
+    ],
+)
+def test_weights_that_are_none_are_refused(layers: list[int], weights: list[float], line: str) -> None:
+    with pytest.raises(ValueError, match=line):
+        weights_figure(layers, weights)

@@ -16,7 +16,7 @@ from torch.utils.data import Dataset, Sampler
 from src.audio.io import SPEECH_RATE
 from src.audio.unusable import UnusableAudio
 from src.detectors.contract import DetectorConfig
-from src.detectors.training.windows import fill, read_window, why_unusable, window_samples
+from src.detectors.training.windows import conditioned, fill, read_window, why_unusable, window_samples
 from src.metrics.spans import cell_labels
 from src.utils.segments import parse_segments
 from src.utils.waveform_table import WaveformTable
@@ -49,11 +49,13 @@ class TrainingClips(Dataset[dict[str, Any]]):
             stretch, start = read_window(path, self.length, rng)
         except UnusableAudio as error:
             return {"error": why_unusable(path, error)}
-        window = _silence_a_stretch(fill(stretch, self.length, self.config.padding), self.config.mask_seconds, rng)
+        own = len(stretch) if self.config.padding == "zeros" else self.length
+        window = conditioned(fill(stretch, self.length, self.config.padding), own, self.config)
+        window = _silence_a_stretch(window, self.config.mask_seconds, rng)
         return {
             "waveforms": torch.from_numpy(np.ascontiguousarray(window, dtype=np.float32)),
             "labels": int(self.table.labels[number]),
-            "lengths": len(stretch) if self.config.padding == "zeros" else self.length,
+            "lengths": own,
             "cell_labels": torch.from_numpy(self._cell_labels(number, start, len(stretch))),
             "teacher_scores": float(self.table.teacher_scores[number]),
         }

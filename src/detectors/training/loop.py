@@ -12,90 +12,41 @@ import math
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic
 from typing import Any
 
+import numpy as np
 import torch
 import transformers
-from safetensors.torch import load_file, save_file
 from torch import nn
 from torch.utils.data import DataLoader
 from tqdm import tqdm
+from transformers.integrations import TensorBoardCallback
 from transformers.trainer_callback import PrinterCallback
 
-from src.detectors.contract import DetectorConfig, Output
+from src.detectors.training.arguments import arguments_for
 from src.detectors.training.checkpoints import Checkpoints, Progress
 from src.detectors.training.clips import EpochBatches, TrainingClips, collate, units_of
-from src.detectors.training.objectives import Objective, distillation, frame_labels, frame_loss
-from src.detectors.training.scoring import WholeClips, forward, score_clips
+from src.detectors.training.lesson import Lesson, Surroundings, load_weights, save_weights, split_weights
+from src.detectors.training.scoring import WholeClips, score_clips
+from src.detectors.training.sharpness import at_the_worst_point_nearby
 from src.metrics.eer import eer_of
-from src.models.contract import Watch, cross_entropy
-from src.utils.files import atomic_path
-from src.utils.waveform_table import WaveformTable
+from src.models.contract import cross_entropy
+from src.utils.files import as_os_errors
+from src.utils.processes import (
+    first_before_others,
+    from_first,
+    gathered,
+    is_first,
+    n_processes,
+    own_number,
+    share_buffers,
+    wait_for_all,
+)
 
 CHECKPOINT_SECONDS = 300.0
 """Least time between two checkpoints within an epoch."""
-MOST_CHECKPOINTS = 2
-SCHEDULERS = {"linear": "linear", "cosine": "cosine", "constant": "constant_with_warmup"}
-
-
-class Training(nn.Module):
-    """A network and its objective, as the Trainer takes them: a batch in, its loss out."""
-
-    def __init__(self, network: nn.Module, objective: Objective, config: DetectorConfig) -> None:
-        super().__init__()
-        self.network, self.objective = network, objective
-        self.distillation = config.distillation
-
-    def forward(
-        self,
-        waveforms: torch.Tensor,
-        labels: torch.Tensor,
-        lengths: torch.Tensor,
-        cell_labels: torch.Tensor,
-        teacher_scores: torch.Tensor,
-    ) -> dict[str, torch.Tensor]:
-        """Return the loss of a batch of windows (b, n), and of its frames where the network decides them."""
-        output: Output = forward(self.network, waveforms, lengths)
-        loss = self.objective(output, labels)
-        if output.frame_logits is not None:
-            seconds = float(self.network.frame_seconds)  # type: ignore[arg-type]
-            wanted = frame_labels(cell_labels, seconds, output.frame_logits.shape[1])
-            loss = loss + frame_loss(output.frame_logits, wanted, self.objective.class_weights)
-        taught = ~teacher_scores.isnan()
-        if taught.any():
-            scores = self.objective.scores(output)
-            away = distillation(scores[taught], teacher_scores[taught].to(scores.dtype))
-            loss = (1 - self.distillation) * loss + self.distillation * away
-        return {"loss": loss}
-
-
-@dataclass(frozen=True)
-class Lesson:
-    """What is trained, on what."""
-
-    training: Training
-    train: WaveformTable
-    val: WaveformTable
-    config: DetectorConfig
-    seed: int
-    groups: list[dict[str, Any]]
-    """Parameters, and the factor `scale` on their learning rate."""
-
-
-@dataclass(frozen=True)
-class Surroundings:
-    """What a training finds around it; none of it changes the numbers."""
-
-    folder: Path
-    """Where checkpoints are kept."""
-    watch: Watch
-    log: str = ""
-    """"tensorboard" or nothing."""
-    workers: int = 0
-    """Processes that read recordings."""
 
 
 class OurTrainer(transformers.Trainer):
@@ -148,17 +99,31 @@ class OurTrainer(transformers.Trainer):
         if "error" in inputs:
             raise ValueError(inputs["error"])
         loss = super().training_step(model, inputs, num_items_in_batch)
-        self.progress.add_loss(float(loss) * self.current_gradient_accumulation_steps)
+        of_all = self.accelerator.reduce(loss.detach(), "mean")
+        self.progress.add_loss(float(of_all) * self.current_gradient_accumulation_steps)
         if self.lesson.config.sharpness:
-            with _at_the_worst_point_nearby(model, self.lesson.config.sharpness):
+            with at_the_worst_point_nearby(model, self.lesson.config.sharpness):
                 super().training_step(model, inputs, num_items_in_batch)
         return loss
 
+    def _save(self, output_dir: str | None = None, state_dict: Any = None) -> None:
+        """Write the weights of a checkpoint, but for those that never change."""
+        super()._save(output_dir, split_weights(self.lesson.training, self.lesson.unchanging)[0])
+
+    def _save_checkpoint(self, *arguments: Any, **options: Any) -> None:
+        """Write a checkpoint; where the disk is full, say so."""
+        with as_os_errors(Path(str(self.args.output_dir))):
+            super()._save_checkpoint(*arguments, **options)
+
     def evaluate(self, *_: Any, **__: Any) -> dict[str, float]:
-        """End an epoch: the EER and the loss of whole validation clips."""
+        """End an epoch: the EER and the loss of whole validation clips, of which each process scores a part."""
         training, labels = self.lesson.training, self.lesson.val.labels
-        workers = self.args.dataloader_num_workers
-        scores = score_clips(training.network, training.objective, self.held_out, workers=workers)
+        share_buffers(training)
+        mine = self.held_out.part(own_number(), n_processes())
+        own = score_clips(training.network, training.objective, mine, workers=self.args.dataloader_num_workers)
+        scores = np.empty(len(labels))
+        for number, part in enumerate(gathered(own)):
+            scores[number :: n_processes()] = part
         self.progress.end_epoch(cross_entropy(labels, scores), eer_of(labels, scores))
         metrics = {"eval_eer": self.progress.val_eers[-1], "eval_loss": self.progress.val_losses[-1]}
         self.log(metrics)
@@ -184,15 +149,15 @@ class Keeper(transformers.TrainerCallback):
     def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         """Ask for a checkpoint within a long epoch; one at its last step would lack the validation."""
         is_last = state.global_step % max(1, math.ceil(state.max_steps / self.trainer.lesson.config.epochs)) == 0
-        if not is_last and monotonic() - self.saved >= CHECKPOINT_SECONDS:
+        if not is_last and from_first(lambda: monotonic() - self.saved >= CHECKPOINT_SECONDS):
             control.should_save = True
 
     def on_evaluate(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         """Keep the weights where they are the best so far, and stop where there is no hope of better ones."""
         progress, lesson = self.trainer.progress, self.trainer.lesson
         epoch = len(progress.val_eers) - 1
-        if progress.best == epoch and state.is_world_process_zero:
-            save_weights(lesson.training, self.checkpoints.best_weights(epoch))
+        if progress.best == epoch and is_first():
+            save_weights(lesson.training, self.checkpoints.best_weights(epoch), lesson.unchanging)
         self.bar.update()
         self.bar.set_postfix_str(f"EER {progress.val_eers[epoch]:.2%}, best {progress.val_eers[progress.best]:.2%}")
         stops = self.around.watch(epoch, progress.val_eers[progress.best])
@@ -200,9 +165,10 @@ class Keeper(transformers.TrainerCallback):
             control.should_training_stop = True
 
     def on_save(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-        """Mark the checkpoint that was just written as complete."""
+        """Mark the checkpoint as complete that all processes have just written to."""
         self.saved = monotonic()
-        if state.is_world_process_zero:
+        wait_for_all()
+        if is_first():
             self.checkpoints.complete(state.global_step, self.trainer.progress)
 
 
@@ -222,74 +188,34 @@ def train_network(lesson: Lesson, recipe: str, around: Surroundings) -> Progress
         When a recording cannot be used, a checkpoint is of another recipe or damaged, or the loss is not finite.
     """
     checkpoints = Checkpoints(around.folder, recipe)
-    latest = checkpoints.latest()
+    with first_before_others():
+        latest = checkpoints.latest()
     path, progress = latest or (None, Progress.nothing())
     config = lesson.config
-    if not progress.has_ended(config.epochs, config.patience):
-        with _quietly(), tqdm(total=config.epochs, initial=len(progress.val_eers), unit="epoch", disable=None) as bar:
-            trainer = OurTrainer(lesson, progress, _arguments(lesson, around))
+    if not _was_stopped(progress, around) and not progress.has_ended(config.epochs, config.patience):
+        shown = {"initial": len(progress.val_eers), "unit": "epoch", "disable": None if is_first() else True}
+        with _quietly(), tqdm(total=config.epochs, **shown) as bar:
+            trainer = OurTrainer(lesson, progress, arguments_for(lesson, around))
             trainer.add_callback(Keeper(trainer, checkpoints, around, bar))
+            if around.curves and is_first():
+                trainer.add_callback(_tensorboard(around.curves))
             trainer.train(resume_from_checkpoint=str(path) if path else None)
-    load_weights(lesson.training, checkpoints.best_weights(progress.best))
+    wait_for_all()  # the first has written them
+    load_weights(lesson.training, checkpoints.best_weights(progress.best), lesson.unchanging)
+    wait_for_all()  # the first may remove them
     return progress
 
 
-def save_weights(module: nn.Module, path: Path) -> None:
-    """Write the weights of a module, whole or not at all."""
-    with atomic_path(path) as temporary:
-        save_file({name: tensor.contiguous() for name, tensor in module.state_dict().items()}, temporary)
+def _tensorboard(folder: Path) -> transformers.TrainerCallback:
+    from torch.utils.tensorboard import SummaryWriter
+
+    return TensorBoardCallback(SummaryWriter(str(folder)))
 
 
-def load_weights(module: nn.Module, path: Path) -> None:
-    """Read weights that `save_weights` wrote."""
-    module.load_state_dict(load_file(path))
-
-
-def _arguments(lesson: Lesson, around: Surroundings) -> transformers.TrainingArguments:
-    config = lesson.config
-    n_batches = max(1, len(lesson.train) // config.batch_size)
-    steps = config.epochs * math.ceil(n_batches / config.accumulate)
-    return transformers.TrainingArguments(
-        output_dir=str(around.folder),
-        num_train_epochs=config.epochs,
-        per_device_train_batch_size=config.batch_size,
-        gradient_accumulation_steps=config.accumulate,
-        lr_scheduler_type=SCHEDULERS[config.schedule],
-        warmup_steps=int(config.warmup * steps),
-        bf16=config.precision == "bf16",
-        use_cpu=not torch.cuda.is_available(),
-        seed=lesson.seed,
-        eval_strategy="epoch",
-        save_strategy="epoch",
-        logging_strategy="epoch",
-        save_total_limit=MOST_CHECKPOINTS,
-        dataloader_num_workers=around.workers,
-        remove_unused_columns=False,
-        report_to=[around.log] if around.log else [],
-        disable_tqdm=True,
-        ddp_find_unused_parameters=True,
-        logging_nan_inf_filter=False,
-    )
-
-
-@contextmanager
-def _at_the_worst_point_nearby(model: nn.Module, radius: float) -> Iterator[None]:
-    """Move weights to where the loss is highest nearby, without their gradients, and back at the end.
-
-    Gradients that are computed inside the block are those of sharpness-aware minimisation: P. Foret et al.,
-    "Sharpness-aware minimization for efficiently improving generalization", 2021, equation 2.
-    """
-    moved = [parameter for parameter in model.parameters() if parameter.grad is not None]
-    norm = torch.stack([parameter.grad.norm() for parameter in moved if parameter.grad is not None]).norm()
-    before = [parameter.detach().clone() for parameter in moved]
-    with torch.no_grad():
-        for parameter in moved:
-            parameter.add_(parameter.grad, alpha=radius / (float(norm) + 1e-12))  # type: ignore[arg-type]
-            parameter.grad = None
-    yield
-    with torch.no_grad():
-        for parameter, value in zip(moved, before, strict=True):
-            parameter.copy_(value)
+def _was_stopped(progress: Progress, around: Surroundings) -> bool:
+    """Tell the watch of the epochs before a resumption; return whether it stops the training at one of them."""
+    eers = progress.val_eers
+    return any(around.watch(epoch, min(eers[: epoch + 1])) for epoch in range(len(eers)))
 
 
 @contextmanager

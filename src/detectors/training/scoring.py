@@ -14,7 +14,7 @@ from src.audio.io import SPEECH_RATE, count_samples, load_waveform
 from src.audio.unusable import UnusableAudio
 from src.detectors.contract import BONA_FIDE, DetectorConfig, Output
 from src.detectors.training.objectives import Objective
-from src.detectors.training.windows import why_unusable, window_samples, window_starts, windows_of
+from src.detectors.training.windows import conditioned, why_unusable, window_samples, window_starts, windows_of
 
 SCORING_BATCH = 32
 """Windows that go through a network at once."""
@@ -52,7 +52,12 @@ class WholeClips(Dataset[Windows | str]):
             return why_unusable(path, error)
         windows = windows_of(waveform, self.length, self.config.padding)
         own = min(len(waveform), self.length) if self.config.padding == "zeros" else self.length
+        windows = np.stack([conditioned(window, own, self.config) for window in windows])
         return windows, np.full(len(windows), own)
+
+    def part(self, number: int, count: int) -> "WholeClips":
+        """Return every `count`-th clip from the one with this number on."""
+        return WholeClips(self.paths[number::count], self.config)
 
     def n_samples(self, number: int) -> int:
         """Return how long a clip is."""

@@ -12,6 +12,10 @@ import numpy as np
 
 from src.audio.io import SPEECH_RATE, count_samples, load_stretch, load_waveform
 from src.audio.unusable import UnusableAudio
+from src.detectors.contract import DetectorConfig
+
+LEVEL = 0.1
+"""Root mean square, full scale = 1, of windows whose level is evened out."""
 
 
 def window_samples(seconds: float) -> int:
@@ -32,6 +36,33 @@ def fill(waveform: np.ndarray, length: int, padding: str) -> np.ndarray:
     if padding == "repeat":
         return np.resize(waveform, length)
     return np.pad(waveform, (0, length - len(waveform)))
+
+
+def conditioned(window: np.ndarray, n_own: int, config: DetectorConfig) -> np.ndarray:
+    """Return a window as the network sees it: pre-emphasised, and brought to one level, where the config asks for it.
+
+    Parameters
+    ----------
+    window : np.ndarray, shape (n,)
+    n_own : int
+        How many of its samples are its clip's; zeros follow.
+    config : DetectorConfig
+    """
+    if config.pre_emphasis:
+        window = np.append(window[:1], window[1:] - np.float32(config.pre_emphasis) * window[:-1])
+    return at_level(window, n_own) if config.even_level else window
+
+
+def at_level(window: np.ndarray, n_own: int) -> np.ndarray:
+    """Bring a window, of which the first `n_own` samples are its clip's, to the root mean square LEVEL.
+
+    Digital silence stays as it is.
+
+    >>> at_level(np.array([3.0, -3.0, 0.0]), 2).round(6)
+    array([ 0.1, -0.1,  0. ])
+    """
+    level = float(np.sqrt(np.mean(np.square(window[:n_own], dtype=np.float64))))
+    return window * np.float32(LEVEL / level) if level > 0 else window
 
 
 def window_starts(n_samples: int, length: int) -> list[int]:

@@ -68,6 +68,12 @@ def _split_with_both_classes(
     return by_people, by_file
 
 
+def split_if_missing(dataset: Path, shares: SplitShares, *, seed: int) -> dict[str, pd.DataFrame]:
+    """Return the clips of the splits that a corpus has; where it has none, split it as `split_dataset` does."""
+    made = [split for split in SPLITS if split_table(dataset, split).is_file()]
+    return {split: read_split(dataset, split) for split in made} or split_dataset(dataset, shares, seed=seed)
+
+
 def describe(split: str, clips: pd.DataFrame) -> str:
     """Describe the clips and people of a split in one line."""
     people = clips.assign(person=person_of(clips)).groupby("gender")["person"].nunique()

@@ -61,6 +61,15 @@ class Input(Hashable, Protocol):
     same: ClassVar[tuple[str, ...]]
     """Keys of an origin that must be as they were when a run is repeated."""
 
+    def for_model(self, model: str) -> Self:
+        """Return the input for a model of this name, with what a study may choose for it.
+
+        Raises
+        ------
+        ValueError
+            When the model cannot take it.
+        """
+
     def open(self, dataset: Path, root: Path) -> OpenInput:
         """Open the input of a corpus; `root` holds what the project computed.
 

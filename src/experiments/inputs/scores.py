@@ -81,6 +81,10 @@ class Scores:
             raise ValueError(f"{source} is of the runs {there}, not of {list(self.runs)}.")
         return self
 
+    def for_model(self, model: str) -> Self:
+        """Return the input as it is: every model of its kind takes it."""
+        return self
+
     def open(self, dataset: Path, root: Path) -> "OpenScores":
         """Open the scores that the runs in `<root>/runs` gave the clips of a corpus."""
         return OpenScores(self, dataset, root)

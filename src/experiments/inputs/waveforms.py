@@ -58,6 +58,10 @@ class Waveforms:
             raise ValueError(f"{source} is of a model that is trained on {kind}, not on {self.kind}.")
         return self if self.teacher else type(self)(str(values.get("teacher", "")))
 
+    def for_model(self, model: str) -> Self:
+        """Return the input as it is: every model of its kind takes it."""
+        return self
+
     def open(self, dataset: Path, root: Path) -> "OpenWaveforms":
         """Open the recordings of a corpus."""
         return OpenWaveforms(self, dataset, root)

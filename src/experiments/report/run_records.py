@@ -22,6 +22,7 @@ from src.experiments.report.files import (
 from src.experiments.runs.artefacts import (
     CALIBRATION,
     HYPERPARAMETERS,
+    LAYER_PLOT,
     LOSS_PLOT,
     METRICS,
     PROVENANCE,
@@ -38,7 +39,7 @@ from src.utils.labels import BONAFIDE, LABEL_NAMES
 from src.utils.paths import noted_path
 from src.visualize.pages.records import Clip, Metrics, Outcome, Run
 
-TRAINING_PICTURES = (LOSS_PLOT,)
+TRAINING_PICTURES = (LOSS_PLOT, LAYER_PLOT)
 TEST_PICTURES = ("det_curve.png", "roc_curve.png", "score_histogram.png", "confusion_matrix.png", SPANS_PICTURE)
 SCORE_COLUMNS = ("file", "label", "score", "speaker", "system")
 MOST_WRONG = 20
@@ -84,7 +85,7 @@ def read_run(name: RunName, root: Path, best: int | None = None) -> Run:
         provenance=provenance,
         outcome=usual,
         other_outcomes=others,
-        pictures=() if _has_one_epoch(folder) else read_pictures(folder, TRAINING_PICTURES, problems),
+        pictures=read_pictures(folder, TRAINING_PICTURES[_has_one_epoch(folder) :], problems),
         corpus=corpus,
         next_command=next_command(name, inputs, corpus or corpus_of(inputs, provenance), finished=state == "finished"),
         problems=tuple(problems),

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 HYPERPARAMETERS, PROVENANCE, METRICS = "hyperparameters.json", "provenance.json", "metrics.json"
 CALIBRATION, LOSS_PLOT, VAL_SCORES = "calibration.json", "loss_plot.png", "val_scores.csv"
+LAYER_WEIGHTS, LAYER_PLOT = "layer_weights.csv", "layer_weights.png"
 TEST_RESULTS, TEST_PROVENANCE, SCORES = "test_results.json", "test_provenance.json", "scores.csv"
 SPANS_RTTM, SPANS_PICTURE = "spans.rttm", "spans.png"
 BEST = "best_hyperparameters.json"

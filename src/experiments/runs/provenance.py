@@ -12,6 +12,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from src.utils.processes import n_processes
 from src.utils.threads import count_threads
 
 CODE = Path(__file__).resolve().parents[2]
@@ -26,6 +27,7 @@ PACKAGES = (
     "soxr",
     "torch",
     "transformers",
+    "accelerate",
     "scikit-learn",
     "optuna",
 )
@@ -55,6 +57,7 @@ def describe_origin(*, seed: int, data: dict[str, Any], started: str) -> dict[st
             "cores": os.cpu_count(),
             "threads": count_threads(),
             "gpu": _gpu(),
+            **({"processes": n_processes()} if n_processes() > 1 else {}),
         },
         "started": started,
         "ended": now(),

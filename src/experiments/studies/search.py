@@ -6,16 +6,19 @@ that two projects on one database stay apart, and two machines with the same sea
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from src.experiments.inputs import Input
 from src.experiments.inputs.contract import TRAIN, VAL, OpenInput
+from src.experiments.inputs.embeddings import Embeddings
 from src.experiments.runs.folders import find_study, new_numbered_folder
 from src.experiments.runs.names import StudyName, existing_numbers, numbered, studies_prefix
 from src.experiments.runs.provenance import without_password
 from src.experiments.studies.storage import full_name, open_own_journal, open_shared
+from src.experiments.training.models import model_class
+from src.models.contract import Config
 from src.utils.files import read_json, text_digest, write_json
 from src.utils.paths import runs_folder
 
@@ -25,6 +28,7 @@ if TYPE_CHECKING:
 STUDY = "study.json"
 KEPT_IN = ("storage", "study_name")
 """What `study.json` says of a shared study beside what is searched."""
+FIXED = "fixed"
 BEST_PERCENT = 25.0
 """A training is pruned unless its best EER so far is among this best share of the finished trials, at that epoch."""
 
@@ -39,16 +43,51 @@ class Search:
     model: str
     """What is trained, by its name: mlp, svm, ..."""
     seed: int = 7
+    fixed: Mapping[str, Any] = field(default_factory=dict)
+    """Hyperparameters that are the same in all trials."""
 
     def describe(self, opened: OpenInput) -> dict[str, Any]:
         """Return the search as `study.json` holds it; two studies with the same are the same study."""
         return {
             "corpus": self.dataset.name,
+            **({"input": self.input.kind} if self.input.kind != Embeddings.kind else {}),
             **self.input.as_json(),
             "classifier": self.model,
+            **({FIXED: dict(self.fixed)} if self.fixed else {}),
             "seed": self.seed,
             "data": opened.identity(TRAIN, VAL),
         }
+
+    def first(self) -> dict[str, Any]:
+        """Return the hyperparameters that are tried first: the defaults, of those that are searched.
+
+        Raises
+        ------
+        ValueError
+            When what is fixed is unknown or not allowed.
+        """
+        values = asdict(model_class(self.model).Config.from_mapping(self.fixed))
+        return {name: value for name, value in values.items() if name not in self.fixed}
+
+    def draw(self, trial: "optuna.Trial", n_clips: int) -> Config:
+        """Let a trial choose all hyperparameters but those that are fixed."""
+        drawn = model_class(self.model).Config.search_space(cast("optuna.Trial", _Partly(trial, self.fixed)), n_clips)
+        return replace(drawn, **self.fixed)
+
+
+class _Partly:
+    """A trial that suggests what is fixed where it is asked for that, so that what depends on it is drawn to fit."""
+
+    def __init__(self, trial: "optuna.Trial", fixed: Mapping[str, Any]) -> None:
+        self._trial, self._fixed = trial, fixed
+
+    def __getattr__(self, name: str) -> Any:
+        found = getattr(self._trial, name)
+        if not name.startswith("suggest_"):
+            return found
+        return lambda parameter, *space, **options: (
+            self._fixed[parameter] if parameter in self._fixed else found(parameter, *space, **options)
+        )
 
 
 @dataclass(frozen=True)
@@ -190,7 +229,8 @@ def _check_same_search(folder: Path, wanted: Mapping[str, Any], storage: str | N
     if kept_in != storage:
         there, flag = (kept_in, f"with `storage={kept_in}`") if kept_in else ("its own journal", "without `storage`")
         raise ValueError(f"{folder.name} is kept in {there}: resume it {flag}.")
-    for key, value in wanted.items():
-        if found.get(key) != value:
+    earlier = {"input": wanted.get("input")}  # studies that were made before this was noted
+    for key, value in {FIXED: None, **wanted}.items():
+        if found.get(key, earlier.get(key)) != value:
             shown = "other embeddings" if key == "data" else f"{key} {found.get(key)}, not {value}"
             raise ValueError(f"{folder.name} searches {shown}: resume it with its own flags, or start a new study.")

@@ -12,14 +12,13 @@ is pruned when its best EER so far is not among the best quarter of the finished
 """
 
 from contextlib import nullcontext
-from dataclasses import asdict
 from pathlib import Path
 from time import monotonic
 
 from tqdm import tqdm
 
 from src.experiments.inputs.contract import TRAIN, VAL, OpenInput, read_training_data
-from src.experiments.runs.artefacts import BEST, LOSS_PLOT, METRICS, VAL_SCORES, read_hyperparameters
+from src.experiments.runs.artefacts import BEST, LAYER_PLOT, LOSS_PLOT, METRICS, VAL_SCORES, read_hyperparameters
 from src.experiments.runs.commands import how_to_resume
 from src.experiments.runs.folders import alone
 from src.experiments.runs.names import trials_of
@@ -62,7 +61,8 @@ def optimize_hyperparameters(
         Which study to resume, and where its trials are kept.
     """
     model_class(search.model, takes=search.input.kind)  # refuses an unknown name
-    opened = search.input.open(search.dataset, root)
+    search.first()  # refuses what cannot be fixed
+    opened = search.input.for_model(search.model).open(search.dataset, root)
     opened.check(TRAIN, VAL)
     n_clips = len(read_training_data(opened).train)  # refuses bad input
     place = find_place(search, search.describe(opened), root, wish)
@@ -95,7 +95,7 @@ class _Tuner:
         """Train until there are enough trials; a stop by Ctrl-C says how to resume."""
         give_up_dead_trials(self.study, alone=not self.shared)
         if not self.study.get_trials(deepcopy=False):
-            self.study.enqueue_trial(asdict(self.kind.Config()))
+            self.study.enqueue_trial(self.search.first())
         done = self.n_finished()
         if done:
             self.keep_finalists()  # a kill may have come between the end of a trial and this
@@ -122,7 +122,7 @@ class _Tuner:
             return None
         search, chosen = self.search, self.opened.suggest(trial)
         try:
-            config = self.kind.Config.search_space(trial, self.n_clips)
+            config = search.draw(trial, self.n_clips)
         except ValueError as error:  # Optuna's, of a parameter whose choices have changed
             raise ValueError(
                 f"{self.folder.name} has the search space of another version ({error}): start a new study."
@@ -155,7 +155,7 @@ class _Tuner:
         ranking = sorted(completed, key=lambda trial: (trial.value, trial.number))
         pruned = self.study.get_trials(deepcopy=False, states=(self.states.PRUNED,))
         for trial in ranking[self.effort.keep :] + pruned:
-            for name in (*self.kind.files, LOSS_PLOT, VAL_SCORES):
+            for name in (*self.kind.files, LOSS_PLOT, LAYER_PLOT, VAL_SCORES):
                 (self.run_folder(trial.number) / name).unlink(missing_ok=True)
 
     def note_best(self) -> None:

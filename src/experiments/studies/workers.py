@@ -17,9 +17,11 @@ from typing import TYPE_CHECKING, Any
 
 from src.experiments.inputs import Input
 from src.experiments.inputs.contract import TrainingData, read_training_data
+from src.experiments.runs.artefacts import CHECKPOINTS, HYPERPARAMETERS
 from src.experiments.training.recipe import Recipe
 from src.experiments.training.trainer import train_run
 from src.models.contract import Config, Watch
+from src.utils.files import read_json
 from src.utils.parallel import end_with
 
 if TYPE_CHECKING:
@@ -71,10 +73,18 @@ def train_job(job: Job) -> Outcome:
     """Train a trial into its folder."""
     recipe = job.recipe
     data = _read(recipe.input, recipe.dataset, job.root)
-    shutil.rmtree(job.folder, ignore_errors=True)  # of a trial that was killed
-    job.folder.mkdir()
+    if not _can_be_resumed(job, data):
+        shutil.rmtree(job.folder, ignore_errors=True)  # of a trial that was killed
+        job.folder.mkdir()
     run = train_run(recipe, data, job.folder, watch=_pruning(job.trial, recipe.config))
     return Outcome(job.trial, run.hyperparameters, run.metrics)
+
+
+def _can_be_resumed(job: Job, data: TrainingData) -> bool:
+    """Tell whether a killed training of exactly this trial left checkpoints."""
+    if not (job.folder / CHECKPOINTS).is_dir() or not (job.folder / HYPERPARAMETERS).is_file():
+        return False
+    return bool(read_json(job.folder / HYPERPARAMETERS) == job.recipe.as_json(data.described))
 
 
 def forget_data() -> None:

@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
+from src.experiments.inputs.choices import MIX
 from src.experiments.inputs.contract import TRAIN, VAL, TrainingData, read_training_data
 from src.experiments.inputs.embeddings import Embeddings
 from src.experiments.runs.artefacts import PROVENANCE, save_figure
@@ -20,16 +21,17 @@ from src.experiments.runs.folders import alone, new_numbered_folder
 from src.experiments.runs.names import LAYERS, comparisons_in
 from src.experiments.runs.provenance import describe_origin, now
 from src.experiments.training.models import model_class
+from src.experiments.training.origin import data_origin
 from src.experiments.training.recipe import Recipe
-from src.experiments.training.trainer import data_origin
 from src.metrics.bootstrap import Trials, interval
 from src.metrics.eer import eer_of
 from src.metrics.resampled import resample_eer
+from src.models import mixes_layers
 from src.utils.dataset import write_table
 from src.utils.files import read_json, write_json
 from src.utils.paths import runs_folder
 
-INPUTS, TABLE, PICTURE = "layers.json", "layers.csv", "eer_by_layer.png"
+INPUTS, TABLE, MIXED, PICTURE = "layers.json", "layers.csv", "mix.csv", "eer_by_layer.png"
 
 
 @dataclass(frozen=True)
@@ -38,14 +40,16 @@ class LayerComparison:
 
     folder: Path
     table: pd.DataFrame
+    mix: dict[str, float] | None = None
+    """EER and bounds of the learnt mix of all layers, of a classifier that learns one."""
 
     def __str__(self) -> str:
         lines = ["layer  EER %   95 %"]
         columns = (self.table[name].tolist() for name in ("layer", "eer", "low", "high"))
         rows = list(zip(*columns, strict=True))
-        for layer, eer, low, high in rows:
-            bounds = "" if np.isnan(low) else f"{100 * low:5.2f} to {100 * high:.2f}"
-            lines.append(f"{layer:5.0f}  {100 * eer:5.2f}   {bounds}".rstrip())
+        lines += [_line(f"{layer:5.0f}", eer, low, high) for layer, eer, low, high in rows]
+        if self.mix:
+            lines.append(_line(f"{MIX:>5}", self.mix["eer"], self.mix["low"], self.mix["high"]))
         best_layer, best_eer, *_ = min(rows, key=lambda row: row[1])
         lines.append(f"Lowest validation EER: {best_eer:.2%} at layer {best_layer:.0f}. {self.folder / PICTURE}")
         return "\n".join(lines)
@@ -53,6 +57,8 @@ class LayerComparison:
 
 def compare_layers(recipe: Recipe, *, root: Path) -> LayerComparison:
     """Train on every layer of the store, and draw the validation EER with its interval into `runs/layers<k>`.
+
+    A classifier that learns a mix of all layers is trained on that as well, for comparison.
 
     Parameters
     ----------
@@ -66,7 +72,9 @@ def compare_layers(recipe: Recipe, *, root: Path) -> LayerComparison:
     opened.check(TRAIN, VAL)
     if not isinstance(recipe.input, Embeddings):
         raise ValueError(f"Layers are those of embeddings; {recipe.model} is trained on {recipe.input.kind}.")
-    last = read_training_data(opened)
+    if len(recipe.input.backbones) > 1:
+        raise ValueError(f"Layers are compared of one `backbone`, not of {len(recipe.input.backbones)}: name one.")
+    last, can_mix = read_training_data(opened), mixes_layers(recipe.model)
     layers = last.origins[TRAIN]["layers"]
     inputs = _inputs(recipe, last, opened.identity(TRAIN, VAL))
     folder = _folder_to_resume(root, inputs)
@@ -76,14 +84,14 @@ def compare_layers(recipe: Recipe, *, root: Path) -> LayerComparison:
             if layer in [row["layer"] for row in rows]:
                 continue
             of_layer = replace(recipe, input=replace(recipe.input, layer=layer))
-            data = read_training_data(of_layer.input.open(recipe.dataset, root))
-            rows.append({"layer": layer} | _judge(of_layer, data))
+            rows.append({"layer": layer} | _judge(of_layer, root))
             write_table(folder / TABLE, pd.DataFrame(rows))
+        mix = _judge_mix(replace(recipe, input=replace(recipe.input, layer=MIX)), root, folder) if can_mix else None
     table = pd.DataFrame(rows)
     origin = describe_origin(seed=recipe.seed, data=data_origin(recipe, last), started=started)
     write_json(folder / PROVENANCE, origin)
-    _draw(folder, table)
-    return LayerComparison(folder, table)
+    _draw(folder, table, mix)
+    return LayerComparison(folder, table, mix)
 
 
 def _inputs(recipe: Recipe, data: TrainingData, identity: Mapping[str, Any]) -> dict[str, Any]:
@@ -113,8 +121,22 @@ def _folder_to_resume(root: Path, inputs: dict[str, Any]) -> Path:
     return folder
 
 
-def _judge(recipe: Recipe, data: TrainingData) -> dict[str, float]:
-    """Train on one layer; return the validation EER and its bounds."""
+def _line(layer: str, eer: float, low: float, high: float) -> str:
+    bounds = "" if np.isnan(low) else f"{100 * low:5.2f} to {100 * high:.2f}"
+    return f"{layer}  {100 * eer:5.2f}   {bounds}".rstrip()
+
+
+def _judge_mix(recipe: Recipe, root: Path, folder: Path) -> dict[str, float]:
+    """Train on the mix of all layers, unless that was done."""
+    if not (folder / MIXED).is_file():
+        write_table(folder / MIXED, pd.DataFrame([_judge(recipe, root)]))
+    found = pd.read_csv(folder / MIXED).iloc[0]
+    return {name: float(found[name]) for name in ("eer", "low", "high")}
+
+
+def _judge(recipe: Recipe, root: Path) -> dict[str, float]:
+    """Train on one layer, or on the mix; return the validation EER and its bounds."""
+    data = read_training_data(recipe.input.open(recipe.dataset, root))
     model = model_class(recipe.model)(recipe.config, seed=recipe.seed)
     model.fit(data.train, data.val)
     scores = model.scores(data.val.inputs)
@@ -124,7 +146,8 @@ def _judge(recipe: Recipe, data: TrainingData) -> dict[str, float]:
     return {"eer": eer_of(data.val.labels, scores), "low": bounds.low, "high": bounds.high}
 
 
-def _draw(folder: Path, table: pd.DataFrame) -> None:
+def _draw(folder: Path, table: pd.DataFrame, mix: Mapping[str, float] | None) -> None:
     from src.visualize.layers import layer_figure
 
-    save_figure(folder / PICTURE, layer_figure(table["layer"], table["eer"], table["low"], table["high"]))
+    columns = (table[name] for name in ("layer", "eer", "low", "high"))
+    save_figure(folder / PICTURE, layer_figure(*columns, mix=mix["eer"] if mix else None))

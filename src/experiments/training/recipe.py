@@ -27,6 +27,7 @@ class Recipe:
 
     def __post_init__(self) -> None:
         model_class(self.model, takes=self.input.kind)
+        self.input.for_model(self.model)  # refuses what it cannot take
 
     def as_json(self, described: Mapping[str, Any]) -> dict[str, Any]:
         """Return the hyperparameters of the run, flat.

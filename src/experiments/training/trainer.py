@@ -6,17 +6,21 @@ reported validation EER is that of the weights saved. `metrics.json` is written 
 
 import shutil
 import warnings
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from src.experiments.inputs.contract import TRAIN, VAL, TrainingData, read_training_data
 from src.experiments.runs.artefacts import (
     CALIBRATION,
     CHECKPOINTS,
     HYPERPARAMETERS,
+    LAYER_PLOT,
+    LAYER_WEIGHTS,
     LOSS_PLOT,
     METRICS,
     PROVENANCE,
@@ -28,11 +32,10 @@ from src.experiments.runs.artefacts import (
 )
 from src.experiments.runs.commands import how_to_resume_training
 from src.experiments.runs.folders import alone, new_numbered_folder
-from src.experiments.runs.lineage import describe_corpus
 from src.experiments.runs.names import RUN, RunName
-from src.experiments.runs.provenance import describe_origin, now
 from src.experiments.training.localization import FRAME_THRESHOLD, localize
 from src.experiments.training.models import model_class
+from src.experiments.training.origin import begun, origin, size
 from src.experiments.training.recipe import Recipe
 from src.metrics.calibration import fit_calibration
 from src.metrics.eer import doubt, operating_threshold
@@ -40,8 +43,9 @@ from src.metrics.report import evaluate
 from src.models.contract import Classifier, History, Resumable, Watch, Workspace, keep_going
 from src.utils.clip_table import ClipTable
 from src.utils.dataset import write_table
-from src.utils.files import read_json, write_json
+from src.utils.files import NO_ROOM, write_json
 from src.utils.paths import runs_folder
+from src.utils.processes import from_first, own_place
 
 CURVES = ("train_losses", "val_losses", "val_eers")
 
@@ -54,10 +58,14 @@ class Aids:
     """Where curves go while they grow: "tensorboard", or nowhere."""
     workers: int = 0
     """Processes that read recordings; 0 = the training itself."""
+    run: Path | None = None
+    """The folder whose checkpoints several processes share, of which only the first writes its results there."""
 
     def __post_init__(self) -> None:
         if self.log not in ("", "tensorboard"):
             raise ValueError(f"`log` must be tensorboard, or left out, not '{self.log}'.")
+        if self.log and find_spec("tensorboard") is None:
+            raise ValueError("TensorBoard is not installed: pip install -e '.[tensorboard]', or leave out `log`.")
         if self.workers < 0:
             raise ValueError(f"`workers` must be 0 or more, not {self.workers}.")
 
@@ -103,7 +111,7 @@ def train_model(recipe: Recipe, *, root: Path, aids: Aids | None = None) -> Run:
     opened = recipe.input.open(recipe.dataset, root)
     opened.check(TRAIN, VAL)
     data = read_training_data(opened)
-    return train_alone(recipe, data, new_numbered_folder(runs_folder(root), RUN), aids)
+    return train_alone(recipe, data, from_first(lambda: new_numbered_folder(runs_folder(root), RUN)), aids)
 
 
 def train_alone(recipe: Recipe, data: TrainingData, folder: Path, aids: Aids | None = None) -> Run:
@@ -111,20 +119,25 @@ def train_alone(recipe: Recipe, data: TrainingData, folder: Path, aids: Aids | N
 
     Raises
     ------
-    KeyboardInterrupt
-        When it is stopped, with the command that resumes it where it can be resumed.
+    KeyboardInterrupt, ValueError
+        When it is stopped, or the disk is full, with the command that resumes it where it can be resumed.
     """
     try:
-        with alone(folder):
-            run = train_run(recipe, data, folder, aids=aids)
-    except KeyboardInterrupt:
+        with own_place(folder) as place, alone(place):
+            run = train_run(recipe, data, place, aids=replace(aids or Aids(), run=folder))
+            draw_losses(place)
+    except (KeyboardInterrupt, OSError) as error:
         if not (folder / CHECKPOINTS).is_dir():
             raise
-        raise KeyboardInterrupt(f"stopped; resume it with {how_to_resume_training(RunName.of(folder))}.") from None
-    draw_losses(run.folder)
+        how = f"resume it with {how_to_resume_training(RunName.of(folder))}."
+        if isinstance(error, KeyboardInterrupt):
+            raise KeyboardInterrupt(f"stopped; {how}") from None
+        if error.errno not in NO_ROOM:
+            raise
+        raise ValueError(f"{error.strerror}: {error.filename or folder}. Free some space and {how}") from None
     if run.doubt:
         warnings.warn(run.doubt, stacklevel=2)
-    return run
+    return replace(run, folder=folder)
 
 
 def train_run(
@@ -142,14 +155,13 @@ def train_run(
     aids : Aids, optional
         Of a training of hours, which keeps checkpoints in the folder and resumes from them.
     """
-    started = _started(folder)
+    started = begun(folder)
     hyperparameters = recipe.as_json(data.described)
     write_json(folder / HYPERPARAMETERS, hyperparameters)
     model = model_class(recipe.model)(recipe.config, seed=recipe.seed)
     if isinstance(model, Resumable):  # it may be killed: what it is made from is noted at its start
-        aids = aids or Aids()
-        model.workspace = Workspace(folder / CHECKPOINTS, aids.log, aids.workers)
-        write_json(folder / PROVENANCE, {**_origin(recipe, data, started), "ended": None})
+        model.workspace = _workspace(folder, aids or Aids())
+        write_json(folder / PROVENANCE, {**origin(recipe, data, started), "ended": None})
     stops: list[bool] = []
 
     def noting(epoch: int, best_eer: float) -> bool:
@@ -157,10 +169,8 @@ def train_run(
         return stops[-1]
 
     history = model.fit(data.train, data.val, noting)
-    model.save(folder)
-    for name in CURVES:
-        save_array(folder / f"{name}.npy", getattr(history, name))
-    write_json(folder / PROVENANCE, _origin(recipe, data, started))
+    _write_model(folder, model, history, data)
+    write_json(folder / PROVENANCE, {**origin(recipe, data, started), **size(model)})
     scores = model.scores(data.val.inputs)
     metrics = _write_validation(folder, scores, history, data.val) | ({"pruned": True} if any(stops) else {})
     if found := localize(model, data.val):
@@ -168,6 +178,27 @@ def train_run(
     write_json(folder / METRICS, metrics)
     shutil.rmtree(folder / CHECKPOINTS, ignore_errors=True)
     return Run(folder, model, history, metrics, hyperparameters, doubt(data.val.labels, scores))
+
+
+def _workspace(folder: Path, aids: Aids) -> Workspace:
+    """Return what a training of hours finds around it."""
+    place = aids.run or folder
+    return Workspace(place / CHECKPOINTS, place / aids.log if aids.log else None, aids.workers)
+
+
+def _write_model(folder: Path, model: Classifier, history: History, data: TrainingData) -> None:
+    """Write the weights, the curves and, where a model has learnt one, the mix of layers."""
+    model.save(folder)
+    note_layer_weights(folder, model, data)
+    for name in CURVES:
+        save_array(folder / f"{name}.npy", getattr(history, name))
+
+
+def note_layer_weights(folder: Path, model: Classifier, data: TrainingData) -> None:
+    """Write how much each layer counts in the mix that a model has learnt; most learn none."""
+    weights = getattr(model, "layer_weights", None)
+    if weights is not None:
+        write_table(folder / LAYER_WEIGHTS, pd.DataFrame({"layer": data.origins[TRAIN]["layers"], "weight": weights}))
 
 
 def _write_validation(folder: Path, scores: np.ndarray, history: History, val: ClipTable) -> dict[str, Any]:
@@ -180,8 +211,13 @@ def _write_validation(folder: Path, scores: np.ndarray, history: History, val: C
 
 
 def draw_losses(folder: Path) -> None:
-    """Draw the curves of a finished run; one of a single epoch has none."""
+    """Draw the curves of a finished run, of which one of a single epoch has none, and the weights of its layers."""
     from src.visualize.curves import loss_figure
+    from src.visualize.layers import weights_figure
+
+    if (folder / LAYER_WEIGHTS).is_file():
+        weights = pd.read_csv(folder / LAYER_WEIGHTS)
+        save_figure(folder / LAYER_PLOT, weights_figure(weights["layer"], weights["weight"]))
 
     curves = [read_array(folder / f"{name}.npy") for name in CURVES]
     if len(curves[0]) > 1:
@@ -192,22 +228,3 @@ def validate(scores: np.ndarray, history: History, val: ClipTable) -> dict[str, 
     """Return every metric of the weights kept on the validation table, decisions at the threshold of its EER."""
     report = evaluate(val.labels, scores, threshold=operating_threshold(val.labels, scores))
     return {"split": VAL, "best_epoch": history.best, **report}
-
-
-def data_origin(recipe: Recipe, data: TrainingData) -> dict[str, Any]:
-    """Return what provenance says of the data: the corpus, the input's origin by its kind, and the people, by split."""
-    return {
-        "corpus": describe_corpus(data.corpus, data.origins[TRAIN].get("corpus_digest")),
-        recipe.input.kind: dict(data.origins),
-        "people": data.people(),
-    }
-
-
-def _started(folder: Path) -> str:
-    """Return when the training of a run began: now, or when it was begun before it was killed."""
-    noted = read_json(folder / PROVENANCE) if (folder / PROVENANCE).is_file() else {}
-    return str(noted.get("started") or now())
-
-
-def _origin(recipe: Recipe, data: TrainingData, started: str) -> dict[str, Any]:
-    return describe_origin(seed=recipe.seed, data=data_origin(recipe, data), started=started)

@@ -1,6 +1,6 @@
 """Plain logistic regression: the field's strongest simple baseline on frozen embeddings.
 
-On scaled embeddings, both classes weighted the same. Its score is the log-odds of bona fide at equal priors: a
+On scaled embeddings. With both classes weighted the same, its score is the log-odds of bona fide at equal priors: a
 log-likelihood ratio by construction, fitted to the training clips. The fitted parameters are saved as plain arrays.
 """
 
@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
-from src.metrics.eer import eer_of
 from src.models.arrays import WEIGHTS, load_arrays, save_arrays
-from src.models.contract import Config, History, Watch, check_range, cross_entropy, keep_going
+from src.models.balance import check_class_weight, in_sklearn, suggest_class_weight
+from src.models.contract import Config, History, Watch, check_range, keep_going
+from src.models.judging import judged
 from src.models.scaling import SCALINGS, Scaling, check_scaling
 from src.utils.embeddings import EmbeddingTable
 
@@ -29,22 +30,26 @@ class LogisticRegressionConfig(Config):
     C: float = 0.1
     """Inverse strength of the quadratic penalty on the weights; small = smoother."""
     scaling: str = "standard"
+    class_weight: str = "balanced"
+    """Whether both classes weigh the same: "balanced" or "none"."""
 
     def __post_init__(self) -> None:
         check_range("C", self.C, 1e-8, 1e6)
         check_scaling(self.scaling)
+        check_class_weight(self.class_weight)
 
     @classmethod
     def search_space(cls, trial: "optuna.Trial", n_clips: int = 0) -> Self:
-        """Let a trial choose penalty and scaling."""
+        """Let a trial choose penalty, scaling and the weights of the classes."""
         return cls(
             C=trial.suggest_float("C", 1e-5, 1e2, log=True),
             scaling=trial.suggest_categorical("scaling", SCALINGS),
+            class_weight=suggest_class_weight(trial),
         )
 
 
 class LogisticRegression:
-    """scikit-learn's LogisticRegression on scaled vectors; both classes weigh the same."""
+    """scikit-learn's LogisticRegression on scaled vectors."""
 
     Config = LogisticRegressionConfig
     takes = "embeddings"
@@ -59,8 +64,9 @@ class LogisticRegression:
         """Train on `train` and evaluate on `val`; there are no epochs, so `watch` is not called."""
         from sklearn.linear_model import LogisticRegression as Regression
 
-        scaling = Scaling.learn(train.vectors, self.config.scaling)
-        regression = Regression(C=self.config.C, class_weight="balanced", max_iter=2000, random_state=self.seed)
+        scaling = Scaling.learn(train.vectors, self.config.scaling, always=train.of_several_stores)
+        weight = in_sklearn(self.config.class_weight)
+        regression = Regression(C=self.config.C, class_weight=weight, max_iter=2000, random_state=self.seed)
         regression.fit(scaling.apply(train.vectors), train.labels)
         self.arrays = {
             "mean": scaling.mean,
@@ -68,12 +74,7 @@ class LogisticRegression:
             "weights": regression.coef_[0],
             "intercept": regression.intercept_,
         }
-        train_scores, val_scores = self.scores(train.vectors), self.scores(val.vectors)
-        return History.of_one(
-            cross_entropy(train.labels, train_scores),
-            cross_entropy(val.labels, val_scores),
-            eer_of(val.labels, val_scores),
-        )
+        return judged(self.scores, train, val)
 
     def scores(self, vectors: np.ndarray) -> np.ndarray:
         """Return the log-odds of bona fide, shape (n,)."""

@@ -1,7 +1,4 @@
-"""The random forest: scikit-learn's, trained on all cores. Trees use only the order of values, so nothing is scaled.
-
-skops writes its trees as data, without pickles, and reads them without running code from the file.
-"""
+"""The random forest: scikit-learn's, trained on all cores. Trees use only the order of values, so nothing is scaled."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,23 +6,15 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from src.metrics.eer import eer_of
-from src.models.contract import (
-    Config,
-    History,
-    Watch,
-    check_range,
-    cross_entropy,
-    keep_going,
-    reading_weights,
-)
+from src.models.balance import check_class_weight, in_sklearn, suggest_class_weight
+from src.models.contract import Config, History, Watch, check_range, keep_going
+from src.models.judging import judged
+from src.models.trees import WEIGHTS, load_trees, save_trees
 from src.utils.embeddings import EmbeddingTable
-from src.utils.files import atomic_path
 
 if TYPE_CHECKING:
     import optuna
 
-WEIGHTS = "model.skops"
 TRUSTED = ["sklearn.tree._tree.Tree"]
 """Types that the saved file may hold beyond those skops knows."""
 
@@ -41,12 +30,15 @@ class RandomForestConfig(Config):
     min_samples_leaf: int = 1
     max_features: float = 0.1
     """Share of the d features that each split considers."""
+    class_weight: str = "balanced"
+    """Whether both classes weigh the same: "balanced" or "none"."""
 
     def __post_init__(self) -> None:
         check_range("n_estimators", self.n_estimators, 1, 100_000)
         check_range("max_depth", self.max_depth, 0, 1_000)
         check_range("min_samples_leaf", self.min_samples_leaf, 1, 1_000_000)
         check_range("max_features", self.max_features, 1e-6, 1)
+        check_class_weight(self.class_weight)
 
     @classmethod
     def search_space(cls, trial: "optuna.Trial", n_clips: int = 0) -> Self:
@@ -56,11 +48,12 @@ class RandomForestConfig(Config):
             max_depth=trial.suggest_categorical("max_depth", (0, 4, 8, 16)),
             min_samples_leaf=trial.suggest_int("min_samples_leaf", 1, 10),
             max_features=trial.suggest_float("max_features", 0.01, 1.0, log=True),
+            class_weight=suggest_class_weight(trial),
         )
 
 
 class RandomForest:
-    """Both classes weigh the same, however many clips each has."""
+    """The forest behind the contract of all classifiers."""
 
     Config = RandomForestConfig
     takes = "embeddings"
@@ -80,16 +73,11 @@ class RandomForest:
             max_depth=self.config.max_depth or None,
             min_samples_leaf=self.config.min_samples_leaf,
             max_features=self.config.max_features,
-            class_weight="balanced",
+            class_weight=in_sklearn(self.config.class_weight),
             random_state=self.seed,
             n_jobs=-1,
         ).fit(train.vectors, train.labels)
-        train_scores, val_scores = self.scores(train.vectors), self.scores(val.vectors)
-        return History.of_one(
-            cross_entropy(train.labels, train_scores),
-            cross_entropy(val.labels, val_scores),
-            eer_of(val.labels, val_scores),
-        )
+        return judged(self.scores, train, val)
 
     def scores(self, vectors: np.ndarray) -> np.ndarray:
         """Return the log-odds of bona fide, shape (n,); a unanimous vote counts as half a tree short of certainty."""
@@ -100,17 +88,11 @@ class RandomForest:
 
     def save(self, folder: Path) -> None:
         """Write `model.skops`."""
-        import skops.io
-
-        with atomic_path(folder / WEIGHTS) as temporary:
-            skops.io.dump(self.estimator, temporary)
+        save_trees(folder, self.estimator)
 
     @classmethod
     def load(cls, folder: Path, config: RandomForestConfig) -> Self:
         """Read `model.skops`."""
-        import skops.io
-
         classifier = cls(config)
-        with reading_weights(folder / WEIGHTS):
-            classifier.estimator = skops.io.load(folder / WEIGHTS, trusted=TRUSTED)
+        classifier.estimator = load_trees(folder, TRUSTED)
         return classifier

@@ -11,13 +11,29 @@ The machines of kernels are weighted sums of them: score(x) = sum_i coefficient_
 """
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from src.models.svm.kernels import Products, rbf_kernel, squared_lengths
 
+if TYPE_CHECKING:
+    from sklearn.svm import LinearSVC
+
 SMALLEST_EIGENVALUE = 1e-8
 """Directions of the landmarks that vary less than this share of the strongest are rounding errors."""
+
+
+@dataclass(frozen=True)
+class Machine:
+    """What a machine is trained with."""
+
+    price: float
+    """C, the penalty of an error."""
+    gamma: float
+    """Inverse width of the kernel."""
+    class_weight: str | None = "balanced"
+    """As scikit-learn spells it: None where every clip weighs the same."""
 
 
 @dataclass(frozen=True)
@@ -33,56 +49,53 @@ class Solution:
     """Shape (n,)."""
 
 
-def solve_exactly(
-    vectors: np.ndarray, labels: np.ndarray, *, price: float, gamma: float, products: Products
-) -> Solution:
+def solve_exactly(vectors: np.ndarray, labels: np.ndarray, machine: Machine, *, products: Products) -> Solution:
     """Train scikit-learn's SVC on the RBF kernel of scaled vectors (n, d).
 
     Parameters
     ----------
     vectors, labels : np.ndarray, shapes (n, d) and (n,)
-    price : float
-        C, the penalty of an error.
-    gamma : float
-        Inverse width of the kernel.
+    machine : Machine
     products : Products
         Keeps inner products for other trainings on the same vectors.
     """
     from sklearn.svm import SVC
 
     lengths = squared_lengths(vectors)
-    kernel = rbf_kernel(products.of(vectors), lengths, lengths, gamma)
+    kernel = rbf_kernel(products.of(vectors), lengths, lengths, machine.gamma)
     # The seed changes nothing, but without one numpy's global generator is used.
-    svc = SVC(C=price, kernel="precomputed", class_weight="balanced", random_state=0).fit(kernel, labels)
+    svc = SVC(C=machine.price, kernel="precomputed", class_weight=machine.class_weight, random_state=0)
+    svc.fit(kernel, labels)
     weights = np.zeros(len(labels))
     weights[svc.support_] = svc.dual_coef_[0]
     intercept = float(svc.intercept_[0])
     return Solution(svc.support_, svc.dual_coef_[0], intercept, kernel @ weights + intercept)
 
 
-def solve_linearly(vectors: np.ndarray, labels: np.ndarray, *, price: float, gamma: float) -> Solution:
+def solve_linearly(vectors: np.ndarray, labels: np.ndarray, machine: Machine) -> Solution:
     """Train a linear machine on scaled vectors (n, d), whose kernel is gamma x.y."""
-    from sklearn.svm import LinearSVC
-
-    features = np.sqrt(gamma) * vectors
-    svc = LinearSVC(C=price, class_weight="balanced", dual=False, random_state=0).fit(features, labels)
-    weights, no_support = np.sqrt(gamma) * svc.coef_[0], np.empty(0, np.intp)
+    features = np.sqrt(machine.gamma) * vectors
+    svc = _linear(machine).fit(features, labels)
+    weights, no_support = np.sqrt(machine.gamma) * svc.coef_[0], np.empty(0, np.intp)
     return Solution(no_support, weights, float(svc.intercept_[0]), np.asarray(svc.decision_function(features)))
 
 
-def solve_by_landmarks(
-    vectors: np.ndarray, labels: np.ndarray, *, price: float, gamma: float, landmarks: np.ndarray
-) -> Solution:
+def solve_by_landmarks(vectors: np.ndarray, labels: np.ndarray, machine: Machine, *, landmarks: np.ndarray) -> Solution:
     """Train a linear machine on Nystroem features of scaled vectors (n, d); `landmarks` (m,) says which clips."""
-    from sklearn.svm import LinearSVC
-
+    gamma = machine.gamma
     chosen = vectors[landmarks]
     lengths = squared_lengths(chosen)
     strengths, directions = np.linalg.eigh(rbf_kernel(chosen @ chosen.T, lengths, lengths, gamma))
     real = strengths > SMALLEST_EIGENVALUE * strengths[-1]
     to_features = directions[:, real] / np.sqrt(strengths[real])
     features = rbf_kernel(vectors @ chosen.T, squared_lengths(vectors), lengths, gamma) @ to_features
-    svc = LinearSVC(C=price, class_weight="balanced", dual=False, random_state=0).fit(features, labels)
+    svc = _linear(machine).fit(features, labels)
     return Solution(
         landmarks, to_features @ svc.coef_[0], float(svc.intercept_[0]), np.asarray(svc.decision_function(features))
     )
+
+
+def _linear(machine: Machine) -> "LinearSVC":
+    from sklearn.svm import LinearSVC
+
+    return LinearSVC(C=machine.price, class_weight=machine.class_weight, dual=False, random_state=0)

@@ -12,10 +12,11 @@ import numpy as np
 
 from src.metrics.eer import eer_of
 from src.models.arrays import WEIGHTS, load_arrays, save_arrays
+from src.models.balance import check_class_weight, in_sklearn, suggest_class_weight
 from src.models.contract import Config, History, Watch, check_range, keep_going
 from src.models.scaling import SCALINGS, Scaling, check_scaling
 from src.models.svm.kernels import SCORING_NUMBERS, Products, chunks, rbf_kernel, squared_lengths
-from src.models.svm.solvers import Solution, solve_by_landmarks, solve_exactly, solve_linearly
+from src.models.svm.solvers import Machine, Solution, solve_by_landmarks, solve_exactly, solve_linearly
 from src.utils.embeddings import EmbeddingTable
 
 if TYPE_CHECKING:
@@ -42,29 +43,33 @@ class SvmConfig(Config):
     landmarks: int = 512
     """Training clips that stand for all, with the kernel "nystroem"."""
     scaling: str = "standard"
+    class_weight: str = "balanced"
+    """Whether both classes weigh the same: "balanced" or "none"."""
 
     def __post_init__(self) -> None:
         check_range("C", self.C, 1e-6, 1e6)
         check_range("gamma", self.gamma, 1e-6, 1e6)
         check_range("landmarks", self.landmarks, 1, 100_000)
         check_scaling(self.scaling)
+        check_class_weight(self.class_weight)
         if self.kernel not in KERNELS:
             raise ValueError(f"Unknown kernel '{self.kernel}'; allowed: {', '.join(KERNELS)}.")
 
     @classmethod
     def search_space(cls, trial: "optuna.Trial", n_clips: int = 0) -> Self:
-        """Let a trial choose C, gamma, scaling and, for many clips, landmarks; `lr` stands for the linear kernel."""
+        """Let a trial choose all but the kernel, and landmarks for many clips only; `lr` stands for the linear one."""
         kernel = "nystroem" if n_clips > MOST_FOR_EXACT_SEARCH else "rbf"
         sizes = (256, 512, 1024)
         landmarks = trial.suggest_categorical("landmarks", sizes) if kernel == "nystroem" else cls.landmarks
         price = trial.suggest_float("C", 1e-3, 1e3, log=True)
         gamma = trial.suggest_float("gamma", 1e-2, 1e1, log=True)
         scaling = trial.suggest_categorical("scaling", SCALINGS)
-        return cls(C=price, kernel=kernel, gamma=gamma, landmarks=landmarks, scaling=scaling)
+        weight = suggest_class_weight(trial)
+        return cls(price, kernel, gamma, landmarks, scaling, weight)
 
 
 class Svm:
-    """The SVM behind the contract of all classifiers; both classes weigh the same, however many clips each has."""
+    """The SVM behind the contract of all classifiers."""
 
     Config = SvmConfig
     takes = "embeddings"
@@ -81,7 +86,7 @@ class Svm:
 
     def fit(self, train: EmbeddingTable, val: EmbeddingTable, watch: Watch = keep_going) -> History:
         """Train on `train` and evaluate on `val`; there are no epochs, so `watch` is not called."""
-        scaling = Scaling.learn(train.vectors, self.config.scaling)
+        scaling = Scaling.learn(train.vectors, self.config.scaling, always=train.of_several_stores)
         vectors = scaling.apply(train.vectors)
         gamma = self.config.gamma / (vectors.shape[1] * (vectors.var() or 1.0))
         solution = self._solve(vectors, train.labels, gamma)
@@ -121,14 +126,14 @@ class Svm:
         return classifier
 
     def _solve(self, vectors: np.ndarray, labels: np.ndarray, gamma: float) -> Solution:
-        price = self.config.C
+        machine = Machine(self.config.C, gamma, in_sklearn(self.config.class_weight))
         if self.config.kernel == "linear":
-            return solve_linearly(vectors, labels, price=price, gamma=gamma)
+            return solve_linearly(vectors, labels, machine)
         if self.config.kernel == "rbf":
-            return solve_exactly(vectors, labels, price=price, gamma=gamma, products=PRODUCTS)
+            return solve_exactly(vectors, labels, machine, products=PRODUCTS)
         n_landmarks = min(self.config.landmarks, len(vectors))
         landmarks = np.sort(np.random.default_rng(self.seed).choice(len(vectors), n_landmarks, replace=False))
-        return solve_by_landmarks(vectors, labels, price=price, gamma=gamma, landmarks=landmarks)
+        return solve_by_landmarks(vectors, labels, machine, landmarks=landmarks)
 
     def _take(self, arrays: dict[str, np.ndarray]) -> None:
         self.arrays = arrays

@@ -9,6 +9,7 @@ _START, _END = b"\x89PNG\r\n\x1a\n", b"IEND\xaeB`\x82"
 
 TITLES = {
     "loss_plot.png": "Learning curves",
+    "layer_weights.png": "Weights of the layers",
     "det_curve.png": "Detection error trade-off",
     "roc_curve.png": "Receiver operating characteristic",
     "score_histogram.png": "Scores of both classes",
@@ -19,6 +20,7 @@ TITLES = {
 }
 _DESCRIPTIONS = {
     "loss_plot.png": "Training and validation loss by epoch, and the validation EER; the ring marks the epoch kept.",
+    "layer_weights.png": "How much each hidden layer counts in the mix that was learnt; the weights sum to 100 %.",
     "det_curve.png": "Both error rates at every threshold, on normal-deviate axes; nearer to the lower left is better.",
     "roc_curve.png": "Bona fide clips accepted against spoofs accepted at every threshold; nearer to the upper left is "
     "better.",

@@ -43,6 +43,21 @@ def which_is_better(metrics: Iterable[Metric]) -> str:
     return "; ".join(f"{', '.join(titles)}: {better} is better" for better, titles in found.items())
 
 
+def size(provenance: Mapping[str, Any]) -> str:
+    """Return how many parameters a model has, as its provenance notes it; empty where it does not.
+
+    >>> size({"parameters": 94_000_000, "trained_parameters": 1_538})
+    '94,000,000 parameters, of which 1,538 were trained'
+    >>> size({"parameters": 1_538, "trained_parameters": 1_538}), size({})
+    ('1,538 parameters', '')
+    """
+    count, trained = provenance.get("parameters"), provenance.get("trained_parameters")
+    if not isinstance(count, int):
+        return ""
+    part = isinstance(trained, int) and trained != count
+    return f"{count:,} parameters" + (f", of which {trained:,} were trained" if part else "")
+
+
 def readable(text: str) -> str:
     """Replace what HTML cannot hold: control characters and surrogates (bytes that are no UTF-8).
 

@@ -66,3 +66,28 @@ def test_an_error_stands_for_its_batch(table: WaveformTable, tmp_path: Path) -> 
     broken = replace(table, paths=np.array([str(tmp_path / "bad.flac"), *table.paths[1:]]))
     clips = TrainingClips(broken, TinyConfig(), seed=7)
     assert "bad.flac" in collate([clips[0, 1], clips[0, 0]])["error"]
+
+
+@pytest.mark.parametrize("padding", ["repeat", "zeros"])
+def test_windows_can_be_brought_to_one_level_in_training_and_in_tests(table: WaveformTable, padding: str) -> None:
+    from src.detectors.training.scoring import WholeClips
+
+    config = TinyConfig(seconds=0.5, padding=padding, even_level=True)
+    item = TrainingClips(table, config, seed=7)[0, 2]
+    window, own = item["waveforms"][: item["lengths"]].numpy(), item["lengths"]
+    assert np.sqrt(np.mean(window**2)) == pytest.approx(0.1, rel=1e-5)
+    read = WholeClips(table.paths.tolist(), config)[2]
+    assert not isinstance(read, str)
+    windows, owns = read
+    if len(windows) == 1:  # a clip shorter than a window is seen whole, in training as in tests
+        assert own == owns[0]
+        np.testing.assert_allclose(windows[0][:own], window, rtol=1e-5)
+    quiet = TrainingClips(table, TinyConfig(seconds=0.5, padding=padding), seed=7)[0, 2]["waveforms"].numpy()
+    assert np.sqrt(np.mean(quiet**2)) != pytest.approx(0.1, rel=1e-2)
+
+
+def test_pre_emphasis_takes_off_the_sample_before(table: WaveformTable) -> None:
+    plain = TrainingClips(table, TinyConfig(seconds=0.3), seed=7)[0, 1]["waveforms"]
+    emphasised = TrainingClips(table, TinyConfig(seconds=0.3, pre_emphasis=0.97), seed=7)[0, 1]["waveforms"]
+    torch.testing.assert_close(emphasised[1:], plain[1:] - 0.97 * plain[:-1])
+    assert emphasised[0] == plain[0]

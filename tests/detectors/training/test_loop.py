@@ -160,8 +160,26 @@ def test_a_student_follows_its_teacher(tables: Tables, tmp_path: Path) -> None:
 
 
 def test_curves_are_logged_for_tensorboard(tables: Tables, tmp_path: Path) -> None:
-    make(tmp_path, log="tensorboard", epochs=2).fit(*tables)
-    assert list(tmp_path.rglob("events.out.tfevents*"))
+    make(tmp_path / "checkpoints", curves=tmp_path / "curves", epochs=2).fit(*tables)
+    assert list((tmp_path / "curves").glob("events.out.tfevents*"))
+    assert not list((tmp_path / "checkpoints").rglob("events.out.tfevents*"))
+
+
+def test_bf16_trains_where_the_hardware_has_it_and_is_refused_elsewhere(
+    tables: Tables, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr("src.detectors.detector.choose_precision", lambda *_: "fp32")
+        with pytest.raises(ValueError, match=r"no hardware for bf16 \(device .*`precision=fp32`"):
+            make(tmp_path / "none", precision="bf16").fit(*tables)
+    assert not (tmp_path / "none").exists()
+    monkeypatch.setattr("src.detectors.detector.choose_precision", lambda *_: "bf16")  # PyTorch can everywhere
+    detector, exact = make(tmp_path / "one", precision="bf16"), make(tmp_path / "two")
+    history, other = detector.fit(*tables), exact.fit(*tables)
+    assert np.isfinite(history.train_losses).all()
+    assert np.allclose(history.train_losses, other.train_losses, rtol=0.05)
+    assert not is_equal(detector, exact)
+    assert all(value.dtype != torch.bfloat16 for value in state_of(detector).values())
 
 
 def test_a_recording_that_cannot_be_used_is_told_by_name(tables: Tables, tmp_path: Path) -> None:

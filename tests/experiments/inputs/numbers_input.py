@@ -49,6 +49,9 @@ class Numbers:
     def completed(self, values: Mapping[str, Any], source: Path | None) -> "Numbers":
         return self if self.scale is not None else Numbers(values.get("scale", 1.0))
 
+    def for_model(self, model: str) -> "Numbers":
+        return self
+
     def open(self, dataset: Path, root: Path) -> "OpenNumbers":
         return OpenNumbers(self, dataset)
 

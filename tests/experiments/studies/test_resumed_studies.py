@@ -74,7 +74,7 @@ def test_a_study_is_not_resumed_after_re_splitting(drawn: Path, renew_stores: Ca
 
 
 BAD_SEARCHES = [
-    ({"classifier": "knn"}, {}, ValueError, "Unknown classifier 'knn'; allowed: mlp, svm, rf, lr"),
+    ({"classifier": "cnn"}, {}, ValueError, "Unknown classifier 'cnn'; allowed: mlp, svm, rf, lr"),
     ({}, {"trials": -1}, ValueError, "`trials` must be 1 or more, not -1"),
     ({}, {"trials": 0}, ValueError, "`trials` must be 1 or more, not 0"),
     ({"pooling": "max"}, {}, ValueError, "Unknown pooling 'max'"),

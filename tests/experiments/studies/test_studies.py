@@ -17,7 +17,8 @@ from src.experiments.studies.tuner import Effort, optimize_hyperparameters
 from src.experiments.training.recipe import OWN_KEYS
 from src.experiments.training.trained import read_trained_folder
 from src.metrics.eer import compute_eer
-from src.models import classifier_class
+from src.models import CLASSIFIERS, classifier_class
+from src.models.gradient_boosting import GradientBoostingConfig
 from src.models.mlp.mlp_model import MlpConfig
 from src.models.random_forest.random_forest_model import RandomForestConfig
 from src.models.svm import SvmConfig, svm_model
@@ -54,9 +55,12 @@ def scores_of(root: Path, run: Path, split: str = "downstream_val") -> tuple[np.
 
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Keep the trials of MLP and random forest short; what is suggested stays as it is."""
-    for config, few in ((MlpConfig, {"epochs": 3}), (RandomForestConfig, {"n_estimators": 10})):
+    shortened = ((MlpConfig, "epochs", 3), (RandomForestConfig, "n_estimators", 10))
+    for config, name, few in (*shortened, (GradientBoostingConfig, "n_estimators", 10)):
         space = config.search_space
-        monkeypatch.setattr(config, "search_space", lambda *about, space=space, few=few: replace(space(*about), **few))
+        monkeypatch.setattr(
+            config, "search_space", lambda *about, space=space, few={name: few}: replace(space(*about), **few)
+        )
 
 
 def test_the_search_is_told_how_many_clips_there_are(drawn: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -67,7 +71,7 @@ def test_the_search_is_told_how_many_clips_there_are(drawn: Path, monkeypatch: p
         assert {trial.user_attrs["hyperparameters"]["kernel"] for trial in trials_of(study.folder)} <= kernels
 
 
-@pytest.mark.parametrize("classifier", ["mlp", "svm", "rf", "lr"])
+@pytest.mark.parametrize("classifier", CLASSIFIERS)
 def test_run_m_is_trial_m_and_its_value_the_eer_of_what_it_saved(
     classifier: str, drawn: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -81,10 +85,12 @@ def test_run_m_is_trial_m_and_its_value_the_eer_of_what_it_saved(
     assert existing_numbers(study.folder, "run") == [trial.number for trial in trials] == [0, 1, 2]
     assert len({json.dumps(trial.params, sort_keys=True) for trial in trials}) == 3
 
-    shortened = {"n_estimators"} if classifier == "rf" else set()
+    shortened = {"n_estimators"} if classifier in ("rf", "gb") else set()
     for trial in trials:
         inputs = read_json(study.folder / f"run{trial.number}" / "hyperparameters.json")
-        assert {"layer", "pooling"} < set(trial.params)
+        mixed = trial.params.pop("layer_mix", False)
+        assert {"pooling"} | (set() if mixed else {"layer"}) < set(trial.params)
+        assert (inputs["layer"] == "mix") == mixed
         assert all(inputs[name] == value for name, value in trial.params.items() if name not in shortened)
         not_searched = {"epochs", "patience", "kernel", "landmarks"}
         assert set(inputs) - {*OWN_KEYS, *Embeddings.keys} - set(trial.params) <= not_searched
@@ -102,7 +108,7 @@ def test_run_m_is_trial_m_and_its_value_the_eer_of_what_it_saved(
     }
 
 
-@pytest.mark.parametrize("classifier", ["mlp", "svm", "rf", "lr"])
+@pytest.mark.parametrize("classifier", CLASSIFIERS)
 def test_a_search_starts_with_the_default_hyperparameters(
     classifier: str, drawn: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -158,8 +164,8 @@ def test_trials_counts_all_of_them(drawn: Path, monkeypatch: pytest.MonkeyPatch)
 
 
 def test_no_number_of_trials_means_the_default(drawn: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    defaults = {name: classifier_class(name).Config.trials for name in ("mlp", "svm", "rf", "lr")}
-    assert defaults == {"mlp": 100, "svm": 30, "rf": 30, "lr": 30}
+    defaults = {name: classifier_class(name).Config.trials for name in CLASSIFIERS}
+    assert defaults == {"mlp": 100, "svm": 30, "rf": 30, "lr": 30, "gb": 30, "knn": 30}
     monkeypatch.setattr(SvmConfig, "trials", 2)
     assert optimize_hyperparameters(search_in(drawn), root=drawn).n_trials == 2
     assert optimize_hyperparameters(search_in(drawn), Effort(keep=1), root=drawn).n_trials == 2

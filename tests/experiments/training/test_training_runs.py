@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import matplotlib.image
 import numpy as np
@@ -17,6 +18,7 @@ from src.experiments.runs.folders import find_run
 from src.experiments.runs.names import RunName
 from src.experiments.training.recipe import OWN_KEYS
 from src.experiments.training.trained import read_trained_folder
+from src.experiments.training.trainer import Aids
 from src.metrics.eer import compute_eer
 from src.models import classifier_class
 from src.utils.dataset import person_of
@@ -205,3 +207,21 @@ def test_recordings_changed_after_extraction_are_refused(project: Path) -> None:
     opened = Embeddings("lfcc").open(dataset, project)
     with pytest.raises(ValueError, match=r"recordings of .* are not those that .* was computed from"):
         opened.check("downstream_train", "downstream_val", "downstream_test")
+
+
+@pytest.mark.parametrize(
+    ("given", "missing", "said"),
+    [
+        ({"log": "wandb"}, False, "`log` must be tensorboard, or left out, not 'wandb'"),
+        ({"log": "tensorboard"}, True, r"pip install -e '\.\[tensorboard\]'"),
+        ({"workers": -1}, False, "`workers` must be 0 or more, not -1"),
+    ],
+)
+def test_aids_that_are_not_there_are_refused(
+    given: dict[str, Any], missing: bool, said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if missing:
+        monkeypatch.setattr("src.experiments.training.trainer.find_spec", lambda name: None)
+    with pytest.raises(ValueError, match=said) as refused:
+        Aids(**given)
+    assert len(str(refused.value).splitlines()) == 1

@@ -1,0 +1,95 @@
+"""What a training is made of: the network with its loss, the clips, what is around it; and how weights are written."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+import torch
+from safetensors.torch import load_file, save_file
+from torch import nn
+
+from src.detectors.contract import DetectorConfig, Output
+from src.detectors.training.objectives import Objective, distillation, frame_labels, frame_loss
+from src.detectors.training.scoring import forward
+from src.models.contract import Watch
+from src.utils.files import atomic_path
+from src.utils.waveform_table import WaveformTable
+
+
+class Training(nn.Module):
+    """A network and its objective, as the Trainer takes them: a batch in, its loss out."""
+
+    _keys_to_ignore_on_save: ClassVar[None] = None  # the Trainer asks where a checkpoint lacks weights
+
+    def __init__(self, network: nn.Module, objective: Objective, config: DetectorConfig) -> None:
+        super().__init__()
+        self.network, self.objective = network, objective
+        self.distillation = config.distillation
+
+    def forward(
+        self,
+        waveforms: torch.Tensor,
+        labels: torch.Tensor,
+        lengths: torch.Tensor,
+        cell_labels: torch.Tensor,
+        teacher_scores: torch.Tensor,
+    ) -> dict[str, torch.Tensor]:
+        """Return the loss of a batch of windows (b, n), and of its frames where the network decides them."""
+        output: Output = forward(self.network, waveforms, lengths)
+        loss = self.objective(output, labels)
+        if output.frame_logits is not None:
+            seconds = float(self.network.frame_seconds)  # type: ignore[arg-type]
+            wanted = frame_labels(cell_labels, seconds, output.frame_logits.shape[1])
+            loss = loss + frame_loss(output.frame_logits, wanted, self.objective.class_weights)
+        taught = ~teacher_scores.isnan()
+        if taught.any():
+            scores = self.objective.scores(output)
+            away = distillation(scores[taught], teacher_scores[taught].to(scores.dtype))
+            loss = (1 - self.distillation) * loss + self.distillation * away
+        return {"loss": loss}
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """What is trained, on what."""
+
+    training: Training
+    train: WaveformTable
+    val: WaveformTable
+    config: DetectorConfig
+    seed: int
+    groups: list[dict[str, Any]]
+    """Parameters, and the factor `scale` on their learning rate."""
+    unchanging: str = ""
+    """How the names of weights begin that a training never changes, and that are not written again and again."""
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What a training finds around it; none of it changes the numbers."""
+
+    folder: Path
+    """Where checkpoints are kept."""
+    watch: Watch
+    curves: Path | None = None
+    """Where curves go while they grow, for TensorBoard; None = nowhere."""
+    workers: int = 0
+    """Processes that read recordings."""
+
+
+def split_weights(module: nn.Module, unchanging: str = "") -> tuple[dict[str, torch.Tensor], dict[str, torch.Tensor]]:
+    """Return the weights of a module that are written, and those that are not: whose names begin with `unchanging`."""
+    state = {name: tensor.contiguous() for name, tensor in module.state_dict().items()}
+    left_out = {name: state.pop(name) for name in list(state) if unchanging and name.startswith(unchanging)}
+    return state, left_out
+
+
+def save_weights(module: nn.Module, path: Path, unchanging: str = "") -> None:
+    """Write the weights of a module but for unchanging ones, whole or not at all."""
+    with atomic_path(path) as temporary:
+        save_file(split_weights(module, unchanging)[0], temporary)
+
+
+def load_weights(module: nn.Module, path: Path, unchanging: str = "") -> None:
+    """Read weights that `save_weights` wrote; the unchanging ones stay as they are."""
+    module.load_state_dict({**split_weights(module, unchanging)[1], **load_file(path)})
