@@ -74,9 +74,10 @@ class Standardise(nn.Module):
 
     def forward(self, frames: torch.Tensor, valid: torch.Tensor | None) -> torch.Tensor:
         """Return frames (b, t, d), those that are not valid as zeros."""
-        if valid is None:
-            valid = torch.ones(frames.shape[:2], dtype=torch.bool, device=frames.device)
-        kept = frames[valid]
-        if len(kept) < 2:  # a single frame has no variance
+        count = frames[..., 0].numel() if valid is None else int(valid.sum())
+        if count < 2:  # a single frame has no variance
             return frames
-        return torch.zeros_like(frames).masked_scatter(valid[..., None], self.norm(kept))
+        if valid is None:
+            normed: torch.Tensor = self.norm(frames.transpose(1, 2))
+            return normed.transpose(1, 2)
+        return torch.zeros_like(frames).masked_scatter(valid[..., None], self.norm(frames[valid]))
