@@ -69,8 +69,8 @@ class Detector(ABC):
         return type(self)(replace(self.config, **without)).build()
 
     def parameter_groups(self, network: nn.Module) -> list[dict[str, Any]]:
-        """Return parameters with the factor `scale` on their learning rate; by default all of them with 1."""
-        return [{"params": list(network.parameters()), "scale": 1.0}]
+        """Return what is trained, with the factor `scale` on its learning rate; by default all that is not frozen."""
+        return [{"params": [each for each in network.parameters() if each.requires_grad], "scale": 1.0}]
 
     @property
     def unchanging(self) -> str:

@@ -16,7 +16,7 @@ import torch
 from torch import nn
 
 from src.backbones import BACKBONES
-from src.backbones.pretrained import load_pretrained
+from src.backbones.pretrained import displayed_name, load_pretrained
 from src.backbones.published import FAMILIES, FINE_TUNABLE, OF_WAVEFORMS
 from src.detectors.contract import DetectorConfig, Output, check_choice
 from src.detectors.detector import WEIGHTS, Detector
@@ -248,8 +248,8 @@ class FineTuned(Detector):
 
     def _load_published(self) -> Source:
         """Load the model that the config names, from a folder or the hub."""
-        config = self.config
-        pretrained = load_pretrained(config.backbone, config.model or FAMILIES[config.backbone].default)
+        name = self.config.model or FAMILIES[self.config.backbone].default
+        pretrained = load_pretrained(self.config.backbone, name)
         if pretrained.rate != RATE:
             raise ValueError(f"The model takes waveforms at {pretrained.rate} Hz, and windows come at {RATE} Hz.")
-        return Source(pretrained.model, pretrained.normalise, pretrained.digest)
+        return Source(pretrained.model, pretrained.normalise, pretrained.digest, displayed_name(name))

@@ -210,6 +210,7 @@ def test_a_run_is_trained_by_the_loop_and_read_back(
     facts = json.loads((tmp_path / BACKBONE).read_text())
     assert facts["encoder_saved"] == whole == (len((tmp_path / WEIGHTS).read_bytes()) > 20_000)
     assert str(folder.parent) not in (tmp_path / BACKBONE).read_text()
+    assert facts["model"] == folder.name
     # a whole network needs nothing else
     config = dataclasses.replace(given.config, model="/gone") if whole else given.config
     again = FineTuned.load(tmp_path, config)

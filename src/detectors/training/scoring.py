@@ -147,10 +147,15 @@ def score_frames(network: nn.Module, clips: WholeClips) -> list[FrameScores]:
 
 
 def _joined(scores: np.ndarray, starts: Sequence[float], seconds: float, duration: float) -> np.ndarray:
-    """Return the scores of a clip's frames from those of its windows (k, t), which begin at `starts` s."""
+    """Return the scores of a clip's frames from those of its windows (k, t), which begin at `starts` s.
+
+    A window has no frame for its last milliseconds; where the next one begins behind them, the frame between the two
+    gets what lies between its neighbours.
+    """
     places = np.array([round(start / seconds) for start in starts])[:, None] + np.arange(scores.shape[1])
     n_frames = min(int(places.max()) + 1, max(1, int(duration / seconds + 1e-6)))
     kept = places < n_frames
     sums = np.bincount(places[kept], weights=scores[kept], minlength=n_frames)
     counts = np.bincount(places[kept], minlength=n_frames)
-    return sums / np.maximum(counts, 1)
+    seen = np.flatnonzero(counts)
+    return np.interp(np.arange(n_frames), seen, sums[seen] / counts[seen])

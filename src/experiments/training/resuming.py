@@ -31,8 +31,13 @@ def resume_run(name: RunName, *, root: Path, aids: Aids | None = None) -> Run:
     FileNotFoundError
         When there is no such run.
     ValueError
-        When it is finished, keeps no checkpoints, or its data have changed.
+        When it belongs to a study, is finished, keeps no checkpoints, or its data have changed.
     """
+    if name.study:
+        raise ValueError(
+            f"{name} belongs to a study, which resumes its own trials: start the study again with its own flags and "
+            f"`study_number={name.study.number}`."
+        )
     folder = find_folder(root, name)
     if (folder / METRICS).is_file():
         raise ValueError(f"{name} is finished: {how_to_test(name)} tests it.")

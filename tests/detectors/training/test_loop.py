@@ -6,6 +6,9 @@ import numpy as np
 import pytest
 import torch
 
+from src.detectors.contract import LOSSES, Output
+from src.detectors.training.lesson import Training
+from src.detectors.training.objectives import make_objective
 from src.metrics.eer import eer_of
 from src.utils.waveform_table import WaveformTable
 from tests.detectors.tiny import Tiny, TinyConfig, make, write_clips
@@ -157,6 +160,33 @@ def test_a_student_follows_its_teacher(tables: Tables, tmp_path: Path) -> None:
     student = make(tmp_path, distillation=1.0, epochs=8)
     student.fit(contrary, replace(val, labels=1 - val.labels))
     assert eer_of(train.labels, student.scores(train.inputs)) > 0.6
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+def test_a_student_can_be_as_sure_as_its_teacher_whatever_its_loss(loss: str) -> None:
+    objective = make_objective(loss, torch.ones(2), 3)
+    if loss == "am-softmax":
+        objective.directions.data = torch.tensor([[-1.0, 0, 0], [1.0, 0, 0]])
+    if loss == "oc-softmax":
+        objective.direction.data = torch.tensor([[1.0, 0, 0]])
+    sides = torch.tensor([[1.0, 0, 0], [-1.0, 0, 0]])
+    output = Output(torch.tensor([[-4.0, 4.0], [4.0, -4.0]]), sides)
+    log_odds, scores = objective.log_odds(output), objective.scores(output)
+    assert (log_odds.argsort() == scores.argsort()).all()
+    assert log_odds[0] >= 8
+    assert log_odds[1] <= -8
+
+
+def test_what_the_teacher_says_is_compared_with_log_odds() -> None:
+    network = torch.nn.Module()
+    network.forward = lambda _: Output(torch.zeros(1, 2), torch.tensor([[0.2, 1.0]]))
+    objective = make_objective("am-softmax", torch.ones(2), 2)
+    objective.directions.data = torch.tensor([[0.0, 1.0], [1.0, 0.0]])
+    training = Training(network, objective, TinyConfig(distillation=1.0))
+    cosines = torch.tensor([0.2, 1.0]) / torch.tensor(1.04).sqrt()
+    clip = (torch.zeros(1, 100), torch.tensor([0]), torch.tensor([100]), torch.zeros(1, 1))
+    assert training(*clip, 20 * (cosines[:1] - cosines[1:]))["loss"].item() == pytest.approx(0.0, abs=1e-6)
+    assert training(*clip, cosines[:1] - cosines[1:])["loss"].item() > 0.1
 
 
 def test_curves_are_logged_for_tensorboard(tables: Tables, tmp_path: Path) -> None:
