@@ -119,7 +119,7 @@ def _read_config_of_family(family: str, name: str) -> Any:
     if config.model_type != model_type(family):
         raise ValueError(
             f"{name} is of the family {config.model_type}, not {model_type(family)}: "
-            "choose another `backbone` or `model`."
+            "name a model of that family, or the backbone of this one."
         )
     return config
 

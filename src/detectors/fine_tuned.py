@@ -23,7 +23,7 @@ from src.detectors.detector import WEIGHTS, Detector
 from src.detectors.field_of_view import RATE
 from src.detectors.freezing import FREEZES, trained_parts
 from src.detectors.heads import HEADS, HeadShape
-from src.detectors.heads.pooling import LayerMix
+from src.detectors.heads.pooling import MIX_RATE, LayerMix
 from src.detectors.kept_encoder import FACTS, facts_of, left_out, restored
 from src.detectors.pretrained_encoder import Hidden, PretrainedEncoder, Source
 from src.detectors.training.lesson import load_weights
@@ -131,7 +131,7 @@ class FineTunedNetwork(nn.Module):
         shape = HeadShape(encoder.dimension, n_layers, config.head_size, config.attention_heads, config.dropout)
         self.encoder, self._config = encoder, config
         self.head = lookup(HEADS, config.head, "head")(shape)
-        self.mix = LayerMix(n_layers) if config.layer_weights else None
+        self.mix = LayerMix(n_layers, normalise=True) if config.layer_weights else None
         encoder.train_only(trained_parts(config.freeze, encoder.n_layers))
 
     @property
@@ -194,10 +194,13 @@ class FineTuned(Detector):
     def parameter_groups(self, network: nn.Module) -> list[dict[str, Any]]:
         """Return what is trained in any epoch: "params", and "scale", the factor on the learning rate."""
         assert isinstance(network, FineTunedNetwork)
-        encoder, whole = network.encoder, set(map(id, network.encoder.parameters()))
+        encoder = network.encoder
         ever_trained = trained_parts(self.config.freeze, encoder.n_layers)
+        mix = list(network.mix.parameters()) if network.mix else []
+        elsewhere = {id(each) for each in (*encoder.parameters(), *mix)}
         groups = [
-            {"params": [each for each in network.parameters() if id(each) not in whole], "scale": 1.0},
+            {"params": [each for each in network.parameters() if id(each) not in elsewhere], "scale": 1.0},
+            {"params": mix, "scale": MIX_RATE},
             {"params": encoder.parameters_of(ever_trained), "scale": self.config.encoder_learning_rate},
         ]
         return [group for group in groups if group["params"]]

@@ -139,14 +139,22 @@ class Classifier(Protocol):
         """
 
 
+_KINDS = {
+    bool: "true or false",
+    int: "a whole number such as {}",
+    float: "a number such as {}",
+    str: "a word such as '{}'",
+}
+"""What a hyperparameter must be, by the type of its default."""
+
+
 def _check_kind(name: str, value: Any, default: Any) -> None:
     """Raise ValueError when a value is not of its default's kind; a whole number may stand for a real one."""
     allowed = (int, float) if isinstance(default, float) else type(default)
     is_finite = not isinstance(value, float) or math.isfinite(value)
     if not isinstance(value, allowed) or (isinstance(value, bool) and not isinstance(default, bool)) or not is_finite:
-        raise ValueError(
-            f"Hyperparameter {name} must be a {type(default).__name__} such as {default!r}, not {value!r}."
-        )
+        given = str(value).lower() if isinstance(value, bool) else repr(value)
+        raise ValueError(f"Hyperparameter {name} must be {_KINDS[type(default)].format(default)}, not {given}.")
 
 
 @contextmanager

@@ -156,11 +156,13 @@ def read_meta(folder: Path, dataset: Path | None = None) -> StoreMeta:
     FileNotFoundError
         When the store is missing or unfinished.
     """
-    named = f"--backbone={folder.parent.name} --splits={folder.name}{on(dataset) if dataset else ''}"
+    task = (
+        f"fab GenerateEmbeddings --backbone={folder.parent.name} --splits={folder.name}{on(dataset) if dataset else ''}"
+    )
     if not (folder / META).is_file():
-        raise FileNotFoundError(f"There are no embeddings {folder}: make them with fab GenerateEmbeddings {named}.")
+        raise FileNotFoundError(f"There are no embeddings {folder}: make them with {task}.")
     if not (folder / INDEX).is_file():
-        raise FileNotFoundError(f"The embeddings {folder} are not finished: resume with fab GenerateEmbeddings {named}.")
+        raise FileNotFoundError(f"The embeddings {folder} are not finished: resume with {task}.")
     return read_store_meta(folder)
 
 

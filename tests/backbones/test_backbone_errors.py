@@ -144,7 +144,7 @@ def test_the_mask_of_training_may_be_absent(base: Path, tmp_path: Path) -> None:
 )
 def test_the_other_family_is_refused(wanted: str, given: str, request: pytest.FixtureRequest) -> None:
     found = {"base": "wav2vec2", "large": "hubert", "wavlm": "wavlm"}[given]
-    line = f"{given} is of the family {found}, not {wanted}: choose another `backbone` or `model`"
+    line = f"{given} is of the family {found}, not {wanted}: name a model of that family, or the backbone of this one"
     with pytest.raises(ValueError, match=line) as caught:
         load_backbone(wanted, str(request.getfixturevalue(given)))
     assert_one_sentence(caught.value)

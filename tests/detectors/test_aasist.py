@@ -158,7 +158,7 @@ def test_is_a_row_of_the_table() -> None:
         ({"branch_ratio": 0.0}, r"branch_ratio must lie in \[0.01, 1\], not 0"),
         ({"branch_temperature": 0.0}, "branch_temperature must lie in"),
         ({"dropout": 1.0}, r"dropout must lie in \[0, 0.95\], not 1"),
-        ({"channels": "wide"}, "channels must be a int such as"),
+        ({"channels": "wide"}, "channels must be a whole number such as"),
         ({"epochs": 0}, "epochs must lie in"),
     ],
 )

@@ -130,7 +130,7 @@ def test_parameter_groups_hold_what_is_ever_trained(freeze: str, epoch: int, fol
     network = built(given)
     network.start_epoch(epoch)  # whatever is frozen at the moment
     groups = given.parameter_groups(network)
-    assert [group["scale"] for group in groups] == ([1.0] if freeze == "encoder" else [1.0, 0.1])
+    assert [group["scale"] for group in groups] == ([1.0, 30.0] if freeze == "encoder" else [1.0, 30.0, 0.1])
     names = {id(each): name for name, each in network.named_parameters()}
     grouped = [names[id(each)] for group in groups for each in group["params"]]
     left_out = {"encoder": "encoder.", "features": "encoder.model.feature_extractor.", "none": "-"}[freeze]
