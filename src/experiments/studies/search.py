@@ -232,5 +232,6 @@ def _check_same_search(folder: Path, wanted: Mapping[str, Any], storage: str | N
     earlier = {"input": wanted.get("input")}  # studies that were made before this was noted
     for key, value in {FIXED: None, **wanted}.items():
         if found.get(key, earlier.get(key)) != value:
-            shown = "other embeddings" if key == "data" else f"{key} {found.get(key)}, not {value}"
+            kind = wanted.get("input", Embeddings.kind)
+            shown = f"other {kind}" if key == "data" else f"{key} {found.get(key)}, not {value}"
             raise ValueError(f"{folder.name} searches {shown}: resume it with its own flags, or start a new study.")

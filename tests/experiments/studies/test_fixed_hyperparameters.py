@@ -64,3 +64,6 @@ def test_studies_that_do_not_name_their_kind_of_input_are_resumed(tmp_path: Path
     write_json(tmp_path / "study.json", {**wanted, "input": "scores"})
     with pytest.raises(ValueError, match="searches input scores"):
         _check_same_search(tmp_path, wanted, storage=None)
+    write_json(tmp_path / "study.json", {**wanted, "data": {"downstream_train": {"corpus_digest": "before"}}})
+    with pytest.raises(ValueError, match="searches other waveforms"):
+        _check_same_search(tmp_path, {**wanted, "data": {}}, storage=None)
