@@ -89,3 +89,11 @@ def test_clips_that_are_far_shorter_than_a_window_train(project: Path, fab: Fab)
         soundfile.write(path, np.random.default_rng(1).uniform(-0.1, 0.1, 10).astype(np.float32), 16_000)
     assert fab(f"{TRAIN} --epochs=1") == 0
     assert fab("TestModel --run=run0") == 0
+
+
+def test_a_training_that_is_refused_leaves_no_folder(
+    project: Path, fab: Fab, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert fab("TrainDetector --dataset=datasets/corpus --detector=lcnn --seconds=0.05") == 2
+    assert "--seconds=0.05 is shorter than what the network sees at once" in capsys.readouterr().err
+    assert not list((project / "runs").glob("run*"))

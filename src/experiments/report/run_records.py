@@ -21,6 +21,7 @@ from src.experiments.report.files import (
 )
 from src.experiments.runs.artefacts import (
     CALIBRATION,
+    CHECKPOINTS,
     HYPERPARAMETERS,
     LAYER_PLOT,
     LOSS_PLOT,
@@ -31,7 +32,7 @@ from src.experiments.runs.artefacts import (
     TEST_RESULTS,
     TESTS_PREFIX,
 )
-from src.experiments.runs.commands import corpus_of, next_command
+from src.experiments.runs.commands import corpus_of, how_to_resume_training, next_command
 from src.experiments.runs.lineage import corpus_path
 from src.experiments.runs.names import RunName, StudyName
 from src.experiments.training.models import MODELS, model_class
@@ -87,7 +88,9 @@ def read_run(name: RunName, root: Path, best: int | None = None) -> Run:
         other_outcomes=others,
         pictures=read_pictures(folder, TRAINING_PICTURES[_has_one_epoch(folder) :], problems),
         corpus=corpus,
-        next_command=next_command(name, inputs, corpus or corpus_of(inputs, provenance), finished=state == "finished"),
+        next_command=how_to_resume_training(name)
+        if not ended and name.study is None and (folder / CHECKPOINTS).is_dir()
+        else next_command(name, inputs, corpus or corpus_of(inputs, provenance), finished=state == "finished"),
         problems=tuple(problems),
     )
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from shlex import quote
 from typing import Any
 
+from src.detectors import DETECTORS
 from src.experiments.runs.names import RunName, StudyName
 
 
@@ -23,6 +24,17 @@ def corpus_of(inputs: Mapping[str, Any], provenance: Mapping[str, Any]) -> str:
     corpus = data.get("corpus") if isinstance(data, Mapping) else None
     path = corpus.get("path") if isinstance(corpus, Mapping) else None
     return path if isinstance(path, str) and path else f"datasets/{inputs.get('corpus', 'CORPUS')}"
+
+
+def how_to_train(model: str, takes: str) -> str:
+    """Return the command that trains a model of this name, which takes this kind of input; its corpus is left open.
+
+    >>> how_to_train("lcnn", "waveforms")
+    'fab TrainDetector --detector=lcnn'
+    """
+    if takes == "scores":
+        return "fab FuseRuns"
+    return _command(_trainer({"input": takes}), {"detector" if takes == "waveforms" else "classifier": model})
 
 
 def how_to_train_again(inputs: Mapping[str, Any], hyperparameters: Path, corpus: str | None = None) -> str:
@@ -67,6 +79,15 @@ def how_to_resume_training(name: RunName) -> str:
     'fab TrainDetector --resume=run3'
     """
     return _command("TrainDetector", {"resume": name})
+
+
+def how_to_search(model: str) -> str:
+    """Return the command that begins a study of a model; its corpus and backbone are left open.
+
+    >>> how_to_search("svm"), how_to_search("lcnn")
+    ('fab OptimizeHyperparameters --classifier=svm', 'fab OptimizeHyperparameters --detector=lcnn')
+    """
+    return _command("OptimizeHyperparameters", {"detector" if model in DETECTORS else "classifier": model})
 
 
 def how_to_resume(study: StudyName, dataset: str, inputs: Mapping[str, Any]) -> str:

@@ -10,8 +10,8 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from src.experiments.runs.artefacts import BEST, METRICS
-from src.experiments.runs.commands import how_to_train_again
+from src.experiments.runs.artefacts import BEST, CHECKPOINTS, METRICS
+from src.experiments.runs.commands import how_to_resume_training, how_to_search, how_to_train_again
 from src.experiments.runs.names import RUN, RunName, StudyName, existing_numbers, studies_prefix
 from src.utils.files import read_record
 from src.utils.paths import runs_folder
@@ -63,7 +63,7 @@ def find_study(root: Path, study: StudyName) -> Path:
         there = existing_numbers(runs_folder(root), studies_prefix(study.classifier))
         raise FileNotFoundError(
             f"There is no study {study.number} of {study.classifier}; {_listed('studies', there)}. "
-            f"fab OptimizeHyperparameters --classifier={study.classifier} makes one."
+            f"{how_to_search(study.classifier)} makes one."
         )
     return folder
 
@@ -88,7 +88,7 @@ def find_run(root: Path, name: RunName) -> Path:
             )
     folder = find_folder(root, name)
     if not (folder / METRICS).is_file():
-        raise FileNotFoundError(f"{folder} did not finish (no {METRICS}); train again, or resume its study.")
+        raise FileNotFoundError(f"{folder} did not finish (no {METRICS}); {_how_to_finish(name, folder)}.")
     return folder
 
 
@@ -97,9 +97,15 @@ def find_folder(root: Path, name: RunName) -> Path:
     folder = name.folder(root)
     if not folder.is_dir():
         there = existing_numbers(folder.parent, RUN)
-        maker = "" if name.study else " fab TrainModel makes one."
-        raise FileNotFoundError(f"There is no run {name.number} in {folder.parent}; {_listed('runs', there)}.{maker}")
+        raise FileNotFoundError(f"There is no run {name.number} in {folder.parent}; {_listed('runs', there)}.")
     return folder
+
+
+def _how_to_finish(name: RunName, folder: Path) -> str:
+    """Say what finishes a run that did not: a study resumes its trials, a detector its training."""
+    if name.study:
+        return "resume its study"
+    return f"resume it with {how_to_resume_training(name)}" if (folder / CHECKPOINTS).is_dir() else "train it again"
 
 
 def _best_run(study: StudyName, root: Path) -> RunName:
@@ -107,7 +113,7 @@ def _best_run(study: StudyName, root: Path) -> RunName:
     if not path.is_file():
         raise FileNotFoundError(
             f"{path.parent} has no finished trial yet; resume it with the flags that it was started with and "
-            f"fab OptimizeHyperparameters --classifier={study.classifier} --study-number={study.number}."
+            f"{how_to_search(study.classifier)} --study-number={study.number}."
         )
     return study.run(int(read_record(path, "best_trial_number")["best_trial_number"]))
 
@@ -115,5 +121,5 @@ def _best_run(study: StudyName, root: Path) -> RunName:
 def _listed(what: str, numbers: list[int]) -> str:
     if not numbers:
         return f"there are no {what} yet"
-    shown = ", ".join(map(str, numbers[:20])) + (", ..." if len(numbers) > 20 else "")
+    shown = ("..., " if len(numbers) > 20 else "") + ", ".join(map(str, numbers[-20:]))
     return f"{what} there: {shown}"

@@ -7,6 +7,7 @@ from collections import ChainMap
 from typing import TYPE_CHECKING
 
 from src.detectors import DETECTORS
+from src.experiments.runs.commands import how_to_train
 from src.models import CLASSIFIERS, FUSIONS
 from src.utils.registry import lookup
 
@@ -41,10 +42,11 @@ def model_class(name: str, takes: str = "") -> "type[Classifier]":
     'embeddings'
     >>> model_class("svm", takes="waveforms")
     Traceback (most recent call last):
-    ValueError: svm is trained on embeddings, not on waveforms.
+    ValueError: svm is trained on embeddings, not on waveforms; fab TrainModel --classifier=svm trains it.
     """
     what, table = TABLES.get(takes, TABLES["embeddings"])
     found: type[Classifier] = lookup(MODELS if name in MODELS else table, name, what)
     if takes and found.takes != takes:
-        raise ValueError(f"{name} is trained on {found.takes}, not on {takes}.")
+        how = how_to_train(name, found.takes)
+        raise ValueError(f"{name} is trained on {found.takes}, not on {takes}; {how} trains it.")
     return found

@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from src.experiments.inputs.contract import TRAIN, VAL, read_training_data, require_same_data
-from src.experiments.runs.artefacts import CHECKPOINTS, METRICS, PROVENANCE, read_hyperparameters
-from src.experiments.runs.commands import how_to_test, how_to_train_again
+from src.experiments.runs.artefacts import CHECKPOINTS, HYPERPARAMETERS, METRICS, PROVENANCE, read_hyperparameters
+from src.experiments.runs.commands import corpus_of, how_to_test, how_to_train_again
 from src.experiments.runs.folders import find_folder
 from src.experiments.runs.lineage import corpus_path
 from src.experiments.runs.names import RunName
@@ -42,10 +42,10 @@ def resume_run(name: RunName, *, root: Path, aids: Aids | None = None) -> Run:
     if (folder / METRICS).is_file():
         raise ValueError(f"{name} is finished: {how_to_test(name)} tests it.")
     inputs = read_hyperparameters(folder)
-    if not (folder / CHECKPOINTS).is_dir():
-        again = how_to_train_again(inputs, folder / "hyperparameters.json")
-        raise ValueError(f"{name} keeps no checkpoints to resume from: {again} trains it from the beginning.")
     provenance = read_record(folder / PROVENANCE, "data")
+    if not (folder / CHECKPOINTS).is_dir():
+        again = how_to_train_again(inputs, folder / HYPERPARAMETERS, corpus_of(inputs, provenance))
+        raise ValueError(f"{name} keeps no checkpoints to resume from: {again} trains it from the beginning.")
     recipe = Recipe.from_json(inputs, corpus_path(inputs, provenance, root))
     opened = recipe.input.open(recipe.dataset, root)
     opened.check(TRAIN, VAL)

@@ -45,7 +45,7 @@ from src.utils.clip_table import ClipTable
 from src.utils.dataset import write_table
 from src.utils.files import NO_ROOM, write_json
 from src.utils.paths import runs_folder
-from src.utils.processes import from_first, own_place
+from src.utils.processes import from_first, is_first, own_place
 
 CURVES = ("train_losses", "val_losses", "val_eers")
 
@@ -106,12 +106,18 @@ def train_model(recipe: Recipe, *, root: Path, aids: Aids | None = None) -> Run:
     Raises
     ------
     ValueError, FileNotFoundError
-        When the input cannot be used; then no folder is made.
+        When the input cannot be used, or the model refuses its hyperparameters; then no folder is left.
     """
     opened = recipe.input.open(recipe.dataset, root)
     opened.check(TRAIN, VAL)
     data = read_training_data(opened)
-    return train_alone(recipe, data, from_first(lambda: new_numbered_folder(runs_folder(root), RUN)), aids)
+    folder = from_first(lambda: new_numbered_folder(runs_folder(root), RUN))
+    try:
+        return train_alone(recipe, data, folder, aids)
+    except (ValueError, FileNotFoundError):
+        if is_first() and not (folder / CHECKPOINTS).is_dir():  # refused before its first step
+            shutil.rmtree(folder, ignore_errors=True)
+        raise
 
 
 def train_alone(recipe: Recipe, data: TrainingData, folder: Path, aids: Aids | None = None) -> Run:

@@ -45,6 +45,13 @@ def test_a_finished_run_is_read_whole(run: Path, tmp_path: Path) -> None:
     assert found.problems == found.outcome.problems == ()
 
 
+def test_a_training_with_checkpoints_that_did_not_finish_is_to_be_resumed(run: Path, tmp_path: Path) -> None:
+    (run / "metrics.json").unlink()
+    assert read_run(RUN, tmp_path).next_command.startswith("fab TrainModel ")
+    (run / "checkpoints").mkdir()
+    assert read_run(RUN, tmp_path).next_command == "fab TrainDetector --resume=run3"
+
+
 def test_the_clips_most_wrong_come_first_and_play_where_they_are(run: Path, tmp_path: Path) -> None:
     """Threshold 0.25: a spoof of 0.75 is 0.5 beyond it, a bona fide clip of 0.2 is 0.05 beyond it, one of 0.9 right."""
     outcome = read_run(RUN, tmp_path).outcome

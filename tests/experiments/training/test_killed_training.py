@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
-from src.utils.files import read_json
+from src.utils.files import read_json, write_json
 
 ROOT = Path(__file__).resolve().parents[3]
 PROGRAM = """
@@ -76,6 +76,7 @@ def kill_at(root: Path, how: str, step: int) -> None:
             break
     process.send_signal(signal.SIGKILL)
     assert process.wait() == -signal.SIGKILL
+    process.stdout.close()
 
 
 @pytest.mark.slow
@@ -100,13 +101,15 @@ def test_killed_three_times_it_ends_with_the_weights_of_an_undisturbed_run(proje
 
 
 @pytest.mark.slow
-def test_what_cannot_be_resumed_is_told(project: Path) -> None:
+def test_what_cannot_be_resumed_is_told(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from src.detectors import DETECTORS
     from src.experiments.inputs.embeddings import Embeddings
     from src.experiments.runs.names import RunName
     from src.experiments.training.recipe import choose_recipe
     from src.experiments.training.resuming import resume_run
     from src.experiments.training.trainer import train_model
 
+    monkeypatch.setitem(DETECTORS, "tiny", "tests.detectors.tiny:Tiny")
     dataset = project / "datasets" / "corpus"
     kill_at(project, "new", 5)
     recordings = sorted(dataset.rglob("*.flac"))
@@ -119,7 +122,10 @@ def test_what_cannot_be_resumed_is_told(project: Path) -> None:
     with pytest.raises(ValueError, match="is finished: fab TestModel --run=run1"):
         resume_run(svm.name, root=project)
     (svm.folder / "metrics.json").unlink()
-    with pytest.raises(ValueError, match="no checkpoints"):
+    provenance = read_json(svm.folder / "provenance.json")
+    provenance["data"]["corpus"]["path"] = "/elsewhere/corpus"
+    write_json(svm.folder / "provenance.json", provenance)
+    with pytest.raises(ValueError, match=r"no checkpoints .* --dataset=/elsewhere/corpus --backbone=lfcc"):
         resume_run(svm.name, root=project)
     with pytest.raises(FileNotFoundError, match="no run 9"):
         resume_run(RunName.parse("run9"), root=project)

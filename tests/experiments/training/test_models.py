@@ -29,9 +29,14 @@ def test_a_row_that_is_added_later_is_found(detectors: None) -> None:
 
 
 def test_a_model_of_another_input_is_refused(detectors: None) -> None:
-    with pytest.raises(ValueError, match=r"^ear is trained on waveforms, not on embeddings\.$"):
+    with pytest.raises(
+        ValueError,
+        match=r"^ear is trained on waveforms, not on embeddings; fab TrainDetector --detector=ear trains it\.$",
+    ):
         model_class("ear", takes="embeddings")
-    with pytest.raises(ValueError, match="lr is trained on embeddings, not on scores"):
+    with pytest.raises(
+        ValueError, match=r"lr is trained on embeddings, not on scores; fab TrainModel --classifier=lr trains it\."
+    ):
         model_class("lr", takes="scores")
 
 
