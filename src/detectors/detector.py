@@ -85,6 +85,7 @@ class Detector(ABC):
         join_others()  # each then finds its device
         with own_randomness(self.seed):
             self.trained = self._untrained(self.build(), train.labels)
+            _check_batch(self.trained, min(self.config.batch_size, len(train)))
             objective = self.trained.objective
             groups = self.parameter_groups(self.trained.network)
             groups.append({"params": list(objective.parameters()), "scale": 1.0})
@@ -158,6 +159,13 @@ class Detector(ABC):
             raise ValueError("A detector needs a `workspace` to train: the folder where it keeps its checkpoints.")
         place = self.workspace
         return Surroundings(place.folder, watch, place.curves, place.workers)
+
+
+def _check_batch(network: nn.Module, size: int) -> None:
+    """Raise ValueError when a network normalises over its batch, and the batch is a single window."""
+    norms = [each for each in network.modules() if isinstance(each, nn.BatchNorm1d | nn.BatchNorm2d)]
+    if size < 2 and any(any(parameter.requires_grad for parameter in norm.parameters()) for norm in norms):
+        raise ValueError(f"This network normalises over its batch: `batch_size` must be 2 or more, not {size}.")
 
 
 @torch.inference_mode()

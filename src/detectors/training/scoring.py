@@ -135,15 +135,20 @@ def score_frames(network: nn.Module, clips: WholeClips) -> list[FrameScores]:
         read = clips[number]
         if isinstance(read, str):
             raise ValueError(read)
-        windows, own = (torch.from_numpy(np.asarray(part)) for part in read)
-        output = forward(network, windows.float().to(device), own.to(device))
-        assert output.frame_logits is not None
-        scores = (output.frame_logits[..., BONA_FIDE] - output.frame_logits[..., 1 - BONA_FIDE]).double().cpu().numpy()
+        windows, own = (torch.from_numpy(np.asarray(part)).to(device) for part in read)
+        parts = zip(windows.float().split(SCORING_BATCH), own.split(SCORING_BATCH), strict=True)
+        scores = np.concatenate([_log_odds_of_frames(forward(network, *part)) for part in parts])
         n_samples = clips.n_samples(number)
         starts = [start / SPEECH_RATE for start in window_starts(n_samples, clips.length)]
         duration = n_samples / SPEECH_RATE
         found.append(FrameScores(_joined(scores, starts, seconds, duration), seconds, duration))
     return found
+
+
+def _log_odds_of_frames(output: Output) -> np.ndarray:
+    assert output.frame_logits is not None
+    logits = output.frame_logits.double().cpu().numpy()
+    return logits[..., BONA_FIDE] - logits[..., 1 - BONA_FIDE]
 
 
 def _joined(scores: np.ndarray, starts: Sequence[float], seconds: float, duration: float) -> np.ndarray:

@@ -1,5 +1,6 @@
 """A training that was killed, carried on from its newest checkpoint to the weights that it would have ended with."""
 
+import shutil
 from pathlib import Path
 
 from src.experiments.inputs.contract import TRAIN, VAL, read_training_data, require_same_data
@@ -40,6 +41,7 @@ def resume_run(name: RunName, *, root: Path, aids: Aids | None = None) -> Run:
         )
     folder = find_folder(root, name)
     if (folder / METRICS).is_file():
+        shutil.rmtree(folder / CHECKPOINTS, ignore_errors=True)  # a kill may have come just before this
         raise ValueError(f"{name} is finished: {how_to_test(name)} tests it.")
     inputs = read_hyperparameters(folder)
     provenance = read_record(folder / PROVENANCE, "data")

@@ -232,3 +232,34 @@ def test_what_does_not_do_for_the_config_is_refused(tables: Tables, tmp_path: Pa
         TinyConfig(sharpness=0.1, accumulate=2)
     with pytest.raises(ValueError, match="loss must be"):
         TinyConfig(loss="hinge")
+
+
+def test_a_loss_that_is_not_finite_ends_the_training_with_advice(tables: Tables, tmp_path: Path) -> None:
+    from dataclasses import replace
+
+    train, val = tables
+    taught = replace(train, teacher_scores=np.full(len(train), np.inf))
+    with pytest.raises(ValueError, match=r"not finite in epoch 0.*`learning_rate`"):
+        make(tmp_path, distillation=0.5).fit(taught, val)
+
+
+def test_a_network_that_normalises_over_its_batch_needs_two_windows(tables: Tables, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="`batch_size` must be 2 or more, not 1"):
+        make(tmp_path, batch_size=1).fit(*tables)
+
+
+def test_batch_statistics_are_those_of_the_weights_that_are_kept(tables: Tables, tmp_path: Path) -> None:
+    network = make(tmp_path).build()
+    from src.detectors.training.sharpness import at_the_worst_point_nearby
+
+    windows = torch.randn(4, 4000, generator=torch.Generator().manual_seed(1))
+    network.train()(windows).logits.sum().backward()
+    before = network.norm.running_mean.clone(), int(network.norm.num_batches_tracked)
+    weights = [parameter.clone() for parameter in network.parameters()]
+    with at_the_worst_point_nearby(network, 1.0):
+        assert not torch.equal(weights[0], network.first.weight)
+        network(windows).logits.sum().backward()
+    assert torch.equal(network.norm.running_mean, before[0])
+    assert int(network.norm.num_batches_tracked) == before[1]
+    assert network.norm.track_running_stats
+    assert all(torch.equal(one, other) for one, other in zip(weights, network.parameters(), strict=True))
