@@ -92,6 +92,7 @@ class Ast(Detector):
 
     Config = AstConfig
     min_samples = MIN_SAMPLES
+    recomputes = True
     config: AstConfig
 
     def build(self) -> nn.Module:

@@ -60,6 +60,7 @@ class Conformer(Detector):
 
     Config = ConformerConfig
     min_samples = MIN_SAMPLES
+    recomputes = True
     config: ConformerConfig
 
     def build(self) -> nn.Module:

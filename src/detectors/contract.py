@@ -72,7 +72,7 @@ class DetectorConfig(Config):
     accumulate: int = 1
     """Batches whose gradients are summed before a step."""
     checkpointing: bool = False
-    """Compute activations again in the backward pass, for memory."""
+    """Compute activations again in the backward pass, for memory; transformers and conformers can."""
 
     def __post_init__(self) -> None:
         check_range("seconds", self.seconds, 0.05, 600)

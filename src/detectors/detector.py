@@ -40,6 +40,8 @@ class Detector(ABC):
     files: ClassVar[tuple[str, ...]] = (WEIGHTS,)
     min_samples: ClassVar[int] = 1
     """The shortest window that the network can see."""
+    recomputes: ClassVar[bool] = False
+    """Whether the network heeds `checkpointing`."""
     workspace: Workspace | None = None
     """Where a training keeps its checkpoints; whoever trains sets it."""
 
@@ -69,8 +71,8 @@ class Detector(ABC):
         return type(self)(replace(self.config, **without)).build()
 
     def parameter_groups(self, network: nn.Module) -> list[dict[str, Any]]:
-        """Return parameters with the factor `scale` on their learning rate; by default all of them with 1."""
-        return [{"params": list(network.parameters()), "scale": 1.0}]
+        """Return what is trained, with the factor `scale` on its learning rate; by default all that is not frozen."""
+        return [{"params": [each for each in network.parameters() if each.requires_grad], "scale": 1.0}]
 
     @property
     def unchanging(self) -> str:
@@ -83,6 +85,7 @@ class Detector(ABC):
         join_others()  # each then finds its device
         with own_randomness(self.seed):
             self.trained = self._untrained(self.build(), train.labels)
+            _check_batch(self.trained, min(self.config.batch_size, len(train)))
             objective = self.trained.objective
             groups = self.parameter_groups(self.trained.network)
             groups.append({"params": list(objective.parameters()), "scale": 1.0})
@@ -133,12 +136,14 @@ class Detector(ABC):
         return Training(network, objective, self.config)
 
     def _check(self) -> None:
-        """Raise ValueError when this machine, or a window, does not do for the config."""
+        """Raise ValueError when this machine, the network, or a window, does not do for the config."""
         if window_samples(self.config.seconds) < self.min_samples:
             raise ValueError(
                 f"`seconds={self.config.seconds:g}` is shorter than what the network sees at once: "
                 f"{self.min_samples / 16_000:.3g} seconds or more are needed."
             )
+        if self.config.checkpointing and not self.recomputes:
+            raise ValueError("This network keeps all its activations: leave out `checkpointing`.")
         if self.config.precision == "bf16" and choose_precision("auto", self.device) != "bf16":
             raise ValueError(
                 f"This machine has no hardware for bf16 (device {self.device}): train with `precision=fp32`."
@@ -154,6 +159,13 @@ class Detector(ABC):
             raise ValueError("A detector needs a `workspace` to train: the folder where it keeps its checkpoints.")
         place = self.workspace
         return Surroundings(place.folder, watch, place.curves, place.workers)
+
+
+def _check_batch(network: nn.Module, size: int) -> None:
+    """Raise ValueError when a network normalises over its batch, and the batch is a single window."""
+    norms = [each for each in network.modules() if isinstance(each, nn.BatchNorm1d | nn.BatchNorm2d)]
+    if size < 2 and any(any(parameter.requires_grad for parameter in norm.parameters()) for norm in norms):
+        raise ValueError(f"This network normalises over its batch: `batch_size` must be 2 or more, not {size}.")
 
 
 @torch.inference_mode()

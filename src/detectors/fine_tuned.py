@@ -16,14 +16,14 @@ import torch
 from torch import nn
 
 from src.backbones import BACKBONES
-from src.backbones.pretrained import load_pretrained
+from src.backbones.pretrained import displayed_name, load_pretrained
 from src.backbones.published import FAMILIES, FINE_TUNABLE, OF_WAVEFORMS
 from src.detectors.contract import DetectorConfig, Output, check_choice
 from src.detectors.detector import WEIGHTS, Detector
 from src.detectors.field_of_view import RATE
 from src.detectors.freezing import FREEZES, trained_parts
 from src.detectors.heads import HEADS, HeadShape
-from src.detectors.heads.pooling import LayerMix
+from src.detectors.heads.pooling import MIX_RATE, LayerMix
 from src.detectors.kept_encoder import FACTS, facts_of, left_out, restored
 from src.detectors.pretrained_encoder import Hidden, PretrainedEncoder, Source
 from src.detectors.training.lesson import load_weights
@@ -131,7 +131,7 @@ class FineTunedNetwork(nn.Module):
         shape = HeadShape(encoder.dimension, n_layers, config.head_size, config.attention_heads, config.dropout)
         self.encoder, self._config = encoder, config
         self.head = lookup(HEADS, config.head, "head")(shape)
-        self.mix = LayerMix(n_layers) if config.layer_weights else None
+        self.mix = LayerMix(n_layers, normalise=True) if config.layer_weights else None
         encoder.train_only(trained_parts(config.freeze, encoder.n_layers))
 
     @property
@@ -174,6 +174,7 @@ class FineTuned(Detector):
     config: FineTunedConfig
     files: ClassVar[tuple[str, ...]] = (WEIGHTS, BACKBONE)
     min_samples: ClassVar[int] = 400  # of all published models on waveforms
+    recomputes = True
 
     @property
     def decides_frames(self) -> bool:
@@ -195,9 +196,11 @@ class FineTuned(Detector):
         assert isinstance(network, FineTunedNetwork)
         encoder = network.encoder
         ever_trained = trained_parts(self.config.freeze, encoder.n_layers)
-        whole = set(map(id, encoder.parameters()))
+        mix = list(network.mix.parameters()) if network.mix else []
+        elsewhere = {id(each) for each in (*encoder.parameters(), *mix)}
         groups = [
-            {"params": [each for each in network.parameters() if id(each) not in whole], "scale": 1.0},
+            {"params": [each for each in network.parameters() if id(each) not in elsewhere], "scale": 1.0},
+            {"params": mix, "scale": MIX_RATE},
             {"params": encoder.parameters_of(ever_trained), "scale": self.config.encoder_learning_rate},
         ]
         return [group for group in groups if group["params"]]
@@ -243,8 +246,8 @@ class FineTuned(Detector):
 
     def _load_published(self) -> Source:
         """Load the model that the config names, from a folder or the hub."""
-        config = self.config
-        pretrained = load_pretrained(config.backbone, config.model or FAMILIES[config.backbone].default)
+        name = self.config.model or FAMILIES[self.config.backbone].default
+        pretrained = load_pretrained(self.config.backbone, name)
         if pretrained.rate != RATE:
             raise ValueError(f"The model takes waveforms at {pretrained.rate} Hz, and windows come at {RATE} Hz.")
-        return Source(pretrained.model, pretrained.normalise, pretrained.digest)
+        return Source(pretrained.model, pretrained.normalise, pretrained.digest, displayed_name(name))

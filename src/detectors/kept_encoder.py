@@ -28,6 +28,7 @@ def facts_of(encoder: PretrainedEncoder, freeze: str) -> dict[str, Any]:
     is_published = bool(source.digest) and not source.digest.startswith("random")
     settings = source.model.config.to_dict()
     return {
+        "model": source.name,  # hyperparameters may leave it to the default of a backbone, which may change
         "digest": source.digest,
         "encoder_saved": freeze != "encoder" or not is_published,
         "normalise": source.normalise,
@@ -76,4 +77,4 @@ def _of_random_weights(facts: Mapping[str, Any]) -> Source:
     model = lookup(PARTS, family, "part")(config) if family in PARTS else AutoModel.from_config(config)
     model.float()
     model.adapter = None  # as in `load_pretrained`
-    return Source(model, facts["normalise"], facts["digest"])
+    return Source(model, facts["normalise"], facts["digest"], str(facts.get("model", "")))

@@ -54,6 +54,7 @@ class Performer(Detector):
 
     Config = PerformerConfig
     min_samples = MIN_SAMPLES
+    recomputes = True
     config: PerformerConfig
 
     def build(self) -> nn.Module:

@@ -34,6 +34,8 @@ class Source:
     """Whether each waveform is brought to zero mean and unit variance."""
     digest: str
     """What identifies its weights; "" where nothing does."""
+    name: str = ""
+    """Its hub id, or the name of its folder."""
 
 
 class PretrainedEncoder(nn.Module):

@@ -157,11 +157,10 @@ def parse_settings(text: str) -> dict[str, object]:
 
 
 def found_model(settings: dict[str, object]) -> dict[str, object]:
-    """Make the path of a `model` absolute where it is a folder, not an id on the hub."""
-    model = settings.get("model")
-    if not isinstance(model, str) or not absolute(model).is_dir():
-        return settings
-    return {**settings, "model": str(absolute(model))}
+    """Make the paths of `model` and `weights` absolute where they are folders, not ids on the hub."""
+    typed = {name: value for name in ("model", "weights") if isinstance(value := settings.get(name), str) and value}
+    folders = {name: absolute(value) for name, value in typed.items()}
+    return {**settings, **{name: str(folder) for name, folder in folders.items() if folder.is_dir()}}
 
 
 def _as_value(text: str) -> object:

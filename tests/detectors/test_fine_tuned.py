@@ -130,7 +130,7 @@ def test_parameter_groups_hold_what_is_ever_trained(freeze: str, epoch: int, fol
     network = built(given)
     network.start_epoch(epoch)  # whatever is frozen at the moment
     groups = given.parameter_groups(network)
-    assert [group["scale"] for group in groups] == ([1.0] if freeze == "encoder" else [1.0, 0.1])
+    assert [group["scale"] for group in groups] == ([1.0, 30.0] if freeze == "encoder" else [1.0, 30.0, 0.1])
     names = {id(each): name for name, each in network.named_parameters()}
     grouped = [names[id(each)] for group in groups for each in group["params"]]
     left_out = {"encoder": "encoder.", "features": "encoder.model.feature_extractor.", "none": "-"}[freeze]
@@ -210,6 +210,7 @@ def test_a_run_is_trained_by_the_loop_and_read_back(
     facts = json.loads((tmp_path / BACKBONE).read_text())
     assert facts["encoder_saved"] == whole == (len((tmp_path / WEIGHTS).read_bytes()) > 20_000)
     assert str(folder.parent) not in (tmp_path / BACKBONE).read_text()
+    assert facts["model"] == folder.name
     # a whole network needs nothing else
     config = dataclasses.replace(given.config, model="/gone") if whole else given.config
     again = FineTuned.load(tmp_path, config)

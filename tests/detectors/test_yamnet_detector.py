@@ -110,5 +110,7 @@ def test_it_is_trained_saved_and_loaded_after_its_folder_is_gone(tmp_path: Path)
     detector.fit(train, val)
     detector.save(tmp_path / "run")
     shutil.rmtree(folder)
+    assert detector.n_trained == 1024 * 8 + 8 + 8 * 2 + 2  # the classifier alone: published weights stay as they are
+    assert detector.n_parameters > 3_000_000
     loaded = Yamnet.load(tmp_path / "run", detector.config)
     np.testing.assert_array_equal(loaded.scores(val.paths), detector.scores(val.paths))

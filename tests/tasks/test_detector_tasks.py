@@ -13,6 +13,7 @@ from safetensors.numpy import load_file
 
 from src.detectors import DETECTORS
 from src.detectors.training import loop
+from src.tasks.detectors import parse_settings
 from tests.typed import run_fab
 
 pytestmark = [
@@ -47,6 +48,17 @@ def test_ctrl_c_says_how_to_resume_and_the_second_start_finishes(
     assert fab(f"{TRAIN} --epochs=2") == 0
     resumed, other = (load_file(project / f"runs/run{number}/best_model.safetensors") for number in (0, 1))
     assert all(np.array_equal(resumed[name], other[name]) for name in other)
+
+
+@pytest.mark.parametrize("name", ["model", "weights"])
+def test_a_folder_that_is_typed_is_found_from_wherever_the_run_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    (tmp_path / "published").mkdir()
+    monkeypatch.chdir(tmp_path)
+    assert parse_settings(f"{name}=published,epochs=3") == {name: str(tmp_path / "published"), "epochs": 3}
+    assert parse_settings(f"{name}=facebook/wav2vec2-base") == {name: "facebook/wav2vec2-base"}
+    assert parse_settings(f"{name}=") == {name: ""}
 
 
 def test_curves_for_tensorboard_stay_in_the_folder_of_the_run(project: Path, fab: Fab) -> None:

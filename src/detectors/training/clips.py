@@ -15,7 +15,7 @@ from torch.utils.data import Dataset, Sampler
 
 from src.audio.io import SPEECH_RATE
 from src.audio.unusable import UnusableAudio
-from src.detectors.contract import DetectorConfig
+from src.detectors.contract import BONA_FIDE, DetectorConfig
 from src.detectors.training.windows import conditioned, fill, read_window, why_unusable, window_samples
 from src.metrics.spans import cell_labels
 from src.utils.segments import parse_segments
@@ -77,8 +77,8 @@ class TrainingClips(Dataset[dict[str, Any]]):
         partly = len(self.spans[number]) > 0
         own = cell_labels(spans, CELL_SAMPLES / SPEECH_RATE, n_cells) if partly else np.full(n_cells, label)
         whole = self.length // CELL_SAMPLES
-        if self.config.padding == "repeat":
-            return np.resize(own, whole)
+        if self.config.padding == "repeat":  # its rounds begin within cells, where it is no whole number of them
+            return own[np.minimum(np.arange(whole) * CELL_SAMPLES % max(1, n_own) // CELL_SAMPLES, n_cells - 1)]
         return np.pad(own[:whole], (0, max(0, whole - n_cells)), constant_values=IGNORED)
 
 
@@ -119,11 +119,11 @@ class EpochBatches(Sampler[list[Key]]):
 
 
 def units_of(table: WaveformTable, paired: bool) -> list[list[int]]:
-    """Return what stays together in a batch: each clip alone or, paired, a bona fide clip with the spoofs of it."""
-    places = {file: number for number, file in enumerate(table.files)}
+    """Return what stays side by side: each clip alone or, paired, a bona fide clip with the spoofs of it."""
+    places = {file: number for number, file in enumerate(table.files) if table.labels[number] == BONA_FIDE}
     units: dict[int, list[int]] = {number: [number] for number in range(len(table))}
     for number, original in enumerate(table.originals):
-        if paired and original in places:
+        if paired and original in places and table.labels[number] != BONA_FIDE:
             units[places[original]].append(number)
             del units[number]
     return list(units.values())

@@ -43,8 +43,8 @@ class Training(nn.Module):
             loss = loss + frame_loss(output.frame_logits, wanted, self.objective.class_weights)
         taught = ~teacher_scores.isnan()
         if taught.any():
-            scores = self.objective.scores(output)
-            away = distillation(scores[taught], teacher_scores[taught].to(scores.dtype))
+            log_odds = self.objective.log_odds(output)
+            away = distillation(log_odds[taught], teacher_scores[taught].to(log_odds.dtype))
             loss = (1 - self.distillation) * loss + self.distillation * away
         return {"loss": loss}
 

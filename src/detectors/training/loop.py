@@ -99,8 +99,13 @@ class OurTrainer(transformers.Trainer):
         if "error" in inputs:
             raise ValueError(inputs["error"])
         loss = super().training_step(model, inputs, num_items_in_batch)
-        of_all = self.accelerator.reduce(loss.detach(), "mean")
-        self.progress.add_loss(float(of_all) * self.current_gradient_accumulation_steps)
+        of_all = float(self.accelerator.reduce(loss.detach(), "mean"))
+        if not math.isfinite(of_all):
+            raise ValueError(
+                f"The loss is not finite in epoch {len(self.progress.val_eers)}: train with a lower `learning_rate`"
+                + (", or with `precision=fp32`." if self.lesson.config.precision == "bf16" else ".")
+            )
+        self.progress.add_loss(of_all * self.current_gradient_accumulation_steps)
         if self.lesson.config.sharpness:
             with at_the_worst_point_nearby(model, self.lesson.config.sharpness):
                 super().training_step(model, inputs, num_items_in_batch)

@@ -49,6 +49,10 @@ class Objective(nn.Module):
         """Return the scores of windows, shape (b,): higher = more bona fide."""
         return output.logits[:, BONA_FIDE] - output.logits[:, 1 - BONA_FIDE]
 
+    def log_odds(self, output: Output) -> torch.Tensor:
+        """Return the scores as log-odds of bona fide, shape (b,): on the scale of a teacher's."""
+        return self.scores(output)
+
     def _mean(self, losses: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
         """Return the mean of losses (b,), each weighed by its class."""
         weights = self.class_weights[labels]
@@ -81,6 +85,10 @@ class AmSoftmax(Objective):
         cosines = self._cosines(output)
         return cosines[:, BONA_FIDE] - cosines[:, 1 - BONA_FIDE]
 
+    def log_odds(self, output: Output) -> torch.Tensor:
+        """Return those of the softmax without a margin, shape (b,)."""
+        return SCALE * self.scores(output)
+
     def _cosines(self, output: Output) -> torch.Tensor:
         return normalize(output.embedding, dim=1) @ normalize(self.directions, dim=1).T
 
@@ -101,6 +109,10 @@ class OcSoftmax(Objective):
     def scores(self, output: Output) -> torch.Tensor:
         """Return the cosine to the direction of bona fide, shape (b,)."""
         return normalize(output.embedding, dim=1) @ normalize(self.direction, dim=1)[0]
+
+    def log_odds(self, output: Output) -> torch.Tensor:
+        """Return how far the cosine lies from the middle of both margins, on the scale of the loss, shape (b,)."""
+        return SCALE * (self.scores(output) - (MARGIN + SPOOF_MARGIN) / 2)
 
 
 class Contrastive(Objective):

@@ -135,10 +135,9 @@ def score_frames(network: nn.Module, clips: WholeClips) -> list[FrameScores]:
         read = clips[number]
         if isinstance(read, str):
             raise ValueError(read)
-        windows, own = (torch.from_numpy(np.asarray(part)) for part in read)
-        output = forward(network, windows.float().to(device), own.to(device))
-        assert output.frame_logits is not None
-        scores = (output.frame_logits[..., BONA_FIDE] - output.frame_logits[..., 1 - BONA_FIDE]).double().cpu().numpy()
+        windows, own = (torch.from_numpy(np.asarray(part)).to(device) for part in read)
+        parts = zip(windows.float().split(SCORING_BATCH), own.split(SCORING_BATCH), strict=True)
+        scores = np.concatenate([_log_odds_of_frames(forward(network, *part)) for part in parts])
         n_samples = clips.n_samples(number)
         starts = [start / SPEECH_RATE for start in window_starts(n_samples, clips.length)]
         duration = n_samples / SPEECH_RATE
@@ -146,11 +145,22 @@ def score_frames(network: nn.Module, clips: WholeClips) -> list[FrameScores]:
     return found
 
 
+def _log_odds_of_frames(output: Output) -> np.ndarray:
+    assert output.frame_logits is not None
+    logits = output.frame_logits.double().cpu().numpy()
+    return logits[..., BONA_FIDE] - logits[..., 1 - BONA_FIDE]
+
+
 def _joined(scores: np.ndarray, starts: Sequence[float], seconds: float, duration: float) -> np.ndarray:
-    """Return the scores of a clip's frames from those of its windows (k, t), which begin at `starts` s."""
+    """Return the scores of a clip's frames from those of its windows (k, t), which begin at `starts` s.
+
+    A window has no frame for its last milliseconds; where the next one begins behind them, the frame between the two
+    gets what lies between its neighbours.
+    """
     places = np.array([round(start / seconds) for start in starts])[:, None] + np.arange(scores.shape[1])
     n_frames = min(int(places.max()) + 1, max(1, int(duration / seconds + 1e-6)))
     kept = places < n_frames
     sums = np.bincount(places[kept], weights=scores[kept], minlength=n_frames)
     counts = np.bincount(places[kept], minlength=n_frames)
-    return sums / np.maximum(counts, 1)
+    seen = np.flatnonzero(counts)
+    return np.interp(np.arange(n_frames), seen, sums[seen] / counts[seen])

@@ -25,6 +25,9 @@ from src.metrics.table import METRICS, shown_in, written, written_bounds
 from src.utils.files import read_record
 from src.utils.labels import parse_label
 
+FINE_TUNED = ("backbone", "head")
+"""Hyperparameters without which all fine-tuned models would look alike."""
+
 
 @dataclass(frozen=True)
 class TestedRun:
@@ -214,6 +217,7 @@ def _in_a_cell(value: Any) -> str:
 
 
 def _context_keys(runs: Sequence[TestedRun]) -> list[str]:
-    """Return what is told of every run: its corpus, what its kind of input is made of, its classifier."""
-    of_inputs = (key for run in runs for key in input_class_of(run.hyperparameters).keys if key != "model")
-    return ["corpus", *dict.fromkeys(of_inputs), "classifier"]
+    """Return what is told of every run: its corpus, what its input or its network is made of, its classifier."""
+    of_inputs = [key for run in runs for key in input_class_of(run.hyperparameters).keys if key != "model"]
+    fine_tuned = [key for key in FINE_TUNED if any(key in run.hyperparameters for run in runs)]
+    return ["corpus", *dict.fromkeys(of_inputs + fine_tuned), "classifier"]

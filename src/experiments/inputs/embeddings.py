@@ -38,6 +38,8 @@ if TYPE_CHECKING:
     import optuna
 
 IDENTITY = ("digest", "precision", "corpus_digest", "split_digest")
+WINDOW = "window"
+"""What the store of a backbone with several windows says beside that: whisper's numbers are others in each."""
 CLIPS = ("corpus_digest", "split_digest")
 """What the stores of several backbones must agree on."""
 MOST_MIXED = 2_000_000_000
@@ -50,7 +52,7 @@ class Embeddings:
 
     kind: ClassVar[str] = "embeddings"
     keys: ClassVar[tuple[str, ...]] = ("backbone", "model", "layer", "pooling")
-    same: ClassVar[tuple[str, ...]] = (*MODEL, "corpus_digest", "split_digest")
+    same: ClassVar[tuple[str, ...]] = (*MODEL, WINDOW, "corpus_digest", "split_digest")
 
     backbone: str
     """One, or several joined by +."""
@@ -112,11 +114,12 @@ class Embeddings:
 
     def require_like(self, before: Mapping[str, Any], now: Mapping[str, Any], what: str) -> None:
         """Raise ValueError when two stores are of different models or precision, or a mix is of other layers."""
-        for key in MODEL:
+        for key in (*MODEL, WINDOW):
             if before.get(key) != now.get(key):
+                wanted = f"`{WINDOW}`" if key == WINDOW else "`model` and `precision`"
                 raise ValueError(
                     f"{what} are of different models ({key} {before.get(key)} and {now.get(key)}): "
-                    "make both with the same `model` and `precision`."
+                    f"make both with the same {wanted}."
                 )
         if self.layer == MIX and before.get("layers") != now.get("layers"):
             raise ValueError(f"{what} hold different layers, which a mix needs: make both with the same `layers`.")
@@ -174,7 +177,8 @@ class OpenEmbeddings:
                     f"The embeddings of {split} by {self.asked.backbones[0]} and {backbone} are of different "
                     "recordings: delete the older ones and run fab GenerateEmbeddings again."
                 )
-        joined = {key: "+".join(str(meta.get(key)) for meta in found.values()) for key in MODEL}
+        keys = [*MODEL, *[WINDOW for meta in found.values() if WINDOW in meta][:1]]
+        joined = {key: "+".join(str(meta.get(key, "")) for meta in found.values()) for key in keys}
         return {**joined, **{key: first.get(key) for key in CLIPS}, "stores": found}
 
     def meta(self, split: str) -> StoreMeta:
@@ -184,9 +188,10 @@ class OpenEmbeddings:
         return self._stores[0].meta(split)
 
     def identity(self, *splits: str) -> dict[str, dict[str, Any]]:
-        """Return, split by split, what identifies these embeddings: model, precision, recordings, split."""
+        """Return, split by split, what identifies these embeddings: model, precision, window, recordings, split."""
         origins = {split: self.origin(split) for split in splits}
-        return {split: {key: meta[key] for key in IDENTITY} for split, meta in origins.items()}
+        keys = (*IDENTITY, WINDOW)
+        return {split: {key: meta[key] for key in keys if key in meta} for split, meta in origins.items()}
 
     def suggest(self, trial: "optuna.Trial") -> Embeddings:
         """Let a trial choose layer and pooling, of each backbone, where they were left open."""

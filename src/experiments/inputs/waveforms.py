@@ -18,7 +18,7 @@ from src.corpora.sources import read_originals
 from src.experiments.corpus.fingerprints import take_fingerprints
 from src.experiments.corpus.splits import read_split
 from src.experiments.inputs.contract import TRAIN, VAL
-from src.experiments.inputs.parts import Place, read_parts
+from src.experiments.inputs.parts import Part, Place, read_parts
 from src.utils.dataset import check_dataset, person_of, read_rejected, without
 from src.utils.embedding_store import recordings_digest, split_digest
 from src.utils.files import text_digest
@@ -145,8 +145,7 @@ class OpenWaveforms:
         FileNotFoundError
             When there is no such run, or it has not scored these clips.
         ValueError
-            When it is of another corpus, or knows people who are neither in training nor in validation: a student
-            would know them from it, and could not be tested on them.
+            When it is of another corpus, or knows people whom the student must not know.
         """
         part = read_parts([self.asked.teacher], self._root)[0]
         place = part.place(self.dataset, TRAIN, self._root)
@@ -154,14 +153,28 @@ class OpenWaveforms:
             raise FileNotFoundError(
                 f"{part.name}, which is to teach, has no scores of these clips: make them with {place.how_to_make()}."
             )
-        own = {person for split in (TRAIN, VAL) for person in person_of(read_split(self.dataset, split))}
-        strangers = sorted({*part.people(TRAIN), *part.people(VAL)} - own)
+        self._require_own_people(part)
+        return place
+
+    def _require_own_people(self, teacher: Part) -> None:
+        """Raise ValueError when a teacher was trained on people whom its student is judged by: it would tell them.
+
+        They are all who are neither in training nor in validation, and those of validation, which chooses the epoch and
+        gives the threshold. A teacher's own validation chose no more than its epoch, so these people may be in both.
+        """
+        people = {split: set(person_of(read_split(self.dataset, split))) for split in (TRAIN, VAL)}
+        strangers = sorted({*teacher.people(TRAIN), *teacher.people(VAL)} - people[TRAIN] - people[VAL])
         if strangers:
             raise ValueError(
-                f"{part.name} was trained with people who are neither in training nor in validation of {self.dataset} "
-                f"(first: {strangers[0]}): it cannot teach here."
+                f"{teacher.name} was trained with people who are neither in training nor in validation of "
+                f"{self.dataset} (first: {strangers[0]}): it cannot teach here."
             )
-        return place
+        judges = sorted(people[VAL] & set(teacher.people(TRAIN)))
+        if judges:
+            raise ValueError(
+                f"{teacher.name} was trained on people who are in validation of {self.dataset} now (first: "
+                f"{judges[0]}): it cannot teach here; train it again."
+            )
 
     def _teacher_scores(self, split: str, clips: pd.DataFrame) -> np.ndarray:
         """Return the teacher's scores of training clips, shape (n,); NaN without a teacher, and in other splits."""

@@ -101,10 +101,12 @@ def how_to_resume(study: StudyName, dataset: str, inputs: Mapping[str, Any]) -> 
 
 
 def next_command(name: RunName, inputs: Mapping[str, Any], corpus: str, *, finished: bool) -> str:
-    """Return the command that tests a finished run, or trains an unfinished one again.
+    """Return the command that tests a finished run, or trains an unfinished one again; that of a detector is resumed.
 
     >>> next_command(RunName.parse("run3"), {"backbone": "lfcc", "classifier": "svm"}, "datasets/a b", finished=False)
     "fab TrainModel --dataset='datasets/a b' --backbone=lfcc --classifier=svm"
+    >>> next_command(RunName.parse("run3"), {"input": "waveforms", "classifier": "lcnn"}, "datasets/a", finished=False)
+    'fab TrainDetector --resume=run3'
     """
     if finished:
         return how_to_test(name)
@@ -112,6 +114,8 @@ def next_command(name: RunName, inputs: Mapping[str, Any], corpus: str, *, finis
         return how_to_resume(name.study, corpus, inputs)
     if inputs.get("input") == "scores":
         return how_to_fuse(inputs)
+    if inputs.get("input") == "waveforms":
+        return how_to_resume_training(name)
     return _command(_trainer(inputs), {"dataset": corpus, **_model(inputs)})
 
 

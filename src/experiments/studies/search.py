@@ -70,9 +70,16 @@ class Search:
         return {name: value for name, value in values.items() if name not in self.fixed}
 
     def draw(self, trial: "optuna.Trial", n_clips: int) -> Config:
-        """Let a trial choose all hyperparameters but those that are fixed."""
+        """Let a trial choose all hyperparameters but those that are fixed; UnfitError where they do not go together."""
         drawn = model_class(self.model).Config.search_space(cast("optuna.Trial", _Partly(trial, self.fixed)), n_clips)
-        return replace(drawn, **self.fixed)
+        try:
+            return replace(drawn, **self.fixed)
+        except ValueError as error:
+            raise UnfitError(f"What a trial has drawn does not go with what is fixed: {error} Fix that too.") from None
+
+
+class UnfitError(ValueError):
+    """What a trial has drawn does not go with the hyperparameters that are fixed."""
 
 
 class _Partly:
@@ -232,5 +239,6 @@ def _check_same_search(folder: Path, wanted: Mapping[str, Any], storage: str | N
     earlier = {"input": wanted.get("input")}  # studies that were made before this was noted
     for key, value in {FIXED: None, **wanted}.items():
         if found.get(key, earlier.get(key)) != value:
-            shown = "other embeddings" if key == "data" else f"{key} {found.get(key)}, not {value}"
+            kind = wanted.get("input", Embeddings.kind)
+            shown = f"other {kind}" if key == "data" else f"{key} {found.get(key)}, not {value}"
             raise ValueError(f"{folder.name} searches {shown}: resume it with its own flags, or start a new study.")

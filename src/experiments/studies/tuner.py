@@ -24,7 +24,7 @@ from src.experiments.runs.folders import alone
 from src.experiments.runs.names import trials_of
 from src.experiments.studies.effort import Effort, StudyResult
 from src.experiments.studies.pictures import save_pictures
-from src.experiments.studies.search import Search, StudyPlace, Wish, find_place
+from src.experiments.studies.search import Search, StudyPlace, UnfitError, Wish, find_place
 from src.experiments.studies.storage import (
     WORKER,
     give_up_dead_trials,
@@ -123,6 +123,8 @@ class _Tuner:
         search, chosen = self.search, self.opened.suggest(trial)
         try:
             config = search.draw(trial, self.n_clips)
+        except UnfitError:
+            raise
         except ValueError as error:  # Optuna's, of a parameter whose choices have changed
             raise ValueError(
                 f"{self.folder.name} has the search space of another version ({error}): start a new study."

@@ -1,5 +1,6 @@
 """A training that was killed, carried on from its newest checkpoint to the weights that it would have ended with."""
 
+import shutil
 from pathlib import Path
 
 from src.experiments.inputs.contract import TRAIN, VAL, read_training_data, require_same_data
@@ -31,10 +32,16 @@ def resume_run(name: RunName, *, root: Path, aids: Aids | None = None) -> Run:
     FileNotFoundError
         When there is no such run.
     ValueError
-        When it is finished, keeps no checkpoints, or its data have changed.
+        When it belongs to a study, is finished, keeps no checkpoints, or its data have changed.
     """
+    if name.study:
+        raise ValueError(
+            f"{name} belongs to a study, which resumes its own trials: start the study again with its own flags and "
+            f"`study_number={name.study.number}`."
+        )
     folder = find_folder(root, name)
     if (folder / METRICS).is_file():
+        shutil.rmtree(folder / CHECKPOINTS, ignore_errors=True)  # a kill may have come just before this
         raise ValueError(f"{name} is finished: {how_to_test(name)} tests it.")
     inputs = read_hyperparameters(folder)
     provenance = read_record(folder / PROVENANCE, "data")

@@ -10,7 +10,7 @@ from src.detectors.contract import Output
 from src.detectors.heads import HEADS, HeadShape
 from src.detectors.heads.adapter import Adapter
 from src.detectors.heads.attentive import Attentive
-from src.detectors.heads.frame import Frame
+from src.detectors.heads.frame import Frame, Standardise
 from src.detectors.heads.linear import Linear
 from src.detectors.heads.pooling import LayerMix, logits_of
 from src.utils.registry import lookup
@@ -19,7 +19,7 @@ from tests.detectors.small_models import noise
 B, T, D, LAYERS = 3, 7, 16, 4
 SHAPE = HeadShape(dimension=D, n_layers=LAYERS, size=6, attention_heads=2, dropout=0.5)
 EMBEDDINGS = {"linear": D, "adapter": 6, "attentive": 6, "frame": 6}
-TRUE_SIZES = {"linear": 1_538, "adapter": 296_065, "attentive": 725_404, "frame": 98_690}
+TRUE_SIZES = {"linear": 1_538, "adapter": 296_065, "attentive": 725_404, "frame": 393_858}
 
 
 def head_of(name: str) -> nn.Module:
@@ -127,11 +127,47 @@ def test_a_layer_mix_begins_as_the_mean_and_is_a_weighted_sum() -> None:
     assert float(mix.weights().sum().detach()) == pytest.approx(1)
 
 
+def test_a_layer_mix_may_see_layers_of_any_scale_alike() -> None:
+    mix, hidden = LayerMix(LAYERS, normalise=True), states()
+    shifted = [layer * 10**number + number for number, layer in enumerate(hidden)]
+    torch.testing.assert_close(mix(shifted), mix(hidden), rtol=1e-3, atol=1e-4)
+    torch.testing.assert_close(mix(hidden)[0, 0].mean(), torch.tensor(0.0), rtol=0, atol=1e-6)
+
+
+def test_frames_are_standardised_by_what_is_valid_and_in_tests_by_the_training() -> None:
+    standardise, frames = Standardise(D), noise(B, T, D) * 5 + 3
+    valid = torch.arange(T) < torch.tensor([7, 4, 1])[:, None]
+    frames[~valid] = 1e6
+    for _ in range(200):
+        found = standardise.train()(frames, valid)
+    kept = found[valid]
+    torch.testing.assert_close(kept.mean(dim=0), torch.zeros(D), rtol=0, atol=1e-5)
+    torch.testing.assert_close(kept.var(dim=0, unbiased=False), torch.ones(D), rtol=1e-4, atol=1e-4)
+    assert (found[~valid] == 0).all()
+    expected = (frames[valid] - frames[valid].mean(dim=0)) / frames[valid].std(dim=0)
+    torch.testing.assert_close(standardise.eval()(frames, valid)[valid], expected, rtol=1e-3, atol=1e-3)
+    assert standardise.train()(frames[2:], valid[2:]).isfinite().all()  # one frame has no variance
+    alone, together = standardise.eval()(frames[2:], valid[2:]), standardise.eval()(frames, valid)[2:]
+    torch.testing.assert_close(alone, together)  # nor does it need one in a test
+
+
+def test_a_decision_looks_a_quarter_of_a_second_to_each_side() -> None:
+    head, frames = Frame(SHAPE).eval(), noise(1, 61, D).requires_grad_()
+    found = head(frames).frame_logits
+    assert found is not None
+    found[0, 30].sum().backward()
+    seen = torch.nonzero(frames.grad[0].abs().sum(dim=1))[:, 0]  # type: ignore[index]
+    assert (int(seen.min()), int(seen.max())) == (30 - 12, 30 + 12)
+
+
 def z_of(frame_odds: list[float]) -> float:
     """Return the log-odds of a clip whose frames have these."""
     head = Frame(HeadShape(dimension=1, n_layers=1, size=1, attention_heads=1, dropout=0)).eval()
     nn.init.ones_(head.hidden[0].weight)
     nn.init.constant_(head.hidden[0].bias, 50)  # the ReLU lets all through
+    for convolution in head.context:
+        nn.init.zeros_(convolution.weight)
+        nn.init.zeros_(convolution.bias)
     head.decide.weight.data = torch.tensor([[0.0], [1.0]])
     head.decide.bias.data = torch.tensor([50.0, 0.0])
     logits = head(torch.tensor(frame_odds)[None, :, None]).logits[0].detach()

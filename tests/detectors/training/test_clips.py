@@ -39,6 +39,13 @@ def test_pairs_stay_side_by_side(table: WaveformTable) -> None:
     assert units_of(paired, paired=False) == [[number] for number in range(10)]
 
 
+def test_only_a_spoof_and_a_bona_fide_clip_are_a_pair(table: WaveformTable) -> None:
+    files = table.files  # bona fide are those of even numbers: a spoof of a spoof, a clip of itself, two bona fide ones
+    originals = np.array(["", files[0], "", files[1], files[4], files[5], files[2], "", "", ""])
+    units = units_of(replace(table, originals=originals), paired=True)
+    assert units == [[0, 1], [2], [3], [4], [5], [6], [7], [8], [9]]
+
+
 def test_a_window_depends_on_seed_epoch_and_clip_alone(table: WaveformTable) -> None:
     clips = TrainingClips(table, TinyConfig(seconds=0.1, mask_seconds=0.05), seed=7)
     again = TrainingClips(table, TinyConfig(seconds=0.1, mask_seconds=0.05), seed=7)

@@ -13,6 +13,7 @@ from src.detectors.contract import DetectorConfig, Output
 from src.detectors.detector import Detector
 from src.detectors.training.clips import TrainingClips
 from src.detectors.training.objectives import IGNORED, frame_labels, frame_loss
+from src.detectors.training.scoring import _joined
 from src.experiments.training.localization import localize
 from src.models.contract import Workspace
 from src.utils.segments import format_segments
@@ -39,10 +40,25 @@ def test_cells_of_a_crop_follow_the_clip(tmp_path: Path) -> None:
     assert whole.tolist() == expected
     repeated = TrainingClips(table, FrameConfig(seconds=1.5, padding="repeat"), seed=7)[0, 0]["cell_labels"]
     assert repeated.tolist() == expected[:100] + expected[:50]
+    short = TrainingClips(table, FrameConfig(seconds=4.0, padding="repeat"), seed=7)
+    n_own = round(0.5095 * RATE)  # no whole number of cells: after seven rounds labels would be 60 ms early
+    cells = short._cell_labels(0, 0, n_own)
+    moments = np.arange(400) * 160 % n_own / RATE
+    assert (cells[(moments > 0.31) & (moments < 0.49)] == 0).all()
+    assert (cells[moments < 0.28] == 1).all()
     crops = TrainingClips(table, FrameConfig(seconds=0.4), seed=7)
     for start, spoofed in ((0.25, (5, 25)), (0.4, (0, 10)), (0.255, (4, 25)), (0.6, (0, 0))):
         crop = crops._cell_labels(0, round(start * RATE), round(0.4 * RATE))
         assert np.flatnonzero(crop == 0).tolist() == list(range(*spoofed))
+
+
+def test_a_frame_that_two_windows_leave_out_between_them_has_the_score_of_its_neighbours() -> None:
+    scores = np.array([np.full(199, 6.0), np.full(199, 4.0)])  # two windows of 4 s: 199 frames each, not 200
+    joined = _joined(scores, [0.0, 4.0], 0.02, 8.0)
+    assert joined.shape == (399,)
+    assert joined[[198, 199, 200]].tolist() == [6.0, 5.0, 4.0]
+    overlapping = _joined(scores, [0.0, 2.0], 0.02, 6.0)
+    assert overlapping[[99, 100, 198, 199]].tolist() == [6.0, 5.0, 5.0, 4.0]
 
 
 @dataclass(frozen=True)

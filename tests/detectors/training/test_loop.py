@@ -7,7 +7,10 @@ import numpy as np
 import pytest
 import torch
 
+from src.detectors.contract import LOSSES, Output
 from src.detectors.training import loop
+from src.detectors.training.lesson import Training
+from src.detectors.training.objectives import make_objective
 from src.metrics.eer import eer_of
 from src.utils.waveform_table import WaveformTable
 from tests.detectors.tiny import Tiny, TinyConfig, make, write_clips
@@ -161,6 +164,33 @@ def test_a_student_follows_its_teacher(tables: Tables, tmp_path: Path) -> None:
     assert eer_of(train.labels, student.scores(train.inputs)) > 0.6
 
 
+@pytest.mark.parametrize("loss", LOSSES)
+def test_a_student_can_be_as_sure_as_its_teacher_whatever_its_loss(loss: str) -> None:
+    objective = make_objective(loss, torch.ones(2), 3)
+    if loss == "am-softmax":
+        objective.directions.data = torch.tensor([[-1.0, 0, 0], [1.0, 0, 0]])
+    if loss == "oc-softmax":
+        objective.direction.data = torch.tensor([[1.0, 0, 0]])
+    sides = torch.tensor([[1.0, 0, 0], [-1.0, 0, 0]])
+    output = Output(torch.tensor([[-4.0, 4.0], [4.0, -4.0]]), sides)
+    log_odds, scores = objective.log_odds(output), objective.scores(output)
+    assert (log_odds.argsort() == scores.argsort()).all()
+    assert log_odds[0] >= 8
+    assert log_odds[1] <= -8
+
+
+def test_what_the_teacher_says_is_compared_with_log_odds() -> None:
+    network = torch.nn.Module()
+    network.forward = lambda _: Output(torch.zeros(1, 2), torch.tensor([[0.2, 1.0]]))
+    objective = make_objective("am-softmax", torch.ones(2), 2)
+    objective.directions.data = torch.tensor([[0.0, 1.0], [1.0, 0.0]])
+    training = Training(network, objective, TinyConfig(distillation=1.0))
+    cosines = torch.tensor([0.2, 1.0]) / torch.tensor(1.04).sqrt()
+    clip = (torch.zeros(1, 100), torch.tensor([0]), torch.tensor([100]), torch.zeros(1, 1))
+    assert training(*clip, 20 * (cosines[:1] - cosines[1:]))["loss"].item() == pytest.approx(0.0, abs=1e-6)
+    assert training(*clip, cosines[:1] - cosines[1:])["loss"].item() > 0.1
+
+
 def test_curves_are_logged_for_tensorboard(tables: Tables, tmp_path: Path) -> None:
     make(tmp_path / "checkpoints", curves=tmp_path / "curves", epochs=2).fit(*tables)
     assert list((tmp_path / "curves").glob("events.out.tfevents*"))
@@ -198,6 +228,8 @@ def test_what_does_not_do_for_the_config_is_refused(tables: Tables, tmp_path: Pa
         detector = make(tmp_path, seconds=0.05)
         detector.min_samples = 1000
         detector.fit(*tables)
+    with pytest.raises(ValueError, match="leave out `checkpointing`"):
+        make(tmp_path, checkpointing=True).fit(*tables)
     with pytest.raises(ValueError, match="sharpness"):
         TinyConfig(sharpness=0.1, accumulate=2)
     with pytest.raises(ValueError, match="loss must be"):
@@ -214,3 +246,34 @@ def test_an_epoch_tells_how_far_it_has_come(tables: Tables, tmp_path: Path, monk
     assert told[: n_steps - 1] == [f"step {step} of {n_steps}" for step in range(1, n_steps)]
     assert told[n_steps].startswith("EER ")
     assert told[n_steps + 1] == f"step 1 of {n_steps}, best EER {history.val_eers[0]:.2%}"
+
+
+def test_a_loss_that_is_not_finite_ends_the_training_with_advice(tables: Tables, tmp_path: Path) -> None:
+    from dataclasses import replace
+
+    train, val = tables
+    taught = replace(train, teacher_scores=np.full(len(train), np.inf))
+    with pytest.raises(ValueError, match=r"not finite in epoch 0.*`learning_rate`"):
+        make(tmp_path, distillation=0.5).fit(taught, val)
+
+
+def test_a_network_that_normalises_over_its_batch_needs_two_windows(tables: Tables, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="`batch_size` must be 2 or more, not 1"):
+        make(tmp_path, batch_size=1).fit(*tables)
+
+
+def test_batch_statistics_are_those_of_the_weights_that_are_kept(tables: Tables, tmp_path: Path) -> None:
+    network = make(tmp_path).build()
+    from src.detectors.training.sharpness import at_the_worst_point_nearby
+
+    windows = torch.randn(4, 4000, generator=torch.Generator().manual_seed(1))
+    network.train()(windows).logits.sum().backward()
+    before = network.norm.running_mean.clone(), int(network.norm.num_batches_tracked)
+    weights = [parameter.clone() for parameter in network.parameters()]
+    with at_the_worst_point_nearby(network, 1.0):
+        assert not torch.equal(weights[0], network.first.weight)
+        network(windows).logits.sum().backward()
+    assert torch.equal(network.norm.running_mean, before[0])
+    assert int(network.norm.num_batches_tracked) == before[1]
+    assert network.norm.track_running_stats
+    assert all(torch.equal(one, other) for one, other in zip(weights, network.parameters(), strict=True))

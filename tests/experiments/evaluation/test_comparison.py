@@ -175,6 +175,16 @@ def test_files_of_another_corpus_are_other_clips_though_named_alike(tmp_path: Pa
     assert compare_runs("run0,run1", root=tmp_path).other_clips == [("run0", "run1")]
 
 
+def test_fine_tuned_models_are_told_apart(tmp_path: Path) -> None:
+    for number, (backbone, head) in enumerate((("hubert", "linear"), ("wavlm", "adapter"))):
+        write_run(tmp_path, f"run{number}", draw_scores(1.0 + number, seed=1))
+        inputs = {"corpus": "corpus", "input": "waveforms", "teacher": "", "classifier": "fine-tuned", "seed": 7}
+        write_json(tmp_path / f"runs/run{number}/hyperparameters.json", {**inputs, "backbone": backbone, "head": head})
+    lines = str(compare_runs("run0,run1", root=tmp_path)).splitlines()
+    assert lines[0].split()[:6] == ["run", "corpus", "teacher", "backbone", "head", "classifier"]
+    assert lines[1].split()[:5] == ["run1", "corpus", "wavlm", "adapter", "fine-tuned"]
+
+
 def test_a_comparison_reads_as_a_table_best_first_and_as_json(tmp_path: Path) -> None:
     for name, distance in (("run0", 1.0), ("run12", 3.0), ("svm_study0/run3", 2.0)):
         write_run(tmp_path, name, draw_scores(distance, seed=1))

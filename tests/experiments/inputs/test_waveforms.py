@@ -1,13 +1,17 @@
 """Waveforms as an input: what identifies the recordings, and which clips are read."""
 
+from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from src.experiments.inputs import input_of
+from src.experiments.inputs.contract import TEST, TRAIN, VAL
 from src.experiments.inputs.embeddings import Embeddings
+from src.experiments.inputs.parts import Part
 from src.experiments.inputs.waveforms import Waveforms
+from src.experiments.runs.names import RunName
 from src.utils.dataset import reject
 
 SPLITS = ("downstream_train", "downstream_val", "downstream_test")
@@ -56,6 +60,26 @@ def test_originals_come_from_the_table_of_sources(project: Path) -> None:
     table = Waveforms().open(dataset, project).read("downstream_train")
     assert dict(zip(table.files, table.originals, strict=True))[spoof] == original
     assert (table.originals != "").sum() == 1
+
+
+@pytest.mark.parametrize(
+    ("known", "told"),
+    [
+        ({TRAIN: TRAIN, VAL: VAL}, ""),
+        ({TRAIN: TRAIN, VAL: TRAIN}, ""),
+        ({TRAIN: TEST, VAL: VAL}, "neither in training nor in validation"),
+        ({TRAIN: TRAIN, VAL: TEST}, "neither in training nor in validation"),
+        ({TRAIN: VAL, VAL: VAL}, "in validation of .* now"),
+    ],
+)
+def test_a_teacher_knows_nobody_whom_its_student_is_judged_by(project: Path, known: dict[str, str], told: str) -> None:
+    dataset = project / "datasets" / "corpus"
+    opened = Waveforms("run0").open(dataset, project)
+    plainly = Waveforms().open(dataset, project)
+    people = {split: plainly.read(there).people() for split, there in known.items()}
+    teacher = Part(RunName.parse("run0"), project, {}, Waveforms(), {"data": {"people": people}})
+    with pytest.raises(ValueError, match=told) if told else nullcontext():
+        opened._require_own_people(teacher)
 
 
 def test_it_is_read_back_from_hyperparameters() -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from src.detectors.fine_tuned import FineTunedConfig
 from src.experiments.inputs.embeddings import Embeddings
-from src.experiments.studies.search import Search, Wish, _check_same_search
+from src.experiments.studies.search import Search, UnfitError, Wish, _check_same_search
 from src.experiments.studies.tuner import Effort, optimize_hyperparameters
 from src.utils.files import read_json, write_json
 from tests.experiments.studies.studies import told
@@ -57,6 +57,23 @@ def test_what_depends_on_them_is_drawn_to_fit() -> None:
     assert "head" not in search.first()
 
 
+def test_what_does_not_go_with_them_is_told(drawn: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    search = Search(Path("corpus"), Embeddings("hubert"), "fine-tuned", fixed={"gradual": 4})
+    study = optuna.create_study()
+    study.enqueue_trial({"head": "linear", "freeze": "encoder"})
+    with pytest.raises(
+        UnfitError, match=r"does not go with what is fixed: `gradual` .* `freeze` is encoder.* Fix that"
+    ):
+        search.draw(study.ask(), 100)
+
+    def refuse(*_: object) -> None:
+        raise UnfitError("unfit")
+
+    monkeypatch.setattr(Search, "draw", refuse)
+    with pytest.raises(UnfitError, match=r"^unfit$"):  # nothing about another version of the search space
+        optimize_hyperparameters(search_in(drawn), Effort(1), root=drawn)
+
+
 def test_studies_that_do_not_name_their_kind_of_input_are_resumed(tmp_path: Path) -> None:
     wanted = {"corpus": "corpus", "input": "waveforms", "classifier": "lcnn"}
     write_json(tmp_path / "study.json", {"corpus": "corpus", "classifier": "lcnn"})
@@ -64,3 +81,6 @@ def test_studies_that_do_not_name_their_kind_of_input_are_resumed(tmp_path: Path
     write_json(tmp_path / "study.json", {**wanted, "input": "scores"})
     with pytest.raises(ValueError, match="searches input scores"):
         _check_same_search(tmp_path, wanted, storage=None)
+    write_json(tmp_path / "study.json", {**wanted, "data": {"downstream_train": {"corpus_digest": "before"}}})
+    with pytest.raises(ValueError, match="searches other waveforms"):
+        _check_same_search(tmp_path, {**wanted, "data": {}}, storage=None)

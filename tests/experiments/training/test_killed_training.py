@@ -129,3 +129,12 @@ def test_what_cannot_be_resumed_is_told(project: Path, monkeypatch: pytest.Monke
         resume_run(svm.name, root=project)
     with pytest.raises(FileNotFoundError, match="no run 9"):
         resume_run(RunName.parse("run9"), root=project)
+
+
+@pytest.mark.parametrize("name", ["tiny_study2", "tiny_study2/run0"])
+def test_a_trial_is_resumed_by_its_study_alone(tmp_path: Path, name: str) -> None:
+    from src.experiments.runs.names import RunName
+    from src.experiments.training.resuming import resume_run
+
+    with pytest.raises(ValueError, match=r"belongs to a study.*`study_number=2`"):
+        resume_run(RunName.parse(name), root=tmp_path)
