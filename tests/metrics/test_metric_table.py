@@ -28,7 +28,8 @@ def test_a_metric_that_gets_a_row_is_computed_and_shown(monkeypatch: pytest.Monk
 def test_every_metric_of_a_report_has_a_row_and_every_row_is_of_use() -> None:
     asv = AsvScores(target=[3, 4, 5], nontarget=[0, 1, 2], spoof=[1, 4])
     report = evaluate(LABELS, SCORES, 0.0, asv=asv)
-    assert set(METRICS) - set(report) == {"best_epoch"}
+    of_frames = {*(f"segment_eer_{resolution}" for resolution in (20, 160, 640)), "range_eer", "frame_threshold"}
+    assert set(METRICS) - set(report) == {"best_epoch"} | of_frames
     assert set(report) <= set(METRICS)
     assert set(decision_metrics(LABELS, SCORES, 0.0)) <= set(METRICS)
     assert all(key == metric.key and metric.title and metric.shown for key, metric in METRICS.items())

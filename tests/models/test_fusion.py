@@ -137,7 +137,7 @@ def test_the_history_is_that_of_the_weights() -> None:
     [
         ({"method": "vote"}, "Unknown method 'vote'; allowed: logistic, mean"),
         ({"method": ""}, r"No method given \(`method`\)"),
-        ({"method": 3}, "Hyperparameter method must be a str"),
+        ({"method": 3}, "Hyperparameter method must be a word"),
         ({"C": 0.0}, "Hyperparameter C must lie in"),
         ({"prior": 0.5}, "Unknown hyperparameter 'prior'; allowed: method, C"),
     ],

@@ -59,8 +59,10 @@ def test_values_of_the_wrong_kind_are_refused_with_an_example(name: str, values:
     default = getattr(KINDS[name](), field)
     with pytest.raises(ValueError) as caught:
         KINDS[name].from_mapping(values)
-    expected = f"Hyperparameter {field} must be a {type(default).__name__} such as {default!r}, not {value!r}."
-    assert str(caught.value) == expected
+    kind = {bool: "true or false", int: f"a whole number such as {default}", float: f"a number such as {default}"}
+    wanted = kind.get(type(default), f"a word such as '{default}'")
+    given = str(value).lower() if isinstance(value, bool) else repr(value)
+    assert str(caught.value) == f"Hyperparameter {field} must be {wanted}, not {given}."
 
 
 @pytest.mark.parametrize("name", KINDS)
