@@ -40,9 +40,13 @@ def test_ctrl_c_says_how_to_resume_and_the_second_start_finishes(
             os.kill(os.getpid(), signal.SIGINT)
         return step(self, *arguments)
 
-    with monkeypatch.context() as patch:
-        patch.setattr(loop.OurTrainer, "training_step", interrupted)
-        assert fab(f"{TRAIN} --epochs=2") == 130
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # jobs in the background ignore it
+    try:
+        with monkeypatch.context() as patch:
+            patch.setattr(loop.OurTrainer, "training_step", interrupted)
+            assert fab(f"{TRAIN} --epochs=2") == 130
+    finally:
+        signal.signal(signal.SIGINT, before)
     assert capsys.readouterr().err.strip() == "TrainDetector: stopped; resume it with fab TrainDetector --resume=run0."
     assert fab("TrainDetector --resume=run0") == 0
     assert fab(f"{TRAIN} --epochs=2") == 0

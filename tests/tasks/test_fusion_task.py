@@ -165,10 +165,10 @@ def test_people_whom_a_part_knows_are_refused_in_a_test(root: Path, fab: Fab) ->
         ("FuseRuns --runs=run0,run7", "There is no run 7"),
         ("FuseRuns --runs=run0,run1 --method=vote", "Unknown method 'vote'; allowed: logistic, mean."),
         ("FuseRuns --runs=run0,run1 --method=", "No method given (--method); allowed: logistic, mean."),
-        (f"{TRAINING} --classifier=fusion", "fusion is trained on scores, not on embeddings."),
+        (f"{TRAINING} --classifier=fusion", "fusion is trained on scores, not on embeddings; fab FuseRuns trains it."),
         (
             "OptimizeHyperparameters --dataset=datasets/corpus --backbone=lfcc --classifier=fusion",
-            "fusion is trained on scores, not on embeddings.",
+            "fusion is trained on scores, not on embeddings; fab FuseRuns trains it.",
         ),
     ],
 )

@@ -124,7 +124,7 @@ WRONG_TABLES = {
     "a row too long": ([HEADER, GOOD.format(1), "a,Ana,F001,F,spoof,x,y,z"], "cannot be read as a table .*line 3"),
     "a quote without end": ([HEADER, '"a,Ana,F001,F,spoof,'], "cannot be read as a table"),
     "listed twice": ([HEADER, *(GOOD.format(n) for n in (1, 2, 3, 2))], "row 5: real_voices/Ana_F001/2.wav is listed"),
-    "no rows": ([HEADER], "has no rows; run fab GenerateDatasetCSV again"),
+    "no rows": ([HEADER], r"has no rows; run fab GenerateDatasetCSV --dataset=\S+ again"),
     "nothing": ([""], "cannot be read as a table"),
     "no column": (["file,speaker,id", "a,b,c"], "has no column gender, label; it has file, speaker, id"),
     "no comma": (

@@ -97,7 +97,8 @@ def find_folder(root: Path, name: RunName) -> Path:
     folder = name.folder(root)
     if not folder.is_dir():
         there = existing_numbers(folder.parent, RUN)
-        raise FileNotFoundError(f"There is no run {name.number} in {folder.parent}; {_listed('runs', there)}.")
+        maker = "" if name.study or there else " fab TrainModel and fab TrainDetector make runs."
+        raise FileNotFoundError(f"There is no run {name.number} in {folder.parent}; {_listed('runs', there)}.{maker}")
     return folder
 
 
