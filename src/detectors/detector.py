@@ -16,12 +16,13 @@ import numpy as np
 import torch
 from torch import nn
 
+from src.audio.io import SPEECH_RATE
 from src.detectors.contract import DetectorConfig
 from src.detectors.training.lesson import Lesson, Surroundings, Training, load_weights, save_weights
 from src.detectors.training.loop import train_network
 from src.detectors.training.objectives import make_objective
 from src.detectors.training.randomness import own_randomness
-from src.detectors.training.scoring import FrameScores, WholeClips, score_clips, score_frames
+from src.detectors.training.scoring import FrameScores, WholeClips, forward, score_clips, score_frames
 from src.detectors.training.windows import window_samples
 from src.models.contract import History, Watch, Workspace, keep_going, reading_weights
 from src.utils.devices import choose_device, choose_precision
@@ -140,7 +141,7 @@ class Detector(ABC):
         if window_samples(self.config.seconds) < self.min_samples:
             raise ValueError(
                 f"`seconds={self.config.seconds:g}` is shorter than what the network sees at once: "
-                f"{self.min_samples / 16_000:.3g} seconds or more are needed."
+                f"{self.min_samples / SPEECH_RATE:.3g} seconds or more are needed."
             )
         if self.config.checkpointing and not self.recomputes:
             raise ValueError("This network keeps all its activations: leave out `checkpointing`.")
@@ -175,7 +176,6 @@ def embedding_size(network: nn.Module, n_samples: int) -> int:
     network.eval()
     device = next(network.parameters()).device
     window = torch.zeros(1, n_samples, device=device)
-    takes_lengths = getattr(network, "takes_lengths", False)
-    output = network(window, torch.tensor([n_samples], device=device)) if takes_lengths else network(window)
+    output = forward(network, window, torch.tensor([n_samples], device=device))
     network.train(training)
     return int(output.embedding.shape[1])

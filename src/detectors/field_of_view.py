@@ -4,7 +4,9 @@ import math
 
 import torch
 
-RATE = 16_000
+from src.audio.io import SPEECH_RATE
+
+RATE = SPEECH_RATE
 
 
 def check_window(waveforms: torch.Tensor, least: int) -> None:

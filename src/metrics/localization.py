@@ -68,9 +68,21 @@ def segment_eer(clips: Sequence[ScoredClip], resolution: float) -> tuple[float, 
     >>> segment_eer([clip], 0.02)
     (0.0, -1.0)
     """
+    labels, scores, _ = segments_of(clips, resolution)
+    return equal_error_point(*detection_error_curve(labels, scores))
+
+
+def segments_of(clips: Sequence[ScoredClip], resolution: float) -> tuple[npt.NDArray, npt.NDArray, npt.NDArray]:
+    """Return the labels and scores of the segments of all clips, and the number of each one's clip, each (m,).
+
+    >>> clip = ScoredClip([2.0, -1.0, -3.0], hop=0.02, spans=[(0.02, 0.06)], duration=0.06)
+    >>> [array.tolist() for array in segments_of([clip, clip], 0.04)]
+    [[0, 0, 0, 0], [-1.0, -3.0, -1.0, -3.0], [0, 0, 1, 1]]
+    """
+    counts = [n_segments(clip.duration, resolution) for clip in clips]
+    labels = [cell_labels(clip.spans, resolution, count) for clip, count in zip(clips, counts, strict=True)]
     scores = [segment_scores(clip.frame_scores, clip.hop, resolution, clip.duration) for clip in clips]
-    labels = [cell_labels(clip.spans, resolution, n_segments(clip.duration, resolution)) for clip in clips]
-    return equal_error_point(*detection_error_curve(_joined(labels), _joined(scores)))
+    return _joined(labels), _joined(scores), np.repeat(np.arange(len(clips)), counts)
 
 
 def range_eer(clips: Sequence[ScoredClip]) -> tuple[float, float]:

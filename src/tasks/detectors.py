@@ -108,7 +108,7 @@ FINE_TUNING_HELP = TRAINING_HELP | {
 def fine_tune(c: Connection, flags: FineTuneFlags) -> None:
     """Train a head on a pretrained backbone, and the backbone with it, into runs/run<m>.
 
-    The defaults are a recipe that is known to work: windows of 4 s padded or cut, AdamW, a linear schedule with
+    The defaults are a plain recipe: windows of 4 s padded or cut, AdamW, a linear schedule with
     warm-up, cross-entropy, 5 epochs, batches of 4.
     """
     train_network("fine-tuned", flags, flags.own())

@@ -4,8 +4,22 @@ from dataclasses import dataclass, fields
 from typing import Any, Self
 
 import numpy as np
+import pandas as pd
 
 from src.utils.dataset import GENDERS
+from src.utils.labels import parse_label
+from src.utils.people import person_of
+
+
+def clip_columns(rows: pd.DataFrame) -> dict[str, np.ndarray]:
+    """Return the fields that every table of clips has, out of the rows of a files table."""
+    return {
+        "labels": np.array([parse_label(label) for label in rows["label"]]),
+        "genders": rows["gender"].to_numpy(str),
+        "speakers": person_of(rows).to_numpy(str),
+        "systems": rows["system"].to_numpy(str),
+        "files": rows["file"].to_numpy(str),
+    }
 
 
 @dataclass(frozen=True)

@@ -23,10 +23,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from src.utils.clip_table import ClipTable
-from src.utils.dataset import person_of, read_file_rows
+from src.utils.clip_table import ClipTable, clip_columns
+from src.utils.dataset import read_file_rows
 from src.utils.files import read_record, require_keys
-from src.utils.labels import parse_label
 from src.utils.paths import on
 
 POOLINGS = {"mean": (0,), "std": (1,), "mean+std": (0, 1)}
@@ -138,14 +137,7 @@ def read_layer(folder: Path, layer: int, pooling: str, rows: np.ndarray, meta: S
 
 def table_of(index: pd.DataFrame, vectors: np.ndarray) -> EmbeddingTable:
     """Return the table of an index and its vectors."""
-    return EmbeddingTable(
-        vectors=vectors,
-        labels=np.array([parse_label(label) for label in index["label"]]),
-        genders=index["gender"].to_numpy(str),
-        speakers=person_of(index).to_numpy(str),
-        systems=index["system"].to_numpy(str),
-        files=index["file"].to_numpy(str),
-    )
+    return EmbeddingTable(vectors=vectors, **clip_columns(index))
 
 
 def read_meta(folder: Path, dataset: Path | None = None) -> StoreMeta:

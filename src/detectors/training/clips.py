@@ -16,7 +16,7 @@ from torch.utils.data import Dataset, Sampler
 from src.audio.io import SPEECH_RATE
 from src.audio.unusable import UnusableAudio
 from src.detectors.contract import BONA_FIDE, DetectorConfig
-from src.detectors.training.windows import conditioned, fill, read_window, why_unusable, window_samples
+from src.detectors.training.windows import conditioned, fill, own_samples, read_window, why_unusable, window_samples
 from src.metrics.spans import cell_labels
 from src.utils.segments import parse_segments
 from src.utils.waveform_table import WaveformTable
@@ -49,7 +49,7 @@ class TrainingClips(Dataset[dict[str, Any]]):
             stretch, start = read_window(path, self.length, rng)
         except UnusableAudio as error:
             return {"error": why_unusable(path, error)}
-        own = len(stretch) if self.config.padding == "zeros" else self.length
+        own = own_samples(len(stretch), self.length, self.config.padding)
         window = conditioned(fill(stretch, self.length, self.config.padding), own, self.config)
         window = _silence_a_stretch(window, self.config.mask_seconds, rng)
         return {

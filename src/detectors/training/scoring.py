@@ -14,7 +14,14 @@ from src.audio.io import SPEECH_RATE, count_samples, load_waveform
 from src.audio.unusable import UnusableAudio
 from src.detectors.contract import BONA_FIDE, DetectorConfig, Output
 from src.detectors.training.objectives import Objective
-from src.detectors.training.windows import conditioned, why_unusable, window_samples, window_starts, windows_of
+from src.detectors.training.windows import (
+    conditioned,
+    own_samples,
+    why_unusable,
+    window_samples,
+    window_starts,
+    windows_of,
+)
 
 SCORING_BATCH = 32
 """Windows that go through a network at once."""
@@ -51,7 +58,7 @@ class WholeClips(Dataset[Windows | str]):
         except UnusableAudio as error:
             return why_unusable(path, error)
         windows = windows_of(waveform, self.length, self.config.padding)
-        own = min(len(waveform), self.length) if self.config.padding == "zeros" else self.length
+        own = own_samples(len(waveform), self.length, self.config.padding)
         windows = np.stack([conditioned(window, own, self.config) for window in windows])
         return windows, np.full(len(windows), own)
 

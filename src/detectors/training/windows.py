@@ -38,6 +38,15 @@ def fill(waveform: np.ndarray, length: int, padding: str) -> np.ndarray:
     return np.pad(waveform, (0, length - len(waveform)))
 
 
+def own_samples(n_samples: int, length: int, padding: str) -> int:
+    """Return how many samples of a window are those of a clip of `n_samples`: all of them where it is repeated.
+
+    >>> own_samples(3, 5, "repeat"), own_samples(3, 5, "zeros"), own_samples(9, 5, "zeros")
+    (5, 3, 5)
+    """
+    return min(n_samples, length) if padding == "zeros" else length
+
+
 def conditioned(window: np.ndarray, n_own: int, config: DetectorConfig) -> np.ndarray:
     """Return a window as the network sees it: pre-emphasised, and brought to one level, where the config asks for it.
 

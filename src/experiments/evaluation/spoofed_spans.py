@@ -6,7 +6,7 @@ import numpy as np
 
 from src.audio.io import SPEECH_RATE, load_waveform
 from src.experiments.runs.artefacts import SPANS_PICTURE, SPANS_RTTM, save_figure
-from src.experiments.training.localization import Localization, frame_threshold_of, localize
+from src.experiments.training.localization import FRAME_THRESHOLD, Localization, localize
 from src.experiments.training.trained import Trained
 from src.metrics.verdict import Metric
 from src.utils.clip_table import ClipTable
@@ -32,7 +32,7 @@ def locate_spoofs(trained: Trained, table: ClipTable, folder: Path) -> dict[str,
     found = localize(trained.model, table)
     if found is None:
         return {}
-    threshold = frame_threshold_of(trained.metrics)
+    threshold = float(trained.metrics[FRAME_THRESHOLD])
     spans = found.spans(threshold)
     write_rttm(folder / SPANS_RTTM, spans)
     _draw_one(found, spans, threshold, folder)

@@ -116,14 +116,7 @@ def _load(request: Request) -> Backbone:
     with warnings.catch_warnings():
         if not request.share.is_first:
             warnings.simplefilter("ignore")
-        return load_backbone(
-            request.backbone,
-            request.model,
-            device=request.device,
-            precision=request.precision,
-            layers=request.layers,
-            window=request.window,
-        )
+        return load_backbone(request.backbone, request.model, **request.options)
 
 
 def _run_part(plan: Plan) -> tuple[list[Extraction], list[str]]:

@@ -100,14 +100,7 @@ def make_plan(request: Request, *, root: Path) -> Plan:
     clips = {split: read_split(request.dataset, split) for split in request.splits}
     lookup(BACKBONES, request.backbone, "backbone")
     folders = {split: embeddings_folder(root, request.dataset, request.backbone, split) for split in clips}
-    known = identify_backbone(
-        request.backbone,
-        request.model,
-        device=request.device,
-        precision=request.precision,
-        layers=request.layers,
-        window=request.window,
-    )
+    known = identify_backbone(request.backbone, request.model, **request.options)
     wanted = {**(known or {}), "max_seconds": request.limits.window_seconds}
     kinds_fit = [_is_of_kind(folder, wanted) for folder in folders.values()]
     prints = take_fingerprints(request.dataset, [file for table in clips.values() for file in table["file"]])

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -87,6 +87,11 @@ class Request:
     share: Share = Share()
     window: str | None = None
     """`own` = each clip in a window of its own length, where the backbone has a choice; None = its default."""
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """What `load_backbone` and `identify_backbone` take beside backbone and model."""
+        return {"device": self.device, "precision": self.precision, "layers": self.layers, "window": self.window}
 
 
 @dataclass(frozen=True)

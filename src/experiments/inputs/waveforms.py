@@ -19,10 +19,10 @@ from src.experiments.corpus.fingerprints import take_fingerprints
 from src.experiments.corpus.splits import read_split
 from src.experiments.inputs.contract import TRAIN, VAL
 from src.experiments.inputs.parts import Part, Place, read_parts
+from src.utils.clip_table import clip_columns
 from src.utils.dataset import check_dataset, person_of, read_rejected, without
 from src.utils.embedding_store import recordings_digest, split_digest
 from src.utils.files import text_digest
-from src.utils.labels import parse_label
 from src.utils.paths import noted_path
 from src.utils.segments import SEGMENTS
 from src.utils.waveform_table import WaveformTable
@@ -95,11 +95,7 @@ class OpenWaveforms:
         clips = self._clips(split)
         originals = read_originals(self.dataset)
         table = WaveformTable(
-            labels=np.array([parse_label(label) for label in clips["label"]]),
-            genders=clips["gender"].to_numpy(str),
-            speakers=person_of(clips).to_numpy(str),
-            systems=clips["system"].to_numpy(str),
-            files=clips["file"].to_numpy(str),
+            **clip_columns(clips),
             paths=np.array([str(self.dataset / file) for file in clips["file"]]),
             segments=clips[SEGMENTS].to_numpy(str) if SEGMENTS in clips else np.full(len(clips), ""),
             originals=np.array([originals.get(file, "") for file in clips["file"]]),

@@ -4,16 +4,17 @@ The threshold of frames comes from validation data, as that of clips does: it is
 validation clips is reached. Segments of a test are judged at the resolutions that PartialSpoof reports.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
 from src.metrics.bootstrap import Trials, interval
-from src.metrics.localization import RESOLUTIONS, ScoredClip, range_eer, segment_eer
+from src.metrics.eer import eer_of
+from src.metrics.localization import RESOLUTIONS, ScoredClip, range_eer, segment_eer, segments_of
 from src.metrics.resampled import resample_eer
-from src.metrics.spans import cell_labels, n_segments, segment_scores, spans_of_frames
+from src.metrics.spans import spans_of_frames
 from src.metrics.verdict import Metric, as_metric
 from src.utils.clip_table import ClipTable
 from src.utils.segments import parse_segments
@@ -47,25 +48,29 @@ class Localization:
     table: ClipTable
     clips: list[ScoredClip]
 
+    @cached_property
+    def _range(self) -> tuple[float, float]:
+        """The range EER, and the score of a frame at which it is reached."""
+        return range_eer(self.clips)
+
     def threshold(self) -> float:
         """Return the score of a frame at which the range EER is reached."""
-        return range_eer(self.clips)[1]
+        return self._range[1]
 
     def errors(self) -> dict[str, float]:
         """Return the segment EERs and the range EER."""
         found = {key_of(resolution): segment_eer(self.clips, resolution)[0] for resolution in RESOLUTIONS}
-        return {**found, "range_eer": range_eer(self.clips)[0]}
+        return {**found, "range_eer": self._range[0]}
 
     def errors_with_intervals(self) -> dict[str, Metric]:
         """Return the same, the segment EERs with their 95 % intervals over people."""
-        errors = self.errors()
-        metrics = {name: as_metric(value) for name, value in errors.items()}
+        metrics = {}
         for resolution in RESOLUTIONS:
-            labels, scores, people = self._segments(resolution)
-            trials = Trials(labels, people)
-            drawn = resample_eer(scores, trials.draw())
-            metrics[key_of(resolution)] = as_metric(errors[key_of(resolution)], interval(drawn, trials.n_people))
-        return metrics
+            labels, scores, owners = segments_of(self.clips, resolution)
+            trials = Trials(labels, self.table.speakers[owners])
+            bounds = interval(resample_eer(scores, trials.draw()), trials.n_people)
+            metrics[key_of(resolution)] = as_metric(eer_of(labels, scores), bounds)
+        return {**metrics, "range_eer": as_metric(self._range[0])}
 
     def spans(self, threshold: float) -> dict[str, np.ndarray]:
         """Return file -> the stretches (k, 2) in s that are called spoofed."""
@@ -73,13 +78,6 @@ class Localization:
             str(file): spans_of_frames(clip.frame_scores, clip.hop, threshold, gap=GAP, least=LEAST)
             for file, clip in zip(self.table.files, self.clips, strict=True)
         }
-
-    def _segments(self, resolution: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Return labels, scores and people of all segments of one length, each of shape (m,)."""
-        counts = [n_segments(clip.duration, resolution) for clip in self.clips]
-        labels = [cell_labels(clip.spans, resolution, n) for clip, n in zip(self.clips, counts, strict=True)]
-        scores = [segment_scores(clip.frame_scores, clip.hop, resolution, clip.duration) for clip in self.clips]
-        return np.concatenate(labels), np.concatenate(scores), np.repeat(self.table.speakers, counts)
 
 
 def localize(model: object, table: ClipTable) -> Localization | None:
@@ -100,11 +98,6 @@ def key_of(resolution: float) -> str:
     'segment_eer_160'
     """
     return f"segment_eer_{round(1000 * resolution)}"
-
-
-def frame_threshold_of(metrics: Mapping[str, Any]) -> float:
-    """Return the threshold of frames that a run got from its validation data."""
-    return float(metrics[FRAME_THRESHOLD])
 
 
 def _with_truth(scored: FrameScores, table: WaveformTable, number: int) -> ScoredClip:
