@@ -22,8 +22,9 @@ from src.detectors.training.lesson import Lesson, Surroundings, Training, load_w
 from src.detectors.training.loop import train_network
 from src.detectors.training.objectives import make_objective
 from src.detectors.training.randomness import own_randomness
-from src.detectors.training.scoring import FrameScores, WholeClips, forward, score_clips, score_frames
+from src.detectors.training.scoring import Scored, WholeClips, forward, score_clips
 from src.detectors.training.windows import window_samples
+from src.metrics.localization import FrameScores
 from src.models.contract import History, Watch, Workspace, keep_going, reading_weights
 from src.utils.devices import choose_device, choose_precision
 from src.utils.files import text_digest
@@ -97,16 +98,11 @@ class Detector(ABC):
 
     def scores(self, paths: Sequence[str] | np.ndarray) -> np.ndarray:
         """Return the scores of whole recordings, shape (n,): higher = more bona fide."""
-        self.trained.to(self.device)
-        clips = WholeClips([str(path) for path in paths], self.config)
-        return score_clips(self.trained.network, self.trained.objective, clips)
+        return self._scored(paths).scores
 
     def frame_scores(self, paths: Sequence[str] | np.ndarray) -> list[FrameScores] | None:
         """Return the scores of the frames of whole recordings; None where the network decides on windows alone."""
-        if not self.decides_frames:
-            return None
-        self.trained.to(self.device)
-        return score_frames(self.trained.network, WholeClips([str(path) for path in paths], self.config))
+        return self._scored(paths).frames if self.decides_frames else None
 
     @property
     def decides_frames(self) -> bool:
@@ -126,6 +122,11 @@ class Detector(ABC):
         with reading_weights(folder / WEIGHTS):
             load_weights(detector.trained, folder / WEIGHTS)
         return detector
+
+    def _scored(self, paths: Sequence[str] | np.ndarray) -> Scored:
+        self.trained.to(self.device)
+        clips = WholeClips([str(path) for path in paths], self.config)
+        return score_clips(self.trained.network, self.trained.objective, clips)
 
     def _untrained(self, network: nn.Module, labels: np.ndarray | None = None) -> Training:
         """Return a network and the objective that goes with it, before a training on clips of these labels."""

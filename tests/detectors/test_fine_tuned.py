@@ -15,7 +15,8 @@ from torch.nn.functional import cross_entropy
 from src.backbones.pretrained import load_pretrained
 from src.detectors import detector_class
 from src.detectors.encoder import Encoder
-from src.detectors.fine_tuned import BACKBONE, WEIGHTS, FineTuned, FineTunedConfig, FineTunedNetwork
+from src.detectors.fine_tuned import BACKBONE, WEIGHTS, FineTuned, FineTunedConfig
+from src.detectors.fine_tuned_network import FineTunedNetwork
 from src.detectors.heads import HEADS
 from src.detectors.kept_encoder import facts_of
 from src.detectors.pretrained_encoder import Source
