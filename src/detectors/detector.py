@@ -18,7 +18,7 @@ from torch import nn
 
 from src.audio.io import SPEECH_RATE
 from src.detectors.contract import DetectorConfig
-from src.detectors.training.lesson import Lesson, Surroundings, Training, load_weights, save_weights
+from src.detectors.training.lesson import Lesson, Surroundings, Training, digest_of, load_weights, save_weights
 from src.detectors.training.loop import train_network
 from src.detectors.training.objectives import make_objective
 from src.detectors.training.randomness import own_randomness
@@ -51,6 +51,8 @@ class Detector(ABC):
         self.config, self.seed = config, seed
         self.device = choose_device("auto")
         self.trained: Training
+        self.start_digest = ""
+        """Of the published weights that a training began with; "" where they were random."""
 
     @property
     def n_parameters(self) -> int:
@@ -87,6 +89,7 @@ class Detector(ABC):
         join_others()  # each then finds its device
         with own_randomness(self.seed):
             self.trained = self._untrained(self.build(), train.labels)
+            self.start_digest = digest_of(self.trained.network) if getattr(self.config, "weights", "") else ""
             _check_batch(self.trained, min(self.config.batch_size, len(train)))
             objective = self.trained.objective
             groups = self.parameter_groups(self.trained.network)
@@ -152,9 +155,10 @@ class Detector(ABC):
             )
 
     def _recipe(self, train: WaveformTable, val: WaveformTable) -> str:
-        """Return what identifies a training: the detector, its config, the seed, the clips, the number of processes."""
+        """Return what identifies a training: the detector, its config and start, the seed, the clips, the processes."""
         clips = [list(map(str, table.files)) for table in (train, val)]
-        return text_digest(json.dumps([type(self).__name__, asdict(self.config), self.seed, clips, n_processes()]))
+        start = [type(self).__name__, asdict(self.config), self.start_digest, self.seed]
+        return text_digest(json.dumps([*start, clips, n_processes()]))
 
     def _surroundings(self, watch: Watch) -> Surroundings:
         if self.workspace is None:

@@ -114,6 +114,18 @@ def test_what_training_changes(values: dict[str, Any], parts: set[str], folder: 
     assert {part_of(name) for name in changed(network, before)} == parts
 
 
+def test_a_head_stands_on_the_layer_that_is_asked_for(folder: Path) -> None:
+    window = noise(1, WINDOW, seed=1)
+    for layer in (0, 2, -1):
+        network = built(detector(folder, freeze="encoder", layer=layer)).eval()
+        with torch.no_grad():
+            hidden, valid = network.encoder(window, None)
+            expected = network.head(hidden[layer], valid).logits
+            torch.testing.assert_close(network(window).logits, expected)
+    with pytest.raises(ValueError, match="`layer` must be one of 0 to 3, or -1 for the last, not 4"):
+        built(detector(folder, freeze="encoder", layer=4))
+
+
 def test_an_epoch_is_the_same_after_a_restart(folder: Path) -> None:
     given = detector(folder, gradual=1)
     network, resumed = built(given), built(given)
@@ -335,6 +347,8 @@ def test_a_search_makes_configs_that_are_allowed() -> None:
         ({"freeze": "encoder", "gradual": 2}, "`gradual` is for an encoder that is trained, and `freeze` is encoder"),
         ({"freeze": "encoder", "mask_frames": 0.1}, "`mask_frames` is for an encoder that is trained"),
         ({"head": "attentive", "layer_weights": True}, "attentive mixes the layers by itself: leave out"),
+        ({"layer": 1, "layer_weights": True, "freeze": "encoder"}, "a mix of all layers has no `layer`"),
+        ({"layer": 1}, "`layer` below the last is for an encoder that is frozen"),
         ({"dropout": 1.0}, r"dropout must lie in \[0, 0.95\], not 1"),
         ({"gradual": -1}, "gradual must lie in"),
         ({"encoder_learning_rate": 0.0}, "encoder_learning_rate must lie in"),

@@ -118,8 +118,8 @@ class Checkpoints:
         note = read_record(checkpoint / COMPLETE, "recipe", "progress", "files")
         if note["recipe"] != self.recipe:
             raise ValueError(
-                f"{checkpoint} is of a training with another recipe: hyperparameters, clips or the number of processes "
-                "have changed since. Start a new run."
+                f"{checkpoint} is of a training with another recipe: hyperparameters, clips, the weights it began "
+                "with or the number of processes have changed since. Start a new run."
             )
         damaged = [name for name, digest in note["files"].items() if not _is_intact(checkpoint / name, digest)]
         progress = _read_progress(note["progress"])
