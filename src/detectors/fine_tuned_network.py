@@ -30,6 +30,8 @@ class FineTunedNetwork(nn.Module):
         n_layers = encoder.n_layers + 1
         if not -1 <= config.layer < n_layers:
             raise ValueError(f"`layer` must be one of 0 to {n_layers - 1}, or -1 for the last, not {config.layer}.")
+        if config.layer != -1:
+            encoder.keep_layers_for(config.layer)
         shape = HeadShape(encoder.dimension, n_layers, config.head_size, config.attention_heads, config.dropout)
         self.encoder, self._config = encoder, config
         self.head = lookup(HEADS, config.head, "head")(shape)

@@ -114,14 +114,21 @@ def test_what_training_changes(values: dict[str, Any], parts: set[str], folder: 
     assert {part_of(name) for name in changed(network, before)} == parts
 
 
-def test_a_head_stands_on_the_layer_that_is_asked_for(folder: Path) -> None:
+@pytest.mark.parametrize("layer", [0, 2, 3])
+def test_a_head_stands_on_the_layer_that_is_asked_for_and_those_above_are_not_computed(
+    folder: Path, layer: int
+) -> None:
     window = noise(1, WINDOW, seed=1)
-    for layer in (0, 2, -1):
-        network = built(detector(folder, freeze="encoder", layer=layer)).eval()
-        with torch.no_grad():
-            hidden, valid = network.encoder(window, None)
-            expected = network.head(hidden[layer], valid).logits
-            torch.testing.assert_close(network(window).logits, expected)
+    whole = built(detector(folder, freeze="encoder")).eval()
+    network = built(detector(folder, freeze="encoder", layer=layer)).eval()
+    assert len(network.encoder.layers()) == min(layer + 1, 3)
+    with torch.no_grad():
+        hidden, valid = whole.encoder(window, None)
+        expected = network.head(hidden[layer], valid).logits
+        torch.testing.assert_close(network(window).logits, expected)
+
+
+def test_a_layer_that_is_not_there_is_told(folder: Path) -> None:
     with pytest.raises(ValueError, match="`layer` must be one of 0 to 3, or -1 for the last, not 4"):
         built(detector(folder, freeze="encoder", layer=4))
 
