@@ -12,8 +12,19 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import pandas as pd
 
-LAYOUTS = {"audios": "src.corpora.audios:read_layout", "speech_commands": "src.corpora.speech_commands:read_layout"}
+LAYOUTS = {
+    "audios": "src.corpora.audios:read_layout",
+    "asvspoof2017": "src.corpora.asvspoof2017:read_layout",
+    "asvspoof2019": "src.corpora.asvspoof2019:read_layout",
+    "asvspoof2021": "src.corpora.asvspoof2021:read_layout",
+    "asvspoof5": "src.corpora.asvspoof5:read_layout",
+    "speech_commands": "src.corpora.speech_commands:read_layout",
+}
 """Name of a layout -> "module:function"."""
+OFFICIAL = "official"
+"""Column of a files table: the split that the makers of the corpus put a clip in; empty where they put it in none."""
+TRAIN, VALIDATION, TEST = "train", "validation", "test"
+"""What the splits are called in that column, whatever their makers call them; other values are no splits of ours."""
 
 
 @dataclass(frozen=True)
@@ -26,3 +37,7 @@ class Listing:
     """What was passed over, and which rows of the corpus's own tables match no clip; one sentence each."""
     classes: Mapping[int, str] = field(default_factory=dict)
     """Label -> what the class is called, where it is not bona fide or spoof (`utils/classes.py`)."""
+    has_protocol: bool = False
+    """Whether a published protocol says of each recording what it is; then no two are compared by their contents."""
+    published: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    """Official split -> its clips, bona fide and spoofed, as their makers counted them; "" stands for all clips."""

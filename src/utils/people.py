@@ -8,13 +8,13 @@ The same letters can be written in two Unicode forms (a Mac's zip files store ac
 are compared and written in the composed form, NFC. Paths keep the form that they have on disk.
 """
 
-from collections.abc import Iterable
 from unicodedata import normalize
 
 import pandas as pd
 
 from src.utils.labels import LABEL_NAMES, SPOOF
 
+SIDES = ("spoof", "bonafide")
 PEOPLE_COLUMNS = ["person", "gender", "id", "spoof_count", "bonafide_count", "spoof_folder", "bonafide_folder"]
 
 
@@ -68,14 +68,24 @@ def people_of(files: pd.DataFrame) -> pd.DataFrame:
     ['Ana_F001', 'F', 'F001', 0, 1, '', 'real_voices/Ana_F001']
     """
     people = person_of(files)
-    names = first_names(files).groupby(people).transform("first")
-    rows = []
-    for (_, identity, gender), clips in files.groupby([names, "id", "gender"], sort=True):
-        spoofs = clips["file"][clips["label"] == LABEL_NAMES[SPOOF]]
-        bonafide = clips["file"][clips["label"] != LABEL_NAMES[SPOOF]]
-        person = people[clips.index[0]]
-        rows.append([person, gender, identity, len(spoofs), len(bonafide), _folder(spoofs), _folder(bonafide)])
-    return pd.DataFrame(rows, columns=PEOPLE_COLUMNS)
+    firsts = ~people.duplicated()
+    names = people.map(dict(zip(people[firsts].tolist(), first_names(files[firsts]).tolist(), strict=True)))
+    is_spoof = files["label"] == LABEL_NAMES[SPOOF]
+    clips = pd.DataFrame({"name": names, "id": files["id"], "gender": files["gender"], "person": people})
+    for side, rows in zip(SIDES, (is_spoof, ~is_spoof), strict=True):
+        clips[f"{side}_count"] = rows
+        clips[f"{side}_folder"] = files["file"].where(rows)
+    counted = clips.groupby(["name", "id", "gender"], sort=True).agg(
+        {
+            "person": "first",
+            **{f"{side}_count": "sum" for side in SIDES},
+            **{f"{side}_folder": "first" for side in SIDES},
+        }
+    )
+    counted = counted.reset_index()
+    for side in SIDES:
+        counted[f"{side}_folder"] = [_folder(file) for file in counted[f"{side}_folder"].tolist()]
+    return counted[PEOPLE_COLUMNS]
 
 
 def _person_column(table: pd.DataFrame) -> str:
@@ -98,6 +108,6 @@ def _in_form_of(file: str, name: str, identity: str) -> str:
     return folder if composed(folder) == composed(name) else name
 
 
-def _folder(files: Iterable[str]) -> str:
-    first = next(iter(files), "")
-    return first.rpartition("/")[0]
+def _folder(file: object) -> str:
+    """Return the folder of a clip; nothing where there is no clip."""
+    return file.rpartition("/")[0] if isinstance(file, str) else ""

@@ -5,6 +5,8 @@ when the tables are made again, every clip is considered again.
 """
 
 import inspect
+import os
+import stat
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -57,7 +59,8 @@ class Catalogue:
 def generate_tables(dataset: Path, layout: str = "audios", positive_label: str = "") -> Catalogue:
     """Make `files-metadata.csv` and `people-metadata.csv` of a corpus.
 
-    Empty files and names that a table cannot hold are rejected; the recordings are not decoded yet.
+    Empty files and names that a table cannot hold are rejected; the recordings are not decoded yet. Those that no
+    published protocol lists are compared by their contents, where they are of equal size: one may be listed twice.
 
     Parameters
     ----------
@@ -73,14 +76,16 @@ def generate_tables(dataset: Path, layout: str = "audios", positive_label: str =
         raise ValueError(f"In the layout {layout} bona fide speech is positive: leave out `positive_label=...`.")
     listing: Listing = read_layout(dataset, positive_label) if positive_label else read_layout(dataset)
     listed = listing.files
-    reasons = {file: reason for file in listed["file"] if (reason := _unusable_name_or_size(dataset, file))}
+    reasons = {file: reason for file in listed["file"].tolist() if (reason := _unusable_name_or_size(dataset, file))}
     with edit_tables(dataset) as tables:
         tables.set_rejected({printable(file): reason for file, reason in reasons.items()})
         files = without(listed, reasons, dataset)
         people = tables.write(files)
         write_classes(dataset, listing.classes)
-    notes = (*listing.notes, *people_notes(files), *duplicate_notes(dataset, files), *split_notes(dataset))
-    return Catalogue(dataset, len(files), len(people), len(reasons), notes)
+    notes = [*listing.notes, *people_notes(files)]
+    if not listing.has_protocol:
+        notes += duplicate_notes(dataset, files)
+    return Catalogue(dataset, len(files), len(people), len(reasons), (*notes, *split_notes(dataset)))
 
 
 def add_duration(dataset: Path, jobs: int = 0) -> Catalogue:
@@ -143,8 +148,12 @@ def _amplitude(path: Path) -> float:
 
 
 def _unusable_name_or_size(dataset: Path, file: str) -> str:
-    if printable(file) != file or "\n" in file or "\r" in file:
+    if not file.isprintable() and (printable(file) != file or "\n" in file or "\r" in file):
         return "its name has characters that a table cannot hold (bytes that are not UTF-8, a line break)"
-    if not (dataset / file).is_file():
+    try:
+        found = os.stat(f"{dataset}/{file}")  # noqa: PTH116 (a corpus may have 600,000 files)
+    except OSError:
         return NO_FILE
-    return "" if (dataset / file).stat().st_size else "empty (no bytes)"
+    if not stat.S_ISREG(found.st_mode):
+        return NO_FILE
+    return "" if found.st_size else "empty (no bytes)"

@@ -9,6 +9,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from itertools import chain
 from pathlib import Path
 
 import pandas as pd
@@ -24,6 +25,8 @@ from src.utils.people import person_of
 N_SHOWN = 5
 N_READERS = 16
 """Threads that read recordings; a disk serves several reads at once."""
+BATCH = 64
+"""Recordings that a thread is given at a time."""
 
 
 def people_notes(files: pd.DataFrame) -> list[str]:
@@ -42,10 +45,10 @@ def people_notes(files: pd.DataFrame) -> list[str]:
     """
     people = person_of(files)
     alike = defaultdict(set)
-    for person, identity in set(zip(people, files["id"], strict=True)):
+    for person, identity in set(zip(people.tolist(), files["id"].tolist(), strict=True)):
         alike[_loose_spelling(person, identity)].add(person)
     groups = sorted(" = ".join(sorted(names)) for names in alike.values() if len(names) > 1)
-    only_spoofs = sorted(set(people) - set(people[files["label"] == LABEL_NAMES[BONAFIDE]]))
+    only_spoofs = sorted(set(people.unique()) - set(people[files["label"] == LABEL_NAMES[BONAFIDE]].unique()))
     if WORD in files:  # of words and noise, each has one class
         only_spoofs = []
     notes = []
@@ -73,13 +76,15 @@ def duplicate_notes(dataset: Path, files: pd.DataFrame) -> list[str]:
     files : pd.DataFrame
         Its files table. Recordings that cannot be read are ignored here; the steps that decode them report them.
     """
-    owners = dict(zip(files["file"], zip(person_of(files), files["label"], strict=True), strict=True))
+    whose = zip(person_of(files).tolist(), files["label"].tolist(), strict=True)
+    owners = dict(zip(files["file"].tolist(), whose, strict=True))
     groups = [files["file"].tolist()]
     with ThreadPoolExecutor(N_READERS) as readers:
         for key in (_size, fingerprint, file_digest):
             listed = [file for group in groups for file in group]
-            found = readers.map(partial(_key_or_path, key), [dataset / file for file in listed])
-            keys = dict(zip(listed, found, strict=True))
+            batches = [listed[start : start + BATCH] for start in range(0, len(listed), BATCH)]
+            found = readers.map(partial(_keys_or_paths, key, dataset), batches)
+            keys = dict(zip(listed, chain.from_iterable(found), strict=True))
             parts = [part for group in groups for part in _grouped(group, keys)]
             groups = [part for part in parts if len({owners[file] for file in part}) > 1]
     if not groups:
@@ -119,12 +124,15 @@ def _grouped(files: Iterable[str], keys: Mapping[str, int | str]) -> list[list[s
     return list(groups.values())
 
 
-def _key_or_path(key: Callable[[Path], int | str], path: Path) -> int | str:
-    """Return a recording's key, or its path, which no other has, when it cannot be read."""
-    try:
-        return key(path)
-    except OSError:
-        return str(path)
+def _keys_or_paths(key: Callable[[Path], int | str], dataset: Path, files: Sequence[str]) -> list[int | str]:
+    """Return the key of every recording, or its path, which no other has, when it cannot be read."""
+    found: list[int | str] = []
+    for file in files:
+        try:
+            found.append(key(dataset / file))
+        except OSError:
+            found.append(file)
+    return found
 
 
 def _size(path: Path) -> int:
