@@ -62,16 +62,10 @@ def train_model(c: Connection, flags: TrainingFlags) -> None:
 
 
 @dataclass(frozen=True)
-class StudyFlags(ClassifierFlags):
-    """The flags of OptimizeHyperparameters."""
+class ModelFlags(ClassifierFlags):
+    """The flags that choose a classifier on embeddings, or a detector on waveforms."""
 
     detector: str = ""
-    trials: int = 0
-    jobs: int = 1
-    study_number: int = -1
-    storage: str = ""
-    timeout: float = 0.0
-    keep: int = 5
     set: str = ""
 
     def input(self) -> "Input":
@@ -86,6 +80,18 @@ class StudyFlags(ClassifierFlags):
                 "A `detector` is trained on waveforms: leave out `backbone`, `classifier`, `layer` and `pooling`."
             )
         return Waveforms()
+
+
+@dataclass(frozen=True)
+class StudyFlags(ModelFlags):
+    """The flags of OptimizeHyperparameters."""
+
+    trials: int = 0
+    jobs: int = 1
+    study_number: int = -1
+    storage: str = ""
+    timeout: float = 0.0
+    keep: int = 5
 
 
 @command(

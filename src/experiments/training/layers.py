@@ -17,8 +17,8 @@ from src.experiments.inputs.choices import MIX
 from src.experiments.inputs.contract import TRAIN, VAL, TrainingData, read_training_data
 from src.experiments.inputs.embeddings import Embeddings
 from src.experiments.runs.artefacts import PROVENANCE, save_figure
-from src.experiments.runs.folders import alone, new_numbered_folder
-from src.experiments.runs.names import LAYERS, comparisons_in
+from src.experiments.runs.folders import alone, folder_to_resume
+from src.experiments.runs.names import LAYERS
 from src.experiments.runs.provenance import describe_origin, now
 from src.experiments.training.models import model_class
 from src.experiments.training.origin import data_origin
@@ -28,7 +28,7 @@ from src.metrics.eer import eer_of
 from src.metrics.resampled import resample_eer
 from src.models import mixes_layers
 from src.utils.dataset import write_table
-from src.utils.files import read_json, write_json
+from src.utils.files import write_json
 from src.utils.paths import runs_folder
 
 INPUTS, TABLE, MIXED, PICTURE = "layers.json", "layers.csv", "mix.csv", "eer_by_layer.png"
@@ -77,7 +77,7 @@ def compare_layers(recipe: Recipe, *, root: Path) -> LayerComparison:
     last, can_mix = read_training_data(opened), mixes_layers(recipe.model)
     layers = last.origins[TRAIN]["layers"]
     inputs = _inputs(recipe, last, opened.identity(TRAIN, VAL))
-    folder = _folder_to_resume(root, inputs)
+    folder = folder_to_resume(runs_folder(root), LAYERS, inputs, note=INPUTS, last=PICTURE)
     with alone(folder):
         rows: list[Any] = pd.read_csv(folder / TABLE).to_dict("records") if (folder / TABLE).is_file() else []
         for layer in tqdm(layers, desc=folder.name, unit="layer", disable=None):
@@ -108,17 +108,6 @@ def _inputs(recipe: Recipe, data: TrainingData, identity: Mapping[str, Any]) -> 
         "seed": recipe.seed,
         **asdict(recipe.config),
     }
-
-
-def _folder_to_resume(root: Path, inputs: dict[str, Any]) -> Path:
-    """Return the newest unfinished comparison of these inputs, or a new one."""
-    for folder in reversed(comparisons_in(root)):
-        is_open = (folder / INPUTS).is_file() and not (folder / PICTURE).is_file()
-        if is_open and read_json(folder / INPUTS) == inputs:
-            return folder
-    folder = new_numbered_folder(runs_folder(root), LAYERS)
-    write_json(folder / INPUTS, inputs)
-    return folder
 
 
 def _line(layer: str, eer: float, low: float, high: float) -> str:
