@@ -29,7 +29,7 @@ def draw_statistics(file: str, system: str) -> np.ndarray:
     return statistics
 
 
-def write_domain_project(root: Path, *, people: int = 24, clips: int = 3, **columns: object) -> Path:
+def write_domain_project(root: Path, *, people: int = 48, clips: int = 2, **columns: object) -> Path:
     """Write tables, splits and stores; return the corpus. Every person has spoofs of all systems."""
     from src.experiments.corpus.splits import SplitShares, split_dataset
     from src.utils.dataset import FILE_COLUMNS, write_tables

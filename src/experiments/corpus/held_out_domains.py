@@ -10,7 +10,8 @@ Few domains choose badly: where this was measured, leaving out systems chose bet
 there were about seven of them, and no better with three.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from operator import itemgetter
 from pathlib import Path
 
 import numpy as np
@@ -30,15 +31,28 @@ LEAST_CLIPS = 5
 """Clips of a class below which an error rate says nothing: a single clip moves it by 20 percentage points or more."""
 
 
-def require_kind(by: str) -> None:
-    """Raise ValueError unless it is a kind of domain.
+def kinds_in(hold_out: str) -> list[str]:
+    """Return the kinds of domains that are named: system, corpus, or system,corpus; none where nothing is.
 
-    >>> require_kind("speaker")
+    >>> kinds_in("system,corpus"), kinds_in("")
+    (['system', 'corpus'], [])
+    >>> kinds_in("speaker")
     Traceback (most recent call last):
-    ValueError: `hold_out` must be system or corpus, not 'speaker'.
+    ValueError: `hold_out` must be system, corpus or system,corpus, not 'speaker'.
     """
-    if by not in KINDS:
-        raise ValueError(f"`hold_out` must be {' or '.join(KINDS)}, not '{by}'.")
+    kinds = hold_out.split(",") if hold_out else []
+    if not set(kinds) <= set(KINDS) or len(set(kinds)) < len(kinds):
+        raise ValueError(f"`hold_out` must be system, corpus or system,corpus, not '{hold_out}'.")
+    return kinds
+
+
+def domains_in_words(hold_out: str) -> str:
+    """Return what is left out, in words.
+
+    >>> domains_in_words("system,corpus")
+    'systems and corpora'
+    """
+    return " and ".join(PLURALS[by] for by in kinds_in(hold_out))
 
 
 def domains_of(dataset: Path, table: ClipTable, by: str) -> np.ndarray:
@@ -49,7 +63,6 @@ def domains_of(dataset: Path, table: ClipTable, by: str) -> np.ndarray:
     ValueError
         When the tables do not say of each clip which domain it belongs to, or there are fewer than two domains.
     """
-    require_kind(by)
     domains = _systems_of(dataset, table) if by == SYSTEM else _corpora_of(dataset, table)
     found = names_of(domains)
     if len(found) < 2:
@@ -104,6 +117,33 @@ def disagreement(in_domain: float, across: Mapping[str, tuple[float, float | Non
                 f"{written_bounds(low, high, 'rate')}): expect the latter on what it never heard."
             )
     return ""
+
+
+def differing_choice(candidates: Sequence[tuple[float, int, float]], hold_out: str, what: str) -> str:
+    """Say what an EER in domain would have chosen otherwise; nothing where it chooses the same.
+
+    Parameters
+    ----------
+    candidates : sequence of (float, int, float)
+        EER in domain, number, and mean EER across the domains that were left out; the first of equals is chosen.
+    hold_out : str
+        The kinds of domains.
+    what : str
+        What is numbered: layer or trial.
+
+    >>> differing_choice([(0.01, 0, 0.4), (0.1, 1, 0.2)], "system", "layer")
+    'In domain, layer 0 would be chosen (1.00 %), which has 40.00 % across systems; layer 1 has 20.00 %.'
+    >>> differing_choice([(0.01, 0, 0.1), (0.1, 1, 0.2)], "system", "layer")
+    ''
+    """
+    in_domain, across = min(candidates, key=itemgetter(0)), min(candidates, key=itemgetter(2))
+    if in_domain[1] == across[1]:
+        return ""
+    where = domains_in_words(hold_out)
+    return (
+        f"In domain, {what} {in_domain[1]} would be chosen ({written(in_domain[0], 'rate')}), which has "
+        f"{written(in_domain[2], 'rate')} across {where}; {what} {across[1]} has {written(across[2], 'rate')}."
+    )
 
 
 def _systems_of(dataset: Path, table: ClipTable) -> np.ndarray:

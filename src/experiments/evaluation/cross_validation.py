@@ -16,7 +16,7 @@ detector's training carries on from its checkpoints.
 
 import warnings
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,7 @@ import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
-from src.experiments.corpus.held_out_domains import LEAST_CLIPS, PLURALS, SYSTEM, domains_of, names_of
+from src.experiments.corpus.held_out_domains import LEAST_CLIPS, SYSTEM, domains_of, names_of
 from src.experiments.evaluation.folds import PERSON, Fold, make_folds
 from src.experiments.evaluation.pooled_folds import PooledFolds, pool_folds
 from src.experiments.inputs.contract import TEST, TRAIN, VAL, OpenInput, TrainingData
@@ -42,6 +42,7 @@ from src.experiments.runs.artefacts import (
 from src.experiments.runs.folders import alone, folder_to_resume
 from src.experiments.runs.names import CROSS
 from src.experiments.runs.provenance import describe_origin, now
+from src.experiments.training.across_domains import MEANS
 from src.experiments.training.origin import data_origin
 from src.experiments.training.recipe import Recipe
 from src.experiments.training.trained import read_trained_folder
@@ -96,10 +97,6 @@ class CrossValidation:
         return "\n".join([*lines, f"{pooled}; 95 % over {self.about['resampled']}."])
 
 
-MEANS = {by: f"eer_across_{by}" for by in PLURALS}
-"""Kind of domain -> the metric that is the mean over those left out."""
-
-
 def cross_validate(recipe: Recipe, scheme: Scheme, *, root: Path, aids: Aids | None = None) -> CrossValidation:
     """Train a run for every fold, score what it did not see, and write the pooled verdict into `runs/cross<k>`.
 
@@ -119,6 +116,7 @@ def cross_validate(recipe: Recipe, scheme: Scheme, *, root: Path, aids: Aids | N
         When the clips cannot be divided so, or their input cannot be used; then no folder is left.
     """
     started = now()
+    recipe = replace(recipe, hold_out="")  # nothing is chosen here
     opened = recipe.input.open(recipe.dataset, root)
     opened.check(*SPLITS)
     table = ClipTable.one_after_another([opened.read(split) for split in SPLITS])
