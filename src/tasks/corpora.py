@@ -144,6 +144,7 @@ def splice_spoofs(
     pretext_train="share of those for its training (default 0.8)",
     train="share of the other people for training classifiers (default 0.7)",
     val="share of the other people for validation, the rest is the test (default 0.2)",
+    hold_out="system or corpus: validation has other spoof systems, or corpora, than training (default: the same)",
 )
 def split_dataset(
     c: Connection,
@@ -152,6 +153,7 @@ def split_dataset(
     pretext_train: float = 0.8,
     train: float = 0.7,
     val: float = 0.2,
+    hold_out: str = "",
     seed: int = 7,
 ) -> None:
     """Split a corpus by person, balanced by gender, into pretext and downstream splits."""
@@ -161,6 +163,6 @@ def split_dataset(
 
     for note in people_notes(read_files(dataset)):
         print(f"Note: {note}")
-    made = splits.split_dataset(dataset, splits.SplitShares(pretext, pretext_train, train, val), seed=seed)
+    made = splits.split_dataset(dataset, splits.SplitShares(pretext, pretext_train, train, val, hold_out), seed=seed)
     print("\n".join(splits.describe(name, clips) for name, clips in made.items()))
     print(f"Written to {dataset / 'splits'}. Next: fab GenerateEmbeddings --backbone=lfcc{on(dataset)}")

@@ -15,12 +15,12 @@ from operator import itemgetter
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
 from src.metrics.table import written, written_bounds
 from src.utils.clip_table import ClipTable
 from src.utils.dataset import FILES_TABLE, read_files
 from src.utils.labels import SPOOF
-from src.utils.paths import on
 
 SYSTEM, CORPUS = "system", "corpus"
 KINDS = (SYSTEM, CORPUS)
@@ -63,7 +63,7 @@ def domains_of(dataset: Path, table: ClipTable, by: str) -> np.ndarray:
     ValueError
         When the tables do not say of each clip which domain it belongs to, or there are fewer than two domains.
     """
-    domains = _systems_of(dataset, table) if by == SYSTEM else _corpora_of(dataset, table)
+    domains = _systems_of(table) if by == SYSTEM else _corpora_of(dataset, table)
     found = names_of(domains)
     if len(found) < 2:
         raise ValueError(
@@ -89,8 +89,9 @@ def too_few_to_choose_by(n_domains: int, by: str) -> str:
     """
     if n_domains >= ENOUGH:
         return ""
+    were = f"{by} was" if n_domains == 1 else f"{PLURALS[by]} were"
     return (
-        f"Only {n_domains} {PLURALS[by]} were left out to choose by: with fewer than {ENOUGH}, the choice may be no "
+        f"Only {n_domains} {were} left out to choose by: with fewer than {ENOUGH}, the choice may be no "
         "better for what was not heard than one in domain. More variety of training data is what helps."
     )
 
@@ -146,26 +147,35 @@ def differing_choice(candidates: Sequence[tuple[float, int, float]], hold_out: s
     )
 
 
-def _systems_of(dataset: Path, table: ClipTable) -> np.ndarray:
-    systems = np.where(table.labels == SPOOF, table.systems, "")
-    unknown = table.files[(table.labels == SPOOF) & (systems == "")]
-    if len(unknown):
+def require_systems(unknown: Sequence[str]) -> None:
+    """Raise ValueError when there are spoofs whose system is unknown."""
+    if unknown:
         raise ValueError(
-            f"The system of {len(unknown)} spoofs of {dataset} is unknown (first: {unknown[0]}): to leave out systems, "
-            f"fill in the column `system` of {FILES_TABLE} and run fab SplitDataset{on(dataset)} again."
+            f"The system of {len(unknown)} spoofs is unknown (first: {unknown[0]}): to leave out systems, fill in the "
+            f"column `system` of {FILES_TABLE} and run fab SplitDataset again."
         )
+
+
+def require_corpora(files: pd.DataFrame) -> None:
+    """Raise ValueError when a files table does not say of each clip which corpus it comes from."""
+    if CORPUS not in files:
+        raise ValueError(
+            f"This is one corpus: its {FILES_TABLE} has no column `{CORPUS}`. fab MergeDatasets makes one corpus of "
+            "several, and notes where each clip comes from."
+        )
+    unknown = files["file"][files[CORPUS] == ""].tolist()
+    if unknown:
+        raise ValueError(f"{FILES_TABLE} does not say which corpus {unknown[0]} comes from (column `{CORPUS}`).")
+
+
+def _systems_of(table: ClipTable) -> np.ndarray:
+    systems = np.where(table.labels == SPOOF, table.systems, "")
+    require_systems(table.files[(table.labels == SPOOF) & (systems == "")].tolist())
     return systems
 
 
 def _corpora_of(dataset: Path, table: ClipTable) -> np.ndarray:
-    files = read_files(dataset)
-    if CORPUS not in files:
-        raise ValueError(
-            f"{dataset} is one corpus: its {FILES_TABLE} has no column `{CORPUS}`. fab MergeDatasets makes one corpus "
-            "of several and notes where each clip comes from."
-        )
-    corpora = files.set_index("file")[CORPUS].reindex(table.files).fillna("").to_numpy(str)
-    unknown = table.files[corpora == ""]
-    if len(unknown):
-        raise ValueError(f"{FILES_TABLE} of {dataset} does not say which corpus {unknown[0]} comes from (`{CORPUS}`).")
-    return corpora
+    files = read_files(dataset).set_index("file", drop=False)
+    wanted = files.reindex(table.files).fillna("").assign(file=table.files)
+    require_corpora(wanted)
+    return wanted[CORPUS].to_numpy(str)

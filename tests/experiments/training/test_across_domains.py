@@ -146,9 +146,9 @@ def test_what_cannot_be_left_out_is_refused(
 def test_spoofs_of_unknown_systems_and_a_table_without_corpora_are_refused(root: Path) -> None:
     data, dataset = data_in(root), root / "datasets" / "corpus"
     unknown = replace(data.train, systems=np.full(len(data.train), ""))
-    with pytest.raises(ValueError, match=r"The system of .* spoofs of .* is unknown"):
+    with pytest.raises(ValueError, match=r"The system of .* spoofs is unknown"):
         leave_out_domains(dataset, replace(data, train=unknown), "system")
     table = pd.read_csv(dataset / "files-metadata.csv", dtype=str, keep_default_na=False)
     table.drop(columns="corpus").to_csv(dataset / "files-metadata.csv", index=False)
-    with pytest.raises(ValueError, match=r"is one corpus: its files-metadata.csv has no column `corpus`"):
+    with pytest.raises(ValueError, match=r"This is one corpus: its files-metadata.csv has no column `corpus`"):
         leave_out_domains(dataset, data, "corpus")
