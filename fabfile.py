@@ -31,6 +31,7 @@ from src.tasks.embeddings import (
     visualize_embeddings_tsne,
     visualize_embeddings_umap,
 )
+from src.tasks.folds import cross_validate
 from src.tasks.review import (
     compare_layers,
     compare_runs,
@@ -46,6 +47,7 @@ __all__ = [
     "compare_layers",
     "compare_runs",
     "create_spoofs",
+    "cross_validate",
     "cut_noise",
     "dataset_info",
     "demo",

@@ -66,6 +66,17 @@ _ROWS = (
         "equals that of spoofs accepted. 0 % is perfect, 50 % is guessing.",
         eer_of,
     ),
+    *(
+        Metric(
+            f"eer_across_{domain}",
+            f"EER across {domains}",
+            "rate",
+            "lower",
+            glossary=f"Mean EER over {domains} that were left out of training, each against the bona fide clips of the "
+            f"run that never heard it: what to expect of {domains} that are new. Each counts the same.",
+        )
+        for domain, domains in (("system", "systems"), ("corpus", "corpora"))
+    ),
     Metric(
         "min_dcf",
         "min DCF",

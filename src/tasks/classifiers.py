@@ -1,6 +1,6 @@
 """Tasks that train, tune and test classifiers, and the whole chain."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -35,6 +35,7 @@ class TrainingFlags(ClassifierFlags):
     """The flags of TrainModel."""
 
     hyperparameters: Path | None = None
+    hold_out: str = ""
 
 
 JOINED = f"{listed(BACKBONES)}; or several, joined: lfcc+whisper"
@@ -57,21 +58,15 @@ def train_model(c: Connection, flags: TrainingFlags) -> None:
     recipe = choose_recipe(
         flags.dataset, wanted, flags.classifier, hyperparameters=flags.hyperparameters, seed=flags.seed
     )
-    run = train(recipe, root=ROOT)
+    run = train(replace(recipe, hold_out=flags.hold_out or recipe.hold_out), root=ROOT)
     print(f"{run}. Next: {how_to_test(run.name)}")
 
 
 @dataclass(frozen=True)
-class StudyFlags(ClassifierFlags):
-    """The flags of OptimizeHyperparameters."""
+class ModelFlags(ClassifierFlags):
+    """The flags that choose a classifier on embeddings, or a detector on waveforms."""
 
     detector: str = ""
-    trials: int = 0
-    jobs: int = 1
-    study_number: int = -1
-    storage: str = ""
-    timeout: float = 0.0
-    keep: int = 5
     set: str = ""
 
     def input(self) -> "Input":
@@ -86,6 +81,19 @@ class StudyFlags(ClassifierFlags):
                 "A `detector` is trained on waveforms: leave out `backbone`, `classifier`, `layer` and `pooling`."
             )
         return Waveforms()
+
+
+@dataclass(frozen=True)
+class StudyFlags(ModelFlags):
+    """The flags of OptimizeHyperparameters."""
+
+    trials: int = 0
+    jobs: int = 1
+    study_number: int = -1
+    storage: str = ""
+    timeout: float = 0.0
+    keep: int = 5
+    hold_out: str = ""
 
 
 @command(
@@ -106,7 +114,7 @@ def optimize_hyperparameters(c: Connection, flags: StudyFlags) -> None:
     from src.experiments.studies.search import Search, Wish
 
     fixed = parse_settings(flags.set)
-    search = Search(flags.dataset, flags.input(), flags.detector or flags.classifier, flags.seed, fixed)
+    search = Search(flags.dataset, flags.input(), flags.detector or flags.classifier, flags.seed, fixed, flags.hold_out)
     effort = tuner.Effort(flags.trials or None, flags.jobs, flags.timeout or None, flags.keep)
     wish = Wish(flags.study_number if flags.study_number >= 0 else None, flags.storage or None)
     study = tuner.optimize_hyperparameters(search, effort, root=ROOT, wish=wish)

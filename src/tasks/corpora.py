@@ -145,6 +145,7 @@ def splice_spoofs(
     train="share of the other people for training classifiers (default 0.7)",
     val="share of the other people for validation, the rest is the test (default 0.2)",
     official="take the split that the makers of the corpus published; there is no pretext split then",
+    hold_out="system or corpus: validation has other spoof systems, or corpora, than training (default: the same)",
 )
 def split_dataset(
     c: Connection,
@@ -154,6 +155,7 @@ def split_dataset(
     train: float = 0.7,
     val: float = 0.2,
     official: bool = False,
+    hold_out: str = "",
     seed: int = 7,
 ) -> None:
     """Split a corpus by person, balanced by gender, into pretext and downstream splits."""
@@ -164,7 +166,7 @@ def split_dataset(
 
     for note in people_notes(read_files(dataset)):
         print(f"Note: {note}")
-    shares = splits.SplitShares(pretext, pretext_train, train, val)
+    shares = splits.SplitShares(pretext, pretext_train, train, val, hold_out)
     if official:
         found = split_officially(dataset, shares, seed=seed)
         print("\n".join(f"Note: {note}" for note in found.notes), end="\n" if found.notes else "")

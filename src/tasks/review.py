@@ -43,16 +43,19 @@ def compare_layers(
     classifier: str = "",
     pooling: str = "",
     hyperparameters: Path | None = None,
+    hold_out: str = "",
     seed: int = 7,
 ) -> None:
     """Train one classifier on every layer and draw the validation EER with its interval into runs/layers<k>."""
+    from dataclasses import replace
+
     from src.experiments.inputs.embeddings import Embeddings
     from src.experiments.training import layers
     from src.experiments.training.recipe import choose_recipe
 
     wanted = Embeddings(backbone, -1, pooling or None)
     recipe = choose_recipe(dataset, wanted, classifier, hyperparameters=hyperparameters, seed=seed)
-    print(layers.compare_layers(recipe, root=ROOT))
+    print(layers.compare_layers(replace(recipe, hold_out=hold_out), root=ROOT))
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,6 @@
 """The table of clips that models and tests use: one row per clip, in read-only arrays."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import Any, Self
 
@@ -66,7 +67,18 @@ class ClipTable:
         wanted = self.genders == gender
         if not wanted.any():
             raise ValueError(f"None of the {len(self)} clips is by a person of gender {gender}.")
-        return type(self)(**{field.name: getattr(self, field.name)[wanted] for field in fields(self)})
+        return self.take(wanted)
+
+    def take(self, rows: np.ndarray) -> Self:
+        """Return some rows, by their numbers or by a mask of shape (n,)."""
+        return type(self)(**{field.name: getattr(self, field.name)[rows] for field in fields(self)})
+
+    @classmethod
+    def one_after_another(cls, tables: Sequence[Self]) -> Self:
+        """Return the rows of several tables of one kind, table by table."""
+        first = type(tables[0])
+        columns = {field.name: [getattr(table, field.name) for table in tables] for field in fields(first)}
+        return first(**{name: np.concatenate(arrays) for name, arrays in columns.items()})
 
     def people(self) -> list[str]:
         """Return the people of the table, sorted."""

@@ -1,5 +1,7 @@
 """Which hidden layers separate bona fide speech from spoofs: their EERs, and their weights in a learnt mix."""
 
+from collections.abc import Mapping
+
 import numpy as np
 import numpy.typing as npt
 from matplotlib.figure import Figure
@@ -15,6 +17,7 @@ def layer_figure(
     highs: npt.ArrayLike,
     *,
     mix: float | None = None,
+    across: Mapping[str, npt.ArrayLike] | None = None,
 ) -> Figure:
     """Draw the EER of every layer with its interval, and mark the lowest.
 
@@ -28,6 +31,8 @@ def layer_figure(
         Bounds of the EERs; NaN where there are none.
     mix : float, optional
         EER of a learnt mix of all layers, drawn as a line.
+    across : mapping of str to array-like of shape (n,), optional
+        Kind of domains, such as systems -> the mean EER of every layer across them, of what it has not heard.
 
     Raises
     ------
@@ -58,7 +63,14 @@ def layer_figure(
     if mix is not None:
         axes.axhline(100 * mix, color=GREY, linestyle="--", label=f"mix of all layers: {percent(mix)}")
     ring(axes, numbers[best], 100 * rates[best], f"lowest: {percent(rates[best])} at layer {numbers[best]}")
-    top = max(1.05 * 100 * np.nanmax([*rates, *bounds[1], mix or 0.0]), 1.0)
+    unheard = {name: np.asarray(means, float) for name, means in (across or {}).items()}
+    for (name, means), (marker, line) in zip(unheard.items(), (("s", "--"), ("^", ":")), strict=False):
+        axes.plot(
+            numbers, 100 * means, color=BLACK, marker=marker, linestyle=line, markersize=5, label=f"across {name}"
+        )
+    top = max(
+        1.05 * 100 * np.nanmax([*rates, *bounds[1], mix or 0.0, *np.concatenate([[0.0], *unheard.values()])]), 1.0
+    )
     axes.set(xlabel="hidden layer", ylabel="EER (%)", ylim=(-0.03 * top, top))
     axes.set_xlim(numbers[0] - 0.5, numbers[-1] + 0.5)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from src.experiments.corpus.held_out_domains import KINDS
+
 SPLITS = ("pretext_train", "pretext_val", "downstream_train", "downstream_val", "downstream_test")
 
 
@@ -26,8 +28,12 @@ class SplitShares:
     """Share of the remaining people for training."""
     val: float = 0.2
     """Share of the remaining people for validation; the rest are for the test."""
+    hold_out: str = ""
+    """Which domains validation has to itself: system or corpus; empty = training and validation share all."""
 
     def __post_init__(self) -> None:
+        if self.hold_out not in ("", *KINDS):
+            raise ValueError(f"`hold_out` of splits must be {' or '.join(KINDS)}, not '{self.hold_out}'.")
         if not 0 <= self.pretext < 1:
             raise ValueError(
                 f"`pretext` must lie in [0, 1), not {self.pretext:g}: some people must be left for the classifiers."

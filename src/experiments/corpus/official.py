@@ -54,8 +54,10 @@ def split_officially(dataset: Path, shares: SplitShares, *, seed: int) -> Offici
     Raises
     ------
     ValueError
-        When the corpus has no official split, a person stands in two of its parts, or a part lacks one of the classes.
+        When `hold_out` is asked for as well, the corpus has no official split, a person stands in two of its parts, or a part lacks one of the classes.
     """
+    if shares.hold_out:
+        raise ValueError("The official split has its own validation: leave out `hold_out`, or `official`.")
     with edit_tables(dataset):
         files = read_files(dataset)
         official = _official(dataset, files)

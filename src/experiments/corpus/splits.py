@@ -16,6 +16,7 @@ import pandas as pd
 
 from src.corpora import OFFICIAL
 from src.experiments.corpus.dealing import SPLITS, SplitShares, deal_people
+from src.experiments.corpus.held_out_splits import left_out_on_purpose, validate_on_left_out
 from src.utils.classes import read_classes
 from src.utils.dataset import (
     FILES_TABLE,
@@ -66,6 +67,9 @@ def _split_with_both_classes(
         )
     by_people = deal_people(people_of(files), shares, np.random.default_rng(seed), apart=bool(read_classes(dataset)))
     by_file = {split: files[person_of(files).isin(person_of(rows))] for split, rows in by_people.items()}
+    if shares.hold_out:
+        share = shares.val / (shares.train + shares.val)
+        by_people, by_file = validate_on_left_out(files, by_people, shares.hold_out, share, seed)
     for split, rows in by_file.items():
         for label in sorted(set(LABELS) - set(rows["label"])):
             raise ValueError(f"{split} would hold no {label} clip: {_why_a_class_is_missing(dataset, by_people)}")
@@ -132,6 +136,9 @@ def split_notes(dataset: Path) -> list[str]:
     removed = sorted(set(splits["file"]) - set(files["file"]) - read_rejected(dataset).keys())
     both = files.merge(splits, on="file", suffixes=("", "_then"))
     renamed = both["file"][both["system"] != both["system_then"]].tolist()
+    recipe = dataset / "splits" / "recipe.json"
+    on_purpose = left_out_on_purpose(files, splits, read_json(recipe) if recipe.is_file() else {})
+    unsplit = [clip for clip in unsplit if clip not in on_purpose]
     found = {
         f"{len(unsplit)} of {len(files)} clips are in no split": unsplit,
         f"{len(removed)} clips of the splits are no longer in {FILES_TABLE}": removed,

@@ -116,7 +116,8 @@ def table_of_runs(root: Path) -> pd.DataFrame:
         Columns run, corpus, classifier, those of the input (backbone, model, layer, pooling), validation_eer and
         test_eer; rates in [0, 1]. Nothing stands where a run was not tested, or where a file is missing or corrupt.
     """
-    finished = [name for name in all_runs_in(root) if (name.folder(root) / METRICS).is_file()]
+    last = {True: TEST_RESULTS, False: METRICS}
+    finished = [name for name in all_runs_in(root) if (name.folder(root) / last[name.is_cross]).is_file()]
     rows = [_row(name, root) for name in finished]
     eaten = [key for row in rows for key in row]
     columns = list(dict.fromkeys(["run", "corpus", "classifier", *input_class(FIRST_EDITION).keys, *eaten]))

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from tqdm import tqdm
 
 from src.experiments.report.contents import contents_of, read_comparison
+from src.experiments.report.cross_records import read_cross
 from src.experiments.report.run_records import PAGE, read_run
 from src.experiments.report.study_records import StudyNotes, read_notes, read_study, trials_in
 from src.experiments.runs.names import RunName
@@ -20,7 +21,7 @@ from src.utils.files import text_digest, write_text
 from src.utils.paths import runs_folder
 from src.visualize.pages.pictures import parse_picture
 from src.visualize.pages.records import Picture, Review, Run, Study
-from src.visualize.pages.rendering import index_page, run_page, study_page
+from src.visualize.pages.rendering import cross_page, index_page, run_page, study_page
 
 if TYPE_CHECKING:
     import optuna
@@ -45,13 +46,14 @@ def report_runs(root: Path) -> Path:
     found = contents_of(root)
     notes = [read_notes(name, root) for name in found.studies]
     trials = {note.name: trials_in(note.name, root) for note in notes}
-    n_pages = len(found.runs) + sum(map(len, trials.values())) + len(notes)
+    n_pages = len(found.crosses) + len(found.runs) + sum(map(len, trials.values())) + len(notes)
     with tqdm(total=n_pages, desc="pages", unit="page", disable=None) as bar:
+        crosses = tuple(_write_cross(name, root, bar) for name in found.crosses)
         runs = [_write_run(name, root, None, bar) for name in found.runs]
         studies = [_write_study(note, trials[note.name], root, bar) for note in notes]
     comparisons = tuple(map(read_comparison, found.comparisons))
     index = runs_folder(root) / "index.html"
-    _write(index, index_page(Review(tuple(runs), tuple(studies), comparisons, found.foreign)))
+    _write(index, index_page(Review(tuple(runs), tuple(studies), comparisons, crosses, found.foreign)))
     return index
 
 
@@ -61,6 +63,14 @@ def _write_run(name: RunName, root: Path, best: int | None, bar: tqdm) -> Run:
     _write(name.folder(root) / PAGE, run_page(run))
     bar.update()
     return run.without_pictures()
+
+
+def _write_cross(name: RunName, root: Path, bar: tqdm) -> Run:
+    """Write the page of a cross-validation and return its record, for the index."""
+    cross = read_cross(name, root)
+    _write(name.folder(root) / PAGE, cross_page(cross))
+    bar.update()
+    return cross.without_pictures()
 
 
 def _write_study(notes: StudyNotes, trials: list[RunName], root: Path, bar: tqdm) -> Study:

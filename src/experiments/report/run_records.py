@@ -10,6 +10,7 @@ from urllib.parse import quote
 import numpy as np
 
 from src.experiments.evaluation.results import wrong_side
+from src.experiments.report.domain_records import doubt_of, means_across, read_unheard
 from src.experiments.report.files import (
     as_number,
     exists,
@@ -69,8 +70,8 @@ def read_run(name: RunName, root: Path, best: int | None = None) -> Run:
     inputs = read_object(folder / HYPERPARAMETERS, problems, required=ended)
     calibration = read_object(folder / CALIBRATION, problems, required=False)
     provenance = read_object(folder / PROVENANCE, problems, required=ended)
-    usual, others = _outcomes(folder, root)
-    corpus = _corpus(inputs, provenance, root)
+    usual, others = outcomes_of(folder, root)
+    corpus = corpus_in(inputs, provenance, root)
     return Run(
         name=str(name),
         url=url_of(name),
@@ -91,11 +92,14 @@ def read_run(name: RunName, root: Path, best: int | None = None) -> Run:
         next_command=how_to_resume_training(name)
         if not ended and name.study is None and (folder / CHECKPOINTS).is_dir()
         else next_command(name, inputs, corpus or corpus_of(inputs, provenance), finished=state == "finished"),
+        across=means_across(metrics),
+        unheard=read_unheard(folder, problems),
+        doubt=doubt_of(metrics),
         problems=tuple(problems),
     )
 
 
-def _corpus(inputs: Mapping[str, Any], provenance: Mapping[str, Any], root: Path) -> str:
+def corpus_in(inputs: Mapping[str, Any], provenance: Mapping[str, Any], root: Path) -> str:
     """Return where the corpus of a run lies, as the project notes it; empty when the run does not say."""
     if not isinstance(inputs.get("corpus"), str) or not isinstance(provenance.get("data"), Mapping):
         return ""
@@ -123,7 +127,7 @@ def _has_one_epoch(run: Path) -> bool:
         return False
 
 
-def _outcomes(run: Path, root: Path) -> tuple[Outcome | None, tuple[Outcome, ...]]:
+def outcomes_of(run: Path, root: Path) -> tuple[Outcome | None, tuple[Outcome, ...]]:
     """Return the usual test of a run, where there is one, and its tests on other data."""
     recordings = _Recordings(root, run)
     usual = None

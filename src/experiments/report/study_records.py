@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from src.experiments.corpus.held_out_domains import differing_choice, domains_in_words
 from src.experiments.report.files import exists, finite, folders, read_object, read_pictures
 from src.experiments.report.run_records import url_of
 from src.experiments.runs.artefacts import BEST
@@ -17,7 +18,7 @@ from src.experiments.runs.names import RunName, StudyName, trials_of
 from src.experiments.runs.provenance import without_password
 from src.experiments.studies.search import STUDY
 from src.experiments.studies.storage import JOURNAL
-from src.experiments.training.recipe import OWN_KEYS
+from src.experiments.training.recipe import HOLD_OUT, OWN_KEYS
 from src.visualize.pages.records import Run, Study, Trial
 
 if TYPE_CHECKING:
@@ -85,8 +86,23 @@ def read_study(notes: StudyNotes, runs: tuple[Run, ...]) -> "tuple[Study, optuna
         runs,
         read_pictures(notes.folder, PICTURES, problems),
         tuple(problems),
+        *_choice(notes.search.get(HOLD_OUT), trials, runs),
     )
     return study, opened
+
+
+def _choice(hold_out: Any, trials: list[Trial], runs: tuple[Run, ...]) -> tuple[str, str]:
+    """Return what a study minimised, where domains were left out, and what validation in domain would have chosen."""
+    try:
+        what = domains_in_words(hold_out) if isinstance(hold_out, str) else ""
+    except ValueError:  # of a damaged study
+        what = ""
+    if not what:
+        return "", ""
+    in_domain = {run.number: run.validation["eer"].value for run in runs if "eer" in run.validation}
+    known = [(in_domain[trial.number], trial.number, trial.value) for trial in trials if trial.number in in_domain]
+    candidates = [(eer, number, value) for eer, number, value in known if value is not None]
+    return f"mean EER across {what}", differing_choice(candidates, hold_out, "trial") if candidates else ""
 
 
 def _opened(notes: StudyNotes, problems: list[str]) -> "optuna.Study | None":

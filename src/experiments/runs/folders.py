@@ -4,16 +4,17 @@ Making a folder fails if it exists: of two processes that try the same number, o
 Counting folders instead could give both the same number.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from filelock import FileLock, Timeout
 
-from src.experiments.runs.artefacts import BEST, CHECKPOINTS, METRICS
+from src.experiments.runs.artefacts import BEST, CHECKPOINTS, METRICS, TEST_RESULTS
 from src.experiments.runs.commands import how_to_resume_training, how_to_search, how_to_train_again
-from src.experiments.runs.names import RUN, RunName, StudyName, existing_numbers, studies_prefix
-from src.utils.files import read_record
+from src.experiments.runs.names import CROSS, RUN, RunName, StudyName, existing_numbers, studies_prefix
+from src.utils.files import read_json, read_record, write_json
 from src.utils.paths import runs_folder
 
 
@@ -29,6 +30,27 @@ def new_numbered_folder(parent: Path, prefix: str, *, above: int | None = None) 
             number += 1
         else:
             return folder
+
+
+def folder_to_resume(parent: Path, prefix: str, inputs: Mapping[str, Any], *, note: str, last: str) -> Path:
+    """Return the newest unfinished folder `<parent>/<prefix><n>` of exactly these inputs, else a new one.
+
+    Parameters
+    ----------
+    parent : Path
+    prefix : str
+    inputs : mapping
+        JSON, which the folder keeps in the file `note`.
+    note, last : str
+        The files that are written first and last.
+    """
+    for number in reversed(existing_numbers(parent, prefix)):
+        folder = parent / f"{prefix}{number}"
+        if (folder / note).is_file() and not (folder / last).is_file() and read_json(folder / note) == inputs:
+            return folder
+    folder = new_numbered_folder(parent, prefix)
+    write_json(folder / note, inputs)
+    return folder
 
 
 @contextmanager
@@ -87,14 +109,18 @@ def find_run(root: Path, name: RunName) -> Path:
                 f"it, or train it here with {again}."
             )
     folder = find_folder(root, name)
-    if not (folder / METRICS).is_file():
-        raise FileNotFoundError(f"{folder} did not finish (no {METRICS}); {_how_to_finish(name, folder)}.")
+    last = TEST_RESULTS if name.is_cross else METRICS
+    if not (folder / last).is_file():
+        raise FileNotFoundError(f"{folder} did not finish (no {last}); {_how_to_finish(name, folder)}.")
     return folder
 
 
 def find_folder(root: Path, name: RunName) -> Path:
     """Return the folder of a run, finished or not; FileNotFoundError lists those that are there."""
     folder = name.folder(root)
+    if not folder.is_dir() and name.is_cross:
+        there = existing_numbers(folder.parent, CROSS)
+        raise FileNotFoundError(f"There is no {name} in {folder.parent}; {_listed('cross-validations', there)}.")
     if not folder.is_dir():
         there = existing_numbers(folder.parent, RUN)
         maker = "" if name.study or there else " fab TrainModel and fab TrainDetector make runs."
@@ -104,6 +130,8 @@ def find_folder(root: Path, name: RunName) -> Path:
 
 def _how_to_finish(name: RunName, folder: Path) -> str:
     """Say what finishes a run that did not: a study resumes its trials, a detector its training."""
+    if name.is_cross:
+        return "type its fab CrossValidate again, which resumes it"
     if name.study:
         return "resume its study"
     return f"resume it with {how_to_resume_training(name)}" if (folder / CHECKPOINTS).is_dir() else "train it again"

@@ -4,6 +4,7 @@
     runs/<classifier>_study<k>         a study
     runs/<classifier>_study<k>/run<m>  trial m of a study
     runs/layers<k>                     a comparison of layers
+    runs/cross<k>                      a cross-validation, judged as one run; fold<m> within it is the run of fold m
 
 A name is written as the path below `runs/`. Numbers have no leading zeros: `run007` is not run 7.
 """
@@ -16,7 +17,7 @@ from typing import Self
 
 from src.utils.paths import runs_folder
 
-RUN, STUDY, LAYERS = "run", "_study", "layers"
+RUN, STUDY, LAYERS, CROSS = "run", "_study", "layers", "cross"
 _NUMBER = r"(0|[1-9]\d*)"
 
 
@@ -63,6 +64,8 @@ class RunName:
     study: StudyName | None
     number: int | None
     """None = the best trial of the study."""
+    is_cross: bool = False
+    """Whether it is a cross-validation, which has scores and a verdict, and no weights of its own."""
 
     def __post_init__(self) -> None:
         if self.study is None and self.number is None:
@@ -76,8 +79,8 @@ class RunName:
 
         >>> print(RunName.parse("runs/svm_study0/run3/"))
         svm_study0/run3
-        >>> RunName.parse("svm_study0").number is None
-        True
+        >>> RunName.parse("svm_study0").number is None, RunName.parse("cross2").is_cross
+        (True, True)
 
         Raises
         ------
@@ -87,6 +90,8 @@ class RunName:
         parts = text.strip().strip("/").removeprefix("./").removeprefix("runs/").split("/")
         study = re.fullmatch(rf"(.+){STUDY}{_NUMBER}", parts[0])
         run = re.fullmatch(RUN + _NUMBER, parts[-1])
+        if len(parts) == 1 and (cross := numbered(parts[0], CROSS)) is not None:
+            return cls(None, cross, is_cross=True)
         if len(parts) == (study is not None) + (run is not None) and (study or run):
             return cls(StudyName(study[1], int(study[2])) if study else None, int(run[1]) if run else None)
         raise ValueError(
@@ -101,7 +106,7 @@ class RunName:
         return cls.parse(f"{folder.parent.name}/{folder.name}" if study else folder.name)
 
     def __str__(self) -> str:
-        own = "" if self.number is None else f"{RUN}{self.number}"
+        own = "" if self.number is None else f"{CROSS if self.is_cross else RUN}{self.number}"
         return "/".join(filter(None, [str(self.study or ""), own]))
 
     def folder(self, root: Path) -> Path:
@@ -154,9 +159,15 @@ def trials_of(study: StudyName, root: Path) -> list[RunName]:
     return [study.run(number) for number in existing_numbers(study.folder(root), RUN)]
 
 
+def crosses_in(root: Path) -> list[RunName]:
+    """Return the names of the cross-validations in `<root>/runs`, by number."""
+    return [RunName(None, number, is_cross=True) for number in existing_numbers(runs_folder(root), CROSS)]
+
+
 def all_runs_in(root: Path) -> Iterator[RunName]:
-    """Yield the name of every run folder in `<root>/runs`, those of studies included."""
+    """Yield the name of every run folder in `<root>/runs`, those of studies and cross-validations included."""
     yield from single_runs_in(root)
+    yield from crosses_in(root)
     for study in studies_in(root):
         yield from trials_of(study, root)
 

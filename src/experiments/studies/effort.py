@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from src.experiments.corpus.held_out_domains import domains_in_words
 from src.experiments.runs.names import StudyName
 
 
@@ -36,6 +37,11 @@ class StudyResult:
     n_new: int
     best_trial: int
     best_eer: float
+    """Of validation or, where domains were left out, the mean over these."""
+    hold_out: str = ""
+    """Which kinds of domains were left out to judge by: system, corpus, or both with a comma."""
+    differing: str = ""
+    """What validation in domain would have chosen instead, in words; empty where the same."""
 
     @property
     def name(self) -> StudyName:
@@ -45,8 +51,9 @@ class StudyResult:
     @property
     def outcome(self) -> str:
         """The result in words, without the folder."""
-        best = f"best validation EER {self.best_eer:.2%} in trial {self.best_trial}"
-        return f"{self.n_trials} trials, {self.n_new} new; {best}"
+        what = f"lowest mean EER across {domains_in_words(self.hold_out)}" if self.hold_out else "best validation EER"
+        best = f"{what} {self.best_eer:.2%} in trial {self.best_trial}"
+        return f"{self.n_trials} trials, {self.n_new} new; {best}{'. ' + self.differing if self.differing else ''}"
 
     def __str__(self) -> str:
         return f"{self.folder}: {self.outcome}"

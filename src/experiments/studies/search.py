@@ -18,6 +18,7 @@ from src.experiments.runs.names import StudyName, existing_numbers, numbered, st
 from src.experiments.runs.provenance import without_password
 from src.experiments.studies.storage import full_name, open_own_journal, open_shared
 from src.experiments.training.models import model_class
+from src.experiments.training.recipe import HOLD_OUT
 from src.models.contract import Config
 from src.utils.files import read_json, text_digest, write_json
 from src.utils.paths import runs_folder
@@ -45,6 +46,8 @@ class Search:
     seed: int = 7
     fixed: Mapping[str, Any] = field(default_factory=dict)
     """Hyperparameters that are the same in all trials."""
+    hold_out: str = ""
+    """Which kinds of domains are left out to judge a trial by: system, corpus, or both with a comma; empty = none."""
 
     def describe(self, opened: OpenInput) -> dict[str, Any]:
         """Return the search as `study.json` holds it; two studies with the same are the same study."""
@@ -55,6 +58,7 @@ class Search:
             "classifier": self.model,
             **({FIXED: dict(self.fixed)} if self.fixed else {}),
             "seed": self.seed,
+            **({HOLD_OUT: self.hold_out} if self.hold_out else {}),
             "data": opened.identity(TRAIN, VAL),
         }
 
@@ -237,7 +241,7 @@ def _check_same_search(folder: Path, wanted: Mapping[str, Any], storage: str | N
         there, flag = (kept_in, f"with `storage={kept_in}`") if kept_in else ("its own journal", "without `storage`")
         raise ValueError(f"{folder.name} is kept in {there}: resume it {flag}.")
     earlier = {"input": wanted.get("input")}  # studies that were made before this was noted
-    for key, value in {FIXED: None, **wanted}.items():
+    for key, value in {FIXED: None, HOLD_OUT: None, **wanted}.items():
         if found.get(key, earlier.get(key)) != value:
             kind = wanted.get("input", Embeddings.kind)
             shown = f"other {kind}" if key == "data" else f"{key} {found.get(key)}, not {value}"

@@ -17,6 +17,7 @@ from time import monotonic
 
 from tqdm import tqdm
 
+from src.experiments.corpus.held_out_domains import differing_choice
 from src.experiments.inputs.contract import TRAIN, VAL, OpenInput, read_training_data
 from src.experiments.runs.artefacts import BEST, LAYER_PLOT, LOSS_PLOT, METRICS, VAL_SCORES, read_hyperparameters
 from src.experiments.runs.commands import how_to_resume
@@ -33,8 +34,9 @@ from src.experiments.studies.storage import (
     this_worker,
 )
 from src.experiments.studies.workers import Job, Outcome, forget_data, train_all
+from src.experiments.training.across_domains import leave_out_domains, objective, tell
 from src.experiments.training.models import model_class
-from src.experiments.training.recipe import Recipe
+from src.experiments.training.recipe import HOLD_OUT, Recipe
 from src.experiments.training.trainer import draw_losses
 from src.utils.files import write_json
 
@@ -64,11 +66,13 @@ def optimize_hyperparameters(
     search.first()  # refuses what cannot be fixed
     opened = search.input.for_model(search.model).open(search.dataset, root)
     opened.check(TRAIN, VAL)
-    n_clips = len(read_training_data(opened).train)  # refuses bad input
+    data = read_training_data(opened)  # refuses bad input
+    if search.hold_out:
+        tell(leave_out_domains(search.dataset, data, search.hold_out))
     place = find_place(search, search.describe(opened), root, wish)
     forget_data()
     with nullcontext() if place.storage else alone(place.folder):
-        return _Tuner(search, effort or Effort(), root, place, opened, n_clips).run()
+        return _Tuner(search, effort or Effort(), root, place, opened, len(data.train)).run()
 
 
 class _Tuner:
@@ -105,7 +109,8 @@ class _Tuner:
                 for outcome in train_all(self.ask, self.effort.jobs):
                     self.tell(outcome)
                     if outcome.metrics:
-                        bar.set_postfix_str(f"EER {outcome.metrics['eer']:.2%}, best {self.best_eer():.2%}")
+                        eer = objective(outcome.metrics, self.search.hold_out)
+                        bar.set_postfix_str(f"EER {eer:.2%}, best {self.best_eer():.2%}")
                         bar.update()
             except KeyboardInterrupt:
                 raise KeyboardInterrupt(self.how_to_resume("stopped")) from None
@@ -129,7 +134,7 @@ class _Tuner:
             raise ValueError(
                 f"{self.folder.name} has the search space of another version ({error}): start a new study."
             ) from None
-        recipe = Recipe(search.dataset, chosen, search.model, config, search.seed)
+        recipe = Recipe(search.dataset, chosen, search.model, config, search.seed, search.hold_out)
         return Job(trial, recipe, self.run_folder(trial.number), self.root)
 
     def tell(self, outcome: Outcome) -> None:
@@ -144,7 +149,7 @@ class _Tuner:
             if metrics.get("pruned"):
                 self.study.tell(trial, state=self.states.PRUNED)
             else:
-                self.study.tell(trial, metrics["eer"])
+                self.study.tell(trial, objective(metrics, self.search.hold_out))
         if not self.shared:
             note_finished(self.folder)
         if metrics is not None:
@@ -170,7 +175,8 @@ class _Tuner:
             self.folder / BEST,
             {
                 "best_trial_number": best.number,
-                "best_validation_eer": best.value,
+                "best_validation_eer": best.user_attrs.get("metrics", {}).get("eer", best.value),
+                **({HOLD_OUT: self.search.hold_out, "best_eer_across": best.value} if self.search.hold_out else {}),
                 "dataset": str(self.search.dataset),
                 "best_hyperparameters": hyperparameters or read_hyperparameters(self.run_folder(best.number)),
             },
@@ -180,6 +186,16 @@ class _Tuner:
         """Return the lowest validation EER so far."""
         values = [trial.value for trial in self.study.get_trials(deepcopy=False) if trial.value is not None]
         return min(values, default=float("nan"))
+
+    def choice_in_domain(self) -> str:
+        """Say which trial validation in domain would have chosen instead of the best; nothing if the same."""
+        completed = self.study.get_trials(deepcopy=False, states=(self.states.COMPLETE,))
+        known = [
+            (trial.user_attrs["metrics"]["eer"], trial.number, trial.value or 0.0)
+            for trial in completed
+            if "metrics" in trial.user_attrs
+        ]
+        return differing_choice(known, self.search.hold_out, "trial") if self.search.hold_out and known else ""
 
     def n_finished(self) -> int:
         """Return how many trials were trained, to the end or until they were pruned."""
@@ -203,7 +219,8 @@ class _Tuner:
             if any((run / name).is_file() for name in self.kind.files) and (run / METRICS).is_file():
                 draw_losses(run)
         best, n_now = self.study.best_trial, self.n_finished()
-        return StudyResult(self.folder, n_now, n_now - n_before, best.number, float(best.value or 0.0))
+        counts = (n_now, n_now - n_before, best.number, float(best.value or 0.0))
+        return StudyResult(self.folder, *counts, self.search.hold_out, self.choice_in_domain())
 
     def how_to_resume(self, what: str) -> str:
         """Return the line for a study that ends early: why, after how many trials, and the command that resumes it."""

@@ -20,7 +20,7 @@ from src.experiments.inputs.contract import TrainingData, read_training_data
 from src.experiments.runs.artefacts import CHECKPOINTS, HYPERPARAMETERS
 from src.experiments.training.recipe import Recipe
 from src.experiments.training.trainer import train_run
-from src.models.contract import Config, Watch
+from src.models.contract import Config, Watch, keep_going
 from src.utils.files import read_json
 from src.utils.parallel import end_with
 
@@ -76,7 +76,9 @@ def train_job(job: Job) -> Outcome:
     if not _can_be_resumed(job, data):
         shutil.rmtree(job.folder, ignore_errors=True)  # of a trial that was killed
         job.folder.mkdir()
-    run = train_run(recipe, data, job.folder, watch=_pruning(job.trial, recipe.config))
+    # Losses in domain are no reason to stop what is judged by what it has not heard.
+    watch = keep_going if recipe.hold_out else _pruning(job.trial, recipe.config)
+    run = train_run(recipe, data, job.folder, watch=watch)
     return Outcome(job.trial, run.hyperparameters, run.metrics)
 
 

@@ -1,11 +1,14 @@
 """One classifier trained on every layer of a backbone in turn: at which depth are the classes separated best?
 
-Layers are judged on validation data: a layer chosen on test data would make the test too optimistic. The bootstrap
+Layers are judged on validation data: a layer chosen on test data would make the test too optimistic. With `hold_out`
+each is judged on what it has not heard as well, by trainings without each spoof system or corpus in turn
+(`across_domains.py`): where the two disagree, the latter is the better guide to speech from elsewhere. The bootstrap
 draws the same people for all layers. Finished layers are listed in `layers.csv`; a killed comparison resumes from it.
 """
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -13,24 +16,28 @@ import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
+from src.experiments.corpus.held_out_domains import PLURALS, differing_choice, domains_in_words, kinds_in
 from src.experiments.inputs.choices import MIX
 from src.experiments.inputs.contract import TRAIN, VAL, TrainingData, read_training_data
 from src.experiments.inputs.embeddings import Embeddings
 from src.experiments.runs.artefacts import PROVENANCE, save_figure
-from src.experiments.runs.folders import alone, new_numbered_folder
-from src.experiments.runs.names import LAYERS, comparisons_in
+from src.experiments.runs.folders import alone, folder_to_resume
+from src.experiments.runs.names import LAYERS
 from src.experiments.runs.provenance import describe_origin, now
+from src.experiments.training.across_domains import judge_across, leave_out_domains, tell
 from src.experiments.training.models import model_class
 from src.experiments.training.origin import data_origin
-from src.experiments.training.recipe import Recipe
+from src.experiments.training.recipe import HOLD_OUT, Recipe
 from src.metrics.bootstrap import Trials, interval
 from src.metrics.eer import eer_of
 from src.metrics.resampled import resample_eer
 from src.models import mixes_layers
 from src.utils.dataset import write_table
-from src.utils.files import read_json, write_json
+from src.utils.files import write_json
 from src.utils.paths import runs_folder
 
+COLUMNS = {by: (f"across_{by}", f"across_{by}_low", f"across_{by}_high") for by in PLURALS}
+"""Kind of domain -> the columns of the mean EER across them and of its bounds."""
 INPUTS, TABLE, MIXED, PICTURE = "layers.json", "layers.csv", "mix.csv", "eer_by_layer.png"
 
 
@@ -42,17 +49,30 @@ class LayerComparison:
     table: pd.DataFrame
     mix: dict[str, float] | None = None
     """EER and bounds of the learnt mix of all layers, of a classifier that learns one."""
+    hold_out: str = ""
+    """Which kinds of domains were left out as well: the table then has their mean EERs and bounds beside."""
 
     def __str__(self) -> str:
-        lines = ["layer  EER %   95 %"]
-        columns = (self.table[name].tolist() for name in ("layer", "eer", "low", "high"))
-        rows = list(zip(*columns, strict=True))
-        lines += [_line(f"{layer:5.0f}", eer, low, high) for layer, eer, low, high in rows]
+        kinds = kinds_in(self.hold_out)
+        titles = ["EER %   95 %", *(f"across {PLURALS[by]} %   95 %" for by in kinds)]
+        rows: list[Any] = self.table.to_dict("records")
+        lines = ["layer  " + "   ".join(titles)]
+        lines += [_line(f"{row['layer']:5.0f}", row, kinds) for row in rows]
         if self.mix:
-            lines.append(_line(f"{MIX:>5}", self.mix["eer"], self.mix["low"], self.mix["high"]))
-        best_layer, best_eer, *_ = min(rows, key=lambda row: row[1])
-        lines.append(f"Lowest validation EER: {best_eer:.2%} at layer {best_layer:.0f}. {self.folder / PICTURE}")
-        return "\n".join(lines)
+            lines.append(_line(f"{MIX:>5}", self.mix, kinds))
+        best = min(rows, key=itemgetter("eer"))
+        lines.append(f"Lowest validation EER: {best['eer']:.2%} at layer {best['layer']:.0f}. {self.folder / PICTURE}")
+        return "\n".join([*lines, *filter(None, [self.choice()])])
+
+    def choice(self) -> str:
+        """Say which layer has the lowest mean EER across what was left out, and what differs from the choice above."""
+        if not self.hold_out:
+            return ""
+        rows: list[Any] = self.table.to_dict("records")
+        candidates = [(row["eer"], row["layer"], _mean_across(row, self.hold_out)) for row in rows]
+        _, layer, eer = min(candidates, key=itemgetter(2))
+        words = f"Lowest EER across {domains_in_words(self.hold_out)}: {eer:.2%} at layer {layer}."
+        return " ".join(filter(None, [words, differing_choice(candidates, self.hold_out, "layer")]))
 
 
 def compare_layers(recipe: Recipe, *, root: Path) -> LayerComparison:
@@ -75,9 +95,11 @@ def compare_layers(recipe: Recipe, *, root: Path) -> LayerComparison:
     if len(recipe.input.backbones) > 1:
         raise ValueError(f"Layers are compared of one `backbone`, not of {len(recipe.input.backbones)}: name one.")
     last, can_mix = read_training_data(opened), mixes_layers(recipe.model)
+    if recipe.hold_out:
+        tell(leave_out_domains(recipe.dataset, last, recipe.hold_out))
     layers = last.origins[TRAIN]["layers"]
     inputs = _inputs(recipe, last, opened.identity(TRAIN, VAL))
-    folder = _folder_to_resume(root, inputs)
+    folder = folder_to_resume(runs_folder(root), LAYERS, inputs, note=INPUTS, last=PICTURE)
     with alone(folder):
         rows: list[Any] = pd.read_csv(folder / TABLE).to_dict("records") if (folder / TABLE).is_file() else []
         for layer in tqdm(layers, desc=folder.name, unit="layer", disable=None):
@@ -90,8 +112,8 @@ def compare_layers(recipe: Recipe, *, root: Path) -> LayerComparison:
     table = pd.DataFrame(rows)
     origin = describe_origin(seed=recipe.seed, data=data_origin(recipe, last), started=started)
     write_json(folder / PROVENANCE, origin)
-    _draw(folder, table, mix)
-    return LayerComparison(folder, table, mix)
+    _draw(folder, table, mix, kinds_in(recipe.hold_out))
+    return LayerComparison(folder, table, mix, recipe.hold_out)
 
 
 def _inputs(recipe: Recipe, data: TrainingData, identity: Mapping[str, Any]) -> dict[str, Any]:
@@ -106,24 +128,23 @@ def _inputs(recipe: Recipe, data: TrainingData, identity: Mapping[str, Any]) -> 
         "data": identity,
         "pooling": described["pooling"],
         "seed": recipe.seed,
+        **({HOLD_OUT: recipe.hold_out} if recipe.hold_out else {}),
         **asdict(recipe.config),
     }
 
 
-def _folder_to_resume(root: Path, inputs: dict[str, Any]) -> Path:
-    """Return the newest unfinished comparison of these inputs, or a new one."""
-    for folder in reversed(comparisons_in(root)):
-        is_open = (folder / INPUTS).is_file() and not (folder / PICTURE).is_file()
-        if is_open and read_json(folder / INPUTS) == inputs:
-            return folder
-    folder = new_numbered_folder(runs_folder(root), LAYERS)
-    write_json(folder / INPUTS, inputs)
-    return folder
+def _line(layer: str, row: Mapping[str, float], kinds: list[str]) -> str:
+    """Write the EERs of a layer: in domain, and across each kind of domain, with their bounds."""
+    columns = [("eer", "low", "high"), *(COLUMNS[by] for by in kinds)]
+    cells = []
+    for eer, low, high in columns:
+        bounds = "" if np.isnan(row[low]) else f"{100 * row[low]:5.2f} to {100 * row[high]:.2f}"
+        cells.append(f"{100 * row[eer]:5.2f}   {bounds:14}")
+    return f"{layer}  {'   '.join(cells)}".rstrip()
 
 
-def _line(layer: str, eer: float, low: float, high: float) -> str:
-    bounds = "" if np.isnan(low) else f"{100 * low:5.2f} to {100 * high:.2f}"
-    return f"{layer}  {100 * eer:5.2f}   {bounds}".rstrip()
+def _mean_across(row: Mapping[str, float], hold_out: str) -> float:
+    return float(np.mean([row[COLUMNS[by][0]] for by in kinds_in(hold_out)]))
 
 
 def _judge_mix(recipe: Recipe, root: Path, folder: Path) -> dict[str, float]:
@@ -131,7 +152,7 @@ def _judge_mix(recipe: Recipe, root: Path, folder: Path) -> dict[str, float]:
     if not (folder / MIXED).is_file():
         write_table(folder / MIXED, pd.DataFrame([_judge(recipe, root)]))
     found = pd.read_csv(folder / MIXED).iloc[0]
-    return {name: float(found[name]) for name in ("eer", "low", "high")}
+    return {str(name): float(value) for name, value in found.items()}
 
 
 def _judge(recipe: Recipe, root: Path) -> dict[str, float]:
@@ -143,11 +164,18 @@ def _judge(recipe: Recipe, root: Path) -> dict[str, float]:
     trials = Trials(data.val.labels, data.val.speakers, data.val.systems)
     drawn = resample_eer(scores, trials.draw())
     bounds = interval(drawn, trials.n_people)
-    return {"eer": eer_of(data.val.labels, scores), "low": bounds.low, "high": bounds.high}
+    found = {"eer": eer_of(data.val.labels, scores), "low": bounds.low, "high": bounds.high}
+    if recipe.hold_out:
+        across = judge_across(recipe, leave_out_domains(recipe.dataset, data, recipe.hold_out))
+        for by, mean in across.means.items():
+            values = (float("nan") if value is None else value for value in (mean["value"], mean["low"], mean["high"]))
+            found |= dict(zip(COLUMNS[by], values, strict=True))
+    return found
 
 
-def _draw(folder: Path, table: pd.DataFrame, mix: Mapping[str, float] | None) -> None:
+def _draw(folder: Path, table: pd.DataFrame, mix: Mapping[str, float] | None, kinds: list[str]) -> None:
     from src.visualize.layers import layer_figure
 
     columns = (table[name] for name in ("layer", "eer", "low", "high"))
-    save_figure(folder / PICTURE, layer_figure(*columns, mix=mix["eer"] if mix else None))
+    across = {PLURALS[by]: table[COLUMNS[by][0]] for by in kinds}
+    save_figure(folder / PICTURE, layer_figure(*columns, mix=mix["eer"] if mix else None, across=across))

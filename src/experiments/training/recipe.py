@@ -5,12 +5,14 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Self
 
+from src.experiments.corpus.held_out_domains import kinds_in
 from src.experiments.inputs import Input, input_of
 from src.experiments.training.models import model_class
 from src.models.contract import Config
 from src.utils.files import read_json
 
-OWN_KEYS = ("corpus", "input", "classifier", "seed")
+HOLD_OUT = "hold_out"
+OWN_KEYS = ("corpus", "input", "classifier", "seed", HOLD_OUT)
 """What `hyperparameters.json` holds beside the input's own keys and those of the model's config."""
 
 
@@ -24,8 +26,11 @@ class Recipe:
     """What is trained, by its name: mlp, svm, ..."""
     config: Config
     seed: int = 7
+    hold_out: str = ""
+    """Which kinds of domains are left out to choose it by, and for its threshold: system, corpus, or both."""
 
     def __post_init__(self) -> None:
+        kinds_in(self.hold_out)
         model_class(self.model, takes=self.input.kind)
         self.input.for_model(self.model)  # refuses what it cannot take
 
@@ -43,6 +48,7 @@ class Recipe:
             **described,
             "classifier": self.model,
             "seed": self.seed,
+            **({HOLD_OUT: self.hold_out} if self.hold_out else {}),
             **asdict(self.config),
         }
 
@@ -52,7 +58,7 @@ class Recipe:
         model_input = input_of(values)
         own = hyperparameters_in(values, type(model_input))
         config = model_class(values["classifier"]).Config.from_mapping(own)
-        return cls(dataset, model_input, values["classifier"], config, values["seed"])
+        return cls(dataset, model_input, values["classifier"], config, values["seed"], values.get(HOLD_OUT, ""))
 
 
 def hyperparameters_in(values: Mapping[str, Any], kind: type[Input]) -> dict[str, Any]:
@@ -95,7 +101,7 @@ def choose_recipe(
     content = _read_file(hyperparameters, classifier) if hyperparameters else {}
     completed = wanted.completed(content, hyperparameters)
     config = kind.Config.from_mapping({**hyperparameters_in(content, type(wanted)), **(values or {})})
-    return Recipe(dataset, completed, classifier, config, seed)
+    return Recipe(dataset, completed, classifier, config, seed, str(content.get(HOLD_OUT, "")))
 
 
 def _read_file(path: Path, classifier: str) -> Mapping[str, Any]:

@@ -126,6 +126,11 @@ def read_trained(root: Path, name: RunName, dataset: Path | None = None) -> Trai
     ValueError
         When a file of it is damaged.
     """
+    if name.is_cross:
+        raise ValueError(
+            f"{name} is a cross-validation: all its clips are scored already, by runs that did not know them. Train a "
+            "run on all of the data to score others."
+        )
     return read_trained_folder(find_run(root, name), root, dataset)
 
 

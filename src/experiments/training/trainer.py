@@ -33,6 +33,7 @@ from src.experiments.runs.artefacts import (
 from src.experiments.runs.commands import how_to_resume_training
 from src.experiments.runs.folders import alone, new_numbered_folder
 from src.experiments.runs.names import RUN, RunName
+from src.experiments.training.across_domains import disagreement_in, leave_out_domains, tell, write_across
 from src.experiments.training.localization import FRAME_THRESHOLD, localize
 from src.experiments.training.models import model_class
 from src.experiments.training.origin import begun, facts_of, origin
@@ -111,6 +112,8 @@ def train_model(recipe: Recipe, *, root: Path, aids: Aids | None = None) -> Run:
     opened = recipe.input.open(recipe.dataset, root)
     opened.check(TRAIN, VAL)
     data = read_training_data(opened)
+    if recipe.hold_out:
+        tell(leave_out_domains(recipe.dataset, data, recipe.hold_out))
     folder = from_first(lambda: new_numbered_folder(runs_folder(root), RUN))
     try:
         return train_alone(recipe, data, folder, aids)
@@ -178,12 +181,14 @@ def train_run(
     _write_model(folder, model, history, data)
     write_json(folder / PROVENANCE, {**origin(recipe, data, started), **facts_of(model)})
     scores = model.scores(data.val.inputs)
-    metrics = _write_validation(folder, scores, history, data.val) | ({"pruned": True} if any(stops) else {})
+    across = write_across(recipe, data, folder, aids.workers if aids else 0)
+    metrics = _write_validation(folder, scores, history, data.val, across) | ({"pruned": True} if any(stops) else {})
     if found := localize(model, data.val):
         metrics |= {**found.errors(), FRAME_THRESHOLD: found.threshold()}
     write_json(folder / METRICS, metrics)
     shutil.rmtree(folder / CHECKPOINTS, ignore_errors=True)
-    return Run(folder, model, history, metrics, hyperparameters, doubt(data.val.labels, scores))
+    doubts = [doubt(data.val.labels, scores), disagreement_in(metrics)]
+    return Run(folder, model, history, metrics, hyperparameters, " ".join(filter(None, doubts)))
 
 
 def _workspace(folder: Path, aids: Aids) -> Workspace:
@@ -207,13 +212,15 @@ def note_layer_weights(folder: Path, model: Classifier, data: TrainingData) -> N
         write_table(folder / LAYER_WEIGHTS, pd.DataFrame({"layer": data.origins[TRAIN]["layers"], "weight": weights}))
 
 
-def _write_validation(folder: Path, scores: np.ndarray, history: History, val: ClipTable) -> dict[str, Any]:
-    """Write the calibration and the calibrated scores of the validation clips; return their metrics."""
+def _write_validation(
+    folder: Path, scores: np.ndarray, history: History, val: ClipTable, across: dict[str, Any]
+) -> dict[str, Any]:
+    """Write calibration and calibrated scores of the validation clips; return their metrics and those `across`."""
     calibration = fit_calibration(val.labels, scores)
     write_json(folder / CALIBRATION, asdict(calibration))
     calibrated = calibration.apply(scores)
     write_table(folder / VAL_SCORES, score_table(val, calibrated))
-    return validate(calibrated, history, val)
+    return validate(calibrated, history, val, across.get("threshold")) | across
 
 
 def draw_losses(folder: Path) -> None:
@@ -230,7 +237,8 @@ def draw_losses(folder: Path) -> None:
         save_figure(folder / LOSS_PLOT, loss_figure(*curves))
 
 
-def validate(scores: np.ndarray, history: History, val: ClipTable) -> dict[str, Any]:
-    """Return every metric of the weights kept on the validation table, decisions at the threshold of its EER."""
-    report = evaluate(val.labels, scores, threshold=operating_threshold(val.labels, scores))
+def validate(scores: np.ndarray, history: History, val: ClipTable, threshold: float | None = None) -> dict[str, Any]:
+    """Return every metric of the weights kept on the validation table, decisions at a threshold, or that of its EER."""
+    limit = operating_threshold(val.labels, scores) if threshold is None else threshold
+    report = evaluate(val.labels, scores, threshold=limit)
     return {"split": VAL, "best_epoch": history.best, **report}

@@ -133,8 +133,9 @@ def trials_table(study: Study) -> Table:
     """Return a row for every trial of a study."""
     names = list(dict.fromkeys(name for trial in study.trials for name in trial.parameters))
     runs = {run.number: run for run in study.runs}
-    columns = [Column("trial", True, sorted=True), Column("state"), Column("validation EER", True)]
-    columns += [Column("test EER", True), *(Column(name) for name in names)]
+    columns = [Column("trial", True, sorted=True), Column("state")]
+    columns += [Column(study.objective, True)] if study.objective else []
+    columns += [Column("validation EER", True), Column("test EER", True), *(Column(name) for name in names)]
     end = axis_end(_test_eer(run) for run in study.runs)
     rows = []
     for trial in study.trials:
@@ -142,17 +143,22 @@ def trials_table(study: Study) -> Table:
         href = run.url_from_study if run else ""
         note = "best" if trial.number == study.best else ""
         row = [Cell(str(trial.number), trial.number, href, note), text(trial.state), number(trial.value, "rate")]
+        if study.objective:
+            in_domain = run.validation.get("eer") if run else None
+            row.append(number(in_domain.value if in_domain else None, "rate"))
         row.append(estimated(_test_eer(run) if run else None, "rate", end))
         rows.append((*row, *(_any_value(trial.parameters.get(name, "")) for name in names)))
-    about = f"{states_in_words(study)}. The search minimises the validation EER."
+    about = f"{states_in_words(study)}. The search minimises the {study.objective or 'validation EER'}."
     return Table(f"All {counted(len(rows), 'trial')}", tuple(columns), tuple(rows), sortable=True, about=about)
 
 
 def set_aside(review: Review) -> Table | None:
     """Return what is broken or unfinished, with reasons, and what is neither a run nor a study; None without any."""
     runs = [*review.runs, *(run for study in review.studies for run in study.runs)]
+    unfinished = [run for run in review.crosses if run.problems or not run.outcome]
     listed: list[Run | Study | LayerComparison] = [
         *(run for run in runs if run.problems or not run.validation),
+        *unfinished,
         *(study for study in review.studies if study.problems),
         *(comparison for comparison in review.comparisons if comparison.problems),
     ]
@@ -164,9 +170,18 @@ def set_aside(review: Review) -> Table | None:
 
 def layers_table(comparison: LayerComparison) -> Table:
     """Return a row for every layer of a comparison."""
-    end = axis_end(estimate for _, estimate in comparison.layers)
-    rows = tuple((Cell(str(layer), layer), estimated(eer, "rate", end)) for layer, eer in comparison.layers)
-    columns = (Column("layer", True, sorted=True), Column("EER", True))
+    unheard = comparison.across
+    end = axis_end([*(eer for _, eer in comparison.layers), *(eer for of in unheard.values() for eer in of.values())])
+    rows = tuple(
+        (
+            Cell(str(layer), layer),
+            estimated(eer, "rate", end),
+            *(estimated(of.get(layer), "rate", end) for of in unheard.values()),
+        )
+        for layer, eer in comparison.layers
+    )
+    titles = ("EER", *(f"EER across {kind}" for kind in unheard))
+    columns = (Column("layer", True, sorted=True), *(Column(title, True) for title in titles))
     about = f"The bars run from 0 to {100 * end:g} %; lower is better."
     return Table(f"Layers of {comparison.name}", columns, rows, sortable=True, about=about)
 

@@ -66,6 +66,36 @@ class Outcome:
 
 
 @dataclass(frozen=True)
+class Unheard:
+    """How a model does on a domain that was left out of its training."""
+
+    kind: str
+    """What the domain is one of: systems or corpora."""
+    domain: str
+    clips: int
+    eer: Estimate
+
+
+@dataclass(frozen=True)
+class Fold:
+    """A fold of a cross-validation."""
+
+    number: int
+    left_out: str
+    """System or corpus; empty where only people were left out."""
+    people: int
+    n_bonafide: int
+    n_spoof: int
+    validation_eer: float | None = None
+    threshold: float | None = None
+    eer: Estimate | None = None
+    """None where its clips are of one class."""
+    false_acceptance: float | None = None
+    """Share of spoofs accepted at the fold's own threshold, as the share of bona fide clips rejected below."""
+    false_rejection: float | None = None
+
+
+@dataclass(frozen=True)
 class Run:
     """A run folder."""
 
@@ -94,6 +124,13 @@ class Run:
     """Where its corpus lies; empty when that is not known."""
     next_command: str = ""
     """What tests it or, where it did not finish, trains it again."""
+    across: Mapping[str, Estimate] = field(default_factory=dict)
+    """Systems or corpora -> the mean EER across those that were left out of training in turn."""
+    unheard: tuple[Unheard, ...] = ()
+    doubt: str = ""
+    """Why the EER in domain says too little; empty where there is no reason."""
+    folds: tuple[Fold, ...] = ()
+    """Of a cross-validation."""
     problems: tuple[str, ...] = ()
 
     @property
@@ -145,6 +182,10 @@ class Study:
     runs: tuple[Run, ...] = ()
     pictures: tuple[Picture, ...] = ()
     problems: tuple[str, ...] = ()
+    objective: str = ""
+    """What it minimised, where that is not the validation EER: the mean EER across systems, say."""
+    differing: str = ""
+    """What validation in domain would have chosen instead; empty where the same."""
 
 
 @dataclass(frozen=True)
@@ -155,6 +196,10 @@ class LayerComparison:
     inputs: Mapping[str, Any] = field(default_factory=dict)
     layers: tuple[tuple[int, Estimate], ...] = ()
     """Layer and its validation EER."""
+    across: Mapping[str, Mapping[int, Estimate]] = field(default_factory=dict)
+    """Systems or corpora -> layer -> the mean EER across those that were left out."""
+    differing: str = ""
+    """What validation in domain would choose otherwise; empty where the same."""
     picture: Picture | None = None
     problems: tuple[str, ...] = ()
 
@@ -167,5 +212,7 @@ class Review:
     """Runs that belong to no study."""
     studies: tuple[Study, ...] = ()
     comparisons: tuple[LayerComparison, ...] = ()
+    crosses: tuple[Run, ...] = ()
+    """Cross-validations."""
     foreign: tuple[str, ...] = ()
     """Names of everything else."""

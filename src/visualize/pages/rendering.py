@@ -14,7 +14,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from src.visualize.pages import list_tables, run_tables, words
+from src.visualize.pages import domain_tables, list_tables, run_tables, words
 from src.visualize.pages.cells import axis_end, drawn, sort_key
 from src.visualize.pages.pictures import data_url, described
 from src.visualize.pages.records import Picture, Review, Run, Study
@@ -48,6 +48,15 @@ def run_page(run: Run) -> str:
     """
     outcomes = [outcome for outcome in (run.outcome, *run.other_outcomes) if outcome]
     return _render("run.html", run=run, outcomes=outcomes)
+
+
+def cross_page(run: Run) -> str:
+    """Return the page of a cross-validation.
+
+    >>> "<h1>cross0</h1>" in cross_page(Run("cross0", "cross0/report.html", "did not finish"))
+    True
+    """
+    return _render("cross.html", run=run)
 
 
 def study_page(study: Study, slices: tuple[Picture, ...] = (), made_from: str = "") -> str:
@@ -85,6 +94,7 @@ def _environment() -> Environment:
     style, script = (Markup((TEMPLATES / name).read_text(encoding="utf-8")) for name in ("page.css", "page.js"))
     environment.globals |= {"style": style, "script": script, "style_digest": _digest(style)}
     environment.globals |= {"script_digest": _digest(script), "words": words, "tables": run_tables}
+    environment.globals |= {"domains": domain_tables}
     environment.globals |= {"lists": list_tables, "axis_end": axis_end, "drawn": drawn}
     environment.globals |= {"data_url": data_url, "described": described}
     environment.filters |= {"sort_key": sort_key, "breakable": breakable}

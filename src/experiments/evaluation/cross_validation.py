@@ -1,0 +1,221 @@
+"""Cross-validation: every clip of a corpus is scored by a run that never saw its person, system or corpus.
+
+A single test has the people of one split, often too few for a narrow interval. Here the people of all three downstream
+splits are dealt into folds (`folds.py`), and each fold is a training like any other, with validation people of its own
+for epoch, calibration and threshold. Scores are pooled as log-likelihood ratios by each fold's calibration; decisions
+are made at each fold's threshold.
+
+The interval is over people, as that of a test. It takes the runs as they are: that other training data would have given
+other runs is not in it. Nothing is chosen here, and hyperparameters that were tuned on some of these people make the
+result a little too good.
+
+`runs/cross<k>` holds the folder of each fold, written by the trainer, with the scores of its clips; pooled scores; the
+table of folds; and the verdict, written last. A killed cross-validation resumes: finished folds are kept, and a
+detector's training carries on from its checkpoints.
+"""
+
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from tqdm import tqdm
+
+from src.experiments.corpus.held_out_domains import LEAST_CLIPS, SYSTEM, domains_of, names_of
+from src.experiments.evaluation.folds import PERSON, Fold, make_folds
+from src.experiments.evaluation.pooled_folds import PooledFolds, pool_folds
+from src.experiments.inputs.contract import TEST, TRAIN, VAL, OpenInput, TrainingData
+from src.experiments.runs.artefacts import (
+    FOLDS,
+    HYPERPARAMETERS,
+    METRICS,
+    PROVENANCE,
+    SCORES,
+    TEST_PROVENANCE,
+    TEST_RESULTS,
+    save_figure,
+    score_table,
+)
+from src.experiments.runs.folders import alone, folder_to_resume
+from src.experiments.runs.names import CROSS
+from src.experiments.runs.provenance import describe_origin, now
+from src.experiments.training.across_domains import MEANS
+from src.experiments.training.origin import data_origin
+from src.experiments.training.recipe import Recipe
+from src.experiments.training.trained import read_trained_folder
+from src.experiments.training.trainer import Aids, train_run
+from src.metrics.bootstrap import CONFIDENCE, N_RESAMPLINGS
+from src.metrics.classification import confusion_matrix
+from src.metrics.eer import doubt
+from src.metrics.table import written, written_bounds
+from src.metrics.verdict import Metric
+from src.utils.clip_table import ClipTable
+from src.utils.dataset import write_table
+from src.utils.files import write_json
+from src.utils.labels import BONAFIDE, LABEL_NAMES, SPOOF
+from src.utils.paths import runs_folder
+
+INPUTS = "cross.json"
+SPLITS = (TRAIN, VAL, TEST)
+
+
+@dataclass(frozen=True)
+class Scheme:
+    """How a cross-validation divides its clips."""
+
+    by: str = PERSON
+    folds: int = 5
+    """Shares of the people."""
+
+
+@dataclass(frozen=True)
+class CrossValidation:
+    """A finished cross-validation, and where it lies."""
+
+    folder: Path
+    metrics: Mapping[str, Metric]
+    """Of the pooled scores."""
+    folds: pd.DataFrame
+    left_out: Mapping[str, Metric]
+    """System or corpus -> its EER, scored by runs that never heard it; empty by person."""
+    about: Mapping[str, Any]
+
+    def __str__(self) -> str:
+        rows: list[Any] = self.folds.to_dict("records")
+        lines = list(map(_fold_line, rows if self.about["by"] != SYSTEM else []))  # of systems they are too many
+        if self.left_out:
+            lines += [
+                "EER of what was left out:",
+                *(f"  {name:20} {_written(eer)}" for name, eer in self.left_out.items()),
+            ]
+            lines.append(f"  {'mean':20} {_written(self.metrics[MEANS[self.about['by']]])}")
+        n_clips = sum(int(self.metrics[name]["value"]) for name in ("n_bonafide", "n_spoof"))
+        pooled = f"Pooled: {n_clips} clips of {self.about['n_people']} people, EER {_written(self.metrics['eer'])}"
+        return "\n".join([*lines, f"{pooled}; 95 % over {self.about['resampled']}."])
+
+
+def cross_validate(recipe: Recipe, scheme: Scheme, *, root: Path, aids: Aids | None = None) -> CrossValidation:
+    """Train a run for every fold, score what it did not see, and write the pooled verdict into `runs/cross<k>`.
+
+    Parameters
+    ----------
+    recipe : Recipe
+        What is trained in every fold.
+    scheme : Scheme
+    root : Path
+        Holds `embeddings/` and `runs/`.
+    aids : Aids, optional
+        Of a training of hours.
+
+    Raises
+    ------
+    ValueError, FileNotFoundError
+        When the clips cannot be divided so, or their input cannot be used; then no folder is left.
+    """
+    started = now()
+    recipe = replace(recipe, hold_out="")  # nothing is chosen here
+    opened = recipe.input.open(recipe.dataset, root)
+    opened.check(*SPLITS)
+    table = ClipTable.one_after_another([opened.read(split) for split in SPLITS])
+    domains = None if scheme.by == PERSON else domains_of(recipe.dataset, table, scheme.by)
+    folds = make_folds(table, domains, by=scheme.by, n_folds=scheme.folds, seed=recipe.seed)
+    _tell_of_few_clips(domains, scheme.by)
+    data = TrainingData(
+        table, table, {split: opened.origin(split) for split in SPLITS}, opened.describe(), opened.noted_path
+    )
+    inputs = {**recipe.as_json(data.described), "by": scheme.by, "folds": scheme.folds}
+    asked = {**inputs, "data": opened.identity(*SPLITS)}
+    folder = folder_to_resume(runs_folder(root), CROSS, asked, note=INPUTS, last=TEST_RESULTS)
+    write_json(folder / HYPERPARAMETERS, inputs)
+    with alone(folder):
+        for number, fold in enumerate(tqdm(folds, desc=folder.name, unit="fold", disable=None)):
+            _run_fold(recipe, data, fold, folder / f"fold{number}", aids)
+        pooled = pool_folds(table, folds, folder)
+        people = {"people": {"every fold": table.people()}}
+        origin = describe_origin(seed=recipe.seed, data=data_origin(recipe, data) | people, started=started)
+        return _write(folder, pooled, scheme, opened, origin)
+
+
+def _run_fold(recipe: Recipe, data: TrainingData, fold: Fold, folder: Path, aids: Aids | None) -> None:
+    """Train the run of a fold and score its clips, unless that was done."""
+    if (folder / SCORES).is_file():
+        return
+    folder.mkdir(exist_ok=True)
+    table = data.train
+    train, val, test = (table.take(rows) for rows in (fold.train, fold.val, fold.test))
+    if not (folder / METRICS).is_file():
+        train_run(recipe, TrainingData(train, val, data.origins, data.described, data.corpus), folder, aids=aids)
+    trained = read_trained_folder(folder, folder, recipe.dataset)
+    write_table(folder / SCORES, score_table(test, trained.scores(test)))
+
+
+def _tell_of_few_clips(domains: np.ndarray | None, by: str) -> None:
+    """Warn of systems and corpora whose error rate will say little."""
+    if domains is None:
+        return
+    for name in names_of(domains):
+        n_clips = int(np.count_nonzero(domains == name))
+        if n_clips < LEAST_CLIPS:
+            warnings.warn(f"The {by} {name} has {n_clips} clips only: its EER says little.", stacklevel=2)
+
+
+def _write(
+    folder: Path, pooled: PooledFolds, scheme: Scheme, opened: OpenInput, origin: dict[str, Any]
+) -> CrossValidation:
+    """Write scores, pictures, the table of folds and the verdict; the verdict last."""
+    table, metrics = pooled.table, pooled.metrics()
+    if pooled.mean:
+        metrics |= {MEANS[scheme.by]: pooled.mean}
+    scores = score_table(table, pooled.scores).assign(fold=pooled.fold, threshold=pooled.thresholds)
+    write_table(folder / SCORES, scores)
+    write_table(folder / FOLDS, pooled.folds)
+    _draw(folder, pooled)
+    about = {
+        "corpus": opened.dataset.name,
+        "path": opened.noted_path,
+        "split": " + ".join(SPLITS),
+        "by": scheme.by,
+        "folds": len(pooled.folds),
+        "threshold_from": "the validation people of each fold",
+        "calibrated_on": "the validation people of each fold",
+        "n_people": pooled.trials.n_people,
+        "resampled": "people and spoof systems" if pooled.trials.known_systems else "people",
+        "resamplings": N_RESAMPLINGS,
+        "confidence": CONFIDENCE,
+        "tested": now(),
+    }
+    for name in (PROVENANCE, TEST_PROVENANCE):
+        write_json(folder / name, origin)
+    write_json(folder / TEST_RESULTS, {**metrics, "breakdowns": pooled.breakdowns(), "about": about})
+    if reason := doubt(table.labels, pooled.scores):
+        warnings.warn(reason, stacklevel=2)
+    return CrossValidation(folder, metrics, pooled.folds, pooled.left_out, about)
+
+
+def _draw(folder: Path, pooled: PooledFolds) -> None:
+    """Draw the pooled scores; decisions are those at the threshold of each fold."""
+    from src.visualize.curves import det_figure, roc_figure
+    from src.visualize.decisions import confusion_figure
+
+    labels = pooled.table.labels
+    matrix = confusion_matrix(labels, pooled.scores - pooled.thresholds, 0.0)
+    save_figure(folder / "det_curve.png", det_figure(labels, pooled.scores))
+    save_figure(folder / "roc_curve.png", roc_figure(labels, pooled.scores))
+    save_figure(folder / "confusion_matrix.png", confusion_figure(matrix, [LABEL_NAMES[SPOOF], LABEL_NAMES[BONAFIDE]]))
+
+
+def _fold_line(row: Mapping[str, Any]) -> str:
+    left_out = f" without {row['left_out']}" if row["left_out"] else ""
+    eer = "" if pd.isna(row["eer"]) else f", EER {_written(row)}"
+    counts = f"{row['people']} people, {row['n_bonafide']} bona fide and {row['n_spoof']} spoofed clips"
+    return f"fold {row['fold']}{left_out}: {counts}; validation EER {written(row['validation_eer'], 'rate')}{eer}"
+
+
+def _written(eer: Mapping[str, Any]) -> str:
+    """Write an EER with its bounds, of a metric or of a row of the table of folds."""
+    value = eer["value"] if "value" in eer else eer["eer"]
+    low, high = eer["low"], eer["high"]
+    return written(value, "rate") + ("" if pd.isna(low) else f" ({written_bounds(low, high, 'rate')})")
