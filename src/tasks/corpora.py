@@ -53,7 +53,7 @@ def add_dataset_amplitude(c: Connection, dataset: Path = RELEASE, jobs: int = 0)
 
 @command("DatasetInfo")
 def dataset_info(c: Connection, dataset: Path = RELEASE, jobs: int = 0) -> None:
-    """Report what a corpus holds, and what reveals the class without listening; changes nothing."""
+    """Report what a corpus holds, and what reveals the class without listening; its tables stay as they are."""
     from src.experiments.corpus.inspection import inspect_dataset
 
     print(f"{inspect_dataset(dataset, jobs)}\nNext: fab SplitDataset{on(dataset)}")
