@@ -21,7 +21,7 @@ TELLING_EER = 0.40
 CHANCE = 1e-3
 CATEGORIES = ("sample rate", CATEGORY)
 """Cues of a few values, which have no order of their own."""
-REMOVED = "fab NormalizeDataset --remove-shortcuts evens it out"
+REMOVED = "fab NormalizeDataset --remove-shortcuts evens it out as far as it can be"
 ADVICE = {
     "duration": "cut or choose clips of similar length",
     "sample rate": "fab NormalizeDataset writes all clips at one rate, though differences in bandwidth remain",
