@@ -74,6 +74,12 @@ def read_cues(dataset: Path, files: Sequence[str], jobs: int = 0) -> pd.DataFram
     return table.astype(dict.fromkeys(NUMBERS, float))
 
 
+def join_cues(rows: pd.DataFrame, cues: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows of a files table whose clips can be used, with their cues; measured durations replace its own."""
+    usable = cues[cues["reason"] == ""].drop(columns="reason")
+    return rows.drop(columns=[cue for cue in CUES if cue in rows]).merge(usable, on="file")
+
+
 def _kept(dataset: Path) -> dict[str, dict[Any, Any]]:
     """Return the rows of the table, file -> row; none where there is no table, or one that cannot be read."""
     if not (dataset / CUE_TABLE).is_file():

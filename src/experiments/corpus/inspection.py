@@ -10,9 +10,8 @@ from typing import cast
 
 import pandas as pd
 
-from src.audio.cues import CUES
 from src.experiments.corpus.cue_baseline import rates_by_system, scores_across_people
-from src.experiments.corpus.cue_table import read_cues
+from src.experiments.corpus.cue_table import join_cues, read_cues
 from src.experiments.corpus.notes import people_notes, source_notes
 from src.experiments.corpus.shortcuts import (
     Cue,
@@ -100,10 +99,7 @@ def inspect_dataset(dataset: Path, jobs: int = 0) -> Inspection:
     measured = read_cues(dataset, files["file"].tolist(), jobs)
     reasons = dict(zip(measured["file"], measured["reason"], strict=True))
     reasons = {file: reason for file, reason in reasons.items() if reason}
-    usable = without(files, reasons, dataset)
-    clips = usable.drop(columns=[cue for cue in CUES if cue in usable]).merge(
-        measured.drop(columns="reason"), on="file"
-    )
+    clips = join_cues(without(files, reasons, dataset), measured)
     cues, of_systems = find_cues(clips), find_cues_of_systems(clips)
     together = _rates_together(clips) if cues else {}
     totals = f"{len(clips)} clips, {clips['duration'].sum() / 3600:.2f} h, {person_of(clips).nunique()} people"

@@ -23,7 +23,7 @@ from src.corpora.audios import FAKE_FOLDER, REAL_FOLDER, person_folders, recordi
 from src.corpora.sources import SOURCES_TABLE
 from src.experiments.corpus.catalogue import add_amplitude, add_duration, generate_tables
 from src.experiments.corpus.common_sound import common_sound
-from src.experiments.corpus.cue_table import read_cues
+from src.experiments.corpus.cue_table import join_cues, read_cues
 from src.experiments.corpus.derivation import Derivation, Derived, Job, Transform, left_out_before
 from src.utils.classes import read_classes, write_classes
 from src.utils.csv_tables import printable, write_table
@@ -67,8 +67,7 @@ def remove_shortcuts(dataset: Path, output: Path | None = None) -> Derived:
         raise ValueError(
             f"Cutting silence would move the spoofed stretches that {dataset} lists: leave out `remove_shortcuts`."
         )
-    cues = read_cues(dataset, files["file"].tolist())
-    common = common_sound(files[["file", "label", "system"]].merge(cues[cues["reason"] == ""], on="file"))
+    common = common_sound(join_cues(files, read_cues(dataset, files["file"].tolist())))
     recipe = {"step": "NormalizeDataset", "remove_shortcuts": asdict(common)}
     target = output or dataset.with_name(f"{dataset.name}_evened")
     return _derive(dataset, target, partial(_evened, common=common), recipe, seed=0)

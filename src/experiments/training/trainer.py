@@ -183,7 +183,7 @@ def train_run(
         metrics |= {**found.errors(), FRAME_THRESHOLD: found.threshold()}
     write_json(folder / METRICS, metrics)
     shutil.rmtree(folder / CHECKPOINTS, ignore_errors=True)
-    return Run(folder, model, history, metrics, hyperparameters, doubt(data.val.labels, scores))
+    return Run(folder, model, history, metrics, hyperparameters, doubt(data.val.labels, scores, of_own_run=True))
 
 
 def _workspace(folder: Path, aids: Aids) -> Workspace:

@@ -27,7 +27,7 @@ def in_this_process() -> Iterator[None]:
 
 
 def voice(seed: int) -> np.ndarray:
-    """Return a voice of about a second: overtones and breath in three syllables, at a level and over a room of its own."""
+    """Return a voice of about a second: overtones and breath in syllables, at a level and over a room of its own."""
     rng = np.random.default_rng(seed)
     time = np.arange(int(rng.uniform(0.7, 1.3) * RATE)) / RATE
     pitch = 2 * np.pi * rng.uniform(100, 220) * time
