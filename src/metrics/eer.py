@@ -26,6 +26,9 @@ import numpy.typing as npt
 
 from src.metrics.checks import FloatArray, split_classes
 
+OTHER_WAY = "the score probably runs the other way (higher must mean more bona fide)"
+WORSE_THAN_CHANCE = "worse than chance here. What the run has learnt is wrong for these clips"
+
 
 def detection_error_curve(y_true: npt.ArrayLike, y_scores: npt.ArrayLike) -> tuple[FloatArray, FloatArray, FloatArray]:
     """Compute both error rates from the threshold that accepts all trials to the one that rejects all.
@@ -114,7 +117,7 @@ def compute_eer(y_true: npt.ArrayLike, y_scores: npt.ArrayLike) -> tuple[float, 
     """
     curve = detection_error_curve(y_true, y_scores)
     eer, threshold = equal_error_point(*curve)
-    if reason := _doubt_of(eer, curve[2]):
+    if reason := _doubt_of(eer, curve[2], OTHER_WAY):
         warnings.warn(reason, stacklevel=2)
     return eer, threshold
 
@@ -137,29 +140,28 @@ def eer_threshold_of(y_true: npt.ArrayLike, y_scores: npt.ArrayLike) -> float:
     return equal_error_point(*detection_error_curve(y_true, y_scores))[1]
 
 
-def doubt(y_true: npt.ArrayLike, y_scores: npt.ArrayLike) -> str:
+def doubt(y_true: npt.ArrayLike, y_scores: npt.ArrayLike, *, of_own_run: bool = False) -> str:
     """Say in one sentence why the EER of these scores should be doubted; empty where there is no reason to.
 
     The reasons are fewer than three distinct scores, or else an EER above 50 %. Show the sentence beside an EER that a
-    person reads; a single trial of a study, or a part of a test, may well be worse than chance.
+    person reads; a single trial of a study, or a part of a test, may well be worse than chance. Scores from elsewhere
+    that are worse than chance probably run the other way; those of our own runs do not, so that what such a run has
+    learnt is wrong for the clips that it is tested on (`of_own_run`).
 
     >>> doubt([0, 0, 1, 1], [3.0, 4.0, 1.0, 2.0])
     'The EER is 100.00 %, above 50 %: the score probably runs the other way (higher must mean more bona fide).'
+    >>> doubt([0, 0, 1, 1], [3.0, 4.0, 1.0, 2.0], of_own_run=True)
+    'The EER is 100.00 %, above 50 %: worse than chance here. What the run has learnt is wrong for these clips.'
     """
     curve = detection_error_curve(y_true, y_scores)
-    return _doubt_of(equal_error_point(*curve)[0], curve[2])
+    return _doubt_of(equal_error_point(*curve)[0], curve[2], WORSE_THAN_CHANCE if of_own_run else OTHER_WAY)
 
 
-def _doubt_of(eer: float, thresholds: FloatArray) -> str:
+def _doubt_of(eer: float, thresholds: FloatArray, above_half: str) -> str:
     n_distinct = 1 + np.count_nonzero(np.diff(thresholds[1:]))
     if n_distinct < 3:
         return (
             f"There are only {n_distinct} distinct score(s), so the EER of {100 * eer:.2f} % means nothing: "
             "give scores, not decisions."
         )
-    if eer > 0.5:
-        return (
-            f"The EER is {100 * eer:.2f} %, above 50 %: the score probably runs the other way "
-            "(higher must mean more bona fide)."
-        )
-    return ""
+    return f"The EER is {100 * eer:.2f} %, above 50 %: {above_half}." if eer > 0.5 else ""

@@ -78,6 +78,16 @@ _ROWS = (
         for domain, domains in (("system", "systems"), ("corpus", "corpora"))
     ),
     Metric(
+        "cue_baseline_eer",
+        "Cue baseline EER",
+        "rate",
+        "lower",
+        (*REPORTS, "breakdowns"),
+        "EER, on the same clips, of a logistic regression on cheap cues alone (duration, level, silence, bandwidth, "
+        "noise floor, offset, codec traces, file format), trained where the run was trained. A run that does no better "
+        "may have learnt nothing else.",
+    ),
+    Metric(
         "min_dcf",
         "min DCF",
         "number",

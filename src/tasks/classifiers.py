@@ -170,6 +170,8 @@ def put_to_test(c: Connection, flags: TestFlags) -> None:
         print(f"In this corpus {verdict.about['classes']}.")
     if verdict.n_known:
         print(f"Note: {verdict.note_on_people}")
+    if verdict.note_on_cues:
+        print(f"Note: {verdict.note_on_cues}")
     if not verdict.about["calibrated_on"]:
         print("Note: this run was made before scores were calibrated: act DCF and Cllr say little; train again.")
     print(f"Written to {verdict.folder}. Next: fab ReportRuns")

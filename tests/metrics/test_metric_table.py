@@ -30,7 +30,7 @@ def test_every_metric_of_a_report_has_a_row_and_every_row_is_of_use() -> None:
     report = evaluate(LABELS, SCORES, 0.0, asv=asv)
     of_frames = {*(f"segment_eer_{resolution}" for resolution in (20, 160, 640)), "range_eer", "frame_threshold"}
     across = {"eer_across_system", "eer_across_corpus"}
-    assert set(METRICS) - set(report) == {"best_epoch"} | of_frames | across
+    assert set(METRICS) - set(report) == {"best_epoch", "cue_baseline_eer"} | of_frames | across
     assert set(report) <= set(METRICS)
     assert set(decision_metrics(LABELS, SCORES, 0.0)) <= set(METRICS)
     assert all(key == metric.key and metric.title and metric.shown for key, metric in METRICS.items())
@@ -52,5 +52,5 @@ def test_rates_lie_between_0_and_1_and_the_direction_is_that_of_better_scores() 
 def test_places_keep_the_order_of_the_table() -> None:
     assert [metric.key for metric in shown_in("leaderboard")] == ["eer", "min_dcf", "cllr"]
     assert [metric.key for metric in shown_in("comparison")] == ["eer", "min_dcf", "act_dcf", "cllr"]
-    parts = ["eer", "min_dcf", "act_dcf", "cllr", "accuracy", "n_bonafide", "n_spoof"]
+    parts = ["eer", "cue_baseline_eer", "min_dcf", "act_dcf", "cllr", "accuracy", "n_bonafide", "n_spoof"]
     assert [metric.key for metric in shown_in("breakdowns")] == parts

@@ -54,7 +54,8 @@ def split_officially(dataset: Path, shares: SplitShares, *, seed: int) -> Offici
     Raises
     ------
     ValueError
-        When `hold_out` is asked for as well, the corpus has no official split, a person stands in two of its parts, or a part lacks one of the classes.
+        When `hold_out` is asked for as well, the corpus has no official split, a person stands in two of its parts, or
+        a part lacks one of the classes.
     """
     if shares.hold_out:
         raise ValueError("The official split has its own validation: leave out `hold_out`, or `official`.")

@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from src.experiments.evaluation.cue_verdict import KEY, CueJudge, CueVerdict
 from src.experiments.evaluation.held_out import USUAL, HeldOut, HeldOutClips, read_held_out
 from src.experiments.evaluation.in_tandem import judge_in_tandem
 from src.experiments.evaluation.spoofed_spans import locate_spoofs
@@ -45,6 +46,9 @@ from src.utils.dataset import FILES_TABLE, NUMBER_COLUMNS, read_files, write_tab
 from src.utils.files import write_json
 from src.utils.labels import LABEL_NAMES
 
+Breakdowns = dict[str, dict[str, dict[str, Metric]]]
+"""Property (gender, system, duration) -> group -> its metrics."""
+
 
 @dataclass(frozen=True)
 class Verdict:
@@ -57,6 +61,17 @@ class Verdict:
     n_known: int
     """People of the split whose names are in training or validation."""
     is_own_corpus: bool = True
+
+    @property
+    def note_on_cues(self) -> str:
+        """What a reader must know of the cheap cues: that they do as well as the run, or why they were not judged."""
+        cues = self.metrics.get(KEY)
+        if cues and cues["value"] <= self.metrics["eer"]["value"]:
+            return (
+                f"Cheap cues alone (level, silence, noise floor, ...) have an EER of {cues['value']:.1%} here: "
+                "the run is no better than that."
+            )
+        return str(self.about.get("cue_baseline", ""))
 
     @property
     def note_on_people(self) -> str:
@@ -97,7 +112,7 @@ def evaluate_run(
     scores = trained.scores(clips.table)
     trials = Trials(clips.table.labels, clips.table.speakers, clips.table.systems)
     metrics = evaluate_with_intervals(trials, scores, trained.threshold)
-    if reason := doubt(trials.labels, scores):
+    if reason := doubt(trials.labels, scores, of_own_run=True):
         warnings.warn(reason, stacklevel=2)
     about = {
         "corpus": clips.dataset.name,
@@ -109,26 +124,27 @@ def evaluate_run(
         "people_seen_in_training": clips.n_known,
         **_how_judged(trained, trials),
     }
+    cues = CueJudge(trained).judge(clips.dataset, clips.table)
+    about |= {"cue_baseline": cues.note} if cues.note else {}
     data = {
         "corpus": describe_corpus(clips.noted_path, clips.digest),
         trained.recipe.input.kind: {test.split: clips.origin},
     }
     origin = describe_origin(seed=trained.recipe.seed, data=data, started=started)
-    breakdowns = _break_down(trained, clips, trials, scores)
+    breakdowns = _with_cues(_break_down(trained, clips, trials, scores), cues)
     tandem, asv = judge_in_tandem(clips.dataset, clips.table, scores)
     about |= asv
     folder = trained.folder / clips.folder_name(test)
     (folder / TEST_RESULTS).unlink(missing_ok=True)  # its presence says that the rest belongs to it
     _write_evidence(folder, clips.table, scores, trained.threshold)
-    metrics |= locate_spoofs(trained, clips.table, folder) | tandem
+    of_cues = {KEY: cues.eer} if cues.eer else {}
+    metrics |= locate_spoofs(trained, clips.table, folder) | tandem | of_cues
     write_json(folder / TEST_PROVENANCE, origin)
     write_json(folder / TEST_RESULTS, {**metrics, "breakdowns": breakdowns, "about": about})
     return Verdict(folder, trained.folder, metrics, about, clips.n_known, clips.is_own_corpus)
 
 
-def _break_down(
-    trained: Trained, clips: HeldOutClips, trials: Trials, scores: np.ndarray
-) -> dict[str, dict[str, dict[str, Metric]]]:
+def _break_down(trained: Trained, clips: HeldOutClips, trials: Trials, scores: np.ndarray) -> Breakdowns:
     """Return the metrics of each gender, spoof system and band of durations, and of each word where there are some."""
     table = clips.table
     parts = {
@@ -140,6 +156,14 @@ def _break_down(
     if words.any():
         parts[WORD] = parts_by_word(table.labels, words)
     return {what: break_down(trials, scores, trained.threshold, groups) for what, groups in parts.items()}
+
+
+def _with_cues(breakdowns: Breakdowns, cues: CueVerdict) -> Breakdowns:
+    """Return the breakdowns with the cue baseline of each system beside that of the run."""
+    for system, eer in cues.by_system.items():
+        if system in breakdowns.get("system", {}):
+            breakdowns["system"][system][KEY] = eer
+    return breakdowns
 
 
 def _how_judged(trained: Trained, trials: Trials) -> dict[str, Any]:

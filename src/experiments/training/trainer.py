@@ -187,7 +187,7 @@ def train_run(
         metrics |= {**found.errors(), FRAME_THRESHOLD: found.threshold()}
     write_json(folder / METRICS, metrics)
     shutil.rmtree(folder / CHECKPOINTS, ignore_errors=True)
-    doubts = [doubt(data.val.labels, scores), disagreement_in(metrics)]
+    doubts = [doubt(data.val.labels, scores, of_own_run=True), disagreement_in(metrics)]
     return Run(folder, model, history, metrics, hyperparameters, " ".join(filter(None, doubts)))
 
 

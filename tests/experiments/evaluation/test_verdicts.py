@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from src.experiments.evaluation.cue_verdict import KEY
 from src.experiments.evaluation.evaluate import HeldOut, bounds_of, evaluate_run
 from src.experiments.inputs.embeddings import Embeddings
 from src.experiments.runs.names import RunName
@@ -50,7 +51,8 @@ def measure(table: pd.DataFrame) -> pd.DataFrame:
     return table.assign(duration=clip_numbers(table).map(SECONDS))
 
 
-PARTS = tuple(metric.key for metric in shown_in("breakdowns"))
+PARTS = tuple(metric.key for metric in shown_in("breakdowns") if metric.key != KEY)
+"""Without the cue baseline, as these clips are drawn and have no sound."""
 
 
 def put_to_test(root: Path, gender: str | None = None) -> dict[str, Any]:

@@ -1,0 +1,103 @@
+"""What the cheap cues alone achieve where a run is tested, so that it stands beside what the run achieves.
+
+The cue baseline is fitted to the training clips of the run (those of the people whom the run noted, should the corpus
+have been split anew) and scores the clips of the test. Of more than 4,000 clips a random choice stands for all: eleven
+numbers need no more, and a test must not wait for the decoding of a large corpus. The cues are kept with their corpus,
+so that the next test waits for nothing. Where the recordings are gone there is no baseline; the reason is noted, and
+the test goes on.
+"""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from src.experiments.corpus.cue_baseline import CueBaseline
+from src.experiments.corpus.cue_table import join_cues, read_cues
+from src.experiments.corpus.splits import read_split
+from src.experiments.inputs.contract import TRAIN
+from src.experiments.training.trained import Trained
+from src.metrics.bootstrap import Trials, interval
+from src.metrics.eer import eer_of
+from src.metrics.resampled import resample_eer
+from src.metrics.verdict import Metric, as_metric, parts_by_system
+from src.utils.clip_table import ClipTable
+from src.utils.dataset import person_of, read_rejected
+
+KEY = "cue_baseline_eer"
+MOST_CLIPS = 4000
+SEED = 0
+
+
+@dataclass(frozen=True)
+class CueVerdict:
+    """What the cue baseline of a run achieves on the clips of a test."""
+
+    eer: Metric | None = None
+    by_system: dict[str, Metric] = field(default_factory=dict)
+    """Of each system's spoofs against all bona fide clips."""
+    note: str = ""
+    """Why there is none, or of how many clips it is; empty where it is of all."""
+
+
+class CueJudge:
+    """The cue baseline of a run, fitted once."""
+
+    def __init__(self, trained: Trained) -> None:
+        self._baseline: CueBaseline | None = None
+        self._reason = ""
+        try:
+            self._baseline = CueBaseline.fit(_training_clips(trained))
+        except (OSError, ValueError) as error:
+            self._reason = _why_none(error)
+
+    def judge(self, dataset: Path, table: ClipTable) -> CueVerdict:
+        """Return what it achieves on clips of a corpus."""
+        if self._baseline is None:
+            return CueVerdict(note=self._reason)
+        chosen = _choice(len(table))
+        try:
+            cues = read_cues(dataset, table.files[chosen].tolist())
+        except OSError as error:
+            return CueVerdict(note=_why_none(error))
+        usable = (cues["reason"] == "").to_numpy()
+        chosen = chosen[usable]
+        trials = Trials(table.labels[chosen], table.speakers[chosen], table.systems[chosen])
+        if len(np.unique(trials.labels)) < 2:
+            return CueVerdict(note="There is no cue baseline: these clips are of one class.")
+        scores = self._baseline.scores(cues[usable])
+        parts = parts_by_system(trials.labels, table.systems[chosen])
+        by_system = {name: _judged(trials.only(part), scores[part]) for name, part in parts.items()}
+        note = f"The cue baseline is of {len(chosen)} of the {len(table)} clips." if len(chosen) < len(table) else ""
+        return CueVerdict(_judged(trials, scores), by_system, note)
+
+
+def _training_clips(trained: Trained) -> pd.DataFrame:
+    """Return the training clips of a run with their cues, or a random choice of them."""
+    dataset = trained.recipe.dataset
+    rows = read_split(dataset, TRAIN)
+    known = person_of(rows).isin(trained.provenance["data"]["people"].get(TRAIN, []))
+    rows = rows[known & ~rows["file"].isin(read_rejected(dataset).keys())]
+    rows = rows.iloc[_choice(len(rows))]
+    clips = join_cues(rows, read_cues(dataset, rows["file"].tolist()))
+    if clips["label"].nunique() < 2:
+        raise ValueError(f"the recordings of {TRAIN} in {dataset} that the run was trained on cannot be read any more")
+    return clips
+
+
+def _judged(trials: Trials, scores: np.ndarray) -> Metric:
+    bounds = interval(resample_eer(scores, trials.draw()), trials.n_people)
+    return as_metric(eer_of(trials.labels, scores), bounds)
+
+
+def _choice(n_clips: int) -> np.ndarray:
+    """Return the numbers of all clips, or of a random choice of them, in order."""
+    if n_clips <= MOST_CLIPS:
+        return np.arange(n_clips)
+    return np.sort(np.random.default_rng(SEED).choice(n_clips, MOST_CLIPS, replace=False))
+
+
+def _why_none(error: Exception) -> str:
+    said = " ".join(str(error).split()).rstrip(".")
+    return f"There is no cue baseline: {said}."
