@@ -132,10 +132,13 @@ def _cepstra(waveform: np.ndarray, rate: int, hop: int) -> np.ndarray:
 
 
 def _source(pitch: np.ndarray, rate: int, hop: int, seed: int) -> np.ndarray:
-    """Return pulses where the pitch (t,) is above 0 and noise elsewhere, of power 1: shape (t * hop,)."""
+    """Return pulses where the pitch (t,) is above 0 and noise elsewhere, of power 1: shape (t * hop,).
+
+    Pulses of one sign have a mean, sqrt(pitch / rate); it is taken off, or the copy would have an offset as no recording.
+    """
     pitches, voiced = _by_sample(pitch, hop)
     is_pulse = np.diff(np.floor(np.cumsum(pitches / rate)), prepend=0.0) > 0
-    pulses = is_pulse * np.sqrt(rate / np.maximum(pitches, 1.0))
+    pulses = is_pulse * np.sqrt(rate / np.maximum(pitches, 1.0)) - np.sqrt(pitches / rate)
     noise = np.random.default_rng(seed).standard_normal(len(pulses))
     return np.where(voiced, pulses, noise)
 

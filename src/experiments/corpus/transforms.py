@@ -11,7 +11,6 @@ from typing import Any
 from zlib import crc32
 
 import numpy as np
-import pandas as pd
 
 from src.audio.augment import add_noise
 from src.audio.framing import trim_silence

@@ -26,7 +26,7 @@ def _magnitudes(waveform: np.ndarray) -> np.ndarray:
 @pytest.mark.parametrize("vocoder", VOCODERS)
 @pytest.mark.parametrize("rate", [8000, 48000])
 def test_a_copy_keeps_length_level_and_form(vocoder: str, rate: int) -> None:
-    waveform = _speech(0, rate, seconds=0.5)[:-7]
+    waveform = 0.25 * _speech(0, rate, seconds=0.5)[:-7]
     copy = copy_synthesis(waveform, rate, vocoder=vocoder)
     assert copy.shape == waveform.shape
     assert copy.dtype == np.float32
@@ -66,6 +66,13 @@ def test_a_copy_keeps_the_pitch_and_what_is_voiced(vocoder: str, seed: int) -> N
     both = (before > 0) & (after > 0)
     assert np.mean((before > 0) == (after > 0)) > 0.85
     assert np.median(np.abs(np.log2(after[both] / before[both]))) < 1 / 48, "a quarter of a semitone"
+
+
+@pytest.mark.parametrize("vocoder", VOCODERS)
+def test_a_copy_has_no_offset(vocoder: str) -> None:
+    waveform = _speech(1)
+    copy = copy_synthesis(waveform - waveform.mean(), 16000, vocoder=vocoder)
+    assert abs(copy.mean()) < 0.02 * _rms(copy)
 
 
 def test_a_copy_follows_the_level_of_its_original() -> None:

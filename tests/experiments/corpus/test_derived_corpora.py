@@ -39,7 +39,8 @@ def in_this_process() -> Iterator[None]:
 def quick_vocoder(monkeypatch: pytest.MonkeyPatch) -> None:
     """Put noise of the same length in the place of Griffin-Lim; a test that wants the real one undoes this."""
     monkeypatch.setattr(
-        "src.audio.vocoders.griffinlim.griffinlim", lambda sound, _, seed: np.random.default_rng(seed).normal(size=len(sound))
+        "src.audio.vocoders.griffinlim.griffinlim",
+        lambda sound, _, seed: np.random.default_rng(seed).normal(size=len(sound)),
     )
 
 

@@ -29,7 +29,8 @@ PLACE = "real_voices/Person01_M001"
 def quick(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Keep all work in the test's own process, with noise in the place of Griffin-Lim."""
     monkeypatch.setattr(
-        "src.audio.vocoders.griffinlim.griffinlim", lambda sound, _, seed: np.random.default_rng(seed).normal(size=len(sound))
+        "src.audio.vocoders.griffinlim.griffinlim",
+        lambda sound, _, seed: np.random.default_rng(seed).normal(size=len(sound)),
     )
     with joblib.parallel_config(backend="sequential"):
         yield
