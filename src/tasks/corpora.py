@@ -54,7 +54,7 @@ def add_dataset_amplitude(c: Connection, dataset: Path = RELEASE, jobs: int = 0)
 
 @command("DatasetInfo")
 def dataset_info(c: Connection, dataset: Path = RELEASE, jobs: int = 0) -> None:
-    """Report what a corpus holds, and what reveals the class without listening; changes nothing."""
+    """Report what a corpus holds, and what reveals the class without listening; its tables stay as they are."""
     from src.experiments.corpus.inspection import inspect_dataset
 
     print(f"{inspect_dataset(dataset, jobs)}\nNext: fab SplitDataset{on(dataset)}")
@@ -65,19 +65,29 @@ def dataset_info(c: Connection, dataset: Path = RELEASE, jobs: int = 0) -> None:
     method="peak (default: largest sample at full scale) or rms",
     target_rms="root mean square that --method=rms brings every clip to, 0 to 1 (default 0.1)",
     trim="also cut the silence before and after the speech",
+    remove_shortcuts="even out all cheap cues that can be: offset, rumble, band, silence, level, background noise",
 )
 def normalize_dataset(
     c: Connection,
     dataset: Path = RELEASE,
     output: Path | None = None,
-    method: str = "peak",
-    target_rms: float = 0.1,
+    method: str = "",
+    target_rms: float | None = None,
     trim: bool = False,
+    remove_shortcuts: bool = False,
 ) -> None:
     """Write a new corpus whose clips have one level, format and sample rate."""
     from src.experiments.corpus import transforms
 
-    made = transforms.normalize_dataset(dataset, output, method=method, target_rms=target_rms, trim=trim)
+    if remove_shortcuts:
+        if method or trim or target_rms is not None:
+            raise ValueError(
+                "`remove_shortcuts` sets level and silence itself: leave out `method`, `target_rms` and `trim`."
+            )
+        made = transforms.remove_shortcuts(dataset, output)
+    else:
+        target = 0.1 if target_rms is None else target_rms
+        made = transforms.normalize_dataset(dataset, output, method=method or "peak", target_rms=target, trim=trim)
     print(f"{made}. Next: fab SplitDataset{on(made.folder)}")
 
 

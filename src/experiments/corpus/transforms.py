@@ -5,6 +5,7 @@ so that neither file format nor sample rate can reveal the class. A step that wa
 (`derivation.py`), and the tables are written last.
 """
 
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -13,11 +14,14 @@ from zlib import crc32
 import numpy as np
 
 from src.audio.augment import add_noise
+from src.audio.evening import CommonSound, even_out
 from src.audio.framing import trim_silence
 from src.audio.io import SPEECH_RATE
 from src.audio.normalize import METHODS
 from src.corpora.sources import SOURCES_TABLE
 from src.experiments.corpus.catalogue import add_amplitude, add_duration
+from src.experiments.corpus.common_sound import common_sound
+from src.experiments.corpus.cue_table import read_cues
 from src.experiments.corpus.derivation import Derivation, Derived, Job, Transform
 from src.utils.classes import read_classes, write_classes
 from src.utils.csv_tables import write_table
@@ -48,6 +52,24 @@ def normalize_dataset(
     recipe = {"step": "NormalizeDataset", "method": method, "target_rms": target_rms if method == "rms" else None}
     transform = partial(_normalized, method=method, target_rms=target_rms, trim=trim)
     return _derive(dataset, output or beside(dataset, "normalized"), transform, {**recipe, "trim": trim}, seed=0)
+
+
+def remove_shortcuts(dataset: Path, output: Path | None = None) -> Derived:
+    """Write a corpus without the cheap cues that can be removed; default output `<dataset>_evened`.
+
+    All clips get the band and the background that suit all of them (`common_sound.py`), and one offset, level and
+    silence (`src/audio/evening.py`).
+    """
+    files = read_files(dataset)
+    if SEGMENTS in files:
+        raise ValueError(
+            f"Cutting silence would move the spoofed stretches that {dataset} lists: leave out `remove_shortcuts`."
+        )
+    cues = read_cues(dataset, files["file"].tolist())
+    common = common_sound(files[["file", "label", "system"]].merge(cues[cues["reason"] == ""], on="file"))
+    recipe = {"step": "NormalizeDataset", "remove_shortcuts": asdict(common)}
+    target = output or dataset.with_name(f"{dataset.name}_evened")
+    return _derive(dataset, target, partial(_evened, common=common), recipe, seed=0)
 
 
 def add_noise_to_dataset(dataset: Path, output: Path | None = None, *, snr: float = 20.0, seed: int = 7) -> Derived:
@@ -86,6 +108,10 @@ def _derive(dataset: Path, output: Path, transform: Transform, recipe: dict[str,
 
 def _normalized(waveform: np.ndarray, _seed: int, *, method: str, target_rms: float, trim: bool) -> np.ndarray:
     return METHODS[method](trim_silence(waveform, SPEECH_RATE) if trim else waveform, target_rms)
+
+
+def _evened(waveform: np.ndarray, seed: int, *, common: CommonSound) -> np.ndarray:
+    return even_out(waveform, common, np.random.default_rng(seed))
 
 
 def _noisy(waveform: np.ndarray, seed: int, *, snr: float) -> np.ndarray:

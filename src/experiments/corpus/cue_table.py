@@ -1,0 +1,96 @@
+"""The cheap cues of a corpus, measured once and kept beside its tables in `cues.csv`.
+
+    file, state, one column for each cue of `src/audio/cues.py`, reason
+
+`state` is the fingerprint of the recording and the version of the measurement: a row counts as long as both are as they
+were, so that only recordings that are new or were changed are measured again. Of a clip that cannot be used the row
+holds the reason and no cues. The table is written after every 2,000 clips; a measurement that was stopped resumes
+there. It is no table that other steps read or change: deleting it costs time and nothing else, and where the folder
+cannot be written, cues are measured whenever they are needed.
+"""
+
+import warnings
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from src.audio.cues import CATEGORY, CUES, cues_of
+from src.experiments.corpus.catalogue import usable_or_reason
+from src.experiments.corpus.fingerprints import take_fingerprints
+from src.utils.csv_tables import read_csv, write_table
+from src.utils.parallel import map_clips
+
+CUE_TABLE = "cues.csv"
+VERSION = "1"
+"""Of the measurement: another one whenever a definition changes."""
+COLUMNS = ["file", "state", *CUES, "reason"]
+NUMBERS = [cue for cue in CUES if cue != CATEGORY]
+AT_ONCE = 2000
+FEW = 200
+"""Up to so many clips are measured in this process: starting others would take longer."""
+
+
+def read_cues(dataset: Path, files: Sequence[str], jobs: int = 0) -> pd.DataFrame:
+    """Return the cues of clips; those that are not in the table of their corpus are measured and added to it.
+
+    Parameters
+    ----------
+    dataset : Path
+    files : sequence of str
+        Clips, as the files table names them.
+    jobs : int
+        Processes that measure; 0 = one per core.
+
+    Returns
+    -------
+    pd.DataFrame
+        A row for each file, in their order: `file`, the cues of `CUES`, and `reason`, empty where the clip can be used.
+
+    Raises
+    ------
+    FileNotFoundError
+        When recordings are missing.
+    """
+    states = {file: f"{VERSION}-{taken}" for file, taken in take_fingerprints(dataset, files).items()}
+    known = _kept(dataset)
+    waiting = [file for file, state in states.items() if known.get(file, {}).get("state") != state]
+    is_kept = True
+    for start in range(0, len(waiting), AT_ONCE):
+        part = waiting[start : start + AT_ONCE]
+        found = map_clips(
+            partial(usable_or_reason, cues_of),
+            [dataset / file for file in part],
+            jobs=1 if not jobs and len(waiting) <= FEW else jobs,
+            description="cues",
+        )
+        for file, (cues, reason) in zip(part, found, strict=True):
+            known[file] = {"file": file, "state": states[file], **(cues or {}), "reason": reason}
+        is_kept = is_kept and _keep(dataset, known)
+    table = pd.DataFrame([known[file] for file in files], columns=COLUMNS).drop(columns="state")
+    table[CATEGORY] = table[CATEGORY].astype(object).fillna("")
+    return table.astype(dict.fromkeys(NUMBERS, float))
+
+
+def _kept(dataset: Path) -> dict[str, dict[Any, Any]]:
+    """Return the rows of the table, file -> row; none where there is no table, or one that cannot be read."""
+    if not (dataset / CUE_TABLE).is_file():
+        return {}
+    try:
+        table = read_csv(dataset / CUE_TABLE, "delete it")[COLUMNS]
+        table[NUMBERS] = table[NUMBERS].replace("", "nan").astype(float)
+    except (OSError, ValueError, KeyError):  # no table, cells that are no numbers, a column that is missing
+        return {}
+    return {str(row["file"]): row for row in table.to_dict("records")}
+
+
+def _keep(dataset: Path, rows: dict[str, dict[Any, Any]]) -> bool:
+    """Write the table; return False, and say so once, where the corpus's folder cannot be written."""
+    try:
+        write_table(dataset / CUE_TABLE, pd.DataFrame(list(rows.values()), columns=COLUMNS))
+    except PermissionError as error:
+        warnings.warn(f"The cues of {dataset} are not kept ({error.strerror}).", stacklevel=3)
+        return False
+    return True

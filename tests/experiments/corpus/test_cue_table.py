@@ -1,0 +1,147 @@
+"""Cues are measured once: what is in the table of a corpus is not measured again, whatever else happens to it."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from src.audio.cues import CUES, cues_of
+from src.experiments.corpus import cue_table
+from src.experiments.corpus.catalogue import generate_tables
+from src.experiments.corpus.cue_table import CUE_TABLE, read_cues
+from src.utils.dataset import read_files
+
+RATE = 16_000
+
+
+@pytest.fixture
+def dataset(tmp_path: Path) -> Path:
+    """Return a corpus of six clips, one of them silent."""
+    rng = np.random.default_rng(7)
+    for folder in ("real_voices/Ana_F001", "fake_voices/Ana_F001_Fake"):
+        (tmp_path / "corpus" / folder).mkdir(parents=True)
+        for clip in range(3):
+            loud = 0.0 if "real" in folder and clip == 2 else 0.1
+            soundfile.write(tmp_path / "corpus" / folder / f"{clip}.flac", loud * rng.standard_normal(4000), RATE)
+    generate_tables(tmp_path / "corpus")
+    return tmp_path / "corpus"
+
+
+@pytest.fixture
+def measured(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Return the list of the clips that were measured since."""
+    done: list[str] = []
+
+    def noted(path: Path) -> dict[str, float | str]:
+        done.append(path.parent.name + "/" + path.name)
+        return cues_of(path)
+
+    monkeypatch.setattr(cue_table, "cues_of", noted)
+    return done
+
+
+def test_cues_are_those_of_each_clip_in_the_order_asked_for(dataset: Path) -> None:
+    files = read_files(dataset)["file"].tolist()[::-1]
+    table = read_cues(dataset, files)
+    assert table["file"].tolist() == files
+    assert list(table) == ["file", *CUES, "reason"]
+    for _, row in table[table["reason"] == ""].iterrows():
+        assert row[list(CUES)].to_dict() == cues_of(dataset / row["file"])
+
+
+def test_a_clip_that_cannot_be_used_has_a_reason_and_no_cues(dataset: Path) -> None:
+    for _ in range(2):  # measured, and read back
+        row = read_cues(dataset, ["real_voices/Ana_F001/2.flac"]).iloc[0]
+        assert row["reason"] == "silent (no sample above -80 dBFS)"
+        assert np.isnan(row["duration"])
+
+
+def test_nothing_is_measured_twice_and_values_come_back_to_the_last_digit(dataset: Path, measured: list[str]) -> None:
+    files = read_files(dataset)["file"].tolist()
+    first = read_cues(dataset, files[:4])
+    read_cues(dataset, files)
+    assert len(measured) == len(set(measured)) == 6
+    assert read_cues(dataset, files[:4]).equals(first)
+
+
+def change(dataset: Path) -> None:
+    soundfile.write(dataset / "real_voices/Ana_F001/0.flac", np.full(900, 0.1) * (-1) ** np.arange(900), RATE)
+
+
+def forget(dataset: Path) -> None:
+    lines = (dataset / CUE_TABLE).read_text().splitlines()
+    kept = [line for line in lines if "Ana_F001/0.flac" not in line]
+    (dataset / CUE_TABLE).write_text("\n".join(kept) + "\n")
+
+
+@pytest.mark.parametrize("happens", [change, forget])
+def test_only_what_is_new_or_was_changed_is_measured_again(
+    happens: Callable[[Path], None], dataset: Path, measured: list[str]
+) -> None:
+    files = read_files(dataset)["file"].tolist()
+    read_cues(dataset, files)
+    happens(dataset)
+    measured.clear()
+    table = read_cues(dataset, files)
+    assert measured == ["Ana_F001/0.flac"]
+    assert table.set_index("file").loc["real_voices/Ana_F001/0.flac", "duration"] == cues_of(
+        dataset / "real_voices/Ana_F001/0.flac"
+    ).get("duration")
+
+
+@pytest.mark.parametrize("damage", ["", "file,state\na,b\n", "\xff\xfe", "file"])
+def test_a_damaged_table_costs_time_and_nothing_else(damage: str, dataset: Path, measured: list[str]) -> None:
+    files = read_files(dataset)["file"].tolist()
+    first = read_cues(dataset, files)
+    (dataset / CUE_TABLE).write_bytes(damage.encode("latin-1"))
+    assert read_cues(dataset, files).equals(first)
+    assert len(measured) == 12
+
+
+def test_another_version_of_the_measurement_measures_again(
+    dataset: Path, measured: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files = read_files(dataset)["file"].tolist()
+    read_cues(dataset, files)
+    monkeypatch.setattr(cue_table, "VERSION", "2")
+    read_cues(dataset, files)
+    assert len(measured) == 12
+
+
+def test_a_measurement_that_was_stopped_resumes_where_it_stopped(
+    dataset: Path, measured: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files = read_files(dataset)["file"].tolist()
+    monkeypatch.setattr(cue_table, "AT_ONCE", 2)
+    kept, calls = cue_table.write_table, []
+
+    def stopped(path: Path, table: object) -> None:
+        kept(path, table)
+        calls.append(path)
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(cue_table, "write_table", stopped)
+    with pytest.raises(KeyboardInterrupt):
+        read_cues(dataset, files)
+    monkeypatch.setattr(cue_table, "write_table", kept)
+    read_cues(dataset, files)
+    assert len(measured) == len(set(measured)) == 6
+
+
+def test_a_folder_that_cannot_be_written_is_told_once(dataset: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(path: Path, table: object) -> None:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(cue_table, "write_table", refused)
+    monkeypatch.setattr(cue_table, "AT_ONCE", 2)
+    with pytest.warns(UserWarning, match="are not kept") as told:
+        read_cues(dataset, read_files(dataset)["file"].tolist())
+    assert len(told) == 1
+
+
+def test_recordings_that_are_missing_are_counted_and_the_first_is_named(dataset: Path) -> None:
+    with pytest.raises(FileNotFoundError, match=r"1 recordings .* missing \(first: real_voices/Ana_F001/9.flac\)"):
+        read_cues(dataset, ["real_voices/Ana_F001/9.flac"])
