@@ -1,7 +1,7 @@
 """The mel spectrogram of a recording, and a waveform from it by the phases that the Griffin-Lim algorithm finds.
 
-The spectrogram has 80 bands, as that of most text-to-speech systems. The mel filters are undone by their pseudo-inverse,
-with negative values set to 0: magnitudes that are smooth between the bands, as a vocoder sees them.
+The spectrogram has 80 bands, as that of most text-to-speech systems. The mel filters are undone by their
+pseudo-inverse, with negative values set to 0: magnitudes that are smooth between the bands, as a vocoder sees them.
 """
 
 import numpy as np

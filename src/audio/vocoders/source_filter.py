@@ -113,8 +113,8 @@ def _frames(waveform: np.ndarray, hop: int, length: int) -> np.ndarray:
 def _cepstra(waveform: np.ndarray, rate: int, hop: int) -> np.ndarray:
     """Return the causal cepstra of smooth mel envelopes: shape (t, n), n a power of two.
 
-    The transform of one is the logarithm of the filter, in nepers and radians. Smoothing the logarithm lowers the level
-    of voiced frames, whose harmonics it flattens, more than that of noise; so each gets its power above the rumble back.
+    The transform of one is the logarithm of the filter, in nepers and radians. Smoothing the logarithm lowers voiced
+    frames, whose harmonics it flattens, more than noise; so each gets its power above the rumble back.
     """
     length = transform_length(rate)
     magnitudes = through_mel_bands(np.abs(np.fft.rfft(_frames(waveform, hop, length), axis=1)).T, rate).T
@@ -134,7 +134,7 @@ def _cepstra(waveform: np.ndarray, rate: int, hop: int) -> np.ndarray:
 def _source(pitch: np.ndarray, rate: int, hop: int, seed: int) -> np.ndarray:
     """Return pulses where the pitch (t,) is above 0 and noise elsewhere, of power 1: shape (t * hop,).
 
-    Pulses of one sign have a mean, sqrt(pitch / rate); it is taken off, or the copy would have an offset as no recording.
+    Pulses of one sign have a mean, sqrt(pitch / rate); it is taken off, or the copy had an offset.
     """
     pitches, voiced = _by_sample(pitch, hop)
     is_pulse = np.diff(np.floor(np.cumsum(pitches / rate)), prepend=0.0) > 0

@@ -1,4 +1,4 @@
-"""Several vocoders give several spoofs of each clip; what is made is the same whether they are named together or alone."""
+"""Several vocoders give several spoofs of each clip, each the same as if it were named alone."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
