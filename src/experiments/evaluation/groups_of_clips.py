@@ -1,7 +1,8 @@
 """Properties of clips compared between the classes, the genders and the spoof systems, people resampled.
 
 Each property is compared in these groups: bona fide clips with spoofs, clips of women with those of men, and the spoofs
-of each system with the bona fide clips. The p-values of all comparisons of a test are corrected together (Holm).
+of each system with the bona fide clips. The p-values that answer one question (cues by label, features by system, ...)
+are corrected for their number together (Holm).
 """
 
 from collections.abc import Iterator, Mapping
@@ -59,8 +60,12 @@ def compare_groups(table: ClipTable, properties: Mapping[str, Mapping[str, np.nd
         for name, values in columns.items()
         for comparison in _comparisons(table, kind, name, values)
     ]
-    corrected = holm([comparison.found.p for comparison in comparisons])
-    return [comparison.as_json(p) for comparison, p in zip(comparisons, corrected, strict=True)]
+    found = []
+    for question in dict.fromkeys((comparison.kind, comparison.by) for comparison in comparisons):
+        mine = [comparison for comparison in comparisons if (comparison.kind, comparison.by) == question]
+        corrected = holm([comparison.found.p for comparison in mine])
+        found += [comparison.as_json(p) for comparison, p in zip(mine, corrected, strict=True)]
+    return found
 
 
 def groups_for_pictures(table: ClipTable) -> dict[str, np.ndarray]:
