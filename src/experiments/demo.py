@@ -14,7 +14,8 @@ from src.audio.io import load_waveform, save_waveform
 from src.audio.voices import draw_voice, speak
 from src.corpora.audios import REAL_FOLDER
 from src.experiments.corpus.splits import SplitShares
-from src.experiments.corpus.transforms import add_noise_to_dataset, create_spoofs
+from src.experiments.corpus.spoofing import create_spoofs
+from src.experiments.corpus.transforms import add_noise_to_dataset
 from src.experiments.extraction.projections import Drawing, draw_embeddings
 from src.experiments.pipeline import Chain, Step, run_pipeline
 from src.utils.dataset import FILES_TABLE, read_files, write_tables

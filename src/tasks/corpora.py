@@ -4,6 +4,7 @@ from pathlib import Path
 
 from fabric import Connection
 
+from src.audio.vocoders import VOCODERS
 from src.corpora import LAYOUTS
 from src.tasks.command_line import command
 from src.tasks.words import RELEASE, listed, on
@@ -108,7 +109,7 @@ def add_noise(
 @command(
     "CreateSpoofs",
     dataset="folder with real_voices/, laid out as a corpus is (default datasets/release)",
-    vocoder="griffinlim (default)",
+    vocoder=f"{listed(VOCODERS)}, or several separated by commas (default griffinlim)",
 )
 def create_spoofs(
     c: Connection,
@@ -117,10 +118,10 @@ def create_spoofs(
     output: Path | None = None,
     seed: int = 7,
 ) -> None:
-    """Write a new corpus of bona fide speech and copy-synthesised spoofs of it."""
-    from src.experiments.corpus import transforms
+    """Write a new corpus of bona fide speech and copies of it by one or more vocoders."""
+    from src.experiments.corpus import spoofing
 
-    made = transforms.create_spoofs(dataset, output, vocoder=vocoder, seed=seed)
+    made = spoofing.create_spoofs(dataset, output, vocoder=vocoder, seed=seed)
     print(f"{made}. Next: fab SplitDataset{on(made.folder)}")
 
 

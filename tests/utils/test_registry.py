@@ -4,7 +4,6 @@ import sys
 
 import pytest
 
-from src.audio.vocoders import VOCODERS
 from src.backbones import BACKBONES
 from src.corpora import LAYOUTS
 from src.experiments.inputs import INPUTS
@@ -41,7 +40,3 @@ def test_a_wrong_name_is_answered_with_those_allowed(name: str, line: str) -> No
     for ask in (lookup, require_known):
         with pytest.raises(ValueError, match=line):
             ask(BACKBONES, name, "backbone")
-
-
-def test_every_vocoder_is_a_function() -> None:
-    assert all(map(callable, VOCODERS.values()))

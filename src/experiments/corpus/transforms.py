@@ -1,4 +1,4 @@
-"""Derive a new corpus: normalised, noisy, or with spoofs of the bona fide speech.
+"""Derive a new corpus: normalised or noisy.
 
 The original corpus is only read. Every clip of the new one is a mono 16-bit FLAC at 16 kHz, whatever the original was,
 so that neither file format nor sample rate can reveal the class. A step that was killed resumes where it stopped
@@ -6,28 +6,26 @@ so that neither file format nor sample rate can reveal the class. A step that wa
 """
 
 from dataclasses import asdict
-from functools import lru_cache, partial
+from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any
 from zlib import crc32
 
 import numpy as np
-import pandas as pd
 
 from src.audio.augment import add_noise
 from src.audio.evening import CommonSound, even_out
 from src.audio.framing import trim_silence
 from src.audio.io import SPEECH_RATE
 from src.audio.normalize import METHODS
-from src.corpora.audios import FAKE_FOLDER, REAL_FOLDER, person_folders, recordings_in
 from src.corpora.sources import SOURCES_TABLE
-from src.experiments.corpus.catalogue import add_amplitude, add_duration, generate_tables
+from src.experiments.corpus.catalogue import add_amplitude, add_duration
 from src.experiments.corpus.common_sound import common_sound
 from src.experiments.corpus.cue_table import join_cues, read_cues
-from src.experiments.corpus.derivation import Derivation, Derived, Job, Transform, left_out_before
+from src.experiments.corpus.derivation import Derivation, Derived, Job, Transform
 from src.utils.classes import read_classes, write_classes
-from src.utils.csv_tables import printable, write_table
-from src.utils.dataset import check_dataset, edit_tables, read_files, reject, without
+from src.utils.csv_tables import write_table
+from src.utils.dataset import edit_tables, read_files, without
 from src.utils.segments import SEGMENTS
 
 
@@ -53,7 +51,7 @@ def normalize_dataset(
         raise ValueError(f"`trim` would move the spoofed stretches that {dataset} lists: leave out `trim`.")
     recipe = {"step": "NormalizeDataset", "method": method, "target_rms": target_rms if method == "rms" else None}
     transform = partial(_normalized, method=method, target_rms=target_rms, trim=trim)
-    return _derive(dataset, output or _beside(dataset, "normalized"), transform, {**recipe, "trim": trim}, seed=0)
+    return _derive(dataset, output or beside(dataset, "normalized"), transform, {**recipe, "trim": trim}, seed=0)
 
 
 def remove_shortcuts(dataset: Path, output: Path | None = None) -> Derived:
@@ -77,78 +75,16 @@ def add_noise_to_dataset(dataset: Path, output: Path | None = None, *, snr: floa
     """Write a corpus whose clips carry white noise at `snr` dB; default output `<dataset>_noisy`."""
     add_noise(np.ones(1), snr, np.random.default_rng(0))  # refuses a bad ratio before any work
     recipe = {"step": "AddNoise", "snr": snr, "seed": seed}
-    return _derive(dataset, output or _beside(dataset, "noisy"), partial(_noisy, snr=snr), recipe, seed=seed)
-
-
-def create_spoofs(dataset: Path, output: Path | None = None, *, vocoder: str = "griffinlim", seed: int = 7) -> Derived:
-    """Write a corpus of the bona fide speech of `dataset` and copy-synthesised spoofs; default `<dataset>_spoofed`.
-
-    Bona fide clips are written as well, in the same format as the spoofs. `SOURCES.csv` names the vocoder.
-    """
-    from src.audio.vocoders import VOCODERS
-
-    if vocoder not in VOCODERS:
-        raise ValueError(f"Unknown vocoder '{vocoder}'; allowed: {', '.join(VOCODERS)}.")
-    check_dataset(dataset)
-    _give_librosa_a_cache()
-    target = output or _beside(dataset, "spoofed")
-    bonafide, spoofed = _copies(dataset, target, seed)
-    if not any(job.source.is_file() for job in bonafide):
-        raise ValueError(f"{dataset / REAL_FOLDER} holds no recording to copy.")
-    derivation = Derivation(
-        dataset, target, {"step": "CreateSpoofs", "vocoder": vocoder, "seed": seed}, [*bonafide, *spoofed]
-    )
-    derivation.start()
-    reasons = derivation.run(bonafide, unchanged, "bona fide")
-    reasons |= derivation.run(spoofed, partial(_copied, vocoder=vocoder), "spoofs")
-    derivation.finish()
-    made = {
-        spoof.target.relative_to(target).as_posix(): original.target.relative_to(target).as_posix()
-        for original, spoof in zip(bonafide, spoofed, strict=True)
-        if spoof.target.exists()
-    }
-    if not made:
-        file, reason = next(iter(reasons.items()))
-        raise ValueError(
-            f"None of the {len(bonafide)} clips of {dataset / REAL_FOLDER} can be used ({file}: {reason})."
-        )
-    write_table(
-        target / SOURCES_TABLE, pd.DataFrame({"file": made.keys(), "system": vocoder, "original": made.values()})
-    )
-    n_clips = generate_tables(target).n_clips
-    reject(target, reasons)
-    return Derived(target, n_clips, len(reasons))
-
-
-def _copies(dataset: Path, target: Path, seed: int) -> tuple[list[Job], list[Job]]:
-    """Return the jobs for every bona fide recording: a clip in the new format, and a spoof.
-
-    Spoofs are numbered in the order of their recordings. Recordings that an earlier run left out keep their numbers,
-    whether they are repaired or removed later.
-    """
-    bonafide, spoofed = [], []
-    left_out = left_out_before(target)
-    for folder, _ in person_folders(dataset, REAL_FOLDER):
-        paths = recordings_in(folder)
-        names = {Path(file).name for file in left_out if Path(file).parent == folder.relative_to(dataset)}
-        removed = [folder / name for name in names - {printable(path.name) for path in paths}]
-        for number, path in enumerate(sorted([*paths, *removed])):
-            if path in removed:
-                continue
-            file = f"{REAL_FOLDER}/{folder.name}/{path.name}"
-            spoof = f"{FAKE_FOLDER}/{folder.name}_Fake/{number}_fake.flac"
-            bonafide.append(Job(path, target / _as_flac(file), 0))
-            spoofed.append(Job(path, target / spoof, _clip_seed(file, seed)))
-    return bonafide, spoofed
+    return _derive(dataset, output or beside(dataset, "noisy"), partial(_noisy, snr=snr), recipe, seed=seed)
 
 
 def _derive(dataset: Path, output: Path, transform: Transform, recipe: dict[str, Any], *, seed: int) -> Derived:
     """Write every clip of a corpus through `transform`, and the tables of the new corpus."""
     files = read_files(dataset)
-    made = files.assign(file=[_as_flac(file) for file in files["file"]])
+    made = files.assign(file=[as_flac(file) for file in files["file"]])
     measured = [column for column in ("duration", "amplitude") if column in made]
     jobs = [
-        Job(dataset / source, output / target, _clip_seed(source, seed))
+        Job(dataset / source, output / target, clip_seed(source, seed))
         for source, target in zip(files["file"], made["file"], strict=True)
     ]
     derivation = Derivation(dataset, output, recipe, jobs)
@@ -181,37 +117,25 @@ def _noisy(waveform: np.ndarray, seed: int, *, snr: float) -> np.ndarray:
     return add_noise(waveform, snr, np.random.default_rng(seed))
 
 
-def _copied(waveform: np.ndarray, seed: int, *, vocoder: str) -> np.ndarray:
-    from src.audio.vocoders import copy_synthesis
-
-    _give_librosa_a_cache()
-    return copy_synthesis(waveform, SPEECH_RATE, vocoder=vocoder, seed=seed)
-
-
-@lru_cache
-def _give_librosa_a_cache() -> None:
-    """Let numba cache the functions of librosa even without a writable home folder.
-
-    Called before the worker processes start, which inherit the folder, and in each of them, as they may be older.
-    """
-    from src.visualize.places import give_numba_a_place
-
-    give_numba_a_place("librosa")
-
-
 def unchanged(waveform: np.ndarray, _seed: int) -> np.ndarray:
     """Return the waveform itself: the transform of a clip that only changes its format."""
     return waveform
 
 
-def _clip_seed(file: str, seed: int) -> int:
+def clip_seed(file: str, seed: int) -> int:
     """Return the clip's own seed, which depends neither on the process nor on the order of work."""
     return crc32(f"{seed}/{file}".encode())
 
 
-def _as_flac(file: str) -> str:
+def as_flac(file: str) -> str:
+    """Return the name of a clip in the new format.
+
+    >>> as_flac("real_voices/Ana_F001/0.wav")
+    'real_voices/Ana_F001/0.flac'
+    """
     return str(PurePosixPath(file).with_suffix(".flac"))
 
 
-def _beside(dataset: Path, word: str) -> Path:
+def beside(dataset: Path, word: str) -> Path:
+    """Return the default folder of a derived corpus."""
     return dataset.with_name(f"{dataset.name}_{word}")

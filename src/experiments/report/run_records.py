@@ -11,6 +11,7 @@ import numpy as np
 
 from src.experiments.evaluation.results import wrong_side
 from src.experiments.report.domain_records import doubt_of, means_across, read_unheard
+from src.experiments.report.explanation_records import read_explanation
 from src.experiments.report.files import (
     as_number,
     exists,
@@ -87,6 +88,7 @@ def read_run(name: RunName, root: Path, best: int | None = None) -> Run:
         provenance=provenance,
         outcome=usual,
         other_outcomes=others,
+        explanation=read_explanation(folder),
         pictures=read_pictures(folder, TRAINING_PICTURES[_has_one_epoch(folder) :], problems),
         corpus=corpus,
         next_command=how_to_resume_training(name)

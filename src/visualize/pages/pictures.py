@@ -17,6 +17,9 @@ TITLES = {
     "optimization_history.png": "History",
     "param_importances.png": "Importance of each hyperparameter",
     "eer_by_layer.png": "EER by layer",
+    "importance.png": "What the run needs",
+    "cues.png": "Cheap cues by group",
+    "features.png": "Strongest features by group",
 }
 _DESCRIPTIONS = {
     "loss_plot.png": "Training and validation loss by epoch, and the validation EER; the ring marks the epoch kept.",
@@ -31,6 +34,12 @@ _DESCRIPTIONS = {
     "optimization_history.png": "Validation EER of every trial in turn, and the best so far; lower is better.",
     "param_importances.png": "One bar for each hyperparameter: its share of the variation in the validation EER.",
     "eer_by_layer.png": "EER of every layer of the model, with its interval; lower is better.",
+    "importance.png": "By how much EER and Cllr rise without each part of the input, with intervals over people; the "
+    "further to the right, the more the run leans on the part.",
+    "cues.png": "Properties of the test clips that need no listening, for the classes (bona fide blue), the genders and "
+    "the spoof systems; where violins differ, the property tells the groups apart.",
+    "features.png": "The features that separate the classes of the validation clips best, on the test clips, for the "
+    "classes (bona fide blue), the genders and the spoof systems.",
 }
 
 

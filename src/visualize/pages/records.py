@@ -7,7 +7,10 @@ page that shows them, and percent-encoded.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from src.visualize.pages.explanations import Explanation
 
 
 @dataclass(frozen=True)
@@ -119,6 +122,8 @@ class Run:
     outcome: Outcome | None = None
     """Result of the usual test."""
     other_outcomes: tuple[Outcome, ...] = ()
+    explanation: "Explanation | None" = None
+    """What `fab ExplainRun` found."""
     pictures: tuple[Picture, ...] = ()
     corpus: str = ""
     """Where its corpus lies; empty when that is not known."""
@@ -153,7 +158,7 @@ class Run:
         """Return the run as other pages need it, without pictures, clips and breakdowns."""
         light = self.outcome and replace(self.outcome, pictures=(), wrong=(), breakdowns={})
         ended = {"ended": self.ended}
-        return replace(self, outcome=light, other_outcomes=(), pictures=(), provenance=ended)
+        return replace(self, outcome=light, other_outcomes=(), explanation=None, pictures=(), provenance=ended)
 
 
 @dataclass(frozen=True)

@@ -15,10 +15,10 @@ from src.audio.augment import add_noise
 from src.audio.framing import leading_silence
 from src.audio.io import AudioHeader, load_waveform, read_header
 from src.audio.normalize import rms
-from src.audio.vocoders import VOCODERS
 from src.experiments.corpus import derivation
 from src.experiments.corpus.catalogue import add_amplitude, add_duration, generate_tables
-from src.experiments.corpus.transforms import Derived, add_noise_to_dataset, create_spoofs, normalize_dataset
+from src.experiments.corpus.spoofing import create_spoofs
+from src.experiments.corpus.transforms import Derived, add_noise_to_dataset, normalize_dataset
 from src.utils.dataset import FILES_TABLE, REJECTED_TABLE, read_files, read_people, read_rejected, write_table
 
 MakeCorpus = Callable[..., Path]
@@ -38,8 +38,9 @@ def in_this_process() -> Iterator[None]:
 @pytest.fixture(autouse=True)
 def quick_vocoder(monkeypatch: pytest.MonkeyPatch) -> None:
     """Put noise of the same length in the place of Griffin-Lim; a test that wants the real one undoes this."""
-    monkeypatch.setitem(
-        VOCODERS, "griffinlim", lambda sound, _, seed: np.random.default_rng(seed).normal(size=len(sound))
+    monkeypatch.setattr(
+        "src.audio.vocoders.griffinlim.griffinlim",
+        lambda sound, _, seed: np.random.default_rng(seed).normal(size=len(sound)),
     )
 
 

@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 import soundfile
 
-from src.audio.vocoders import VOCODERS
 from src.experiments.corpus.catalogue import generate_tables
-from src.experiments.corpus.transforms import Derived, add_noise_to_dataset, create_spoofs, normalize_dataset
+from src.experiments.corpus.spoofing import create_spoofs
+from src.experiments.corpus.transforms import Derived, add_noise_to_dataset, normalize_dataset
 from src.utils.dataset import FILES_TABLE, read_files, read_rejected
 from src.utils.files import read_json
 
@@ -28,8 +28,9 @@ PLACE = "real_voices/Person01_M001"
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Keep all work in the test's own process, with noise in the place of Griffin-Lim."""
-    monkeypatch.setitem(
-        VOCODERS, "griffinlim", lambda sound, _, seed: np.random.default_rng(seed).normal(size=len(sound))
+    monkeypatch.setattr(
+        "src.audio.vocoders.griffinlim.griffinlim",
+        lambda sound, _, seed: np.random.default_rng(seed).normal(size=len(sound)),
     )
     with joblib.parallel_config(backend="sequential"):
         yield

@@ -11,7 +11,7 @@ import soundfile
 
 from src.audio.io import SPEECH_RATE, save_waveform
 from src.audio.voices import draw_voice, speak
-from src.experiments.corpus import transforms
+from src.experiments.corpus import spoofing
 from src.visualize import places
 
 NOWHERE = Path(os.devnull) / "home"
@@ -20,7 +20,7 @@ SCRIPT = """
 import os, sys
 from pathlib import Path
 from numba.core import caching
-from src.experiments.corpus.transforms import create_spoofs
+from src.experiments.corpus.spoofing import create_spoofs
 from src.visualize import places
 
 def refuse(self):
@@ -53,9 +53,9 @@ def test_numba_is_given_a_cache_before_the_workers_start(corpus: Path, monkeypat
         calls.append(f"{packages} {corpus.with_name('corpus_spoofed').exists()}")
 
     monkeypatch.setattr(places, "give_numba_a_place", given)
-    transforms._give_librosa_a_cache.cache_clear()
-    transforms.create_spoofs(corpus)
-    transforms._give_librosa_a_cache.cache_clear()
+    spoofing._give_librosa_a_cache.cache_clear()
+    spoofing.create_spoofs(corpus)
+    spoofing._give_librosa_a_cache.cache_clear()
     assert calls == ["('librosa',) False"]
 
 
