@@ -39,7 +39,9 @@ STAGES = {
 }
 """The sub-rooms of experiments/, by the same rule; what lies beside them (the whole chain) imports from all of them."""
 
-DECODING_FILES = tuple(f"src/audio/{name}.py" for name in ("io", "by_libsndfile", "by_ffmpeg", "mpeg_decoder"))
+DECODING_FILES = tuple(
+    f"src/audio/{name}.py" for name in ("io", "by_libsndfile", "by_ffmpeg", "mpeg_decoder", "augment/coding")
+)
 DECODERS = {"soundfile", "av", "audioread", "wave", "aifc", "torchaudio", "torchcodec", "pydub", "scipy.io.wavfile"}
 DECODING_CALLS = {"librosa.load", "librosa.stream", "librosa.core.load"}
 PRINTING = ("src/tasks/command_line.py", "src/tasks/")

@@ -1,0 +1,1 @@
+"""Tasks of effects: clips as they sound through the real world's channels."""
