@@ -19,6 +19,7 @@ TRAINING_HELP = {
     "batch_size": "windows in a batch, on each device (default: the detector's own)",
     "learning_rate": "at its peak (default: the detector's own)",
     "loss": "cross-entropy, focal, oc-softmax, am-softmax or contrastive (default cross-entropy)",
+    "augment": "recipe by which training windows are augmented: a name such as field, or a JSON file (default: none)",
     "precision": "fp32, or bf16 on hardware that has it (default fp32)",
     "set": "further hyperparameters, such as dropout=0.3,patience=5; they take precedence over --hyperparameters",
     "hyperparameters": "JSON file, such as that of a run; defaults fill the rest; its seed is ignored",
@@ -39,6 +40,7 @@ class NetworkFlags:
     batch_size: int | None = None
     learning_rate: float | None = None
     loss: str = ""
+    augment: str = ""
     precision: str = ""
     set: str = ""
     hyperparameters: Path | None = None
@@ -56,9 +58,11 @@ class NetworkFlags:
             "batch_size": self.batch_size,
             "learning_rate": self.learning_rate,
             "loss": self.loss or None,
+            "augment": self.augment or None,
             "precision": self.precision or None,
         }
-        return {**parse_settings(self.set), **{name: value for name, value in named.items() if value is not None}}
+        given: dict[str, object] = {name: value for name, value in named.items() if value is not None}
+        return {**parse_settings(self.set), **written(given)}
 
 
 @dataclass(frozen=True)
@@ -153,7 +157,15 @@ def parse_settings(text: str) -> dict[str, object]:
         if not name or not equals:
             raise ValueError(f"`set` must be a list such as dropout=0.3,patience=5, not '{text}' (see '{part}').")
         settings[name.strip()] = _as_value(value.strip())
-    return found_model(settings)
+    return found_model(written(settings))
+
+
+def written(settings: dict[str, object]) -> dict[str, object]:
+    """Replace the name of a recipe's file, in `augment`, by what it holds."""
+    from src.utils.recipes import written_recipe
+
+    typed = settings.get("augment")
+    return {**settings, "augment": written_recipe(typed)} if isinstance(typed, str) else settings
 
 
 def found_model(settings: dict[str, object]) -> dict[str, object]:
