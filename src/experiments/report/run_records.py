@@ -19,6 +19,7 @@ from src.experiments.report.files import (
     read_pictures,
     read_rows,
 )
+from src.experiments.report.stress_records import read_stress
 from src.experiments.runs.artefacts import (
     CALIBRATION,
     CHECKPOINTS,
@@ -86,6 +87,7 @@ def read_run(name: RunName, root: Path, best: int | None = None) -> Run:
         provenance=provenance,
         outcome=usual,
         other_outcomes=others,
+        stress=read_stress(folder),
         pictures=read_pictures(folder, TRAINING_PICTURES[_has_one_epoch(folder) :], problems),
         corpus=corpus,
         next_command=how_to_resume_training(name)

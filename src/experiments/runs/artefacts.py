@@ -21,6 +21,8 @@ CALIBRATION, LOSS_PLOT, VAL_SCORES = "calibration.json", "loss_plot.png", "val_s
 LAYER_WEIGHTS, LAYER_PLOT = "layer_weights.csv", "layer_weights.png"
 TEST_RESULTS, TEST_PROVENANCE, SCORES = "test_results.json", "test_provenance.json", "scores.csv"
 SPANS_RTTM, SPANS_PICTURE = "spans.rttm", "spans.png"
+STRESS, STRESS_RESULTS, STRESS_TABLE, STRESS_PICTURE = "stress", "stress_results.json", "stress.csv", "stress.png"
+"""The folder with the scores of every distortion, and what is made of them."""
 BEST = "best_hyperparameters.json"
 CHECKPOINTS = "checkpoints"
 """Folder of a training of hours while it is under way."""

@@ -17,6 +17,7 @@ TITLES = {
     "optimization_history.png": "History",
     "param_importances.png": "Importance of each hyperparameter",
     "eer_by_layer.png": "EER by layer",
+    "stress.png": "EER under distortions",
 }
 _DESCRIPTIONS = {
     "loss_plot.png": "Training and validation loss by epoch, and the validation EER; the ring marks the epoch kept.",
@@ -31,6 +32,8 @@ _DESCRIPTIONS = {
     "optimization_history.png": "Validation EER of every trial in turn, and the best so far; lower is better.",
     "param_importances.png": "One bar for each hyperparameter: its share of the variation in the validation EER.",
     "eer_by_layer.png": "EER of every layer of the model, with its interval; lower is better.",
+    "stress.png": "One panel for each distortion, the mild strengths on the left; bars are 95 % intervals, and the "
+    "dotted line is the EER without any.",
 }
 
 

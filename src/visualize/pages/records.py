@@ -66,6 +66,32 @@ class Outcome:
 
 
 @dataclass(frozen=True)
+class StressPoint:
+    """How a run does on clips that were distorted in one way, at one strength."""
+
+    effect: str
+    strength: str
+    eer: Estimate
+    false_acceptance: float | None = None
+    """Share of spoofs accepted at the run's own threshold, as the share of bona fide clips rejected below."""
+    false_rejection: float | None = None
+
+
+@dataclass(frozen=True)
+class Stress:
+    """The result of a stress test: one point for each distortion and strength."""
+
+    about: Mapping[str, Any] = field(default_factory=dict)
+    clean: Estimate | None = None
+    """EER of the clips as they are."""
+    mean: Estimate | None = None
+    """Mean EER of all points."""
+    points: tuple[StressPoint, ...] = ()
+    pictures: tuple[Picture, ...] = ()
+    problems: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class Run:
     """A run folder."""
 
@@ -89,6 +115,8 @@ class Run:
     outcome: Outcome | None = None
     """Result of the usual test."""
     other_outcomes: tuple[Outcome, ...] = ()
+    stress: Stress | None = None
+    """How it holds up under distortions, where that was tried."""
     pictures: tuple[Picture, ...] = ()
     corpus: str = ""
     """Where its corpus lies; empty when that is not known."""
@@ -116,7 +144,7 @@ class Run:
         """Return the run as other pages need it, without pictures, clips and breakdowns."""
         light = self.outcome and replace(self.outcome, pictures=(), wrong=(), breakdowns={})
         ended = {"ended": self.ended}
-        return replace(self, outcome=light, other_outcomes=(), pictures=(), provenance=ended)
+        return replace(self, outcome=light, other_outcomes=(), stress=None, pictures=(), provenance=ended)
 
 
 @dataclass(frozen=True)
