@@ -3,10 +3,12 @@
     pretext_train, pretext_val            for training a backbone
     downstream_train, _val, _test         for training, selecting and testing a classifier
 
-`dealing.py` assigns the people; this module writes and reads the splits.
+`dealing.py` assigns the people; this module writes and reads the splits. Augmented copies (`utils/copies.py`) go with
+their person, but into training splits alone: what chooses and what judges is clips as they were recorded.
 """
 
 import shutil
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 
@@ -15,6 +17,7 @@ import pandas as pd
 
 from src.experiments.corpus.dealing import SPLITS, SplitShares, deal_people
 from src.utils.classes import read_classes
+from src.utils.copies import without_copies
 from src.utils.dataset import (
     FILES_TABLE,
     LABELS,
@@ -61,11 +64,19 @@ def _split_with_both_classes(
             f"{dataset} holds only {files['label'].iloc[0]} clips; a detector needs both {' and '.join(LABELS)}."
         )
     by_people = deal_people(people_of(files), shares, np.random.default_rng(seed), apart=bool(read_classes(dataset)))
-    by_file = {split: files[person_of(files).isin(person_of(rows))] for split, rows in by_people.items()}
+    by_file = {
+        split: _without_copies_to_judge(split, files[person_of(files).isin(person_of(rows))])
+        for split, rows in by_people.items()
+    }
     for split, rows in by_file.items():
         for label in sorted(set(LABELS) - set(rows["label"])):
             raise ValueError(f"{split} would hold no {label} clip: {_why_a_class_is_missing(dataset, by_people)}")
     return by_people, by_file
+
+
+def _without_copies_to_judge(split: str, clips: pd.DataFrame) -> pd.DataFrame:
+    """Return the clips of a split; augmented copies are left in training splits alone."""
+    return clips if split.endswith("_train") else without_copies(clips)
 
 
 def split_if_missing(dataset: Path, shares: SplitShares, *, seed: int) -> dict[str, pd.DataFrame]:
@@ -124,7 +135,7 @@ def split_notes(dataset: Path) -> list[str]:
     if splits.empty:
         return []
     files = read_files(dataset)
-    unsplit = _unsplit(files, splits)
+    unsplit = _unsplit(without_copies(files), splits)
     removed = sorted(set(splits["file"]) - set(files["file"]) - read_rejected(dataset).keys())
     both = files.merge(splits, on="file", suffixes=("", "_then"))
     renamed = both["file"][both["system"] != both["system_then"]].tolist()
@@ -162,8 +173,26 @@ def _why_a_class_is_missing(dataset: Path, by_people: dict[str, pd.DataFrame]) -
     )
 
 
+def write_splits(dataset: Path, by_file: dict[str, pd.DataFrame], note: dict[str, str]) -> None:
+    """Write splits that were not dealt here, such as those of the corpus that this one was made of.
+
+    Parameters
+    ----------
+    dataset : Path
+    by_file : dict of str to pd.DataFrame
+        Split -> its rows of the files table.
+    note : dict
+        Where they come from, for `splits/recipe.json`.
+    """
+    with edit_tables(dataset):
+        _write_splits(dataset, {split: people_of(rows) for split, rows in by_file.items()}, by_file, note)
+
+
 def _write_splits(
-    dataset: Path, by_people: dict[str, pd.DataFrame], by_file: dict[str, pd.DataFrame], recipe: dict[str, float]
+    dataset: Path,
+    by_people: Mapping[str, pd.DataFrame],
+    by_file: Mapping[str, pd.DataFrame],
+    recipe: Mapping[str, float | str],
 ) -> None:
     """Write all splits beside the old ones, then replace these; after a failure or a kill the old ones are intact."""
     fresh, place, old = (dataset / name for name in (".splits.part", "splits", ".splits.old"))
@@ -172,7 +201,7 @@ def _write_splits(
         for split in by_file:
             write_table(fresh / "by_people" / f"people-{split}.csv", by_people[split])
             write_table(fresh / "by_file" / f"files-{split}.csv", by_file[split])
-        write_json(fresh / "recipe.json", recipe)
+        write_json(fresh / "recipe.json", dict(recipe))
         if place.exists():
             place.rename(old)
         fresh.rename(place)

@@ -22,6 +22,7 @@ from src.corpora.sources import SOURCES_TABLE
 from src.experiments.corpus.catalogue import add_amplitude, add_duration, generate_tables
 from src.experiments.corpus.derivation import Derivation, Derived, Job, Transform, left_out_before
 from src.utils.classes import read_classes, write_classes
+from src.utils.copies import AUGMENTATION, COPY_OF
 from src.utils.csv_tables import printable, write_table
 from src.utils.dataset import check_dataset, edit_tables, read_files, reject, without
 from src.utils.segments import SEGMENTS
@@ -49,14 +50,14 @@ def normalize_dataset(
         raise ValueError(f"`trim` would move the spoofed stretches that {dataset} lists: leave out `trim`.")
     recipe = {"step": "NormalizeDataset", "method": method, "target_rms": target_rms if method == "rms" else None}
     transform = partial(_normalized, method=method, target_rms=target_rms, trim=trim)
-    return _derive(dataset, output or _beside(dataset, "normalized"), transform, {**recipe, "trim": trim}, seed=0)
+    return _derive(dataset, output or beside(dataset, "normalized"), transform, {**recipe, "trim": trim}, seed=0)
 
 
 def add_noise_to_dataset(dataset: Path, output: Path | None = None, *, snr: float = 20.0, seed: int = 7) -> Derived:
     """Write a corpus whose clips carry white noise at `snr` dB; default output `<dataset>_noisy`."""
     add_noise(np.ones(1), snr, np.random.default_rng(0))  # refuses a bad ratio before any work
     recipe = {"step": "AddNoise", "snr": snr, "seed": seed}
-    return _derive(dataset, output or _beside(dataset, "noisy"), partial(_noisy, snr=snr), recipe, seed=seed)
+    return _derive(dataset, output or beside(dataset, "noisy"), partial(_noisy, snr=snr), recipe, seed=seed)
 
 
 def create_spoofs(dataset: Path, output: Path | None = None, *, vocoder: str = "griffinlim", seed: int = 7) -> Derived:
@@ -70,7 +71,7 @@ def create_spoofs(dataset: Path, output: Path | None = None, *, vocoder: str = "
         raise ValueError(f"Unknown vocoder '{vocoder}'; allowed: {', '.join(VOCODERS)}.")
     check_dataset(dataset)
     _give_librosa_a_cache()
-    target = output or _beside(dataset, "spoofed")
+    target = output or beside(dataset, "spoofed")
     bonafide, spoofed = _copies(dataset, target, seed)
     if not any(job.source.is_file() for job in bonafide):
         raise ValueError(f"{dataset / REAL_FOLDER} holds no recording to copy.")
@@ -116,28 +117,42 @@ def _copies(dataset: Path, target: Path, seed: int) -> tuple[list[Job], list[Job
                 continue
             file = f"{REAL_FOLDER}/{folder.name}/{path.name}"
             spoof = f"{FAKE_FOLDER}/{folder.name}_Fake/{number}_fake.flac"
-            bonafide.append(Job(path, target / _as_flac(file), 0))
-            spoofed.append(Job(path, target / spoof, _clip_seed(file, seed)))
+            bonafide.append(Job(path, target / as_flac(file), 0))
+            spoofed.append(Job(path, target / spoof, clip_seed(file, seed)))
     return bonafide, spoofed
 
 
 def _derive(dataset: Path, output: Path, transform: Transform, recipe: dict[str, Any], *, seed: int) -> Derived:
     """Write every clip of a corpus through `transform`, and the tables of the new corpus."""
     files = read_files(dataset)
-    made = files.assign(file=[_as_flac(file) for file in files["file"]])
-    measured = [column for column in ("duration", "amplitude") if column in made]
+    made = files.assign(file=[as_flac(file) for file in files["file"]])
     jobs = [
-        Job(dataset / source, output / target, _clip_seed(source, seed))
+        Job(dataset / source, output / target, clip_seed(source, seed))
         for source, target in zip(files["file"], made["file"], strict=True)
     ]
     derivation = Derivation(dataset, output, recipe, jobs)
     derivation.start()
     reasons = derivation.run(jobs, transform, recipe["step"])
     derivation.finish()
+    return write_derived_tables(dataset, output, made, reasons)
+
+
+def write_derived_tables(dataset: Path, output: Path, made: pd.DataFrame, reasons: dict[str, str]) -> Derived:
+    """Write the tables of a corpus that was derived from `dataset`, and measure what was measured there.
+
+    Parameters
+    ----------
+    dataset, output : Path
+    made : pd.DataFrame
+        The rows of the new files table, as they would be if every clip could be used.
+    reasons : dict
+        File -> why it cannot.
+    """
+    measured = [column for column in ("duration", "amplitude") if column in made]
     with edit_tables(output) as tables:
         tables.set_rejected(reasons)
         made = without(made.drop(columns=measured), reasons, dataset)
-        sources = made[["file", *(column for column in ("system", SEGMENTS) if column in made)]]
+        sources = made[["file", *(column for column in ("system", SEGMENTS, AUGMENTATION, COPY_OF) if column in made)]]
         named = (sources.drop(columns="file") != "").any(axis=1)
         if named.any():
             write_table(output / SOURCES_TABLE, sources[named])
@@ -179,14 +194,24 @@ def unchanged(waveform: np.ndarray, _seed: int) -> np.ndarray:
     return waveform
 
 
-def _clip_seed(file: str, seed: int) -> int:
+def clip_seed(file: str, seed: int) -> int:
     """Return the clip's own seed, which depends neither on the process nor on the order of work."""
     return crc32(f"{seed}/{file}".encode())
 
 
-def _as_flac(file: str) -> str:
+def as_flac(file: str) -> str:
+    """Return the name of a clip in a derived corpus, whose recordings are all FLAC.
+
+    >>> as_flac("real_voices/Ana_F001/1.wav")
+    'real_voices/Ana_F001/1.flac'
+    """
     return str(PurePosixPath(file).with_suffix(".flac"))
 
 
-def _beside(dataset: Path, word: str) -> Path:
+def beside(dataset: Path, word: str) -> Path:
+    """Return the folder of a derived corpus where none was named.
+
+    >>> beside(Path("datasets/mini"), "noisy").as_posix()
+    'datasets/mini_noisy'
+    """
     return dataset.with_name(f"{dataset.name}_{word}")

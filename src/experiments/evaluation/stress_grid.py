@@ -37,7 +37,7 @@ class Distortion:
 
     def step(self, seed: int, sources: Sources) -> Step:
         """Return the step that distorts a clip; the seed decides its noise, whatever the strength."""
-        effect, step = find_effect(self.effect), make_step(self.effect, seed, **self.parameters)
+        effect, step = find_effect(self.effect), make_step(self.effect, seed, (), **self.parameters)
         if not effect.draws:
             return step
         count = int(step.parameters[effect.how_many]) if effect.how_many else 1
