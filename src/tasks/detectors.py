@@ -1,5 +1,6 @@
 """Tasks that train detectors: networks from the waveform to the score."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -160,12 +161,12 @@ def parse_settings(text: str) -> dict[str, object]:
     return found_model(written(settings))
 
 
-def written(settings: dict[str, object]) -> dict[str, object]:
+def written(settings: Mapping[str, object]) -> dict[str, object]:
     """Replace the name of a recipe's file, in `augment`, by what it holds."""
     from src.utils.recipes import written_recipe
 
     typed = settings.get("augment")
-    return {**settings, "augment": written_recipe(typed)} if isinstance(typed, str) else settings
+    return {**settings, **({"augment": written_recipe(typed)} if isinstance(typed, str) else {})}
 
 
 def found_model(settings: dict[str, object]) -> dict[str, object]:

@@ -1,5 +1,6 @@
 """The table of clips that models and tests use: one row per clip, in read-only arrays."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import Any, Self
 
@@ -67,6 +68,13 @@ class ClipTable:
         if not wanted.any():
             raise ValueError(f"None of the {len(self)} clips is by a person of gender {gender}.")
         return type(self)(**{field.name: getattr(self, field.name)[wanted] for field in fields(self)})
+
+    def followed_by(self, others: Sequence["ClipTable"]) -> Self:
+        """Return the rows of this table, and after them those of others of its kind."""
+        names = [field.name for field in fields(self)]
+        return type(self)(
+            **{name: np.concatenate([getattr(table, name) for table in (self, *others)]) for name in names}
+        )
 
     def people(self) -> list[str]:
         """Return the people of the table, sorted."""
