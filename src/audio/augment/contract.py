@@ -86,9 +86,9 @@ def find_effect(name: str) -> Effect:
 
     >>> find_effect("white").imitates
     'hiss of an amplifier'
-    >>> find_effect("thunder")
+    >>> find_effect("thunder")  # doctest: +ELLIPSIS
     Traceback (most recent call last):
-    ValueError: Unknown effect 'thunder'; allowed: white, level.
+    ValueError: Unknown effect 'thunder'; allowed: white, pink, ...
     """
     if name not in EFFECTS:
         raise ValueError(f"Unknown effect '{name}'; allowed: {', '.join(EFFECTS)}.")
