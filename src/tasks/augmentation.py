@@ -5,10 +5,9 @@ from pathlib import Path
 
 from fabric import Connection
 
-from src.audio.augment.table import EFFECTS
 from src.tasks.command_line import command
 from src.tasks.run_flags import RUN_HELP, RunFlags
-from src.tasks.words import RELEASE, listed, on
+from src.tasks.words import RELEASE, on
 from src.utils.paths import ROOT
 
 FOLDERS_HELP = {
@@ -68,7 +67,7 @@ class StressFlags(RunFlags):
 
 @command(
     "StressTest",
-    effects=f"effects to distort with, separated by commas, of: {listed(EFFECTS)} (default: all that can be had here)",
+    effects="effects of docs/augmentation.md, such as white,mp3,room (default: all that can be had here)",
     model="folder of the backbone's model, where the run's embeddings are of a local one",
     classifier="classifier that names the study beside --study-number=",
     **FOLDERS_HELP,

@@ -77,7 +77,7 @@ def grid_of(effects: Sequence[str], sources: Sources) -> list[Distortion]:
         if lack := _what_lacks(distortion, sources):
             if effects:
                 raise ValueError(lack)
-            warnings.warn(f"Left out: {lack}", stacklevel=2)
+            warnings.warn(f"Left out {lack}", stacklevel=2)
         else:
             grid.append(distortion)
     return grid
@@ -99,8 +99,9 @@ def in_words(effect: Effect, parameters: Mapping[str, Value]) -> str:
     told = []
     for name in differing or parameters:
         value = parameters[name]
-        written = f"{value:g}" if isinstance(value, float) else str(value)
-        told.append(f"{written} {effect.parameters[name].unit}".rstrip())
+        written, unit = f"{value:g}" if isinstance(value, float) else str(value), effect.parameters[name].unit
+        is_word = isinstance(value, str)
+        told.append(f"{written} {unit}" if unit else written if is_word else f"{name.replace('_', ' ')} {written}")
     return ", ".join(told)
 
 
@@ -112,5 +113,5 @@ def _what_lacks(distortion: Distortion, sources: Sources) -> str:
         if effect.draws:
             sources.names(effect.draws)
     except (ValueError, FileNotFoundError) as error:
-        return f"{distortion.effect}: {error}" if distortion.effect not in str(error) else str(error)
+        return f"{distortion.effect}: {error}"
     return ""

@@ -41,7 +41,9 @@ class Embeddings:
     """One hidden layer of a backbone, pooled over time; or of each of several; or all layers of one."""
 
     kind: ClassVar[str] = "embeddings"
-    keys: ClassVar[tuple[str, ...]] = ("backbone", "model", "layer", "pooling", "augment", "copies")
+    keys: ClassVar[tuple[str, ...]] = ("backbone", "model", "layer", "pooling")
+    optional_keys: ClassVar[tuple[str, ...]] = ("augment", "copies")
+    """What it writes beside these where augmented copies are asked for."""
     same: ClassVar[tuple[str, ...]] = (*MODEL, WINDOW, "corpus_digest", "split_digest", COPIES)
 
     backbone: str
