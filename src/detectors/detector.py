@@ -85,7 +85,7 @@ class Detector(ABC):
         """Train on the clips of `train`; keep the weights of the epoch that is best on whole clips of `val`."""
         self._check()
         if self.config.augment:
-            Augmentation(train, self.config.augment).check()
+            Augmentation(train, self.config).check()
         join_others()  # each then finds its device
         with own_randomness(self.seed):
             self.trained = self._untrained(self.build(), train.labels)

@@ -7,13 +7,8 @@ from fabric import Connection
 
 from src.tasks.command_line import command
 from src.tasks.run_flags import RUN_HELP, RunFlags
-from src.tasks.words import RELEASE, on
+from src.tasks.words import FOLDERS_HELP, RELEASE, on
 from src.utils.paths import ROOT
-
-FOLDERS_HELP = {
-    "noise_folder": "folder of recordings of noise, such as that of MUSAN, for recipes and effects that mix in some",
-    "rooms_folder": "folder of responses of rooms, for recipes and effects that use some",
-}
 
 
 @dataclass(frozen=True)

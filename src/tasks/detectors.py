@@ -11,7 +11,7 @@ from src.detectors.heads import HEADS
 from src.experiments.runs.commands import how_to_test
 from src.experiments.runs.names import RunName
 from src.tasks.command_line import command
-from src.tasks.words import RELEASE, listed
+from src.tasks.words import FOLDERS_HELP, RELEASE, listed
 from src.utils.paths import ROOT, absolute
 
 TRAINING_HELP = {
@@ -21,6 +21,7 @@ TRAINING_HELP = {
     "learning_rate": "at its peak (default: the detector's own)",
     "loss": "cross-entropy, focal, oc-softmax, am-softmax or contrastive (default cross-entropy)",
     "augment": "recipe by which training windows are augmented: a name such as field, or a JSON file (default: none)",
+    **FOLDERS_HELP,
     "precision": "fp32, or bf16 on hardware that has it (default fp32)",
     "set": "further hyperparameters, such as dropout=0.3,patience=5; they take precedence over --hyperparameters",
     "hyperparameters": "JSON file, such as that of a run; defaults fill the rest; its seed is ignored",
@@ -42,6 +43,8 @@ class NetworkFlags:
     learning_rate: float | None = None
     loss: str = ""
     augment: str = ""
+    noise_folder: Path | None = None
+    rooms_folder: Path | None = None
     precision: str = ""
     set: str = ""
     hyperparameters: Path | None = None
@@ -60,6 +63,8 @@ class NetworkFlags:
             "learning_rate": self.learning_rate,
             "loss": self.loss or None,
             "augment": self.augment or None,
+            "noise_folder": str(self.noise_folder) if self.noise_folder else None,
+            "rooms_folder": str(self.rooms_folder) if self.rooms_folder else None,
             "precision": self.precision or None,
         }
         given: dict[str, object] = {name: value for name, value in named.items() if value is not None}

@@ -9,7 +9,7 @@ from fabric import Connection, Task
 
 from src.backbones import BACKBONES
 from src.tasks.command_line import command, fixed
-from src.tasks.words import DOWNSTREAM, RELEASE, listed, on
+from src.tasks.words import DOWNSTREAM, FOLDERS_HELP, RELEASE, listed, on
 from src.utils.paths import ROOT, corpus_folder
 
 
@@ -75,8 +75,7 @@ def _generate_embeddings(c: Connection, flags: ExtractionFlags) -> None:
 HELP = {
     "augment": "recipe (field, or a JSON file) by which training clips get augmented copies as well (default: none)",
     "copies": "with --augment=: copies of each training clip (default 1)",
-    "noise_folder": "with --augment=: folder of recordings of noise, where the recipe mixes in some",
-    "rooms_folder": "with --augment=: folder of responses of rooms, where the recipe uses some",
+    **FOLDERS_HELP,
     "seed": "with --augment=: whole number, 0 to 4294967295, from which the copies follow (default 7)",
 }
 generate_embeddings = command("GenerateEmbeddings", **HELP)(_generate_embeddings)

@@ -15,7 +15,7 @@ from src.audio.augment.contract import find_effect
 from src.audio.augment.sources import Sources
 from src.audio.augment.steps import apply_steps
 from src.audio.io import SPEECH_RATE
-from src.detectors.contract import BONA_FIDE
+from src.detectors.contract import BONA_FIDE, DetectorConfig
 from src.utils.recipes import parse_recipe
 from src.utils.waveform_table import WaveformTable
 
@@ -28,8 +28,9 @@ MOST_VOICES = 2000
 class Augmentation:
     """A recipe, and the recordings of a training split that its effects mix in."""
 
-    def __init__(self, table: WaveformTable, written: str) -> None:
-        self.recipe = parse_recipe(written)
+    def __init__(self, table: WaveformTable, config: DetectorConfig) -> None:
+        self.recipe = parse_recipe(config.augment)
+        self.folders = [Path(folder) if folder else None for folder in (config.noise_folder, config.rooms_folder)]
         self.speakers = table.speakers
         self.keeps_length = any(str(cell) for cell in table.segments)
         self.voices = _evenly(np.flatnonzero(table.labels == BONA_FIDE), MOST_VOICES)
@@ -53,7 +54,7 @@ class Augmentation:
         if person not in self._sources:
             others = self.voices[self.speakers[self.voices] != person]
             voices = others if len(others) else self.voices
-            self._sources[person] = Sources(corpus=ANYWHERE, people=tuple(map(str, self.paths[voices])))
+            self._sources[person] = Sources(ANYWHERE, tuple(map(str, self.paths[voices])), *self.folders)
         return self._sources[person]
 
 

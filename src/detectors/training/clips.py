@@ -37,7 +37,7 @@ class TrainingClips(Dataset[dict[str, Any]]):
         self.table, self.config, self.seed = table, config, seed
         self.length = window_samples(config.seconds)
         self.spans = [parse_segments(str(cell)) for cell in table.segments]
-        self.augmented = Augmentation(table, config.augment) if config.augment else None
+        self.augmented = Augmentation(table, config) if config.augment else None
 
     def __len__(self) -> int:
         return len(self.table)

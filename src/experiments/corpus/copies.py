@@ -124,7 +124,8 @@ def rows_of_copies(rows: pd.DataFrame, drawn: Sequence[Steps], ending: str) -> p
     names = [PurePosixPath(file) for file in rows["file"]]
     files = [str(name.with_name(f"{name.stem}{ending}.flac")) for name in names]
     steps = [json.dumps([step.as_json() for step in each]) for each in drawn]
-    return rows.assign(**{"file": files, AUGMENTATION: steps, COPY_OF: rows["file"]})
+    changed: dict[str, Any] = {"file": files, AUGMENTATION: steps, COPY_OF: rows["file"]}
+    return rows.assign(**changed)
 
 
 def augmented(waveform: np.ndarray, _seed: int, *, steps: Steps, sources: Sources) -> np.ndarray:

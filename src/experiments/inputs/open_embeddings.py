@@ -140,4 +140,5 @@ class OpenEmbeddings:
         if not self.asked.may_mix:
             return False
         meta = self.meta(TRAIN)
-        return len(meta.layers) > 1 and len(meta.layers) * meta.row_bytes * (meta.clips or 0) <= MOST_MIXED
+        n_rows = (meta.clips or 0) * (1 + len(self.copies()))
+        return len(meta.layers) > 1 and len(meta.layers) * meta.row_bytes * n_rows <= MOST_MIXED

@@ -54,13 +54,13 @@ def test_validation_and_test_windows_are_left_as_they_are(table: WaveformTable) 
 
 
 def test_babble_is_of_other_people_of_the_same_table_and_bona_fide(table: WaveformTable) -> None:
-    augmentation = Augmentation(table, NOISY)
+    augmentation = Augmentation(table, TinyConfig(augment=NOISY))
     for person in table.people():
         heard = set(augmentation.sources_for(person).people)
         others = (table.speakers != person) & (table.labels == 1)
         assert heard == set(table.paths[others].tolist())
     alone = replace(table, speakers=np.full(len(table), "Ann_F001"))
-    assert set(Augmentation(alone, NOISY).sources_for("Ann_F001").people) == set(
+    assert set(Augmentation(alone, TinyConfig(augment=NOISY)).sources_for("Ann_F001").people) == set(
         table.paths[table.labels == 1].tolist()
     )
 
@@ -78,3 +78,25 @@ def test_recipes_are_written_so_that_files_may_change(tmp_path: Path) -> None:
         TinyConfig(augment="fields")
     with pytest.raises(FileNotFoundError, match="no recipe"):
         written_recipe("absent.json")
+
+
+def test_recordings_of_noise_are_mixed_in_where_a_folder_is_named(table: WaveformTable, tmp_path: Path) -> None:
+    recipe = json.dumps([{"probability": 1, "one_of": [{"effect": "noise", "parameters": {"snr": 0}}]}])
+    with pytest.raises(ValueError, match="needs a folder of recordings of noise"):
+        Augmentation(table, TinyConfig(augment=recipe)).check()
+    write_clips(tmp_path / "noises", 2, seed=9)
+    config = {"augment": recipe, "noise_folder": str(tmp_path / "noises")}
+    Augmentation(table, TinyConfig(**config)).check()
+    heard, alone = (clips_of(table, **options)[0, 1]["waveforms"] for options in (config, {}))
+    assert not torch.equal(heard, alone)
+    with pytest.raises(ValueError, match="go with `augment`"):
+        TinyConfig(noise_folder="noises")
+
+
+def test_of_partly_spoofed_clips_no_window_changes_its_length(table: WaveformTable) -> None:
+    recipe = json.dumps([{"probability": 1, "one_of": [{"effect": "speed", "parameters": {"factor": 1.25}}]}])
+    stretch, rng = np.sin(np.arange(1600, dtype=np.float32)), np.random.default_rng(7)
+    assert len(Augmentation(table, TinyConfig(augment=recipe))(stretch, 1, rng)) < 1600
+    partly = replace(table, segments=np.array(["", "0.01-0.05", *[""] * (len(table) - 2)]))
+    for number in (0, 1):
+        assert len(Augmentation(partly, TinyConfig(augment=recipe))(stretch, number, rng)) == 1600

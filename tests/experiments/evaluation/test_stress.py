@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from src.detectors import DETECTORS
+from src.experiments.corpus.splits import DOWNSTREAM
 from src.experiments.corpus.transforms import unchanged
 from src.experiments.evaluation import distorted, stress
 from src.experiments.evaluation.distorted import DistortedTest
@@ -14,6 +15,8 @@ from src.experiments.evaluation.evaluate import evaluate_run
 from src.experiments.evaluation.held_out import USUAL, read_held_out
 from src.experiments.evaluation.stress import StressWish, stress_run
 from src.experiments.evaluation.stress_grid import whole_grid
+from src.experiments.extraction.engines import extract_splits
+from src.experiments.extraction.requests import Request
 from src.experiments.inputs.embeddings import Embeddings
 from src.experiments.inputs.waveforms import Waveforms
 from src.experiments.report.run_records import read_run
@@ -22,6 +25,7 @@ from src.experiments.training.recipe import choose_recipe
 from src.experiments.training.trained import read_trained
 from src.experiments.training.trainer import train_model
 from src.utils.files import read_json
+from tests.detectors.small_models import save_small
 
 RUN = RunName.parse("run0")
 WHITE = StressWish(effects=("white",))
@@ -51,6 +55,20 @@ def test_so_do_those_of_a_detector(project: Path, monkeypatch: pytest.MonkeyPatc
     recipe = choose_recipe(project / "datasets" / "corpus", Waveforms(), "tiny", values={"epochs": 1})
     train_model(recipe, root=project)
     np.testing.assert_allclose(*undistorted(project), rtol=1e-5, atol=1e-6)
+
+
+def test_so_do_embeddings_of_a_local_model_of_which_one_layer_is_computed(project: Path, tmp_path: Path) -> None:
+    folder = save_small(tmp_path / "small")
+    dataset = project / "datasets" / "corpus"
+    list(extract_splits(Request(dataset, DOWNSTREAM, "wav2vec2", str(folder), "cpu"), root=project))
+    train_model(choose_recipe(dataset, Embeddings("wav2vec2", 1), "lr"), root=project)
+    trained = read_trained(project, RUN)
+    clips = read_held_out(trained, USUAL, project)
+    test = DistortedTest(trained, USUAL, clips, 7, str(folder))
+    found = test.scores(unchanged, "none")
+    expected = trained.scores(clips.table)
+    np.testing.assert_allclose([found[file] for file in clips.table.files.tolist()], expected, rtol=1e-4, atol=1e-5)
+    assert test.scores(unchanged, "again") == found
 
 
 def test_results_picture_and_page_are_made_of_the_scores_that_are_kept(root: Path) -> None:
