@@ -27,10 +27,14 @@ from src.experiments.extraction.requests import Limits, Request
 from src.experiments.inputs.choices import MIX, layers_in
 from src.experiments.inputs.contract import TRAIN
 from src.experiments.inputs.embeddings import Embeddings
+from src.experiments.runs.artefacts import STRESS
 from src.experiments.training.trained import Trained
 from src.utils.csv_tables import write_table
 from src.utils.dataset import FILE_COLUMNS, write_tables
 from src.utils.embeddings import resolve_layer
+
+PART = "part-"
+"""Prefix of the folders of distorted clips, which last as long as they are scored."""
 
 
 @dataclass
@@ -61,7 +65,9 @@ class DistortedTest:
         name : str
             Of the distortion.
         """
-        with tempfile.TemporaryDirectory(prefix="audios-stress-") as folder:
+        place = self.trained.folder / STRESS  # where there is room, as a folder for temporary files may not have
+        place.mkdir(exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=PART, dir=place) as folder:
             root = Path(folder)
             dataset = self._write(root / "datasets" / self.clips.dataset.name, transform, name)
             if isinstance(self.trained.recipe.input, Embeddings):

@@ -8,6 +8,7 @@ The scores of each distortion are kept in `<run>/stress/`, so that a stress test
 distortions, computes only what is missing; `stress_results.json`, written last, is made of all of them.
 """
 
+import shutil
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -16,7 +17,7 @@ from typing import Any
 from tqdm import tqdm
 
 from src.audio.augment.sources import Sources
-from src.experiments.evaluation.distorted import DistortedTest
+from src.experiments.evaluation.distorted import PART, DistortedTest
 from src.experiments.evaluation.held_out import USUAL, HeldOutClips, read_held_out
 from src.experiments.evaluation.stress_grid import distort, grid_of
 from src.experiments.evaluation.stress_results import CLEAN, StressResult, sum_up, write_scores
@@ -109,7 +110,9 @@ def _asked(trained: Trained, clips: HeldOutClips, wish: StressWish) -> dict[str,
 
 
 def _begin(folder: Path, asked: dict[str, Any]) -> None:
-    """Remove scores that belong to other clips, weights or another seed."""
+    """Remove what a kill left behind, and scores that belong to other clips, weights or another seed."""
+    for left in folder.glob(f"{PART}*"):
+        shutil.rmtree(left, ignore_errors=True)
     if not (folder / ASKED).is_file() or read_json(folder / ASKED) != asked:
         for path in folder.glob("*.csv"):
             path.unlink()
