@@ -1,5 +1,6 @@
 """The tasks of AUDIOS: `fab -l` lists them, `fab -h TASK` explains the flags of one."""
 
+from src.tasks.augmentation import augment_dataset, stress_test
 from src.tasks.classifiers import (
     demo,
     fuse_runs,
@@ -44,6 +45,7 @@ __all__ = [
     "add_dataset_amplitude",
     "add_dataset_duration",
     "add_noise",
+    "augment_dataset",
     "compare_layers",
     "compare_runs",
     "create_spoofs",
@@ -68,6 +70,7 @@ __all__ = [
     "reproduce_run",
     "splice_spoofs",
     "split_dataset",
+    "stress_test",
     "train_detector",
     "train_model",
     "visualize_embeddings",

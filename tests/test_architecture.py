@@ -40,7 +40,8 @@ STAGES = {
 """The sub-rooms of experiments/, by the same rule; what lies beside them (the whole chain) imports from all of them."""
 
 DECODING_FILES = tuple(
-    f"src/audio/{name}.py" for name in ("io", "by_libsndfile", "by_ffmpeg", "mpeg_decoder", "vocoders/speech_codecs")
+    f"src/audio/{name}.py"
+    for name in ("io", "by_libsndfile", "by_ffmpeg", "mpeg_decoder", "vocoders/speech_codecs", "augment/coding")
 )
 DECODERS = {"soundfile", "av", "audioread", "wave", "aifc", "torchaudio", "torchcodec", "pydub", "scipy.io.wavfile"}
 DECODING_CALLS = {"librosa.load", "librosa.stream", "librosa.core.load"}

@@ -28,6 +28,8 @@ DESIGNED_TASKS = {
     "DatasetInfo",
     "NormalizeDataset",
     "AddNoise",
+    "AugmentDataset",
+    "StressTest",
     "SplitDataset",
     "GenerateEmbeddings",
     "GenerateEmbeddingsWav2vec2",

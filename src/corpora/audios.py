@@ -18,6 +18,7 @@ from src.audio.io import AUDIO_SUFFIXES
 from src.corpora import Listing
 from src.corpora.passed_over import is_hidden, is_recording, is_system_folder, notes_on_folders, notes_on_the_rest
 from src.corpora.sources import read_sources
+from src.utils.copies import AUGMENTATION, COPY_OF
 from src.utils.dataset import FILE_COLUMNS
 from src.utils.labels import BONAFIDE, LABEL_NAMES, SPOOF
 from src.utils.people import composed
@@ -52,10 +53,12 @@ def read_layout(dataset: Path) -> Listing:
     files["system"] = [
         systems.get(file, "") if spoof else "" for file, spoof in zip(files["file"], is_spoof, strict=True)
     ]
-    segments, more = read_sources(dataset, files["file"].tolist(), SEGMENTS)
-    if any(segments.values()):
-        files[SEGMENTS] = [segments.get(file, "") for file in files["file"]]
-    return Listing(files, (*passed_over, *dict.fromkeys((*notes, *more))))
+    for column in (SEGMENTS, AUGMENTATION, COPY_OF):
+        cells, more = read_sources(dataset, files["file"].tolist(), column)
+        notes = [*notes, *more]
+        if any(cells.values()):
+            files[column] = [cells.get(file, "") for file in files["file"]]
+    return Listing(files, (*passed_over, *dict.fromkeys(notes)))
 
 
 def person_folders(dataset: Path, side: str, suffix: str = "") -> list[tuple[Path, re.Match[str]]]:

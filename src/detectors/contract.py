@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 from src.models.contract import Config, check_range
+from src.utils.recipes import parse_recipe
 
 if TYPE_CHECKING:
     import torch
@@ -61,6 +62,12 @@ class DetectorConfig(Config):
     """Share of the sample before that is taken off each sample: 0.97 flattens the spectrum of speech; 0 = as it is."""
     even_level: bool = False
     """Every window is brought to the same level before the network sees it: level alone can give the class away."""
+    augment: str = ""
+    """How training windows are augmented: the name of a recipe, or one written out as JSON; empty for not at all."""
+    noise_folder: str = ""
+    """Folder of recordings of noise, for recipes that mix in some."""
+    rooms_folder: str = ""
+    """Folder of responses of rooms, for recipes that use some."""
     mask_seconds: float = 0.0
     """Longest stretch of a training window that is silenced at random; 0 = none."""
     sharpness: float = 0.0
@@ -93,6 +100,10 @@ class DetectorConfig(Config):
         check_choice("loss", self.loss, LOSSES)
         check_choice("padding", self.padding, PADDINGS)
         check_choice("precision", self.precision, PRECISIONS)
+        if self.augment:
+            parse_recipe(self.augment)
+        elif self.noise_folder or self.rooms_folder:
+            raise ValueError("`noise_folder` and `rooms_folder` go with `augment`: name a recipe that mixes them in.")
 
 
 def check_choice(name: str, value: str, allowed: tuple[str, ...]) -> None:

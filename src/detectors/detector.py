@@ -18,6 +18,7 @@ from torch import nn
 
 from src.audio.io import SPEECH_RATE
 from src.detectors.contract import DetectorConfig
+from src.detectors.training.augmentation import Augmentation
 from src.detectors.training.lesson import Lesson, Surroundings, Training, digest_of, load_weights, save_weights
 from src.detectors.training.loop import train_network
 from src.detectors.training.objectives import make_objective
@@ -86,6 +87,8 @@ class Detector(ABC):
     def fit(self, train: WaveformTable, val: WaveformTable, watch: Watch = keep_going) -> History:
         """Train on the clips of `train`; keep the weights of the epoch that is best on whole clips of `val`."""
         self._check()
+        if self.config.augment:
+            Augmentation(train, self.config).check()
         join_others()  # each then finds its device
         with own_randomness(self.seed):
             self.trained = self._untrained(self.build(), train.labels)

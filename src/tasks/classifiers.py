@@ -9,7 +9,7 @@ from fabric import Connection
 from src.backbones import BACKBONES
 from src.experiments.runs.commands import how_to_test
 from src.tasks.command_line import command
-from src.tasks.detectors import parse_settings
+from src.tasks.detectors import parse_settings, written
 from src.tasks.run_flags import RUN_HELP, RunFlags
 from src.tasks.words import RELEASE, listed
 from src.utils.paths import ROOT
@@ -36,6 +36,8 @@ class TrainingFlags(ClassifierFlags):
 
     hyperparameters: Path | None = None
     hold_out: str = ""
+    augment: str = ""
+    copies: int = 0
 
 
 JOINED = f"{listed(BACKBONES)}; or several, joined: lfcc+whisper"
@@ -47,14 +49,18 @@ JOINED = f"{listed(BACKBONES)}; or several, joined: lfcc+whisper"
     layer="hidden layer, -1 = the last; mix = all, weighted; 0+4 = of two backbones (default: as --hyperparameters)",
     pooling="mean, std or mean+std (default: that of --hyperparameters, else mean)",
     hyperparameters="JSON file, such as that of a run or a study's best; defaults fill the rest; its seed is ignored",
+    augment="also train on the copies that GenerateEmbeddings --augment=RECIPE made (default: none)",
+    copies="how many copies of each training clip; 0 = all that were made (default)",
 )
 def train_model(c: Connection, flags: TrainingFlags) -> None:
     """Train one classifier into runs/run<m>."""
     from src.experiments.inputs.embeddings import Embeddings
     from src.experiments.training.recipe import choose_recipe
     from src.experiments.training.trainer import train_model as train
+    from src.utils.recipes import written_recipe
 
-    wanted = Embeddings(flags.backbone, flags.layer or None, flags.pooling or None)
+    copies = written_recipe(flags.augment), flags.copies
+    wanted = Embeddings(flags.backbone, flags.layer or None, flags.pooling or None, *copies)
     recipe = choose_recipe(
         flags.dataset, wanted, flags.classifier, hyperparameters=flags.hyperparameters, seed=flags.seed
     )
@@ -68,19 +74,26 @@ class ModelFlags(ClassifierFlags):
 
     detector: str = ""
     set: str = ""
+    augment: str = ""
 
     def input(self) -> "Input":
         """Return what is trained on: embeddings for a classifier, waveforms for a detector."""
         from src.experiments.inputs.embeddings import Embeddings
         from src.experiments.inputs.waveforms import Waveforms
+        from src.utils.recipes import written_recipe
 
         if not self.detector:
-            return Embeddings(self.backbone, self.layer or None, self.pooling or None)
+            return Embeddings(self.backbone, self.layer or None, self.pooling or None, written_recipe(self.augment))
         if self.backbone or self.classifier or self.layer or self.pooling:
             raise ValueError(
                 "A `detector` is trained on waveforms: leave out `backbone`, `classifier`, `layer` and `pooling`."
             )
         return Waveforms()
+
+    def fixed(self) -> dict[str, object]:
+        """Return the hyperparameters that are the same in all trials."""
+        named = {"augment": self.augment} if self.augment and self.detector else {}
+        return parse_settings(self.set) | written(named)
 
 
 @dataclass(frozen=True)
@@ -105,6 +118,7 @@ class StudyFlags(ModelFlags):
     study_number="study to resume; -1 = a new one (default)",
     storage="database URL (postgresql://user@host/base) or journal file, for several machines on one study",
     timeout="wall-clock seconds after which no trial is started; 0 = none (default)",
+    augment="recipe such as field, of a detector's windows, or of copies that GenerateEmbeddings --augment=RECIPE made",
     set="hyperparameters that are the same in all trials, such as epochs=5,channels=16; the others are searched",
     keep="trials whose weights are kept, the best ones (default 5); all keep hyperparameters and metrics",
 )
@@ -113,8 +127,8 @@ def optimize_hyperparameters(c: Connection, flags: StudyFlags) -> None:
     from src.experiments.studies import tuner
     from src.experiments.studies.search import Search, Wish
 
-    fixed = parse_settings(flags.set)
-    search = Search(flags.dataset, flags.input(), flags.detector or flags.classifier, flags.seed, fixed, flags.hold_out)
+    wanted = (flags.dataset, flags.input(), flags.detector or flags.classifier)
+    search = Search(*wanted, flags.seed, flags.fixed(), flags.hold_out)
     effort = tuner.Effort(flags.trials or None, flags.jobs, flags.timeout or None, flags.keep)
     wish = Wish(flags.study_number if flags.study_number >= 0 else None, flags.storage or None)
     study = tuner.optimize_hyperparameters(search, effort, root=ROOT, wish=wish)

@@ -1,5 +1,6 @@
 """Tasks that train detectors: networks from the waveform to the score."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from src.detectors.heads import HEADS
 from src.experiments.runs.commands import how_to_test
 from src.experiments.runs.names import RunName
 from src.tasks.command_line import command
-from src.tasks.words import RELEASE, listed
+from src.tasks.words import FOLDERS_HELP, RELEASE, listed
 from src.utils.paths import ROOT, absolute
 
 TRAINING_HELP = {
@@ -19,6 +20,8 @@ TRAINING_HELP = {
     "batch_size": "windows in a batch, on each device (default: the detector's own)",
     "learning_rate": "at its peak (default: the detector's own)",
     "loss": "cross-entropy, focal, oc-softmax, am-softmax or contrastive (default cross-entropy)",
+    "augment": "recipe by which training windows are augmented: a name such as field, or a JSON file (default: none)",
+    **FOLDERS_HELP,
     "precision": "fp32, or bf16 on hardware that has it (default fp32)",
     "set": "further hyperparameters, such as dropout=0.3,patience=5; they take precedence over --hyperparameters",
     "hyperparameters": "JSON file, such as that of a run; defaults fill the rest; its seed is ignored",
@@ -39,6 +42,9 @@ class NetworkFlags:
     batch_size: int | None = None
     learning_rate: float | None = None
     loss: str = ""
+    augment: str = ""
+    noise_folder: Path | None = None
+    rooms_folder: Path | None = None
     precision: str = ""
     set: str = ""
     hyperparameters: Path | None = None
@@ -56,9 +62,13 @@ class NetworkFlags:
             "batch_size": self.batch_size,
             "learning_rate": self.learning_rate,
             "loss": self.loss or None,
+            "augment": self.augment or None,
+            "noise_folder": str(self.noise_folder) if self.noise_folder else None,
+            "rooms_folder": str(self.rooms_folder) if self.rooms_folder else None,
             "precision": self.precision or None,
         }
-        return {**parse_settings(self.set), **{name: value for name, value in named.items() if value is not None}}
+        given: dict[str, object] = {name: value for name, value in named.items() if value is not None}
+        return {**parse_settings(self.set), **written(given)}
 
 
 @dataclass(frozen=True)
@@ -153,7 +163,15 @@ def parse_settings(text: str) -> dict[str, object]:
         if not name or not equals:
             raise ValueError(f"`set` must be a list such as dropout=0.3,patience=5, not '{text}' (see '{part}').")
         settings[name.strip()] = _as_value(value.strip())
-    return found_model(settings)
+    return found_model(written(settings))
+
+
+def written(settings: Mapping[str, object]) -> dict[str, object]:
+    """Replace the name of a recipe's file, in `augment`, by what it holds."""
+    from src.utils.recipes import written_recipe
+
+    typed = settings.get("augment")
+    return {**settings, **({"augment": written_recipe(typed)} if isinstance(typed, str) else {})}
 
 
 def found_model(settings: dict[str, object]) -> dict[str, object]:

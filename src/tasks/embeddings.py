@@ -1,13 +1,15 @@
 """Tasks that compute, check and draw embeddings."""
 
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
+from shlex import quote
 
 from fabric import Connection, Task
 
 from src.backbones import BACKBONES
 from src.tasks.command_line import command, fixed
-from src.tasks.words import DOWNSTREAM, RELEASE, listed, on
+from src.tasks.words import DOWNSTREAM, FOLDERS_HELP, RELEASE, listed, on
 from src.utils.paths import ROOT, corpus_folder
 
 
@@ -27,13 +29,21 @@ class ExtractionFlags:
     shard: int = 0
     num_shards: int = 1
     window: str = ""
+    augment: str = ""
+    copies: int = 1
+    noise_folder: Path | None = None
+    rooms_folder: Path | None = None
+    seed: int = 7
 
 
 def _generate_embeddings(c: Connection, flags: ExtractionFlags) -> None:
     """Compute mean and deviation over time of every hidden layer for every clip; resumes where it stopped."""
+    from src.experiments.corpus.copies import Augmenting
     from src.experiments.corpus.splits import split_notes
+    from src.experiments.extraction.copies import extract_copies
     from src.experiments.extraction.engines import extract_splits
     from src.experiments.extraction.requests import Limits, Request, Share
+    from src.utils.recipes import written_recipe
 
     request = Request(
         flags.dataset,
@@ -47,19 +57,32 @@ def _generate_embeddings(c: Connection, flags: ExtractionFlags) -> None:
         Share(((flags.shard, flags.num_shards),)),
         flags.window or None,
     )
+    recipe = written_recipe(flags.augment)
+    how = Augmenting(recipe or "field", flags.copies, flags.noise_folder, flags.rooms_folder, flags.seed)
+    copies = extract_copies(request, how, root=ROOT) if recipe else ()
     finished = True
-    for done in extract_splits(request, root=ROOT):
+    for done in chain(extract_splits(request, root=ROOT), copies):
         print(done)
         finished &= done.n_clips is not None
     for note in split_notes(flags.dataset):
         print(f"Note: {note}")
     if finished:
-        print(f"Next: fab OptimizeHyperparameters --backbone={flags.backbone} --classifier=svm{on(flags.dataset)}")
+        also = f" --augment={quote(flags.augment)}" if recipe else ""
+        search = f"fab OptimizeHyperparameters --backbone={flags.backbone} --classifier=svm{also}"
+        print(f"Next: {search}{on(flags.dataset)}")
 
 
-generate_embeddings = command("GenerateEmbeddings")(_generate_embeddings)
-generate_embeddings_wav2vec2 = command("GenerateEmbeddingsWav2vec2")(fixed(_generate_embeddings, backbone="wav2vec2"))
-generate_embeddings_hubert = command("GenerateEmbeddingsHubert")(fixed(_generate_embeddings, backbone="hubert"))
+HELP = {
+    "augment": "recipe (field, or a JSON file) by which training clips get augmented copies as well (default: none)",
+    "copies": "with --augment=: copies of each training clip (default 1)",
+    **FOLDERS_HELP,
+    "seed": "with --augment=: whole number, 0 to 4294967295, from which the copies follow (default 7)",
+}
+generate_embeddings = command("GenerateEmbeddings", **HELP)(_generate_embeddings)
+generate_embeddings_wav2vec2 = command("GenerateEmbeddingsWav2vec2", **HELP)(
+    fixed(_generate_embeddings, backbone="wav2vec2")
+)
+generate_embeddings_hubert = command("GenerateEmbeddingsHubert", **HELP)(fixed(_generate_embeddings, backbone="hubert"))
 
 
 @command(

@@ -4,9 +4,13 @@ from collections.abc import Iterable
 
 from src.utils.paths import RELEASE, on
 
-__all__ = ["DOWNSTREAM", "RELEASE", "listed", "on"]
+__all__ = ["DOWNSTREAM", "FOLDERS_HELP", "RELEASE", "listed", "on"]
 
 DOWNSTREAM = "downstream_train,downstream_val,downstream_test"
+FOLDERS_HELP = {
+    "noise_folder": "folder of recordings of noise, such as that of MUSAN, for recipes and effects that mix in some",
+    "rooms_folder": "folder of responses of rooms, for recipes and effects that use some",
+}
 
 
 def listed(names: Iterable[str]) -> str:

@@ -41,6 +41,20 @@ def embeddings_folder(root: Path, dataset: Path, backbone: str, split: str = "")
     return corpus_folder(root, dataset) / backbone / split
 
 
+def split_of_copies(split: str, augment: str, number: int) -> str:
+    """Return the name of the store of augmented copies of a split, beside that of the split itself.
+
+    >>> split_of_copies("downstream_train", "field", 1)
+    'downstream_train-field-1'
+    """
+    return f"{split}-{augment}-{number}"
+
+
+def copies_folder(root: Path, dataset: Path, split: str, augment: str, number: int) -> Path:
+    """Return the folder of the recordings of augmented copies that embeddings of a corpus were computed from."""
+    return corpus_folder(root, dataset) / "copies" / split_of_copies(split, augment, number)
+
+
 def claim_embeddings(root: Path, dataset: Path) -> None:
     """Record which corpus an embeddings folder belongs to; the first corpus of a name claims that name."""
     folder = corpus_folder(root, dataset)

@@ -16,6 +16,7 @@ from torch.utils.data import Dataset, Sampler
 from src.audio.io import SPEECH_RATE
 from src.audio.unusable import UnusableAudio
 from src.detectors.contract import BONA_FIDE, DetectorConfig
+from src.detectors.training.augmentation import Augmentation
 from src.detectors.training.windows import conditioned, fill, own_samples, read_window, why_unusable, window_samples
 from src.metrics.spans import cell_labels
 from src.utils.segments import parse_segments
@@ -36,6 +37,7 @@ class TrainingClips(Dataset[dict[str, Any]]):
         self.table, self.config, self.seed = table, config, seed
         self.length = window_samples(config.seconds)
         self.spans = [parse_segments(str(cell)) for cell in table.segments]
+        self.augmented = Augmentation(table, config) if config.augment else None
 
     def __len__(self) -> int:
         return len(self.table)
@@ -47,8 +49,12 @@ class TrainingClips(Dataset[dict[str, Any]]):
         path = Path(str(self.table.paths[number]))
         try:
             stretch, start = read_window(path, self.length, rng)
+            if self.augmented:
+                stretch = self.augmented(stretch, number, rng)[: self.length]
         except UnusableAudio as error:
             return {"error": why_unusable(path, error)}
+        except (ValueError, FileNotFoundError) as error:  # of a recording that is mixed in
+            return {"error": str(error)}
         own = own_samples(len(stretch), self.length, self.config.padding)
         window = conditioned(fill(stretch, self.length, self.config.padding), own, self.config)
         window = _silence_a_stretch(window, self.config.mask_seconds, rng)

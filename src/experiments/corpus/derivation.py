@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from src.audio.augment.steps import Step
 from src.audio.io import UnusableAudio, check_usable, load_stretch, load_waveform, save_waveform
 from src.experiments.corpus.catalogue import NO_FILE
 from src.utils.csv_tables import printable
@@ -51,6 +52,8 @@ class Job:
     """Further recordings that the clip is made of."""
     stretch: tuple[int, int] | None = None
     """Samples at 16 kHz that are read of `source`, from and to; None = all of it."""
+    steps: tuple[Step, ...] | None = None
+    """What is done to an augmented copy; None for any other clip, whose transform is not told of steps."""
 
     @property
     def sources(self) -> tuple[Path, ...]:
@@ -143,7 +146,8 @@ def _write_clip(transform: Transform, job: Job) -> str:
     if not all(path.is_file() for path in job.sources):
         return NO_FILE
     try:
-        clip = transform(_load(job), *map(load_waveform, job.others), job.seed)
+        told = {} if job.steps is None else {"steps": job.steps}
+        clip = transform(_load(job), *map(load_waveform, job.others), job.seed, **told)
     except UnusableAudio as error:
         return str(error)
     with atomic_path(job.target) as temporary:

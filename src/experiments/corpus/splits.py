@@ -3,10 +3,12 @@
     pretext_train, pretext_val            for training a backbone
     downstream_train, _val, _test         for training, selecting and testing a classifier
 
-`dealing.py` assigns the people; this module writes and reads the splits.
+`dealing.py` assigns the people; this module writes and reads the splits. Augmented copies (`utils/copies.py`) go with
+their person, but into training splits alone: what chooses and what judges is clips as they were recorded.
 """
 
 import shutil
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -18,6 +20,7 @@ from src.corpora import OFFICIAL
 from src.experiments.corpus.dealing import SPLITS, SplitShares, deal_people
 from src.experiments.corpus.held_out_splits import left_out_on_purpose, validate_on_left_out
 from src.utils.classes import read_classes
+from src.utils.copies import without_copies
 from src.utils.dataset import (
     FILES_TABLE,
     LABELS,
@@ -66,14 +69,23 @@ def _split_with_both_classes(
             f"{dataset} holds only {files['label'].iloc[0]} clips; a detector needs both {' and '.join(LABELS)}."
         )
     by_people = deal_people(people_of(files), shares, np.random.default_rng(seed), apart=bool(read_classes(dataset)))
-    by_file = {split: files[person_of(files).isin(person_of(rows))] for split, rows in by_people.items()}
+    by_file = {
+        split: _without_copies_to_judge(split, files[person_of(files).isin(person_of(rows))])
+        for split, rows in by_people.items()
+    }
     if shares.hold_out:
         share = shares.val / (shares.train + shares.val)
         by_people, by_file = validate_on_left_out(files, by_people, shares.hold_out, share, seed)
+        by_file = {split: _without_copies_to_judge(split, rows) for split, rows in by_file.items()}
     for split, rows in by_file.items():
         for label in sorted(set(LABELS) - set(rows["label"])):
             raise ValueError(f"{split} would hold no {label} clip: {_why_a_class_is_missing(dataset, by_people)}")
     return by_people, by_file
+
+
+def _without_copies_to_judge(split: str, clips: pd.DataFrame) -> pd.DataFrame:
+    """Return the clips of a split; augmented copies are left in training splits alone."""
+    return clips if split.endswith("_train") else without_copies(clips)
 
 
 def split_if_missing(dataset: Path, shares: SplitShares, *, seed: int) -> dict[str, pd.DataFrame]:
@@ -132,7 +144,7 @@ def split_notes(dataset: Path) -> list[str]:
     if splits.empty:
         return []
     files = read_files(dataset)
-    unsplit = _unsplit(_meant_for_splits(dataset, files), splits)
+    unsplit = _unsplit(without_copies(_meant_for_splits(dataset, files)), splits)
     removed = sorted(set(splits["file"]) - set(files["file"]) - read_rejected(dataset).keys())
     both = files.merge(splits, on="file", suffixes=("", "_then"))
     renamed = both["file"][both["system"] != both["system_then"]].tolist()
@@ -181,7 +193,10 @@ def _why_a_class_is_missing(dataset: Path, by_people: dict[str, pd.DataFrame]) -
 
 
 def write_splits(
-    dataset: Path, by_people: dict[str, pd.DataFrame], by_file: dict[str, pd.DataFrame], recipe: dict[str, Any]
+    dataset: Path,
+    by_people: Mapping[str, pd.DataFrame],
+    by_file: Mapping[str, pd.DataFrame],
+    recipe: Mapping[str, Any],
 ) -> None:
     """Write all splits beside the old ones, then replace these; after a failure or a kill the old ones are intact."""
     fresh, place, old = (dataset / name for name in (".splits.part", "splits", ".splits.old"))
@@ -190,7 +205,7 @@ def write_splits(
         for split in by_file:
             write_table(fresh / "by_people" / f"people-{split}.csv", by_people[split])
             write_table(fresh / "by_file" / f"files-{split}.csv", by_file[split])
-        write_json(fresh / "recipe.json", recipe)
+        write_json(fresh / "recipe.json", dict(recipe))
         if place.exists():
             place.rename(old)
         fresh.rename(place)

@@ -12,6 +12,7 @@ from typing import Any
 from zlib import crc32
 
 import numpy as np
+import pandas as pd
 
 from src.audio.augment import add_noise
 from src.audio.evening import CommonSound, even_out
@@ -24,6 +25,7 @@ from src.experiments.corpus.common_sound import common_sound
 from src.experiments.corpus.cue_table import join_cues, read_cues
 from src.experiments.corpus.derivation import Derivation, Derived, Job, Transform
 from src.utils.classes import read_classes, write_classes
+from src.utils.copies import AUGMENTATION, COPY_OF
 from src.utils.csv_tables import write_table
 from src.utils.dataset import edit_tables, read_files, without
 from src.utils.segments import SEGMENTS
@@ -82,7 +84,6 @@ def _derive(dataset: Path, output: Path, transform: Transform, recipe: dict[str,
     """Write every clip of a corpus through `transform`, and the tables of the new corpus."""
     files = read_files(dataset)
     made = files.assign(file=[as_flac(file) for file in files["file"]])
-    measured = [column for column in ("duration", "amplitude") if column in made]
     jobs = [
         Job(dataset / source, output / target, clip_seed(source, seed))
         for source, target in zip(files["file"], made["file"], strict=True)
@@ -91,10 +92,25 @@ def _derive(dataset: Path, output: Path, transform: Transform, recipe: dict[str,
     derivation.start()
     reasons = derivation.run(jobs, transform, recipe["step"])
     derivation.finish()
+    return write_derived_tables(dataset, output, made, reasons)
+
+
+def write_derived_tables(dataset: Path, output: Path, made: pd.DataFrame, reasons: dict[str, str]) -> Derived:
+    """Write the tables of a corpus that was derived from `dataset`, and measure what was measured there.
+
+    Parameters
+    ----------
+    dataset, output : Path
+    made : pd.DataFrame
+        The rows of the new files table, as they would be if every clip could be used.
+    reasons : dict
+        File -> why it cannot.
+    """
+    measured = [column for column in ("duration", "amplitude") if column in made]
     with edit_tables(output) as tables:
         tables.set_rejected(reasons)
         made = without(made.drop(columns=measured), reasons, dataset)
-        sources = made[["file", *(column for column in ("system", SEGMENTS) if column in made)]]
+        sources = made[["file", *(column for column in ("system", SEGMENTS, AUGMENTATION, COPY_OF) if column in made)]]
         named = (sources.drop(columns="file") != "").any(axis=1)
         if named.any():
             write_table(output / SOURCES_TABLE, sources[named])
@@ -128,14 +144,18 @@ def clip_seed(file: str, seed: int) -> int:
 
 
 def as_flac(file: str) -> str:
-    """Return the name of a clip in the new format.
+    """Return the name of a clip in a derived corpus, whose recordings are all FLAC.
 
-    >>> as_flac("real_voices/Ana_F001/0.wav")
-    'real_voices/Ana_F001/0.flac'
+    >>> as_flac("real_voices/Ana_F001/1.wav")
+    'real_voices/Ana_F001/1.flac'
     """
     return str(PurePosixPath(file).with_suffix(".flac"))
 
 
 def beside(dataset: Path, word: str) -> Path:
-    """Return the default folder of a derived corpus."""
+    """Return the folder of a derived corpus where none was named.
+
+    >>> beside(Path("datasets/mini"), "noisy").as_posix()
+    'datasets/mini_noisy'
+    """
     return dataset.with_name(f"{dataset.name}_{word}")

@@ -220,4 +220,5 @@ def _context_keys(runs: Sequence[TestedRun]) -> list[str]:
     """Return what is told of every run: its corpus, what its input or its network is made of, its classifier."""
     of_inputs = [key for run in runs for key in input_class_of(run.hyperparameters).keys if key != "model"]
     fine_tuned = [key for key in FINE_TUNED if any(key in run.hyperparameters for run in runs)]
-    return ["corpus", *dict.fromkeys(of_inputs + fine_tuned), "classifier"]
+    augmented = ["augment"] if any(run.hyperparameters.get("augment") for run in runs) else []
+    return ["corpus", *dict.fromkeys(of_inputs + fine_tuned), "classifier", *augmented]

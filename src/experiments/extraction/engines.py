@@ -50,7 +50,7 @@ def extract_splits(request: Request, *, root: Path) -> Iterator[Extraction]:
 def run_plan(plan: Plan) -> Iterator[Extraction]:
     """Carry out a plan with the engine that suits this machine."""
     if not plan.needs_model:
-        claim_embeddings(plan.root, plan.request.dataset)
+        claim_embeddings(plan.root, plan.request.owner)
         for part in plan.splits:
             yield finish_without_model(part, plan.request)
         return
@@ -62,7 +62,7 @@ def in_one_process(plan: Plan) -> Iterator[Extraction]:
     """Load the model in this process and extract one split after another."""
     request = plan.request
     backbone = _load(request)
-    claim_embeddings(plan.root, request.dataset)
+    claim_embeddings(plan.root, request.owner)
     for part in plan.splits:
         yield extract(part, backbone, request)
 

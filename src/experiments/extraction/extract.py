@@ -43,7 +43,7 @@ def extract(part: SplitPlan, backbone: Backbone, request: Request) -> Extraction
         When the system ends a process that reads recordings.
     """
     started = time.perf_counter()
-    identity = {**backbone.identity(), "max_seconds": request.limits.window_seconds}
+    identity = {**backbone.identity(), **request.about()}
     samples, reasons = part.samples(backbone.rate, backbone.min_samples)
     with EmbeddingStore(part.folder, identity, request.share.name) as store:
         waiting = store.waiting(part.fingerprints)

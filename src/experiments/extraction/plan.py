@@ -22,7 +22,6 @@ from src.experiments.extraction.requests import Request
 from src.utils.dataset import check_dataset
 from src.utils.embeddings import META, read_store_meta
 from src.utils.files import read_record
-from src.utils.paths import embeddings_folder
 from src.utils.registry import lookup
 from src.utils.store_rows import read_rows, require_same_kind, waiting_clips
 
@@ -99,9 +98,9 @@ def make_plan(request: Request, *, root: Path) -> Plan:
     check_dataset(request.dataset)
     clips = {split: read_split(request.dataset, split) for split in request.splits}
     lookup(BACKBONES, request.backbone, "backbone")
-    folders = {split: embeddings_folder(root, request.dataset, request.backbone, split) for split in clips}
+    folders = {split: request.folder(root, split) for split in clips}
     known = identify_backbone(request.backbone, request.model, **request.options)
-    wanted = {**(known or {}), "max_seconds": request.limits.window_seconds}
+    wanted = {**(known or {}), **request.about()}
     kinds_fit = [_is_of_kind(folder, wanted) for folder in folders.values()]
     prints = take_fingerprints(request.dataset, [file for table in clips.values() for file in table["file"]])
     parts = []

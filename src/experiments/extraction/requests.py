@@ -9,6 +9,7 @@ import numpy as np
 
 from src.backbones.clips import WINDOW_SECONDS
 from src.utils.dataset import REJECTED_TABLE
+from src.utils.paths import embeddings_folder, split_of_copies
 
 T = TypeVar("T")
 
@@ -71,6 +72,23 @@ class Share:
 
 
 @dataclass(frozen=True)
+class CopiesOf:
+    """Of which corpus, and how, the clips of a request are augmented copies."""
+
+    dataset: Path
+    """The corpus of the originals, beside whose stores those of the copies lie."""
+    augment: str
+    """The recipe, as stores are named after it."""
+    number: int
+    """From 1; every clip has one copy of each number."""
+    seed: int
+
+    def about(self) -> dict[str, Any]:
+        """Return what a store of copies says of itself beside its model."""
+        return {"augment": self.augment, "copy": self.number, "seed": self.seed}
+
+
+@dataclass(frozen=True)
 class Request:
     """Which splits of a corpus to extract, and with what."""
 
@@ -87,6 +105,22 @@ class Request:
     share: Share = Share()
     window: str | None = None
     """`own` = each clip in a window of its own length, where the backbone has a choice; None = its default."""
+    copies: CopiesOf | None = None
+    """Where `dataset` holds augmented copies of another corpus."""
+
+    @property
+    def owner(self) -> Path:
+        """The corpus in whose folder of embeddings the stores lie."""
+        return self.copies.dataset if self.copies else self.dataset
+
+    def folder(self, root: Path, split: str) -> Path:
+        """Return the folder of the store of a split, below `<root>/embeddings`."""
+        name = split_of_copies(split, self.copies.augment, self.copies.number) if self.copies else split
+        return embeddings_folder(root, self.owner, self.backbone, name)
+
+    def about(self) -> dict[str, Any]:
+        """Return what a store says of itself beside what the backbone says."""
+        return {"max_seconds": self.limits.window_seconds, **(self.copies.about() if self.copies else {})}
 
     @property
     def options(self) -> dict[str, Any]:

@@ -40,12 +40,21 @@ class StoreReport:
         """Whether the weights of its model are random."""
         return self.meta.record.get("random") is True
 
+    @property
+    def copies_in_words(self) -> str:
+        """Of which augmented copies it is; empty for a store of clips as they were recorded."""
+        about = self.meta.record
+        if "augment" not in about:
+            return ""
+        return f"copy {about.get('copy')} by {about['augment']}, seed {about.get('seed')}"
+
     def row(self, root: Path) -> tuple[str, ...]:
         """Return its row of the table, one cell for each of `COLUMNS`."""
         state = "damaged" if self.problem else "finished" if self.finished else "unfinished"
+        model = f"{self.meta.model} (random weights)" if self.is_random else str(self.meta.model)
         return (
             self.folder.relative_to(root / "embeddings").as_posix(),
-            f"{self.meta.model} (random weights)" if self.is_random else str(self.meta.model),
+            f"{model}, {self.copies_in_words}" if self.copies_in_words else model,
             str(self.meta.precision),
             describe_layers(self.meta.layers),
             str(self.meta.dimension),

@@ -5,7 +5,7 @@ Opened on a corpus it becomes an `OpenInput`, through which trainer, tuner and e
 the kind of input.
 """
 
-from collections.abc import Collection, Hashable, Mapping
+from collections.abc import Collection, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self, runtime_checkable
@@ -139,6 +139,14 @@ class OpenRuns(Protocol):
         """Return the digest of the recordings of the corpus's training split; None where it is not known."""
 
 
+@runtime_checkable
+class OpenWithCopies(Protocol):
+    """An open input that may have augmented copies of the training clips, which only a training reads."""
+
+    def copies(self) -> Sequence[OpenInput]:
+        """Return the copies, one input for each number of copy; none where none are asked for."""
+
+
 def read_training_data(opened: OpenInput) -> TrainingData:
     """Read the clips of training and validation.
 
@@ -153,6 +161,10 @@ def read_training_data(opened: OpenInput) -> TrainingData:
     for split, table in tables.items():
         require_both_classes(table, split)
     origins = {split: opened.origin(split) for split in tables}
+    copies = opened.copies() if isinstance(opened, OpenWithCopies) else []
+    if copies:
+        tables[TRAIN] = tables[TRAIN].followed_by([each.read(TRAIN) for each in copies])
+        origins[TRAIN] = {**origins[TRAIN], "copies": [each.identity(TRAIN)[TRAIN] for each in copies]}
     return TrainingData(tables[TRAIN], tables[VAL], origins, opened.describe(), opened.noted_path)
 
 

@@ -21,6 +21,7 @@ from src.experiments.report.files import (
     read_pictures,
     read_rows,
 )
+from src.experiments.report.stress_records import read_stress
 from src.experiments.runs.artefacts import (
     CALIBRATION,
     CHECKPOINTS,
@@ -89,6 +90,7 @@ def read_run(name: RunName, root: Path, best: int | None = None) -> Run:
         outcome=usual,
         other_outcomes=others,
         explanation=read_explanation(folder),
+        stress=read_stress(folder),
         pictures=read_pictures(folder, TRAINING_PICTURES[_has_one_epoch(folder) :], problems),
         corpus=corpus,
         next_command=how_to_resume_training(name)

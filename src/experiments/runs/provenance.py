@@ -31,6 +31,8 @@ PACKAGES = (
     "scikit-learn",
     "optuna",
 )
+WHERE_USED = ("av", "audiomentations", "pyroomacoustics")
+"""Noted where something was done with them: samples of augmented clips may differ from version to version."""
 
 
 def describe_origin(*, seed: int, data: dict[str, Any], started: str) -> dict[str, Any]:
@@ -47,7 +49,7 @@ def describe_origin(*, seed: int, data: dict[str, Any], started: str) -> dict[st
     return {
         "code": code_version(),
         "python": platform.python_version(),
-        "packages": {name: found for name in PACKAGES if (found := _version(name))},
+        "packages": {name: found for name in (*PACKAGES, *_used()) if (found := _version(name))},
         "seed": seed,
         "data": data,
         "command": _command(),
@@ -107,6 +109,10 @@ def _command() -> str:
 def _git(root: Path, *arguments: str) -> str:
     command = ["git", "-C", str(root), *arguments]
     return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+
+
+def _used() -> list[str]:
+    return [name for name in WHERE_USED if name in sys.modules]
 
 
 def _version(package: str) -> str:

@@ -63,7 +63,8 @@ class Recipe:
 
 def hyperparameters_in(values: Mapping[str, Any], kind: type[Input]) -> dict[str, Any]:
     """Return those values of a `hyperparameters.json` that are the model's own."""
-    return {key: value for key, value in values.items() if key not in (*OWN_KEYS, *kind.keys)}
+    of_input = (*kind.keys, *getattr(kind, "optional_keys", ()))
+    return {key: value for key, value in values.items() if key not in (*OWN_KEYS, *of_input)}
 
 
 def choose_recipe(

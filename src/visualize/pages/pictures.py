@@ -20,6 +20,7 @@ TITLES = {
     "importance.png": "What the run needs",
     "cues.png": "Cheap cues by group",
     "features.png": "Strongest features by group",
+    "stress.png": "EER under distortions",
 }
 _DESCRIPTIONS = {
     "loss_plot.png": "Training and validation loss by epoch, and the validation EER; the ring marks the epoch kept.",
@@ -40,6 +41,8 @@ _DESCRIPTIONS = {
     "the spoof systems; where violins differ, the property tells the groups apart.",
     "features.png": "The features that separate the classes of the validation clips best, on the test clips, for the "
     "classes (bona fide blue), the genders and the spoof systems.",
+    "stress.png": "One panel for each distortion, the mild strengths on the left; bars are 95 % intervals, and the "
+    "dotted line is the EER without any.",
 }
 
 

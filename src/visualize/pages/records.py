@@ -99,6 +99,32 @@ class Fold:
 
 
 @dataclass(frozen=True)
+class StressPoint:
+    """How a run does on clips that were distorted in one way, at one strength."""
+
+    effect: str
+    strength: str
+    eer: Estimate
+    false_acceptance: float | None = None
+    """Share of spoofs accepted at the run's own threshold, as the share of bona fide clips rejected below."""
+    false_rejection: float | None = None
+
+
+@dataclass(frozen=True)
+class Stress:
+    """The result of a stress test: one point for each distortion and strength."""
+
+    about: Mapping[str, Any] = field(default_factory=dict)
+    clean: Estimate | None = None
+    """EER of the clips as they are."""
+    mean: Estimate | None = None
+    """Mean EER of all points."""
+    points: tuple[StressPoint, ...] = ()
+    pictures: tuple[Picture, ...] = ()
+    problems: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class Run:
     """A run folder."""
 
@@ -124,6 +150,8 @@ class Run:
     other_outcomes: tuple[Outcome, ...] = ()
     explanation: "Explanation | None" = None
     """What `fab ExplainRun` found."""
+    stress: Stress | None = None
+    """How it holds up under distortions, where that was tried."""
     pictures: tuple[Picture, ...] = ()
     corpus: str = ""
     """Where its corpus lies; empty when that is not known."""
@@ -158,7 +186,9 @@ class Run:
         """Return the run as other pages need it, without pictures, clips and breakdowns."""
         light = self.outcome and replace(self.outcome, pictures=(), wrong=(), breakdowns={})
         ended = {"ended": self.ended}
-        return replace(self, outcome=light, other_outcomes=(), explanation=None, pictures=(), provenance=ended)
+        return replace(
+            self, outcome=light, other_outcomes=(), explanation=None, stress=None, pictures=(), provenance=ended
+        )
 
 
 @dataclass(frozen=True)

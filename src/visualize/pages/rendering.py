@@ -14,7 +14,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from src.visualize.pages import domain_tables, explanations, list_tables, run_tables, words
+from src.visualize.pages import domain_tables, explanations, list_tables, run_tables, stress_tables, words
 from src.visualize.pages.cells import axis_end, drawn, sort_key
 from src.visualize.pages.pictures import data_url, described
 from src.visualize.pages.records import Picture, Review, Run, Study
@@ -96,6 +96,7 @@ def _environment() -> Environment:
     environment.globals |= {"script_digest": _digest(script), "words": words, "tables": run_tables}
     environment.globals |= {"domains": domain_tables, "explained": explanations}
     environment.globals |= {"lists": list_tables, "axis_end": axis_end, "drawn": drawn}
+    environment.globals |= {"stress": stress_tables}
     environment.globals |= {"data_url": data_url, "described": described}
     environment.filters |= {"sort_key": sort_key, "breakable": breakable}
     return environment

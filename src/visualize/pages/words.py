@@ -157,9 +157,13 @@ def made_of(inputs: Mapping[str, Any]) -> str:
 
     >>> made_of({"classifier": "svm", "backbone": "lfcc", "layer": None, "corpus": "mini"})
     'svm, backbone lfcc, any layer, corpus mini'
+    >>> made_of({"classifier": "lcnn", "augment": "field"}), made_of({"classifier": "lcnn", "augment": ""})
+    ('lcnn, augmented by field', 'lcnn')
     """
     keys = [key for key in ("classifier", "runs", "backbone", "layer", "pooling", "corpus") if key in inputs]
     words = [f"any {key}" if inputs[key] is None else f"{key} {plain(inputs[key])}" for key in keys]
+    if isinstance(recipe := inputs.get("augment"), str) and recipe:
+        words.append(f"augmented by {'a recipe of its own' if recipe.startswith('[') else recipe}")
     return ", ".join(words).removeprefix("classifier ")
 
 

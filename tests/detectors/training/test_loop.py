@@ -17,6 +17,7 @@ from tests.detectors.tiny import Tiny, TinyConfig, make, write_clips
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 Tables = tuple[WaveformTable, WaveformTable]
+NOISY = '[{"probability": 0.8, "one_of": [{"effect": "white", "parameters": {"snr": {"from": 10, "to": 30}}}]}]'
 
 
 @pytest.fixture(scope="module")
@@ -71,7 +72,7 @@ def test_a_training_that_was_cut_off_ends_with_the_same_weights(
     from src.detectors.training import loop
 
     monkeypatch.setattr(loop, "CHECKPOINT_SECONDS", 0.0 if every_step else 1e9)
-    undisturbed = make(tmp_path / "undisturbed", mask_seconds=0.05)
+    undisturbed = make(tmp_path / "undisturbed", mask_seconds=0.05, augment=NOISY)
     expected = undisturbed.fit(*tables)
     taken, original = [], loop.OurTrainer.training_step
 
@@ -83,9 +84,9 @@ def test_a_training_that_was_cut_off_ends_with_the_same_weights(
 
     monkeypatch.setattr(loop.OurTrainer, "training_step", cut_off)
     with pytest.raises(KilledError):
-        make(tmp_path / "killed", mask_seconds=0.05).fit(*tables)
+        make(tmp_path / "killed", mask_seconds=0.05, augment=NOISY).fit(*tables)
     monkeypatch.setattr(loop.OurTrainer, "training_step", original)
-    resumed = make(tmp_path / "killed", mask_seconds=0.05)
+    resumed = make(tmp_path / "killed", mask_seconds=0.05, augment=NOISY)
     history = resumed.fit(*tables)
     assert is_equal(resumed, undisturbed)
     for name in ("train_losses", "val_losses", "val_eers"):

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from src.experiments.inputs.embeddings import Embeddings, OpenEmbeddings
+from src.experiments.inputs.embeddings import Embeddings
+from src.experiments.inputs.open_embeddings import OpenEmbeddings
 from src.utils.files import read_json, write_json
 from tests.experiments.inputs.second_backbone import write_second_stores
 

@@ -11,7 +11,7 @@ import pytest
 
 from src.experiments.evaluation.evaluate import evaluate_run
 from src.experiments.evaluation.reproduction import reproduce_run
-from src.experiments.inputs import embeddings
+from src.experiments.inputs import open_embeddings
 from src.experiments.inputs.embeddings import Embeddings
 from src.experiments.report.pages import report_runs
 from src.experiments.studies.search import Search, Wish
@@ -134,7 +134,7 @@ def write_old_study(monkeypatch: pytest.MonkeyPatch) -> Callable[[Path], Search]
         search = Search(root / "datasets" / "corpus", Embeddings("hubert", None, None), "mlp")
         with monkeypatch.context() as before:
             before.setattr(mlp_model, "suggest_class_weight", lambda _: "balanced")
-            before.setattr(embeddings, "MOST_MIXED", 0)
+            before.setattr(open_embeddings, "MOST_MIXED", 0)
             optimize_hyperparameters(search, Effort(3), root=root)
         assert "layer_mix" not in (root / "runs" / "mlp_study0" / "journal.log").read_text()
         return search
@@ -143,7 +143,7 @@ def write_old_study(monkeypatch: pytest.MonkeyPatch) -> Callable[[Path], Search]
 
 
 def test_a_mix_that_is_large_is_tried_on_request_only(drawn: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(embeddings, "MOST_MIXED", 0)
+    monkeypatch.setattr(open_embeddings, "MOST_MIXED", 0)
     trial = optuna.create_study().ask()
     wanted = Embeddings("hubert", None, None).for_model("mlp")
     assert isinstance(wanted.open(drawn / "datasets" / "corpus", drawn).suggest(trial).layer, int)

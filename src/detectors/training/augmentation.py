@@ -1,0 +1,63 @@
+"""Training windows, changed as sound is changed on its way: what happens to one is drawn from a recipe.
+
+The draws come from the generator of the window, which follows from seed, epoch and clip: a training that is resumed
+hears what it would have heard. Babble is made of bona fide clips of the same training split, by other people than the
+clip's own where there are others; nobody of validation or test is ever heard. Where clips are partly spoofed, effects
+that change the length are left out for all clips: they would move the stretches that are labelled, and left out for
+some clips only, they would tell these apart.
+"""
+
+from pathlib import Path
+
+import numpy as np
+
+from src.audio.augment.contract import find_effect
+from src.audio.augment.sources import Sources
+from src.audio.augment.steps import apply_steps
+from src.audio.io import SPEECH_RATE
+from src.detectors.contract import BONA_FIDE, DetectorConfig
+from src.utils.recipes import parse_recipe
+from src.utils.waveform_table import WaveformTable
+
+ANYWHERE = Path()
+"""The paths of a table are whole: whatever they are joined to, they stay."""
+MOST_VOICES = 2000
+"""Clips that babble is made of; of more, as many are taken evenly."""
+
+
+class Augmentation:
+    """A recipe, and the recordings of a training split that its effects mix in."""
+
+    def __init__(self, table: WaveformTable, config: DetectorConfig) -> None:
+        self.recipe = parse_recipe(config.augment)
+        self.folders = [Path(folder) if folder else None for folder in (config.noise_folder, config.rooms_folder)]
+        self.speakers = table.speakers
+        self.keeps_length = any(str(cell) for cell in table.segments)
+        self.voices = _evenly(np.flatnonzero(table.labels == BONA_FIDE), MOST_VOICES)
+        self.paths = table.paths
+        self._sources: dict[str, Sources] = {}
+
+    def check(self) -> None:
+        """Raise ValueError where an effect of the recipe cannot be had."""
+        self.recipe.check(self.sources_for(""))
+
+    def __call__(self, waveform: np.ndarray, number: int, rng: np.random.Generator) -> np.ndarray:
+        """Return a stretch of the clip with this number as it is heard: (n,) -> (m,), at SPEECH_RATE."""
+        sources = self.sources_for(str(self.speakers[number]))
+        steps = self.recipe.draw(rng, sources)
+        if self.keeps_length:
+            steps = tuple(step for step in steps if find_effect(step.effect).keeps_length)
+        return apply_steps(steps, waveform, SPEECH_RATE, sources)
+
+    def sources_for(self, person: str) -> Sources:
+        """Return what may be mixed into clips of a person: others' speech."""
+        if person not in self._sources:
+            others = self.voices[self.speakers[self.voices] != person]
+            voices = others if len(others) else self.voices
+            self._sources[person] = Sources(ANYWHERE, tuple(map(str, self.paths[voices])), *self.folders)
+        return self._sources[person]
+
+
+def _evenly(numbers: np.ndarray, most: int) -> np.ndarray:
+    """Return at most so many of some numbers, evenly spaced."""
+    return numbers[np.linspace(0, len(numbers) - 1, most).astype(int)] if len(numbers) > most else numbers

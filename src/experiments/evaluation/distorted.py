@@ -1,0 +1,148 @@
+"""The clips of a test, distorted, and the scores that a run gives them: on the way that its own clips took.
+
+The distorted clips are written as a corpus for a moment, with tables and a split of their own. From there everything is
+as in a test: a detector reads the recordings, a classifier's embeddings are computed by the run's own backbone, with
+its model, precision and windows. So a clip that no distortion touched gets the score that TestModel gives it.
+"""
+
+import tempfile
+from dataclasses import dataclass, field, replace
+from functools import partial
+from pathlib import Path
+from zlib import crc32
+
+import numpy as np
+
+from src.audio.io import check_usable
+from src.backbones import CPU_ONLY, load_backbone
+from src.backbones.clips import WINDOW_SECONDS
+from src.backbones.contract import Backbone
+from src.backbones.published import RANDOM
+from src.experiments.corpus.derivation import Derivation, Job, Transform
+from src.experiments.corpus.splits import read_split, split_table
+from src.experiments.evaluation.held_out import HeldOut, HeldOutClips
+from src.experiments.extraction.extract import extract
+from src.experiments.extraction.plan import make_plan
+from src.experiments.extraction.requests import Limits, Request
+from src.experiments.inputs.choices import MIX, layers_in
+from src.experiments.inputs.contract import TRAIN
+from src.experiments.inputs.embeddings import Embeddings
+from src.experiments.runs.artefacts import STRESS
+from src.experiments.training.trained import Trained
+from src.utils.csv_tables import write_table
+from src.utils.dataset import FILE_COLUMNS, write_tables
+from src.utils.embeddings import resolve_layer
+
+PART = "part-"
+"""Prefix of the folders of distorted clips, which last as long as they are scored."""
+
+
+@dataclass
+class DistortedTest:
+    """A test that can be repeated on distorted clips."""
+
+    trained: Trained
+    test: HeldOut
+    clips: HeldOutClips
+    seed: int
+    model: str | None = None
+    """Folder of the backbone's model, where the run's was a local one."""
+    _backbones: list[tuple[Request, Backbone]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        if self.trained.recipe.input.kind == "scores":
+            raise ValueError(
+                f"{self.trained.name} is a fusion of the scores of other runs: test those runs under distortions."
+            )
+
+    def scores(self, transform: Transform, name: str) -> dict[str, float]:
+        """Return file -> score of every clip of the test that can still be used once it is distorted.
+
+        Parameters
+        ----------
+        transform : callable
+            The waveform (n,) at 16 kHz and the clip's own seed -> a waveform.
+        name : str
+            Of the distortion.
+        """
+        place = self.trained.folder / STRESS  # where there is room, as a folder for temporary files may not have
+        place.mkdir(exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=PART, dir=place) as folder:
+            root = Path(folder)
+            dataset = self._write(root / "datasets" / self.clips.dataset.name, transform, name)
+            if isinstance(self.trained.recipe.input, Embeddings):
+                self._embed(self.trained.recipe.input, dataset, root)
+            opened = self.trained.open(dataset, root)
+            origin = opened.origin(self.test.split)
+            what = f"The {self.trained.recipe.input.kind} of {self.trained.folder} and those of distorted clips"
+            self.trained.recipe.input.require_like(self.trained.origin(TRAIN), origin, what)
+            table = opened.read(self.test.split)
+            scores = self.trained.scores(table)
+        return {self._names[made]: score for made, score in zip(table.files.tolist(), scores.tolist(), strict=True)}
+
+    def _write(self, dataset: Path, transform: Transform, name: str) -> Path:
+        """Write the distorted clips of the test as a corpus that holds nothing else."""
+        source = self.clips.dataset
+        rows = read_split(source, self.test.split).set_index("file", drop=False).loc[self.clips.table.files]
+        self._names = {f"{number:06d}.flac": file for number, file in enumerate(rows["file"])}
+        jobs = [
+            Job(source / file, dataset / made, crc32(f"{self.seed}/{name}/{file}".encode()))
+            for made, file in self._names.items()
+        ]
+        derivation = Derivation(source, dataset, {"step": "StressTest"}, jobs)
+        derivation.start()
+        unusable = derivation.run(jobs, partial(_checked, transform), name)
+        kept = rows[FILE_COLUMNS].assign(file=list(self._names))
+        kept = kept[~kept["file"].isin(unusable.keys())]
+        if kept.empty:
+            file, reason = next(iter(unusable.items()))
+            raise ValueError(f"No clip can be used once {name} has distorted it ({self._names[file]}: {reason}).")
+        write_tables(dataset, kept)
+        write_table(split_table(dataset, self.test.split), kept)
+        return dataset
+
+    def _embed(self, wanted: Embeddings, dataset: Path, root: Path) -> None:
+        """Compute the embeddings of the distorted clips, by backbones that are loaded once for all distortions."""
+        if not self._backbones:
+            requests = [_request(self, wanted, backbone) for backbone in wanted.backbones]
+            self._backbones = [(each, load_backbone(each.backbone, each.model, **each.options)) for each in requests]
+        for asked, backbone in self._backbones:
+            request = replace(asked, dataset=dataset)
+            for part in make_plan(request, root=root).splits:
+                extract(part, backbone, request)
+
+
+def _request(of: DistortedTest, wanted: Embeddings, backbone: str) -> Request:
+    """Return the request of the embeddings that a run was trained on: its model, layers, precision and windows."""
+    origin, split = of.trained.origin(TRAIN), of.test.split
+    meta = origin["stores"][backbone] if len(wanted.backbones) > 1 else origin
+    limits = Limits(window_seconds=float(meta.get("max_seconds", WINDOW_SECONDS)))
+    if backbone in CPU_ONLY:
+        return Request(Path(), [split], backbone, limits=limits)
+    layers = ",".join(map(str, meta["layers"])) if wanted.layer == MIX else None
+    if layers is None and wanted.layer is not None:
+        numbers = layers_in(wanted.layer, len(wanted.backbones))
+        layers = str(resolve_layer(numbers[wanted.backbones.index(backbone)], tuple(meta["layers"])))
+    name = str(meta["model"])
+    is_folder = "/" not in name and not name.startswith(RANDOM)
+    if is_folder and of.model is None:
+        raise ValueError(
+            f"{of.trained.name} was trained on embeddings of the model {name}, a local folder: give it as `model`."
+        )
+    return Request(
+        Path(),
+        [split],
+        backbone,
+        of.model if is_folder else name,
+        precision=meta["precision"],
+        layers=layers,
+        limits=limits,
+        window=meta.get("window"),
+    )
+
+
+def _checked(transform: Transform, waveform: np.ndarray, seed: int) -> np.ndarray:
+    """Distort a clip; raise UnusableAudio where nothing is left of it."""
+    distorted = transform(waveform, seed)
+    check_usable(distorted)
+    return distorted

@@ -1,0 +1,124 @@
+"""A run under distortions: undistorted it scores as in its test; what was computed is kept."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from src.detectors import DETECTORS
+from src.experiments.corpus.splits import DOWNSTREAM
+from src.experiments.corpus.transforms import unchanged
+from src.experiments.evaluation import distorted, stress
+from src.experiments.evaluation.distorted import DistortedTest
+from src.experiments.evaluation.evaluate import evaluate_run
+from src.experiments.evaluation.held_out import USUAL, read_held_out
+from src.experiments.evaluation.stress import StressWish, stress_run
+from src.experiments.evaluation.stress_grid import whole_grid
+from src.experiments.extraction.engines import extract_splits
+from src.experiments.extraction.requests import Request
+from src.experiments.inputs.embeddings import Embeddings
+from src.experiments.inputs.waveforms import Waveforms
+from src.experiments.report.run_records import read_run
+from src.experiments.runs.names import RunName
+from src.experiments.training.recipe import choose_recipe
+from src.experiments.training.trained import read_trained
+from src.experiments.training.trainer import train_model
+from src.utils.files import read_json
+from tests.detectors.small_models import save_small
+
+RUN = RunName.parse("run0")
+WHITE = StressWish(effects=("white",))
+
+
+@pytest.fixture
+def root(project: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setattr("src.experiments.training.trainer.save_figure", lambda *_: None)
+    train_model(choose_recipe(project / "datasets" / "corpus", Embeddings("lfcc"), "lr"), root=project)
+    return project
+
+
+def undistorted(root: Path) -> tuple[np.ndarray, np.ndarray]:
+    """Return the scores of a test, and those on the way of distorted clips."""
+    trained = read_trained(root, RUN)
+    clips = read_held_out(trained, USUAL, root)
+    found = DistortedTest(trained, USUAL, clips, seed=7).scores(unchanged, "none")
+    return trained.scores(clips.table), np.array([found[file] for file in clips.table.files.tolist()])
+
+
+def test_clips_that_nothing_distorts_get_the_scores_of_the_test(root: Path) -> None:
+    np.testing.assert_array_equal(*undistorted(root))
+
+
+def test_so_do_those_of_a_detector(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(DETECTORS, "tiny", "tests.detectors.tiny:Tiny")
+    recipe = choose_recipe(project / "datasets" / "corpus", Waveforms(), "tiny", values={"epochs": 1})
+    train_model(recipe, root=project)
+    np.testing.assert_allclose(*undistorted(project), rtol=1e-5, atol=1e-6)
+
+
+def test_so_do_embeddings_of_a_local_model_of_which_one_layer_is_computed(project: Path, tmp_path: Path) -> None:
+    folder = save_small(tmp_path / "small")
+    dataset = project / "datasets" / "corpus"
+    list(extract_splits(Request(dataset, DOWNSTREAM, "wav2vec2", str(folder), "cpu"), root=project))
+    train_model(choose_recipe(dataset, Embeddings("wav2vec2", 1), "lr"), root=project)
+    trained = read_trained(project, RUN)
+    clips = read_held_out(trained, USUAL, project)
+    test = DistortedTest(trained, USUAL, clips, 7, str(folder))
+    found = test.scores(unchanged, "none")
+    expected = trained.scores(clips.table)
+    np.testing.assert_allclose([found[file] for file in clips.table.files.tolist()], expected, rtol=1e-4, atol=1e-5)
+    assert test.scores(unchanged, "again") == found
+
+
+def test_results_picture_and_page_are_made_of_the_scores_that_are_kept(root: Path) -> None:
+    tested = evaluate_run(RUN, root=root)
+    found = stress_run(RUN, WHITE, root=root)
+    results = read_json(found.folder / "stress_results.json")
+    strengths = [each for each in whole_grid() if each.effect == "white"]
+    assert [(row.effect, row.strength) for row in found.table.itertuples()] == [
+        ("white", each.strength) for each in strengths
+    ]
+    assert found.clean == results["clean_eer"]["value"] == tested.metrics["eer"]["value"]
+    assert found.mean == pytest.approx(found.table["eer"].mean())
+    kept = pd.read_csv(found.folder / "stress" / strengths[-1].file)
+    threshold = read_trained(root, RUN).threshold
+    spoofs = kept[kept["label"] == "spoof"]["score"]
+    assert results["points"][-1]["false_acceptance"] == (spoofs >= threshold).mean()
+    page = read_run(RUN, root).stress
+    assert page and page.problems == () and len(page.points) == len(strengths) and len(page.pictures) == 1
+    assert f"Mean EER of {len(strengths)} distortions" in str(found)
+
+
+def test_the_same_seed_gives_the_same_scores_and_what_is_kept_is_not_computed_again(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = stress_run(RUN, WHITE, root=root).folder / "stress"
+    before = {path.name: path.read_bytes() for path in folder.glob("*.csv")}
+    (first, *_), times = sorted(set(before) - {"clean.csv"}), []
+    (folder / first).unlink()  # as a kill would leave it
+    (folder / "part-killed" / "datasets").mkdir(parents=True)
+    scores = DistortedTest.scores
+    monkeypatch.setattr(DistortedTest, "scores", lambda self, *args: (times.append(1), scores(self, *args))[1])
+    stress_run(RUN, WHITE, root=root)
+    assert len(times) == 1 and not list(folder.glob("part-*"))
+    assert {path.name: path.read_bytes() for path in folder.glob("*.csv")} == before
+    stress_run(RUN, StressWish(("white",), seed=8), root=root)
+    assert len(times) == len(before)
+    assert (folder / first).read_bytes() != before[first]
+
+
+def test_what_cannot_be_stressed_is_told_before_any_work(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(ValueError, match="Unknown effect 'thunder'; allowed: white"):
+        stress_run(RUN, StressWish(("thunder",)), root=root)
+    trained = read_trained(root, RUN)
+    monkeypatch.setattr(type(trained.recipe.input), "kind", "scores")
+    with pytest.raises(ValueError, match="run0 is a fusion of the scores of other runs"):
+        DistortedTest(trained, USUAL, None, 7)  # type: ignore[arg-type]
+
+
+def test_the_folder_of_a_local_model_is_asked_for(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(distorted, "CPU_ONLY", ())
+    with pytest.raises(ValueError, match="embeddings of the model lfcc-40, a local folder: give it as `model`"):
+        stress_run(RUN, WHITE, root=root)
+    assert stress.ASKED in [path.name for path in (root / "runs/run0/stress").iterdir()]
