@@ -26,13 +26,14 @@ class Part:
     name: str
     """What the makers call it: train, dev or eval."""
     official: str
-    """What it is called in the column `official`; empty where the protocol's column `subset` says so."""
+    """What it is called in the column `official`."""
     protocol: str
     folder: str
+    """Of the recordings, which lie directly in it."""
     published: tuple[int, int]
     """How many recordings the makers counted, bona fide and spoofed."""
     others: tuple[str, ...] = ()
-    """Where the protocol may lie as well."""
+    """Where the protocol may lie as well; the first that is there counts."""
 
     def below(self, start: str) -> "Part":
         """Return the part of a corpus that lies in a folder of the corpus folder, such as `LA/`."""
