@@ -50,6 +50,7 @@ DESIGNED_TASKS = {
     "CreateSpoofs",
     "CutNoise",
     "SpliceSpoofs",
+    "MergeDatasets",
     "Pipeline",
     "Demo",
 }

@@ -6,7 +6,7 @@ from fabric import Connection
 
 from src.corpora import LAYOUTS
 from src.tasks.command_line import command
-from src.tasks.words import RELEASE, listed, on
+from src.tasks.words import RELEASE, folders, listed, on
 
 
 @command("PrepareDataset", output="folder to prepare (default datasets/release)", dry_run="only say what would be done")
@@ -136,6 +136,21 @@ def splice_spoofs(
 
     made = splicing.splice_spoofs(dataset, output, clips=clips, seed=seed)
     print(f"{made}. Next: fab AddDatasetDuration{on(made.folder)}")
+
+
+@command(
+    "MergeDatasets",
+    datasets="folders of the corpora, separated by commas; their tables must have been made",
+    output="folder of the new corpus (default: beside the first, named after all of them: a+b)",
+)
+def merge_datasets(c: Connection, datasets: str = "", output: Path | None = None) -> None:
+    """Make one corpus of several by hard links: no recording is copied, people are kept apart by corpus."""
+    from src.experiments.corpus import merging
+
+    made = merging.merge_datasets(folders(datasets), output)
+    for note in made.notes:
+        print(f"Note: {note}")
+    print(f"{made}. Next: fab SplitDataset{on(made.folder)}")
 
 
 @command(
