@@ -57,8 +57,8 @@ def notes_on_the_rest(dataset: Path, sides: Sequence[str]) -> list[str]:
         if is_recording(path)
     ]
     return [
-        *_note("Folders passed over", beside + inside, shown=N_KINDS_SHOWN),
-        *_note("Recordings passed over, outside any person's folder", _relative(loose, dataset)),
+        *note_on("Folders passed over", beside + inside, shown=N_KINDS_SHOWN),
+        *note_on("Recordings passed over, outside any person's folder", _relative(loose, dataset)),
     ]
 
 
@@ -81,9 +81,9 @@ def notes_on_folders(dataset: Path, folders: Iterable[Path]) -> list[str]:
     shown = ", ".join(f"{kind} x {count}" for kind, count in kinds.most_common(N_KINDS_SHOWN))
     more = ", ..." if len(kinds) > N_KINDS_SHOWN else ""
     return [
-        *_note("Recordings passed over, in subfolders of a person's folder", _relative(deep, dataset)),
+        *note_on("Recordings passed over, in subfolders of a person's folder", _relative(deep, dataset)),
         *([f"Files of other kinds passed over: {kinds.total()} ({shown}{more})."] if kinds else []),
-        *_note("People's folders without a clip", _relative(empty, dataset), shown=N_KINDS_SHOWN),
+        *note_on("People's folders without a clip", _relative(empty, dataset), shown=N_KINDS_SHOWN),
     ]
 
 
@@ -97,7 +97,7 @@ def _relative(paths: Iterable[Path], dataset: Path) -> list[str]:
     return [path.relative_to(dataset).as_posix() for path in paths]
 
 
-def _note(what: str, names: Sequence[str], *, shown: int = 1) -> list[str]:
+def note_on(what: str, names: Sequence[str], *, shown: int = 1) -> list[str]:
     """Return one sentence that counts names and shows the first of them; no sentence if there are none."""
     if not names:
         return []
