@@ -51,6 +51,7 @@ DESIGNED_TASKS = {
     "CutNoise",
     "SpliceSpoofs",
     "MergeDatasets",
+    "CheckDataset",
     "Pipeline",
     "Demo",
 }

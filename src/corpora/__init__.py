@@ -1,8 +1,8 @@
 """One file per corpus: it turns what the makers of the corpus publish into our table of clips.
 
 A layout is a function of the corpus folder that returns a `Listing`: the columns file, speaker, id, gender, label,
-system, perhaps more, and notes for the user on what is not listed. Where the classes are not bona fide and spoofed
-speech, it also takes `positive_label`, which says what is positive.
+system, perhaps more, and notes for the user on what is not listed. Its further parameters, text that may be empty, are
+the options of the layout, such as `positive_label` where what is positive is a choice (`reading.py`).
 """
 
 from collections.abc import Mapping
@@ -12,8 +12,21 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import pandas as pd
 
-LAYOUTS = {"audios": "src.corpora.audios:read_layout", "speech_commands": "src.corpora.speech_commands:read_layout"}
+LAYOUTS = {
+    "audios": "src.corpora.audios:read_layout",
+    "speech_commands": "src.corpora.speech_commands:read_layout",
+}
 """Name of a layout -> "module:function"."""
+OFFICIAL = "official"
+"""Column of a files table: the split that the makers of the corpus put a clip in; empty where they put it in none."""
+TRAIN, VALIDATION, TEST = "train", "validation", "test"
+"""What the splits are called in that column, whatever their makers call them; other values are no splits of ours."""
+
+
+class Finding(str):
+    """A note on something that is wrong with a corpus: CheckDataset counts it, where other notes only inform."""
+
+    __slots__ = ()
 
 
 @dataclass(frozen=True)
@@ -26,3 +39,7 @@ class Listing:
     """What was passed over, and which rows of the corpus's own tables match no clip; one sentence each."""
     classes: Mapping[int, str] = field(default_factory=dict)
     """Label -> what the class is called, where it is not bona fide or spoof (`utils/classes.py`)."""
+    has_protocol: bool = False
+    """Whether a published protocol says of each recording what it is; then no two are compared by their contents."""
+    published: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    """Official split -> its clips, bona fide and spoofed, as their makers counted them; "" stands for all clips."""

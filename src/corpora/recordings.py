@@ -14,6 +14,7 @@ from pathlib import Path
 import pandas as pd
 
 from src.audio.io import AUDIO_SUFFIXES
+from src.corpora import Finding
 from src.corpora.passed_over import SYSTEM_FOLDERS, note_on
 from src.utils.dataset import FILE_COLUMNS, UNKNOWN_GENDER
 from src.utils.people import composed
@@ -106,7 +107,7 @@ def join_recordings(
         *note_on(f"Recordings that {what} does not list, passed over", extra),
         *note_on("Recordings of a name that another one bears, passed over", doubled),
     ]
-    return joined[~is_missing], notes
+    return joined[~is_missing], [*map(Finding, notes)]
 
 
 def without_suffix(names: pd.Series) -> pd.Series:

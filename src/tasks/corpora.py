@@ -3,10 +3,14 @@
 from pathlib import Path
 
 from fabric import Connection
+from invoke.exceptions import Exit
 
 from src.corpora import LAYOUTS
 from src.tasks.command_line import command
 from src.tasks.words import RELEASE, folders, listed, on
+
+FINDINGS = 3
+"""Exit code of a check that found something; 1 and 2 are those of errors (`errors.py`)."""
 
 
 @command("PrepareDataset", output="folder to prepare (default datasets/release)", dry_run="only say what would be done")
@@ -29,10 +33,37 @@ def generate_dataset_csv(
     """List the recordings of a corpus in files-metadata.csv and people-metadata.csv."""
     from src.experiments.corpus.catalogue import generate_tables
 
-    made = generate_tables(dataset, layout, positive_label)
+    made = generate_tables(dataset, layout, {"positive_label": positive_label})
     for note in made.notes:
         print(f"Note: {note}")
     print(f"{made}. Next: fab AddDatasetDuration{on(dataset)}")
+
+
+@command(
+    "CheckDataset",
+    layout=f"as for GenerateDatasetCSV: {listed(LAYOUTS)} (default: check the tables that were made)",
+    positive_label="as for GenerateDatasetCSV",
+    quick="names and counts alone; no recording is read",
+)
+def check_dataset(
+    c: Connection,
+    dataset: Path = RELEASE,
+    layout: str = "",
+    positive_label: str = "",
+    jobs: int = 0,
+    quick: bool = False,
+) -> None:
+    """Say what is missing, doubled, unlabelled or unreadable, and compare with the published counts; changes nothing.
+
+    Exit code 0: nothing is wrong; 3: there are findings; 2: the corpus cannot be read at all.
+    """
+    from src.experiments.corpus.checking import check_corpus
+
+    options = {"positive_label": positive_label}
+    check = check_corpus(dataset, layout, options, jobs=jobs, listen=not quick)
+    print(check)
+    if not check.is_clean:
+        raise Exit(code=FINDINGS)
 
 
 @command("AddDatasetDuration")

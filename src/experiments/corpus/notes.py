@@ -65,8 +65,6 @@ def people_notes(files: pd.DataFrame) -> list[str]:
 def duplicate_notes(dataset: Path, files: pd.DataFrame) -> list[str]:
     """Report which recordings are listed more than once, under several people or in both classes.
 
-    Only recordings of equal size are read: first their beginning and end, then, if these agree, the whole file.
-
     Parameters
     ----------
     dataset : Path
@@ -74,7 +72,26 @@ def duplicate_notes(dataset: Path, files: pd.DataFrame) -> list[str]:
         Its files table. Recordings that cannot be read are ignored here; the steps that decode them report them.
     """
     owners = dict(zip(files["file"], zip(person_of(files), files["label"], strict=True), strict=True))
-    groups = [files["file"].tolist()]
+    groups = equal_recordings(dataset, owners)
+    if not groups:
+        return []
+    count = _counted(groups, "recording is", "recordings are")
+    first = " and ".join(groups[0][:2])
+    return [f"{count} listed more than once, under several people or in both classes (first: {first})."]
+
+
+def equal_recordings(dataset: Path, owners: Mapping[str, object]) -> list[list[str]]:
+    """Return the groups of recordings that hold the same bytes and have different owners.
+
+    Only recordings of equal size are read: first their beginning and end, then, if these agree, the whole file.
+
+    Parameters
+    ----------
+    dataset : Path
+    owners : mapping of str to object
+        Recording -> to whom it belongs.
+    """
+    groups = [list(owners)]
     with ThreadPoolExecutor(N_READERS) as readers:
         for key in (_size, fingerprint, file_digest):
             listed = [file for group in groups for file in group]
@@ -82,11 +99,7 @@ def duplicate_notes(dataset: Path, files: pd.DataFrame) -> list[str]:
             keys = dict(zip(listed, found, strict=True))
             parts = [part for group in groups for part in _grouped(group, keys)]
             groups = [part for part in parts if len({owners[file] for file in part}) > 1]
-    if not groups:
-        return []
-    count = _counted(groups, "recording is", "recordings are")
-    first = " and ".join(groups[0][:2])
-    return [f"{count} listed more than once, under several people or in both classes (first: {first})."]
+    return groups
 
 
 def source_notes(dataset: Path, files: pd.DataFrame) -> list[str]:
