@@ -14,6 +14,10 @@ if TYPE_CHECKING:
 
 LAYOUTS = {
     "audios": "src.corpora.audios:read_layout",
+    "asvspoof2017": "src.corpora.asvspoof2017:read_layout",
+    "asvspoof2019": "src.corpora.asvspoof2019:read_layout",
+    "asvspoof2021": "src.corpora.asvspoof2021:read_layout",
+    "asvspoof5": "src.corpora.asvspoof5:read_layout",
     "speech_commands": "src.corpora.speech_commands:read_layout",
 }
 """Name of a layout -> "module:function"."""

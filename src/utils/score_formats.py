@@ -41,12 +41,13 @@ KEY_FORMS = (
     "'filename<TAB>cm-label' with a header or 10 columns (ASVspoof 5), 8 or 13 columns (2021), 5 columns (2019) "
     "or a CSV with the columns file,label"
 )
-_PROTOCOLS = {
+PROTOCOLS = {
     "ASVspoof 2019": "speaker trial environment system label",
     "ASVspoof 2021 LA": "speaker trial codec transmission system label trim subset",
     "ASVspoof 2021 DF": "speaker trial codec source system label trim subset vocoder task team gender_pair language",
     "ASVspoof 5": "speaker trial gender codec codec_q codec_seed attack_tag system label tmp",
 }
+"""Challenge -> the fields of a line of its protocol."""
 _SUBSETS = ("eval", "progress", "hidden")
 _HEADER_NAMES = {"filename": "trial", "file": "trial", "cm-score": "score", "cm-label": "label"}
 _ASV_KEYS = ("target", "nontarget", "spoof")
@@ -176,7 +177,7 @@ def _read_with_header(lines: list[tuple[int, str]], path: Path) -> pd.DataFrame 
 def _protocol_columns(lines: list[tuple[int, str]], path: Path) -> list[str]:
     """Recognise the protocol by where the first line has its label, counted from the right."""
     fields = lines[0][1].split()
-    for protocol in _PROTOCOLS.values():
+    for protocol in PROTOCOLS.values():
         columns = protocol.split()
         if len(fields) < len(columns):
             continue
