@@ -18,7 +18,13 @@ LAYOUTS = {
     "asvspoof2019": "src.corpora.asvspoof2019:read_layout",
     "asvspoof2021": "src.corpora.asvspoof2021:read_layout",
     "asvspoof5": "src.corpora.asvspoof5:read_layout",
+    "fake_or_real": "src.corpora.fake_or_real:read_layout",
+    "in_the_wild": "src.corpora.in_the_wild:read_layout",
+    "mlaad": "src.corpora.mlaad:read_layout",
+    "partialspoof": "src.corpora.partialspoof:read_layout",
+    "wavefake": "src.corpora.wavefake:read_layout",
     "speech_commands": "src.corpora.speech_commands:read_layout",
+    "generic": "src.corpora.generic:read_layout",
 }
 """Name of a layout -> "module:function"."""
 OFFICIAL = "official"

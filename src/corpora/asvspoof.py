@@ -109,7 +109,8 @@ def read_parts(
     ValueError
         When a protocol is wrong, or no row has a recording.
     """
-    tables, notes, n_rows = [], [], 0
+    tables, n_rows = [], 0
+    notes: list[str] = []
     for part in parts:
         protocol, has_folder = part.find_protocol(dataset), (dataset / part.folder).is_dir()
         if protocol is None or not has_folder:

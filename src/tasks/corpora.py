@@ -1,5 +1,6 @@
 """Tasks that turn a folder of recordings into tables, new corpora and splits."""
 
+from dataclasses import dataclass
 from pathlib import Path
 
 from fabric import Connection
@@ -22,45 +23,74 @@ def prepare_dataset(c: Connection, output: Path = RELEASE, dry_run: bool = False
     print(f"Next: fab {'PrepareDataset' if dry_run else 'GenerateDatasetCSV' + on(output)}")
 
 
-@command(
-    "GenerateDatasetCSV",
-    layout=f"how the folder is laid out: {listed(LAYOUTS)} (default audios)",
-    positive_label="for speech_commands: word (default), any word against noise; or one of the words",
-)
-def generate_dataset_csv(
-    c: Connection, dataset: Path = RELEASE, layout: str = "audios", positive_label: str = ""
-) -> None:
+@dataclass(frozen=True)
+class LayoutFlags:
+    """The flags of GenerateDatasetCSV."""
+
+    dataset: Path = RELEASE
+    layout: str = "audios"
+    positive_label: str = ""
+    table: Path | None = None
+    path_column: str = ""
+    label_column: str = ""
+    speaker_column: str = ""
+
+    @property
+    def options(self) -> dict[str, str]:
+        """The options of the layout; empty ones were not given."""
+        return {
+            "positive_label": self.positive_label,
+            "table": str(self.table or ""),
+            "path_column": self.path_column,
+            "label_column": self.label_column,
+            "speaker_column": self.speaker_column,
+        }
+
+
+@dataclass(frozen=True)
+class CheckFlags(LayoutFlags):
+    """The flags of CheckDataset."""
+
+    layout: str = ""
+    jobs: int = 0
+    quick: bool = False
+
+
+LAYOUT_HELP = {
+    "positive_label": "for speech_commands: word (default), any word against noise, or one of the words; for generic: "
+    "the word for bona fide speech in the table, all others are spoofs",
+    "table": "for generic: CSV file that lists the recordings (default: go by folders with real, fake in their names)",
+    "path_column": "for generic: its column of paths (default file)",
+    "label_column": "for generic: its column of labels (default label)",
+    "speaker_column": "for generic: its column of people (default speaker, if there is one)",
+}
+
+
+@command("GenerateDatasetCSV", layout=f"how the folder is laid out: {listed(LAYOUTS)} (default audios)", **LAYOUT_HELP)
+def generate_dataset_csv(c: Connection, flags: LayoutFlags) -> None:
     """List the recordings of a corpus in files-metadata.csv and people-metadata.csv."""
     from src.experiments.corpus.catalogue import generate_tables
 
-    made = generate_tables(dataset, layout, {"positive_label": positive_label})
+    made = generate_tables(flags.dataset, flags.layout, flags.options)
     for note in made.notes:
         print(f"Note: {note}")
-    print(f"{made}. Next: fab AddDatasetDuration{on(dataset)}")
+    print(f"{made}. Next: fab AddDatasetDuration{on(flags.dataset)}")
 
 
 @command(
     "CheckDataset",
-    layout=f"as for GenerateDatasetCSV: {listed(LAYOUTS)} (default: check the tables that were made)",
-    positive_label="as for GenerateDatasetCSV",
+    layout="as for GenerateDatasetCSV (default: check the tables that were made)",
     quick="names and counts alone; no recording is read",
+    **LAYOUT_HELP,
 )
-def check_dataset(
-    c: Connection,
-    dataset: Path = RELEASE,
-    layout: str = "",
-    positive_label: str = "",
-    jobs: int = 0,
-    quick: bool = False,
-) -> None:
+def check_dataset(c: Connection, flags: CheckFlags) -> None:
     """Say what is missing, doubled, unlabelled or unreadable, and compare with the published counts; changes nothing.
 
     Exit code 0: nothing is wrong; 3: there are findings; 2: the corpus cannot be read at all.
     """
     from src.experiments.corpus.checking import check_corpus
 
-    options = {"positive_label": positive_label}
-    check = check_corpus(dataset, layout, options, jobs=jobs, listen=not quick)
+    check = check_corpus(flags.dataset, flags.layout, flags.options, jobs=flags.jobs, listen=not flags.quick)
     print(check)
     if not check.is_clean:
         raise Exit(code=FINDINGS)
