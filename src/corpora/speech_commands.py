@@ -20,7 +20,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from src.corpora import Listing
+from src.corpora import OFFICIAL, TEST, TRAIN, VALIDATION, Listing
 from src.corpora.passed_over import OWN_FOLDERS, is_hidden, is_recording, is_system_folder
 from src.utils.classes import WORD
 from src.utils.dataset import FILE_COLUMNS, UNKNOWN_GENDER
@@ -31,8 +31,8 @@ from src.utils.people import composed
 NOISE_FOLDER = "_background_noise_"
 ANY_WORD = "word"
 CLIP = re.compile(r"(?P<speaker>.+)_nohash_\d+")
-LISTS = {"validation": "validation_list.txt", "testing": "testing_list.txt"}
-"""Official split -> the file that lists its clips; all others are for training."""
+LISTS = {VALIDATION: "validation_list.txt", TEST: "testing_list.txt"}
+"""Official split -> the file that lists its clips; all other words are for training, and noise is in no split."""
 IDENTITY = f"{UNKNOWN_GENDER}000"
 
 
@@ -66,8 +66,8 @@ def read_layout(dataset: Path, positive_label: str = ANY_WORD) -> Listing:
     files = pd.DataFrame(rows, columns=[*FILE_COLUMNS, WORD])
     official = _official(dataset)
     if official:
-        training = ["training" if word else "" for word in files[WORD]]
-        files["official"] = [
+        training = [TRAIN if word else "" for word in files[WORD]]
+        files[OFFICIAL] = [
             official.get(_plain(file), other) for file, other in zip(files["file"], training, strict=True)
         ]
     one_word = positive_label != ANY_WORD

@@ -220,6 +220,7 @@ def merge_datasets(c: Connection, datasets: str = "", output: Path | None = None
     pretext_train="share of those for its training (default 0.8)",
     train="share of the other people for training classifiers (default 0.7)",
     val="share of the other people for validation, the rest is the test (default 0.2)",
+    official="take the split that the makers of the corpus published; there is no pretext split then",
 )
 def split_dataset(
     c: Connection,
@@ -228,15 +229,23 @@ def split_dataset(
     pretext_train: float = 0.8,
     train: float = 0.7,
     val: float = 0.2,
+    official: bool = False,
     seed: int = 7,
 ) -> None:
     """Split a corpus by person, balanced by gender, into pretext and downstream splits."""
     from src.experiments.corpus import splits
     from src.experiments.corpus.notes import people_notes
+    from src.experiments.corpus.official import split_officially
     from src.utils.dataset import read_files
 
     for note in people_notes(read_files(dataset)):
         print(f"Note: {note}")
-    made = splits.split_dataset(dataset, splits.SplitShares(pretext, pretext_train, train, val), seed=seed)
+    shares = splits.SplitShares(pretext, pretext_train, train, val)
+    if official:
+        found = split_officially(dataset, shares, seed=seed)
+        print("\n".join(f"Note: {note}" for note in found.notes), end="\n" if found.notes else "")
+        made = found.by_file
+    else:
+        made = splits.split_dataset(dataset, shares, seed=seed)
     print("\n".join(splits.describe(name, clips) for name, clips in made.items()))
     print(f"Written to {dataset / 'splits'}. Next: fab GenerateEmbeddings --backbone=lfcc{on(dataset)}")

@@ -23,7 +23,7 @@ def test_the_corpus_has_the_layout_and_its_lists(tmp_path: Path, monkeypatch: py
     listing = read_layout(folder)
     assert {person.removesuffix("_U000") for person in listing.files["speaker"]} == people
     by_split = listing.files.groupby("official")["speaker"]
-    assert by_split.nunique()[["testing", "validation"]].tolist() == [3, 3]
+    assert by_split.nunique()[["test", "validation"]].tolist() == [3, 3]
     assert listing.files.groupby("speaker")["official"].nunique().eq(1).all()
     with joblib.parallel_config(backend="sequential"):
         assert cut_noise(folder).n_clips == 4 * len(people) + 6 * made_up_words.NOISE_TAKES * 2

@@ -40,8 +40,8 @@ class StandIn:
 
 
 def bytes_alone(path: Path) -> None:
-    """Write a recording that only looks like one."""
-    path.write_bytes(b"sound")
+    """Write a recording that only looks like one; no two have the same bytes."""
+    path.write_bytes(str(path).encode())
 
 
 def write_lines(path: Path, lines: list[str]) -> Path:

@@ -49,7 +49,7 @@ def test_the_official_split_is_noted_where_there_is_one(tmp_path: Path) -> None:
     (tmp_path / "validation_list.txt").write_text("no/0a7c2a8d_nohash_0.wav\n")
     (tmp_path / "testing_list.txt").write_text("yes/0a7c2a8d_nohash_1.flac\nyes/not_there_nohash_0.wav\n")
     found = read_layout(tmp_path).files["official"].tolist()
-    assert found == ["validation", "training", "training", "testing", "", ""]
+    assert found == ["validation", "train", "train", "test", "", ""]
 
 
 def test_what_is_no_clip_is_told(tmp_path: Path) -> None:

@@ -4,6 +4,8 @@ Every step may be repeated. A clip that cannot be used moves from the table to `
 when the tables are made again, every clip is considered again.
 """
 
+import os
+import stat
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -54,7 +56,8 @@ class Catalogue:
 def generate_tables(dataset: Path, layout: str = "audios", options: Mapping[str, str] | None = None) -> Catalogue:
     """Make `files-metadata.csv` and `people-metadata.csv` of a corpus.
 
-    Empty files and names that a table cannot hold are rejected; the recordings are not decoded yet.
+    Empty files and names that a table cannot hold are rejected; the recordings are not decoded yet. Those that no
+    published protocol lists are compared by their contents, where they are of equal size: one may be listed twice.
 
     Parameters
     ----------
@@ -66,14 +69,16 @@ def generate_tables(dataset: Path, layout: str = "audios", options: Mapping[str,
     """
     listing = read_corpus(dataset, layout, options)
     listed = listing.files
-    reasons = {file: reason for file in listed["file"] if (reason := _unusable_name_or_size(dataset, file))}
+    reasons = {file: reason for file in listed["file"].tolist() if (reason := _unusable_name_or_size(dataset, file))}
     with edit_tables(dataset) as tables:
         tables.set_rejected({printable(file): reason for file, reason in reasons.items()})
         files = without(listed, reasons, dataset)
         people = tables.write(files)
         write_classes(dataset, listing.classes)
-    notes = (*listing.notes, *people_notes(files), *duplicate_notes(dataset, files), *split_notes(dataset))
-    return Catalogue(dataset, len(files), len(people), len(reasons), notes)
+    notes = [*listing.notes, *people_notes(files)]
+    if not listing.has_protocol:
+        notes += duplicate_notes(dataset, files)
+    return Catalogue(dataset, len(files), len(people), len(reasons), (*notes, *split_notes(dataset)))
 
 
 def add_duration(dataset: Path, jobs: int = 0) -> Catalogue:
@@ -136,8 +141,13 @@ def _amplitude(path: Path) -> float:
 
 
 def _unusable_name_or_size(dataset: Path, file: str) -> str:
-    if printable(file) != file or "\n" in file or "\r" in file:
+    if not file.isprintable() and (printable(file) != file or "\n" in file or "\r" in file):
         return "its name has characters that a table cannot hold (bytes that are not UTF-8, a line break)"
-    if not (dataset / file).is_file():
+    path = os.path.join(dataset, file)  # noqa: PTH118 (a corpus may have 600,000 of them)
+    try:
+        found = os.stat(path)  # noqa: PTH116
+    except OSError:
         return NO_FILE
-    return "" if (dataset / file).stat().st_size else "empty (no bytes)"
+    if not stat.S_ISREG(found.st_mode):
+        return NO_FILE
+    return "" if found.st_size else "empty (no bytes)"

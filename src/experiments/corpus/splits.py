@@ -9,10 +9,12 @@
 import shutil
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from src.corpora import OFFICIAL
 from src.experiments.corpus.dealing import SPLITS, SplitShares, deal_people
 from src.utils.classes import read_classes
 from src.utils.dataset import (
@@ -26,10 +28,12 @@ from src.utils.dataset import (
     read_rejected,
     write_table,
 )
-from src.utils.files import write_json
+from src.utils.files import read_json, write_json
 from src.utils.paths import on
 
 DOWNSTREAM = SPLITS[2:]
+LEFT_OUT = "left_out"
+"""In the recipe of official splits: value of the column `official` -> clips that stand in no split."""
 
 
 def split_dataset(dataset: Path, shares: SplitShares, *, seed: int) -> dict[str, pd.DataFrame]:
@@ -48,7 +52,7 @@ def split_dataset(dataset: Path, shares: SplitShares, *, seed: int) -> dict[str,
     with edit_tables(dataset):
         files = read_files(dataset)
         by_people, by_file = _split_with_both_classes(dataset, files, shares, seed)
-        _write_splits(dataset, by_people, by_file, {"seed": seed, **asdict(shares)})
+        write_splits(dataset, by_people, by_file, {"seed": seed, **asdict(shares)})
     return by_file
 
 
@@ -124,7 +128,7 @@ def split_notes(dataset: Path) -> list[str]:
     if splits.empty:
         return []
     files = read_files(dataset)
-    unsplit = _unsplit(files, splits)
+    unsplit = _unsplit(_meant_for_splits(dataset, files), splits)
     removed = sorted(set(splits["file"]) - set(files["file"]) - read_rejected(dataset).keys())
     both = files.merge(splits, on="file", suffixes=("", "_then"))
     renamed = both["file"][both["system"] != both["system_then"]].tolist()
@@ -141,6 +145,13 @@ def _splits_made(dataset: Path) -> pd.DataFrame:
     """Return the clips of all splits that were made; no row when there are none."""
     made = [read_split(dataset, split) for split in SPLITS if split_table(dataset, split).is_file()]
     return pd.concat(made) if made else pd.DataFrame(columns=["file", "system"], dtype=str)
+
+
+def _meant_for_splits(dataset: Path, files: pd.DataFrame) -> pd.DataFrame:
+    """Return the clips without those that an official split leaves out on purpose, which its recipe names."""
+    recipe = dataset / "splits" / "recipe.json"
+    left_out = read_json(recipe).get(LEFT_OUT, {}) if recipe.is_file() else {}
+    return files[~files[OFFICIAL].isin(left_out.keys())] if left_out and OFFICIAL in files else files
 
 
 def _unsplit(files: pd.DataFrame, splits: pd.DataFrame) -> list[str]:
@@ -162,8 +173,8 @@ def _why_a_class_is_missing(dataset: Path, by_people: dict[str, pd.DataFrame]) -
     )
 
 
-def _write_splits(
-    dataset: Path, by_people: dict[str, pd.DataFrame], by_file: dict[str, pd.DataFrame], recipe: dict[str, float]
+def write_splits(
+    dataset: Path, by_people: dict[str, pd.DataFrame], by_file: dict[str, pd.DataFrame], recipe: dict[str, Any]
 ) -> None:
     """Write all splits beside the old ones, then replace these; after a failure or a kill the old ones are intact."""
     fresh, place, old = (dataset / name for name in (".splits.part", "splits", ".splits.old"))

@@ -70,7 +70,7 @@ def test_noise_is_cut_into_whole_seconds_and_words_are_kept(corpus: Path) -> Non
     whole = load_waveform(corpus / "_background_noise_" / "hum.wav")
     parts = [load_waveform(made.folder / "_background_noise_" / "hum" / f"{n:04d}.flac") for n in range(3)]
     np.testing.assert_allclose(np.concatenate(parts), whole, atol=2**-14)
-    assert files["official"].value_counts().to_dict() == {"training": 15, "": 12, "testing": 1}
+    assert files["official"].value_counts().to_dict() == {"train": 15, "": 12, "test": 1}
     assert read_classes(made.folder) == {1: "word", 0: "noise"}
 
 
