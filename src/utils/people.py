@@ -8,7 +8,6 @@ The same letters can be written in two Unicode forms (a Mac's zip files store ac
 are compared and written in the composed form, NFC. Paths keep the form that they have on disk.
 """
 
-from collections.abc import Iterable
 from unicodedata import normalize
 
 import pandas as pd
@@ -69,13 +68,19 @@ def people_of(files: pd.DataFrame) -> pd.DataFrame:
     """
     people = person_of(files)
     names = first_names(files).groupby(people).transform("first")
-    rows = []
-    for (_, identity, gender), clips in files.groupby([names, "id", "gender"], sort=True):
-        spoofs = clips["file"][clips["label"] == LABEL_NAMES[SPOOF]]
-        bonafide = clips["file"][clips["label"] != LABEL_NAMES[SPOOF]]
-        person = people[clips.index[0]]
-        rows.append([person, gender, identity, len(spoofs), len(bonafide), _folder(spoofs), _folder(bonafide)])
-    return pd.DataFrame(rows, columns=PEOPLE_COLUMNS)
+    is_spoof = files["label"] == LABEL_NAMES[SPOOF]
+    clips = pd.DataFrame({"name": names, "id": files["id"], "gender": files["gender"], "person": people})
+    clips = clips.assign(spoof=files["file"].where(is_spoof), bonafide=files["file"].where(~is_spoof))
+    found = clips.groupby(["name", "id", "gender"], sort=True).agg(
+        person=("person", "first"),
+        spoof_count=("spoof", "count"),
+        bonafide_count=("bonafide", "count"),
+        spoof_folder=("spoof", "first"),
+        bonafide_folder=("bonafide", "first"),
+    )
+    for folder in ("spoof_folder", "bonafide_folder"):
+        found[folder] = found[folder].fillna("").astype(str).str.replace(r"/?[^/]*$", "", regex=True)
+    return found.reset_index()[PEOPLE_COLUMNS]
 
 
 def _person_column(table: pd.DataFrame) -> str:
@@ -96,8 +101,3 @@ def _in_form_of(file: str, name: str, identity: str) -> str:
         return name
     folder = file.rpartition("/")[0].rpartition("/")[2].removesuffix("_Fake").removesuffix(f"_{identity}")
     return folder if composed(folder) == composed(name) else name
-
-
-def _folder(files: Iterable[str]) -> str:
-    first = next(iter(files), "")
-    return first.rpartition("/")[0]

@@ -14,8 +14,7 @@ from pathlib import Path
 import pandas as pd
 
 from src.corpora.sources import SOURCES_TABLE, read_sources
-from src.utils.classes import WORD
-from src.utils.dataset import FILES_TABLE
+from src.utils.dataset import FILES_TABLE, UNKNOWN_GENDER
 from src.utils.files import file_digest, fingerprint
 from src.utils.labels import BONAFIDE, LABEL_NAMES, SPOOF
 from src.utils.paths import on
@@ -45,9 +44,10 @@ def people_notes(files: pd.DataFrame) -> list[str]:
     for person, identity in set(zip(people, files["id"], strict=True)):
         alike[_loose_spelling(person, identity)].add(person)
     groups = sorted(" = ".join(sorted(names)) for names in alike.values() if len(names) > 1)
-    only_spoofs = sorted(set(people) - set(people[files["label"] == LABEL_NAMES[BONAFIDE]]))
-    if WORD in files:  # of words and noise, each has one class
-        only_spoofs = []
+    # People of unknown gender are not those of our own folders: words and noise, or recordings of which nobody says
+    # who speaks, have one class each.
+    named = people[~files["id"].str.startswith(UNKNOWN_GENDER)]
+    only_spoofs = sorted(set(named) - set(people[files["label"] == LABEL_NAMES[BONAFIDE]]))
     notes = []
     if groups:
         notes.append(
