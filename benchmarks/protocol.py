@@ -20,7 +20,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from benchmarks.made_up import hardware
+from src.corpora.asvspoof import form_of
+from src.corpora.protocols import read_protocol
+from src.experiments.corpus.catalogue import generate_tables
 
 TRACK = "ASVspoof2021_DF_eval"
 KEY = "keys/DF/CM/trial_metadata.txt"
@@ -36,6 +38,8 @@ def main() -> None:
     if options.way:
         measure(options.way, options.corpus)
         return
+    from benchmarks.made_up import hardware  # imports PyTorch, whose memory is not to be measured
+
     print(f"{options.rows:,} recordings; {hardware('cpu')}")
     with tempfile.TemporaryDirectory() as folder:
         write_corpus(Path(folder), options.rows)
@@ -105,16 +109,11 @@ def plain_tables(dataset: Path) -> None:
 
 def our_key(dataset: Path) -> pd.DataFrame:
     """Read the key with all checks."""
-    from src.corpora.asvspoof import form_of
-    from src.corpora.protocols import read_protocol
-
     return read_protocol(dataset / KEY, form_of("ASVspoof 2021 DF"))
 
 
 def our_tables(dataset: Path) -> None:
     """Do what `fab GenerateDatasetCSV --layout=asvspoof2021` does."""
-    from src.experiments.corpus.catalogue import generate_tables
-
     generate_tables(dataset, "asvspoof2021")
 
 

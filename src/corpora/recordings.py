@@ -50,7 +50,7 @@ def find_recordings(dataset: Path, folders: Sequence[str], *, deep: bool = False
     >>> find_recordings(dataset, ["flac"]).files.to_numpy().tolist()
     [['flac/LA_T_1.FLAC', 'LA_T_1'], ['flac/LA_T_2.flac', 'LA_T_2']]
     """
-    files: list[str] = []
+    files: list[tuple[str, str]] = []
     links: list[str] = []
     home = os.path.realpath(dataset) + os.sep
     waiting = [folder for folder in folders if (dataset / folder).is_dir()]
@@ -60,16 +60,16 @@ def find_recordings(dataset: Path, folders: Sequence[str], *, deep: bool = False
         if not _is_within(dataset / folder, home):
             links.append(start)
         for entry in _visible(dataset / folder):
-            is_recording = entry.name[entry.name.rfind(".") :].lower() in AUDIO_SUFFIXES
+            stem, dot, suffix = entry.name.rpartition(".")
+            is_recording = (dot + suffix).lower() in AUDIO_SUFFIXES
             if (deep or is_recording) and entry.is_dir():
                 waiting += [start + entry.name] if deep else []
             elif is_recording:
-                files.append(start + entry.name)
+                files.append((start + entry.name, stem))
                 if entry.is_symlink() and not _is_within(Path(entry.path), home):
                     links.append(start + entry.name)
-    found = pd.DataFrame({"file": sorted(files)}, dtype=str)
-    found["name"] = found["file"].str.extract(r"([^/]*)\.[^./]*$", expand=False)
-    if not found["file"].str.isascii().all():
+    found = pd.DataFrame(sorted(files), columns=["file", "name"], dtype=str)
+    if not found["name"].str.isascii().all():
         found["name"] = found["name"].map(composed)
     return Recordings(found, tuple(note_on("Links that lead out of the corpus", sorted(links))))
 
@@ -116,6 +116,8 @@ def without_suffix(names: pd.Series) -> pd.Series:
     >>> without_suffix(pd.Series(["T_1000001.wav", "LA_T_1", "a.b"])).tolist()
     ['T_1000001', 'LA_T_1', 'a.b']
     """
+    if not names.str.contains(".", regex=False).any():
+        return names
     suffixes = "|".join(suffix[1:] for suffix in AUDIO_SUFFIXES)
     return names.str.replace(rf"\.(?:{suffixes})$", "", case=False, regex=True)
 

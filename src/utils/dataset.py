@@ -21,6 +21,7 @@ from pathlib import Path
 import pandas as pd
 from filelock import FileLock, Timeout
 
+from src.utils.cells import check_cells
 from src.utils.csv_tables import read_csv, write_table
 from src.utils.labels import LABEL_NAMES, parse_label
 from src.utils.paths import on
@@ -69,16 +70,8 @@ def read_file_rows(path: Path, maker: str) -> pd.DataFrame:
     table = _read_table(path, ["file", "speaker", "id", "gender", "label"], maker)
     if "system" not in table:
         table.insert(5, "system", "")
-    cells = (table[column].tolist() for column in ("file", "label", "gender"))
-    for row, (file, label, gender) in enumerate(zip(*cells, strict=True), start=2):
-        try:
-            _check_path(file)
-            parse_label(label)
-        except ValueError as error:
-            raise ValueError(f"{path}, row {row}: {error}") from None
-        if gender not in (allowed := (*GENDERS, UNKNOWN_GENDER)):
-            raise ValueError(f"{path}, row {row}: unknown gender '{gender}'; allowed: {', '.join(allowed)}.")
-    table["label"] = [LABEL_NAMES[parse_label(label)] for label in table["label"].tolist()]
+    check_cells(table, path, (*GENDERS, UNKNOWN_GENDER))
+    table["label"] = table["label"].map({word: LABEL_NAMES[parse_label(word)] for word in table["label"].unique()})
     if SEGMENTS in table:
         spoofed_spans(table, str(path))  # refuses what cannot be read
     table = with_one_spelling(table)
@@ -221,14 +214,6 @@ def _locked(dataset: Path) -> FileLock:
             "Ask its owner for permission to write, or work on a copy of your own."
         ) from None
     return lock
-
-
-def _check_path(file: str) -> None:
-    """Raise ValueError for a path that is not below the corpus folder."""
-    if file.startswith(("/", "\\\\")) or (file[1:3] in (":/", ":\\") and file[0].isalpha()):
-        raise ValueError(f"'{file}' is absolute; `file` is a path within the corpus folder, such as real_voices/....")
-    if ".." in file.split("/"):
-        raise ValueError(f"'{file}' leads upwards; `file` is a path within the corpus folder, without '..'.")
 
 
 def _read_table(path: Path, required: list[str], maker: str, *, may_be_empty: bool = False) -> pd.DataFrame:

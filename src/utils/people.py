@@ -14,6 +14,7 @@ import pandas as pd
 
 from src.utils.labels import LABEL_NAMES, SPOOF
 
+SIDES = ("spoof", "bonafide")
 PEOPLE_COLUMNS = ["person", "gender", "id", "spoof_count", "bonafide_count", "spoof_folder", "bonafide_folder"]
 
 
@@ -67,20 +68,24 @@ def people_of(files: pd.DataFrame) -> pd.DataFrame:
     ['Ana_F001', 'F', 'F001', 0, 1, '', 'real_voices/Ana_F001']
     """
     people = person_of(files)
-    names = first_names(files).groupby(people).transform("first")
+    firsts = ~people.duplicated()
+    names = people.map(dict(zip(people[firsts].tolist(), first_names(files[firsts]).tolist(), strict=True)))
     is_spoof = files["label"] == LABEL_NAMES[SPOOF]
     clips = pd.DataFrame({"name": names, "id": files["id"], "gender": files["gender"], "person": people})
-    clips = clips.assign(spoof=files["file"].where(is_spoof), bonafide=files["file"].where(~is_spoof))
-    found = clips.groupby(["name", "id", "gender"], sort=True).agg(
-        person=("person", "first"),
-        spoof_count=("spoof", "count"),
-        bonafide_count=("bonafide", "count"),
-        spoof_folder=("spoof", "first"),
-        bonafide_folder=("bonafide", "first"),
+    for side, rows in zip(SIDES, (is_spoof, ~is_spoof), strict=True):
+        clips[f"{side}_count"] = rows
+        clips[f"{side}_folder"] = files["file"].where(rows)
+    counted = clips.groupby(["name", "id", "gender"], sort=True).agg(
+        {
+            "person": "first",
+            **{f"{side}_count": "sum" for side in SIDES},
+            **{f"{side}_folder": "first" for side in SIDES},
+        }
     )
-    for folder in ("spoof_folder", "bonafide_folder"):
-        found[folder] = found[folder].fillna("").astype(str).str.replace(r"/?[^/]*$", "", regex=True)
-    return found.reset_index()[PEOPLE_COLUMNS]
+    counted = counted.reset_index()
+    for side in SIDES:
+        counted[f"{side}_folder"] = [_folder(file) for file in counted[f"{side}_folder"].tolist()]
+    return counted[PEOPLE_COLUMNS]
 
 
 def _person_column(table: pd.DataFrame) -> str:
@@ -101,3 +106,8 @@ def _in_form_of(file: str, name: str, identity: str) -> str:
         return name
     folder = file.rpartition("/")[0].rpartition("/")[2].removesuffix("_Fake").removesuffix(f"_{identity}")
     return folder if composed(folder) == composed(name) else name
+
+
+def _folder(file: object) -> str:
+    """Return the folder of a clip; nothing where there is no clip."""
+    return file.rpartition("/")[0] if isinstance(file, str) else ""

@@ -9,6 +9,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from itertools import chain
 from pathlib import Path
 
 import pandas as pd
@@ -23,6 +24,8 @@ from src.utils.people import person_of
 N_SHOWN = 5
 N_READERS = 16
 """Threads that read recordings; a disk serves several reads at once."""
+BATCH = 64
+"""Recordings that a thread is given at a time."""
 
 
 def people_notes(files: pd.DataFrame) -> list[str]:
@@ -41,13 +44,13 @@ def people_notes(files: pd.DataFrame) -> list[str]:
     """
     people = person_of(files)
     alike = defaultdict(set)
-    for person, identity in set(zip(people, files["id"], strict=True)):
+    for person, identity in set(zip(people.tolist(), files["id"].tolist(), strict=True)):
         alike[_loose_spelling(person, identity)].add(person)
     groups = sorted(" = ".join(sorted(names)) for names in alike.values() if len(names) > 1)
     # People of unknown gender are not those of our own folders: words and noise, or recordings of which nobody says
     # who speaks, have one class each.
     named = people[~files["id"].str.startswith(UNKNOWN_GENDER)]
-    only_spoofs = sorted(set(named) - set(people[files["label"] == LABEL_NAMES[BONAFIDE]]))
+    only_spoofs = sorted(set(named.unique()) - set(people[files["label"] == LABEL_NAMES[BONAFIDE]].unique()))
     notes = []
     if groups:
         notes.append(
@@ -71,7 +74,8 @@ def duplicate_notes(dataset: Path, files: pd.DataFrame) -> list[str]:
     files : pd.DataFrame
         Its files table. Recordings that cannot be read are ignored here; the steps that decode them report them.
     """
-    owners = dict(zip(files["file"], zip(person_of(files), files["label"], strict=True), strict=True))
+    whose = zip(person_of(files).tolist(), files["label"].tolist(), strict=True)
+    owners = dict(zip(files["file"].tolist(), whose, strict=True))
     groups = equal_recordings(dataset, owners)
     if not groups:
         return []
@@ -95,8 +99,9 @@ def equal_recordings(dataset: Path, owners: Mapping[str, object]) -> list[list[s
     with ThreadPoolExecutor(N_READERS) as readers:
         for key in (_size, fingerprint, file_digest):
             listed = [file for group in groups for file in group]
-            found = readers.map(partial(_key_or_path, key), [dataset / file for file in listed])
-            keys = dict(zip(listed, found, strict=True))
+            batches = [listed[start : start + BATCH] for start in range(0, len(listed), BATCH)]
+            found = readers.map(partial(_keys_or_paths, key, dataset), batches)
+            keys = dict(zip(listed, chain.from_iterable(found), strict=True))
             parts = [part for group in groups for part in _grouped(group, keys)]
             groups = [part for part in parts if len({owners[file] for file in part}) > 1]
     return groups
@@ -132,12 +137,15 @@ def _grouped(files: Iterable[str], keys: Mapping[str, int | str]) -> list[list[s
     return list(groups.values())
 
 
-def _key_or_path(key: Callable[[Path], int | str], path: Path) -> int | str:
-    """Return a recording's key, or its path, which no other has, when it cannot be read."""
-    try:
-        return key(path)
-    except OSError:
-        return str(path)
+def _keys_or_paths(key: Callable[[Path], int | str], dataset: Path, files: Sequence[str]) -> list[int | str]:
+    """Return the key of every recording, or its path, which no other has, when it cannot be read."""
+    found: list[int | str] = []
+    for file in files:
+        try:
+            found.append(key(dataset / file))
+        except OSError:
+            found.append(file)
+    return found
 
 
 def _size(path: Path) -> int:
