@@ -19,7 +19,7 @@ import pandas as pd
 
 from src.corpora import OFFICIAL, TEST, TRAIN, VALIDATION, Finding, Listing
 from src.corpora.passed_over import is_hidden, is_system_folder, note_on
-from src.corpora.recordings import as_files, find_recordings
+from src.corpora.recordings import as_files, find_recordings, with_people
 from src.corpora.unknown_people import note_on_people, own_people
 from src.utils.labels import BONAFIDE, LABEL_NAMES, SPOOF
 
@@ -54,8 +54,7 @@ def read_layout(dataset: Path) -> Listing:
         raise ValueError(f"{version} holds no recording in training/real/ or in any of the other five folders.")
     places = files["file"].str.rpartition("/")[0].map(folders)
     rows = files[["file"]].assign(label=places.str[1].map(CLASSES), system="", **{OFFICIAL: places.str[0].map(SPLITS)})
-    people = own_people(files["file"])
-    rows = rows.assign(**{str(name): people[name] for name in people})
+    rows = with_people(rows, own_people(files["file"]))
     notes = [*recordings.notes, *_findings(dataset, folders, files), *note_on_people(len(rows), len(rows))]
     published = next((counts for name, counts in PUBLISHED.items() if version.name.startswith(name)), {})
     return Listing(as_files(rows), tuple(notes), has_protocol=True, published=published)

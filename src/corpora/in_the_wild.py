@@ -14,7 +14,7 @@ from pathlib import Path
 
 from src.corpora import Listing
 from src.corpora.protocols import Form, read_protocol
-from src.corpora.recordings import as_files, as_people, find_recordings, join_recordings
+from src.corpora.recordings import as_files, as_people, find_recordings, join_recordings, with_people
 
 TABLE, FOLDER = "meta.csv", "release_in_the_wild"
 FORM = Form(("file", "speaker", "label"), id="file", label="label", separator=",", header=True, quotes=True)
@@ -43,6 +43,5 @@ def read_layout(dataset: Path) -> Listing:
     joined, notes = join_recordings(named, recordings, column="name", what=TABLE)
     if joined.empty:
         raise ValueError(f"None of the {len(rows)} rows of {dataset / folder / TABLE} has a recording beside it.")
-    people = as_people(joined["speaker"])
-    files = as_files(joined[["file", "label"]].assign(system="", **{str(name): people[name] for name in people}))
-    return Listing(files, (*recordings.notes, *notes), has_protocol=True, published=PUBLISHED)
+    files = with_people(joined[["file", "label"]].assign(system=""), as_people(joined["speaker"]))
+    return Listing(as_files(files), (*recordings.notes, *notes), has_protocol=True, published=PUBLISHED)

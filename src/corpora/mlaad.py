@@ -21,7 +21,7 @@ import pandas as pd
 from src.corpora import Finding, Listing
 from src.corpora.passed_over import is_hidden, is_system_folder
 from src.corpora.protocols import Form, read_protocol
-from src.corpora.recordings import as_files, as_people, find_recordings, join_recordings
+from src.corpora.recordings import as_files, as_people, find_recordings, join_recordings, with_people
 from src.utils.labels import BONAFIDE, LABEL_NAMES, SPOOF
 
 TABLE, SPOOFS = "meta.csv", "fake"
@@ -55,8 +55,7 @@ def read_layout(dataset: Path) -> Listing:
         )
     real, notes = _read_genuine(dataset)
     rows = pd.concat([spoofs, real], ignore_index=True)
-    people = as_people(rows["person"], rows["gender"])
-    rows = rows.drop(columns="person").assign(**{str(name): people[name] for name in people})
+    rows = with_people(rows, as_people(rows["person"], rows["gender"])).drop(columns="person")
     return Listing(as_files(rows), (*(note for _, notes, _ in found for note in notes), *notes), has_protocol=True)
 
 

@@ -136,6 +136,11 @@ def as_people(names: pd.Series, genders: pd.Series | None = None) -> pd.DataFram
     return pd.DataFrame({"speaker": names + "_" + identities, "id": identities, "gender": known})
 
 
+def with_people(rows: pd.DataFrame, people: pd.DataFrame) -> pd.DataFrame:
+    """Return rows with the columns of `as_people`, which has the same index."""
+    return rows.assign(**{str(name): people[name] for name in people})
+
+
 def as_files(rows: pd.DataFrame) -> pd.DataFrame:
     """Return a files table, sorted by file: our columns first, then what else the protocol says, where it says any.
 

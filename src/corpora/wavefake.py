@@ -19,7 +19,7 @@ import pandas as pd
 
 from src.corpora import Finding, Listing
 from src.corpora.passed_over import is_hidden, is_system_folder, note_on
-from src.corpora.recordings import as_files, as_people, find_recordings
+from src.corpora.recordings import as_files, as_people, find_recordings, with_people
 from src.utils.labels import BONAFIDE, LABEL_NAMES, SPOOF
 
 SPOOFS = "generated_audio"
@@ -57,7 +57,7 @@ def read_layout(dataset: Path) -> Listing:
     rows = pd.concat([fake, real], ignore_index=True)
     known = rows["corpus"] != ""
     people = as_people(rows["corpus"].map(PEOPLE).where(known, rows["folder"]), known.map({True: "F", False: "U"}))
-    rows = rows.assign(**{str(name): people[name] for name in people})
+    rows = with_people(rows, people)
     notes = [*spoofs.notes, *genuine.notes, *_findings(dataset, fake, real)]
     files = as_files(rows.drop(columns=["name", "folder", "corpus"]))
     return Listing(files, tuple(notes), has_protocol=True, published=PUBLISHED)

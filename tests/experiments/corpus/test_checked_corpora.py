@@ -15,6 +15,8 @@ from src.corpora import LAYOUTS, Finding, Listing
 from src.experiments.corpus.catalogue import generate_tables
 from src.experiments.corpus.checking import check_corpus
 from src.utils.dataset import REJECTED_TABLE, read_files
+from tests.corpora.more_stand_ins import WITH_PROTOCOL
+from tests.corpora.stand_ins import MAKERS
 from tests.tasks.test_command_line import fab
 
 MakeCorpus = Callable[..., Path]
@@ -111,6 +113,22 @@ def test_notes_inform_and_findings_count(corpus: Path, monkeypatch: pytest.Monke
     )
     assert check.counts.to_numpy().tolist() == [["train", "4 + 5", "4 + 4"], ["all", "4 + 4", "4 + 4"]]
     assert str(check).splitlines()[0].split() == ["split", "published", "found"]
+
+
+PUBLIC = {**MAKERS, **WITH_PROTOCOL}
+
+
+@pytest.mark.parametrize("name", PUBLIC)
+def test_of_a_small_stand_in_the_counts_alone_are_wrong(name: str, tmp_path: Path) -> None:
+    corpus = PUBLIC[name](tmp_path / "corpus")
+    options = getattr(corpus, "options", {})
+    check = check_corpus(corpus.dataset, corpus.layout, options, listen=False)
+    assert len(check.findings) == len(check.counts)
+    assert all("clips (bona fide + spoof), where" in finding for finding in check.findings)
+    (corpus.folder / f"007{corpus.suffix}").write_bytes(b"sound")
+    more = check_corpus(corpus.dataset, corpus.layout, options, listen=False).findings
+    assert set(check.findings) < set(more)
+    assert "does not list, passed over: 1 (" in more[0]
 
 
 def test_exit_codes_tell_clean_from_findings_from_errors(corpus: Path, capfd: pytest.CaptureFixture[str]) -> None:
