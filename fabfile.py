@@ -1,5 +1,6 @@
 """The tasks of AUDIOS: `fab -l` lists them, `fab -h TASK` explains the flags of one."""
 
+from src.tasks.checks import check_dataset, merge_datasets
 from src.tasks.classifiers import (
     demo,
     fuse_runs,
@@ -12,12 +13,10 @@ from src.tasks.corpora import (
     add_dataset_amplitude,
     add_dataset_duration,
     add_noise,
-    check_dataset,
     create_spoofs,
     cut_noise,
     dataset_info,
     generate_dataset_csv,
-    merge_datasets,
     normalize_dataset,
     prepare_dataset,
     splice_spoofs,

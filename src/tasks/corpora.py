@@ -1,17 +1,13 @@
 """Tasks that turn a folder of recordings into tables, new corpora and splits."""
 
-from dataclasses import dataclass
 from pathlib import Path
 
 from fabric import Connection
-from invoke.exceptions import Exit
 
 from src.corpora import LAYOUTS
 from src.tasks.command_line import command
-from src.tasks.words import RELEASE, folders, listed, on
-
-FINDINGS = 3
-"""Exit code of a check that found something; 1 and 2 are those of errors (`errors.py`)."""
+from src.tasks.layout_flags import LAYOUT_HELP, LayoutFlags
+from src.tasks.words import RELEASE, listed, on
 
 
 @command("PrepareDataset", output="folder to prepare (default datasets/release)", dry_run="only say what would be done")
@@ -23,49 +19,6 @@ def prepare_dataset(c: Connection, output: Path = RELEASE, dry_run: bool = False
     print(f"Next: fab {'PrepareDataset' if dry_run else 'GenerateDatasetCSV' + on(output)}")
 
 
-@dataclass(frozen=True)
-class LayoutFlags:
-    """The flags of GenerateDatasetCSV."""
-
-    dataset: Path = RELEASE
-    layout: str = "audios"
-    positive_label: str = ""
-    table: Path | None = None
-    path_column: str = ""
-    label_column: str = ""
-    speaker_column: str = ""
-
-    @property
-    def options(self) -> dict[str, str]:
-        """The options of the layout; empty ones were not given."""
-        return {
-            "positive_label": self.positive_label,
-            "table": str(self.table or ""),
-            "path_column": self.path_column,
-            "label_column": self.label_column,
-            "speaker_column": self.speaker_column,
-        }
-
-
-@dataclass(frozen=True)
-class CheckFlags(LayoutFlags):
-    """The flags of CheckDataset."""
-
-    layout: str = ""
-    jobs: int = 0
-    quick: bool = False
-
-
-LAYOUT_HELP = {
-    "positive_label": "for speech_commands: word (default), any word against noise, or one of the words; for generic: "
-    "the word for bona fide speech in the table, all others are spoofs",
-    "table": "for generic: CSV file that lists the recordings (default: go by folders with real, fake in their names)",
-    "path_column": "for generic: its column of paths (default file)",
-    "label_column": "for generic: its column of labels (default label)",
-    "speaker_column": "for generic: its column of people (default speaker, if there is one)",
-}
-
-
 @command("GenerateDatasetCSV", layout=f"how the folder is laid out: {listed(LAYOUTS)} (default audios)", **LAYOUT_HELP)
 def generate_dataset_csv(c: Connection, flags: LayoutFlags) -> None:
     """List the recordings of a corpus in files-metadata.csv and people-metadata.csv."""
@@ -75,25 +28,6 @@ def generate_dataset_csv(c: Connection, flags: LayoutFlags) -> None:
     for note in made.notes:
         print(f"Note: {note}")
     print(f"{made}. Next: fab AddDatasetDuration{on(flags.dataset)}")
-
-
-@command(
-    "CheckDataset",
-    layout="as for GenerateDatasetCSV (default: check the tables that were made)",
-    quick="names and counts alone; no recording is read",
-    **LAYOUT_HELP,
-)
-def check_dataset(c: Connection, flags: CheckFlags) -> None:
-    """Say what is missing, doubled, unlabelled or unreadable, and compare with the published counts; changes nothing.
-
-    Exit code 0: nothing is wrong; 3: there are findings; 2: the corpus cannot be read at all.
-    """
-    from src.experiments.corpus.checking import check_corpus
-
-    check = check_corpus(flags.dataset, flags.layout, flags.options, jobs=flags.jobs, listen=not flags.quick)
-    print(check)
-    if not check.is_clean:
-        raise Exit(code=FINDINGS)
 
 
 @command("AddDatasetDuration")
@@ -197,21 +131,6 @@ def splice_spoofs(
 
     made = splicing.splice_spoofs(dataset, output, clips=clips, seed=seed)
     print(f"{made}. Next: fab AddDatasetDuration{on(made.folder)}")
-
-
-@command(
-    "MergeDatasets",
-    datasets="folders of the corpora, separated by commas; their tables must have been made",
-    output="folder of the new corpus (default: beside the first, named after all of them: a+b)",
-)
-def merge_datasets(c: Connection, datasets: str = "", output: Path | None = None) -> None:
-    """Make one corpus of several by hard links: no recording is copied, people are kept apart by corpus."""
-    from src.experiments.corpus import merging
-
-    made = merging.merge_datasets(folders(datasets), output)
-    for note in made.notes:
-        print(f"Note: {note}")
-    print(f"{made}. Next: fab SplitDataset{on(made.folder)}")
 
 
 @command(

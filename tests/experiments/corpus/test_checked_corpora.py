@@ -132,7 +132,7 @@ def test_of_a_small_stand_in_the_counts_alone_are_wrong(name: str, tmp_path: Pat
 
 
 def test_exit_codes_tell_clean_from_findings_from_errors(corpus: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    from src.tasks.corpora import check_dataset
+    from src.tasks.checks import check_dataset
 
     check = f"CheckDataset --dataset={corpus}"
     assert fab(f"{check} --layout=audios --jobs=1", check_dataset) == 0
