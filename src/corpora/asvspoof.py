@@ -26,13 +26,14 @@ class Part:
     name: str
     """What the makers call it: train, dev or eval."""
     official: str
-    """What it is called in the column `official`; empty where the protocol's column `subset` says so."""
+    """What it is called in the column `official`."""
     protocol: str
     folder: str
+    """Of the recordings, which lie directly in it."""
     published: tuple[int, int]
     """How many recordings the makers counted, bona fide and spoofed."""
     others: tuple[str, ...] = ()
-    """Where the protocol may lie as well."""
+    """Where the protocol may lie as well; the first that is there counts."""
 
     def below(self, start: str) -> "Part":
         """Return the part of a corpus that lies in a folder of the corpus folder, such as `LA/`."""
@@ -42,6 +43,10 @@ class Part:
     def find_protocol(self, dataset: Path) -> Path | None:
         """Return the path of the protocol, if it is there."""
         return next((dataset / path for path in (self.protocol, *self.others) if (dataset / path).is_file()), None)
+
+    def signs(self, dataset: Path) -> int:
+        """Return how many of its protocol and its folder are there."""
+        return (dataset / self.folder).is_dir() + (self.find_protocol(dataset) is not None)
 
 
 def form_of(challenge: str) -> Form:
@@ -67,10 +72,11 @@ def choose_track(dataset: Path, challenge: str, tracks: Mapping[str, Sequence[Pa
     """
     found: dict[str, tuple[Part, ...]] = {}
     for track, parts in tracks.items():
-        for start in ("", f"{track}/") if track else ("",):
-            here = tuple(part.below(start) for part in parts)
-            if any((dataset / part.folder).is_dir() or part.find_protocol(dataset) for part in here):
-                found.setdefault(track, here)
+        starts = ("", f"{track}/") if track else ("",)
+        places = [tuple(part.below(start) for part in parts) for start in starts]
+        signs = [sum(part.signs(dataset) for part in here) for here in places]
+        if any(signs):
+            found[track] = places[signs.index(max(signs))]
     if not found:
         raise not_there(dataset, challenge, [parts[0] for parts in tracks.values()])
     if len(found) > 1:

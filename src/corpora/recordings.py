@@ -51,23 +51,26 @@ def find_recordings(dataset: Path, folders: Sequence[str], *, deep: bool = False
     [['flac/LA_T_1.FLAC', 'LA_T_1'], ['flac/LA_T_2.flac', 'LA_T_2']]
     """
     files: list[tuple[str, str]] = []
-    links: list[str] = []
     home = os.path.realpath(dataset) + os.sep
     waiting = [folder for folder in folders if (dataset / folder).is_dir()]
+    links = [f"{folder}/" for folder in waiting if not _is_within(dataset / folder, home)]
+    seen: set[str] = set()
     while waiting:
         folder = waiting.pop()
-        start = f"{folder}/" if folder else ""
-        if not _is_within(dataset / folder, home):
-            links.append(start)
+        if (real := os.path.realpath(dataset / folder)) in seen:
+            continue  # a link to a folder that is listed already, or that holds the link
+        seen.add(real)
         for entry in _visible(dataset / folder):
+            file = f"{folder}/{entry.name}" if folder else entry.name
             stem, dot, suffix = entry.name.rpartition(".")
-            is_recording = (dot + suffix).lower() in AUDIO_SUFFIXES
-            if (deep or is_recording) and entry.is_dir():
-                waiting += [start + entry.name] if deep else []
-            elif is_recording:
-                files.append((start + entry.name, stem))
-                if entry.is_symlink() and not _is_within(Path(entry.path), home):
-                    links.append(start + entry.name)
+            if deep and entry.is_dir():
+                waiting.insert(0 if entry.is_symlink() else len(waiting), file)  # true folders come first
+            elif (dot + suffix).lower() in AUDIO_SUFFIXES and not entry.is_dir():
+                files.append((file, stem))
+            else:
+                continue
+            if entry.is_symlink() and not _is_within(Path(entry.path), home):
+                links.append(file)
     found = pd.DataFrame(sorted(files), columns=["file", "name"], dtype=str)
     if not found["name"].str.isascii().all():
         found["name"] = found["name"].map(composed)

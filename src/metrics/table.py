@@ -109,7 +109,7 @@ _ROWS = (
         "ASV EER",
         "rate",
         "lower",
-        ("report",),
+        REPORTS,
         "Equal error rate of the speaker verification system that the detector protects.",
     ),
     Metric(
@@ -117,7 +117,7 @@ _ROWS = (
         "min t-DCF (2019)",
         "number",
         "lower",
-        ("report",),
+        REPORTS,
         "Lowest cost of detector and speaker verification together, as ASVspoof 2019 weighs their errors.",
     ),
     Metric(
@@ -125,7 +125,7 @@ _ROWS = (
         "min t-DCF (2021)",
         "number",
         "lower",
-        ("report",),
+        REPORTS,
         "Lowest cost of detector and speaker verification together, as ASVspoof 2021 weighs their errors.",
     ),
     Metric(

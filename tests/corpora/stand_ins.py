@@ -164,3 +164,33 @@ MAKERS: dict[str, Callable[..., StandIn]] = {
     "asvspoof2021 DF": asvspoof2021_df,
     "asvspoof5": asvspoof5,
 }
+
+ASV_TRIALS = (
+    *(("target", score) for score in (3.0, 4.0, 5.0)),
+    *(("nontarget", score) for score in (0.0, 1.0, 2.0)),
+    *(("spoof", score) for score in (1.0, 4.0)),
+)
+"""Kind and score of the trials of a speaker verification system: those of the examples in `metrics/tandem.py`."""
+
+
+def write_asv_2019(folder: Path, track: str = "LA") -> None:
+    """Write the ASV scores that are published with ASVspoof 2019; those of dev are others."""
+    for part, shift in (("dev", 10), ("eval", 0)):
+        lines = [f"{'A07' if kind == 'spoof' else 'bonafide'} {kind} {score + shift}" for kind, score in ASV_TRIALS]
+        write_lines(
+            folder / f"ASVspoof2019_{track}_asv_scores/ASVspoof2019.{track}.asv.{part}.gi.trl.scores.txt", lines
+        )
+
+
+def write_asv_2021(folder: Path) -> None:
+    """Write the ASV scores that are published with ASVspoof 2021 LA; a trial of the subset progress does not count."""
+    trials_of_all = [(*trial, "eval") for trial in ASV_TRIALS] + [("target", -9.0, "progress")]
+    names = [f"LA_E_{number}" for number in range(len(trials_of_all))]
+    made = {"spoof": "A07"}
+    kinds = [
+        f"LA_0001 {name} alaw ita_tx {made.get(kind, 'bonafide')} {kind} notrim {subset}"
+        for name, (kind, _, subset) in zip(names, trials_of_all, strict=True)
+    ]
+    scores = [f"LA_0001 {name} {score}" for name, (_, score, _) in zip(names, trials_of_all, strict=True)]
+    write_lines(folder / "keys" / "LA" / "ASV" / "trial_metadata.txt", kinds)
+    write_lines(folder / "keys" / "LA" / "ASV" / "ASVTorch_Kaldi" / "score.txt", scores)

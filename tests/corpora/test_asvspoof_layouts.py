@@ -140,6 +140,13 @@ def test_keys_of_2021_may_lie_in_several_places(place: str, tmp_path: Path) -> N
     assert len(listed(corpus).files) == 24
 
 
+def test_2021_may_lie_in_a_folder_of_its_track_beside_its_keys(tmp_path: Path) -> None:
+    corpus = asvspoof2021(tmp_path)
+    (tmp_path / "LA").mkdir()
+    (tmp_path / "ASVspoof2021_LA_eval").rename(tmp_path / "LA" / "ASVspoof2021_LA_eval")
+    assert listed(corpus).files["file"].str.startswith("LA/ASVspoof2021_LA_eval/flac/").all()
+
+
 def test_2021_without_keys_says_that_they_are_needed(tmp_path: Path) -> None:
     corpus = asvspoof2021(tmp_path)
     shutil.rmtree(tmp_path / "keys")

@@ -45,6 +45,17 @@ def test_links_out_of_the_corpus_are_listed_and_told(tmp_path: Path) -> None:
     assert found.notes == ("Links that lead out of the corpus: 2 (flac/2.flac, ...).",)
 
 
+def test_links_in_a_circle_come_to_an_end_and_nothing_is_listed_twice(tmp_path: Path) -> None:
+    corpus = touch(tmp_path / "corpus", "b/c/1.wav", "d/2.wav")
+    (corpus / "b" / "c" / "up").symlink_to(corpus)
+    (corpus / "b" / "across").symlink_to(corpus / "d")
+    (corpus / "a").symlink_to(corpus / "b")
+    (corpus / "out").symlink_to(touch(tmp_path / "elsewhere", "deep/3.wav"))
+    found = find_recordings(corpus, [""], deep=True)
+    assert found.files["file"].tolist() == ["b/c/1.wav", "d/2.wav", "out/deep/3.wav"]
+    assert found.notes == ("Links that lead out of the corpus: 1 (out).",)
+
+
 def test_rows_and_recordings_meet_by_name_and_what_is_left_is_told(tmp_path: Path) -> None:
     touch(tmp_path, "flac/1.flac", "flac/2.flac", "flac/2.wav", f"flac/{normalize('NFD', 'João')}.flac", "flac/9.flac")
     joined, notes = join_recordings(

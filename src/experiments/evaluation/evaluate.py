@@ -19,6 +19,7 @@ import numpy as np
 import pandas as pd
 
 from src.experiments.evaluation.held_out import USUAL, HeldOut, HeldOutClips, read_held_out
+from src.experiments.evaluation.in_tandem import judge_in_tandem
 from src.experiments.evaluation.spoofed_spans import locate_spoofs
 from src.experiments.inputs.contract import VAL
 from src.experiments.runs.artefacts import SCORES, TEST_PROVENANCE, TEST_RESULTS, save_figure, score_table
@@ -114,10 +115,12 @@ def evaluate_run(
     }
     origin = describe_origin(seed=trained.recipe.seed, data=data, started=started)
     breakdowns = _break_down(trained, clips, trials, scores)
+    tandem, asv = judge_in_tandem(clips.dataset, clips.table, scores)
+    about |= asv
     folder = trained.folder / clips.folder_name(test)
     (folder / TEST_RESULTS).unlink(missing_ok=True)  # its presence says that the rest belongs to it
     _write_evidence(folder, clips.table, scores, trained.threshold)
-    metrics |= locate_spoofs(trained, clips.table, folder)
+    metrics |= locate_spoofs(trained, clips.table, folder) | tandem
     write_json(folder / TEST_PROVENANCE, origin)
     write_json(folder / TEST_RESULTS, {**metrics, "breakdowns": breakdowns, "about": about})
     return Verdict(folder, trained.folder, metrics, about, clips.n_known, clips.is_own_corpus)
