@@ -1,6 +1,7 @@
 """The tasks of AUDIOS: `fab -l` lists them, `fab -h TASK` explains the flags of one."""
 
 from src.tasks.augmentation import augment_dataset, stress_test
+from src.tasks.checks import check_dataset, merge_datasets
 from src.tasks.classifiers import (
     demo,
     fuse_runs,
@@ -46,6 +47,7 @@ __all__ = [
     "add_dataset_duration",
     "add_noise",
     "augment_dataset",
+    "check_dataset",
     "compare_layers",
     "compare_runs",
     "create_spoofs",
@@ -61,6 +63,7 @@ __all__ = [
     "generate_embeddings",
     "generate_embeddings_hubert",
     "generate_embeddings_wav2vec2",
+    "merge_datasets",
     "normalize_dataset",
     "optimize_hyperparameters",
     "pipeline",

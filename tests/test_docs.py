@@ -52,6 +52,8 @@ DESIGNED_TASKS = {
     "CreateSpoofs",
     "CutNoise",
     "SpliceSpoofs",
+    "MergeDatasets",
+    "CheckDataset",
     "Pipeline",
     "Demo",
 }

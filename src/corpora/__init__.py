@@ -1,8 +1,8 @@
 """One file per corpus: it turns what the makers of the corpus publish into our table of clips.
 
 A layout is a function of the corpus folder that returns a `Listing`: the columns file, speaker, id, gender, label,
-system, perhaps more, and notes for the user on what is not listed. Where the classes are not bona fide and spoofed
-speech, it also takes `positive_label`, which says what is positive.
+system, perhaps more, and notes for the user on what is not listed. Its further parameters, text that may be empty, are
+the options of the layout, such as `positive_label` where what is positive is a choice (`reading.py`).
 """
 
 from collections.abc import Mapping
@@ -18,13 +18,25 @@ LAYOUTS = {
     "asvspoof2019": "src.corpora.asvspoof2019:read_layout",
     "asvspoof2021": "src.corpora.asvspoof2021:read_layout",
     "asvspoof5": "src.corpora.asvspoof5:read_layout",
+    "fake_or_real": "src.corpora.fake_or_real:read_layout",
+    "in_the_wild": "src.corpora.in_the_wild:read_layout",
+    "mlaad": "src.corpora.mlaad:read_layout",
+    "partialspoof": "src.corpora.partialspoof:read_layout",
+    "wavefake": "src.corpora.wavefake:read_layout",
     "speech_commands": "src.corpora.speech_commands:read_layout",
+    "generic": "src.corpora.generic:read_layout",
 }
 """Name of a layout -> "module:function"."""
 OFFICIAL = "official"
 """Column of a files table: the split that the makers of the corpus put a clip in; empty where they put it in none."""
 TRAIN, VALIDATION, TEST = "train", "validation", "test"
 """What the splits are called in that column, whatever their makers call them; other values are no splits of ours."""
+
+
+class Finding(str):
+    """A note on something that is wrong with a corpus: CheckDataset counts it, where other notes only inform."""
+
+    __slots__ = ()
 
 
 @dataclass(frozen=True)

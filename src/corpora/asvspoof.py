@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from src.corpora import OFFICIAL, Listing
+from src.corpora import OFFICIAL, Finding, Listing
 from src.corpora.passed_over import note_on
 from src.corpora.protocols import Form, read_protocol
 from src.corpora.recordings import Recordings, as_files, as_people, find_recordings, join_recordings
@@ -115,11 +115,12 @@ def read_parts(
     ValueError
         When a protocol is wrong, or no row has a recording.
     """
-    tables, notes, n_rows = [], [], 0
+    tables, n_rows = [], 0
+    notes: list[str] = []
     for part in parts:
         protocol, has_folder = part.find_protocol(dataset), (dataset / part.folder).is_dir()
         if protocol is None or not has_folder:
-            notes.append(_note_on_missing(part, protocol, has_folder=has_folder))
+            notes.append(Finding(_note_on_missing(part, protocol, has_folder=has_folder)))
             continue
         rows = read_protocol(protocol, form)
         recordings, more = _without(find_recordings(dataset, [part.folder]), enrolled - set(rows[form.id]))

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from src.audio.io import AUDIO_SUFFIXES
+from src.corpora import Finding
 from src.utils.csv_tables import printable
 
 SYSTEM_FOLDERS = ("__MACOSX", "@eaDir", "#recycle", "lost+found", "$RECYCLE.BIN", "System Volume Information")
@@ -58,7 +59,7 @@ def notes_on_the_rest(dataset: Path, sides: Sequence[str]) -> list[str]:
     ]
     return [
         *note_on("Folders passed over", beside + inside, shown=N_KINDS_SHOWN),
-        *note_on("Recordings passed over, outside any person's folder", _relative(loose, dataset)),
+        *map(Finding, note_on("Recordings passed over, outside any person's folder", _relative(loose, dataset))),
     ]
 
 
@@ -81,7 +82,7 @@ def notes_on_folders(dataset: Path, folders: Iterable[Path]) -> list[str]:
     shown = ", ".join(f"{kind} x {count}" for kind, count in kinds.most_common(N_KINDS_SHOWN))
     more = ", ..." if len(kinds) > N_KINDS_SHOWN else ""
     return [
-        *note_on("Recordings passed over, in subfolders of a person's folder", _relative(deep, dataset)),
+        *map(Finding, note_on("Recordings passed over, in subfolders of a person's folder", _relative(deep, dataset))),
         *([f"Files of other kinds passed over: {kinds.total()} ({shown}{more})."] if kinds else []),
         *note_on("People's folders without a clip", _relative(empty, dataset), shown=N_KINDS_SHOWN),
     ]

@@ -14,6 +14,7 @@ from pathlib import Path
 import pandas as pd
 
 from src.audio.io import AUDIO_SUFFIXES
+from src.corpora import Finding
 from src.corpora.passed_over import SYSTEM_FOLDERS, note_on
 from src.utils.dataset import FILE_COLUMNS, UNKNOWN_GENDER
 from src.utils.people import composed
@@ -109,7 +110,7 @@ def join_recordings(
         *note_on(f"Recordings that {what} does not list, passed over", extra),
         *note_on("Recordings of a name that another one bears, passed over", doubled),
     ]
-    return joined[~is_missing], notes
+    return joined[~is_missing], [*map(Finding, notes)]
 
 
 def without_suffix(names: pd.Series) -> pd.Series:
@@ -136,6 +137,11 @@ def as_people(names: pd.Series, genders: pd.Series | None = None) -> pd.DataFram
     known = known.where(known.isin(("F", "M")), UNKNOWN_GENDER)
     identities = known + "000"
     return pd.DataFrame({"speaker": names + "_" + identities, "id": identities, "gender": known})
+
+
+def with_people(rows: pd.DataFrame, people: pd.DataFrame) -> pd.DataFrame:
+    """Return rows with the columns of `as_people`, which has the same index."""
+    return rows.assign(**{str(name): people[name] for name in people})
 
 
 def as_files(rows: pd.DataFrame) -> pd.DataFrame:

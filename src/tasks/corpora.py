@@ -7,6 +7,7 @@ from fabric import Connection
 from src.audio.vocoders import VOCODERS
 from src.corpora import LAYOUTS
 from src.tasks.command_line import command
+from src.tasks.layout_flags import LAYOUT_HELP, LayoutFlags
 from src.tasks.words import RELEASE, listed, on
 
 
@@ -19,21 +20,15 @@ def prepare_dataset(c: Connection, output: Path = RELEASE, dry_run: bool = False
     print(f"Next: fab {'PrepareDataset' if dry_run else 'GenerateDatasetCSV' + on(output)}")
 
 
-@command(
-    "GenerateDatasetCSV",
-    layout=f"how the folder is laid out: {listed(LAYOUTS)} (default audios)",
-    positive_label="for speech_commands: word (default), any word against noise; or one of the words",
-)
-def generate_dataset_csv(
-    c: Connection, dataset: Path = RELEASE, layout: str = "audios", positive_label: str = ""
-) -> None:
+@command("GenerateDatasetCSV", layout=f"how the folder is laid out: {listed(LAYOUTS)} (default audios)", **LAYOUT_HELP)
+def generate_dataset_csv(c: Connection, flags: LayoutFlags) -> None:
     """List the recordings of a corpus in files-metadata.csv and people-metadata.csv."""
     from src.experiments.corpus.catalogue import generate_tables
 
-    made = generate_tables(dataset, layout, positive_label)
+    made = generate_tables(flags.dataset, flags.layout, flags.options)
     for note in made.notes:
         print(f"Note: {note}")
-    print(f"{made}. Next: fab AddDatasetDuration{on(dataset)}")
+    print(f"{made}. Next: fab AddDatasetDuration{on(flags.dataset)}")
 
 
 @command("AddDatasetDuration")

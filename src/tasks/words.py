@@ -1,10 +1,11 @@
 """Words that the tasks share."""
 
 from collections.abc import Iterable
+from pathlib import Path
 
-from src.utils.paths import RELEASE, on
+from src.utils.paths import RELEASE, absolute, on
 
-__all__ = ["DOWNSTREAM", "FOLDERS_HELP", "RELEASE", "listed", "on"]
+__all__ = ["DOWNSTREAM", "FOLDERS_HELP", "RELEASE", "folders", "listed", "on"]
 
 DOWNSTREAM = "downstream_train,downstream_val,downstream_test"
 FOLDERS_HELP = {
@@ -21,3 +22,12 @@ def listed(names: Iterable[str]) -> str:
     """
     *others, last = names
     return f"{', '.join(others)} or {last}" if others else last
+
+
+def folders(typed: str) -> list[Path]:
+    """Return the folders that were typed with commas between them, each as `absolute` does.
+
+    >>> [folder.name for folder in folders("a, b/")]
+    ['a', 'b']
+    """
+    return [absolute(name.strip()) for name in typed.split(",") if name.strip()]

@@ -75,14 +75,15 @@ def test_it_says_what_is_wrong(tmp_path: Path) -> None:
     for side in ("real_voices/Ana_F001", "fake_voices/Ana_F001_Fake"):
         touch(tmp_path / "other", f"{side}/1.wav")
     with pytest.raises(
-        ValueError, match="In the layout audios bona fide speech is positive: leave out `positive_label"
+        ValueError,
+        match="audios has no `positive_label`, leave out `positive_label=word`: it takes no options",
     ):
-        generate_tables(tmp_path / "other", "audios", "word")
+        generate_tables(tmp_path / "other", "audios", {"positive_label": "word"})
 
 
 def test_tables_are_read_back_and_the_classes_are_noted(tmp_path: Path) -> None:
     touch(tmp_path, *WORDS, *NOISE)
-    made = generate_tables(tmp_path, "speech_commands", "word")
+    made = generate_tables(tmp_path, "speech_commands", {"positive_label": "word"})
     assert (made.n_clips, made.n_people) == (6, 3)
     assert not any("no bona fide clip" in note for note in made.notes), "nobody expects speech of a running tap"
     assert read_files(tmp_path)["word"].tolist() == ["no", "no", "yes", "yes", "", ""]

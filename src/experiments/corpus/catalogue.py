@@ -4,7 +4,6 @@ Every step may be repeated. A clip that cannot be used moves from the table to `
 when the tables are made again, every clip is considered again.
 """
 
-import inspect
 import os
 import stat
 from collections.abc import Callable, Mapping
@@ -17,7 +16,7 @@ import numpy as np
 import pandas as pd
 
 from src.audio.io import UnusableAudio, load_waveform, read_header
-from src.corpora import LAYOUTS, Listing
+from src.corpora.reading import read_corpus
 from src.experiments.corpus.notes import duplicate_notes, people_notes
 from src.experiments.corpus.splits import split_notes
 from src.utils.classes import write_classes
@@ -26,14 +25,12 @@ from src.utils.dataset import (
     FILES_TABLE,
     REJECTED_TABLE,
     TableEditor,
-    check_dataset,
     check_editable,
     edit_tables,
     read_files,
     without,
 )
 from src.utils.parallel import map_clips
-from src.utils.registry import lookup
 
 NO_FILE = "not a file (a broken link?)"
 """Reason why a recording that is listed but missing cannot be used."""
@@ -56,7 +53,7 @@ class Catalogue:
         return f"{self.n_clips} clips of {self.n_people} people in {self.dataset / FILES_TABLE}{left_out}"
 
 
-def generate_tables(dataset: Path, layout: str = "audios", positive_label: str = "") -> Catalogue:
+def generate_tables(dataset: Path, layout: str = "audios", options: Mapping[str, str] | None = None) -> Catalogue:
     """Make `files-metadata.csv` and `people-metadata.csv` of a corpus.
 
     Empty files and names that a table cannot hold are rejected; the recordings are not decoded yet. Those that no
@@ -67,14 +64,10 @@ def generate_tables(dataset: Path, layout: str = "audios", positive_label: str =
     dataset : Path
     layout : str
         A name of `corpora.LAYOUTS`.
-    positive_label : str
-        What is positive, in a layout where that is a choice; "" = as the layout has it.
+    options : mapping of str to str
+        Options of the layout, such as `positive_label`; see `corpora/reading.py`.
     """
-    read_layout = lookup(LAYOUTS, layout, "layout")
-    check_dataset(dataset)
-    if positive_label and "positive_label" not in inspect.signature(read_layout).parameters:
-        raise ValueError(f"In the layout {layout} bona fide speech is positive: leave out `positive_label=...`.")
-    listing: Listing = read_layout(dataset, positive_label) if positive_label else read_layout(dataset)
+    listing = read_corpus(dataset, layout, options)
     listed = listing.files
     reasons = {file: reason for file in listed["file"].tolist() if (reason := _unusable_name_or_size(dataset, file))}
     with edit_tables(dataset) as tables:

@@ -15,8 +15,7 @@ from pathlib import Path
 import pandas as pd
 
 from src.corpora.sources import SOURCES_TABLE, read_sources
-from src.utils.classes import WORD
-from src.utils.dataset import FILES_TABLE
+from src.utils.dataset import FILES_TABLE, UNKNOWN_GENDER
 from src.utils.files import file_digest, fingerprint
 from src.utils.labels import BONAFIDE, LABEL_NAMES, SPOOF
 from src.utils.paths import on
@@ -48,9 +47,10 @@ def people_notes(files: pd.DataFrame) -> list[str]:
     for person, identity in set(zip(people.tolist(), files["id"].tolist(), strict=True)):
         alike[_loose_spelling(person, identity)].add(person)
     groups = sorted(" = ".join(sorted(names)) for names in alike.values() if len(names) > 1)
-    only_spoofs = sorted(set(people.unique()) - set(people[files["label"] == LABEL_NAMES[BONAFIDE]].unique()))
-    if WORD in files:  # of words and noise, each has one class
-        only_spoofs = []
+    # People of unknown gender are not those of our own folders: words and noise, or recordings of which nobody says
+    # who speaks, have one class each.
+    named = people[~files["id"].str.startswith(UNKNOWN_GENDER)]
+    only_spoofs = sorted(set(named.unique()) - set(people[files["label"] == LABEL_NAMES[BONAFIDE]].unique()))
     notes = []
     if groups:
         notes.append(
@@ -68,8 +68,6 @@ def people_notes(files: pd.DataFrame) -> list[str]:
 def duplicate_notes(dataset: Path, files: pd.DataFrame) -> list[str]:
     """Report which recordings are listed more than once, under several people or in both classes.
 
-    Only recordings of equal size are read: first their beginning and end, then, if these agree, the whole file.
-
     Parameters
     ----------
     dataset : Path
@@ -78,7 +76,26 @@ def duplicate_notes(dataset: Path, files: pd.DataFrame) -> list[str]:
     """
     whose = zip(person_of(files).tolist(), files["label"].tolist(), strict=True)
     owners = dict(zip(files["file"].tolist(), whose, strict=True))
-    groups = [files["file"].tolist()]
+    groups = equal_recordings(dataset, owners)
+    if not groups:
+        return []
+    count = _counted(groups, "recording is", "recordings are")
+    first = " and ".join(groups[0][:2])
+    return [f"{count} listed more than once, under several people or in both classes (first: {first})."]
+
+
+def equal_recordings(dataset: Path, owners: Mapping[str, object]) -> list[list[str]]:
+    """Return the groups of recordings that hold the same bytes and have different owners.
+
+    Only recordings of equal size are read: first their beginning and end, then, if these agree, the whole file.
+
+    Parameters
+    ----------
+    dataset : Path
+    owners : mapping of str to object
+        Recording -> to whom it belongs.
+    """
+    groups = [list(owners)]
     with ThreadPoolExecutor(N_READERS) as readers:
         for key in (_size, fingerprint, file_digest):
             listed = [file for group in groups for file in group]
@@ -87,11 +104,7 @@ def duplicate_notes(dataset: Path, files: pd.DataFrame) -> list[str]:
             keys = dict(zip(listed, chain.from_iterable(found), strict=True))
             parts = [part for group in groups for part in _grouped(group, keys)]
             groups = [part for part in parts if len({owners[file] for file in part}) > 1]
-    if not groups:
-        return []
-    count = _counted(groups, "recording is", "recordings are")
-    first = " and ".join(groups[0][:2])
-    return [f"{count} listed more than once, under several people or in both classes (first: {first})."]
+    return groups
 
 
 def source_notes(dataset: Path, files: pd.DataFrame) -> list[str]:

@@ -24,6 +24,7 @@ from src.utils.copies import without_copies
 from src.utils.dataset import (
     FILES_TABLE,
     LABELS,
+    UNKNOWN_GENDER,
     edit_tables,
     people_of,
     person_of,
@@ -68,7 +69,9 @@ def _split_with_both_classes(
         raise ValueError(
             f"{dataset} holds only {files['label'].iloc[0]} clips; a detector needs both {' and '.join(LABELS)}."
         )
-    by_people = deal_people(people_of(files), shares, np.random.default_rng(seed), apart=bool(read_classes(dataset)))
+    people = people_of(files)
+    apart = bool(read_classes(dataset)) or _no_person_has_both(people)
+    by_people = deal_people(people, shares, np.random.default_rng(seed), apart=apart)
     by_file = {
         split: _without_copies_to_judge(split, files[person_of(files).isin(person_of(rows))])
         for split, rows in by_people.items()
@@ -86,6 +89,17 @@ def _split_with_both_classes(
 def _without_copies_to_judge(split: str, clips: pd.DataFrame) -> pd.DataFrame:
     """Return the clips of a split; augmented copies are left in training splits alone."""
     return clips if split.endswith("_train") else without_copies(clips)
+
+
+def _no_person_has_both(people: pd.DataFrame) -> bool:
+    """Tell whether each person has one class because nobody knows who speaks in the spoofs, as in many public corpora.
+
+    Where people of known gender have spoofs alone, their bona fide speech stands under another name, by mistake.
+    """
+    spoofed = people["spoof_count"] > 0
+    return bool(
+        (people["gender"][spoofed] == UNKNOWN_GENDER).all() and not (people["bonafide_count"][spoofed] > 0).any()
+    )
 
 
 def split_if_missing(dataset: Path, shares: SplitShares, *, seed: int) -> dict[str, pd.DataFrame]:
