@@ -1,5 +1,6 @@
 """The tasks of AUDIOS: `fab -l` lists them, `fab -h TASK` explains the flags of one."""
 
+from src.tasks.augmentation import augmentation_gallery
 from src.tasks.classifiers import (
     demo,
     fuse_runs,
@@ -43,6 +44,7 @@ __all__ = [
     "add_dataset_amplitude",
     "add_dataset_duration",
     "add_noise",
+    "augmentation_gallery",
     "compare_layers",
     "compare_runs",
     "create_spoofs",
