@@ -28,6 +28,7 @@ DESIGNED_TASKS = {
     "DatasetInfo",
     "NormalizeDataset",
     "AddNoise",
+    "AugmentationGallery",
     "SplitDataset",
     "GenerateEmbeddings",
     "GenerateEmbeddingsWav2vec2",

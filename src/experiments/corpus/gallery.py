@@ -83,7 +83,7 @@ def _steps(name: str, sources: Sources, seed: int) -> list[Step]:
     """Return the steps of an effect from mild to severe; ValueError where it cannot be had."""
     effect = find_effect(name)
     check_machine(name)
-    steps = [make_step(name, seed, **strength) for strength in effect.strengths]
+    steps = [make_step(name, seed, (), **strength) for strength in effect.strengths]
     if not effect.draws:
         return steps
     count = int(steps[0].parameters[effect.how_many]) if effect.how_many else 1
