@@ -3,8 +3,8 @@
 A made-up room is a box whose walls absorb as much as Sabine's formula asks for; its response is the sum of the image
 sources (Allen and Berkley, "Image method for efficiently simulating small-room acoustics", JASA 1979; by
 pyroomacoustics, in one thread, as its sums depend on their number). Such a response decays up to a third faster or
-slower than asked, so an exponential puts its decay right: its reverberation time, measured as three times the 20 dB
-after the first 5 (Schroeder's backward sum), is within 10 % of `rt60`.
+slower than asked, so an exponential puts its decay right: its reverberation time (`decay_time`) is within 5 % of
+`rt60`.
 
 A response takes tens to hundreds of milliseconds to compute and is kept: give recipes a few reverberation times and
 rooms to choose from rather than ranges. The time that sound needs to reach the microphone is cut away, so that speech
@@ -30,6 +30,8 @@ MARGIN = 0.2
 """Share of a room's side that a person or a microphone keeps from its walls."""
 FILTER_DELAY = 40
 """Samples by which pyroomacoustics delays every image, half of its filter for fractions of a sample."""
+DIRECT = 0.005
+"""Seconds from the direct sound on that are no decay yet."""
 SOUND = 343.0
 """Metres a second."""
 
@@ -105,24 +107,26 @@ def room_response(rt60: float, room: int, rate: int) -> np.ndarray:
 
 
 def decay_time(response: np.ndarray, rate: int) -> float:
-    """Return the reverberation time of a response in seconds: three times that from -5 to -25 dB (ISO 3382's T20).
+    """Return the reverberation time of a response in seconds, from the decay between -5 and -25 dB (ISO 3382's T20).
+
+    The line is fitted to Schroeder's backward sum from 5 ms after the direct sound on, which would else count as decay.
 
     >>> rng = np.random.default_rng(0)
     >>> fading = rng.standard_normal(16000) * 10 ** (-3 * np.arange(16000) / 8000)
     >>> round(decay_time(fading, 16000), 1)
     0.5
     """
-    left = np.cumsum(np.square(response[::-1]))[::-1]
-    from_5, from_25 = (int(np.argmax(left <= left[0] * 10 ** (-level / 10))) for level in (5, 25))
-    return 3 * (from_25 - from_5) / rate
+    left = np.cumsum(np.square(response[: round(DIRECT * rate) : -1]))[::-1]
+    decibels = 10 * np.log10(left / left[0])
+    begin, end = np.searchsorted(-decibels, (5, 25))
+    slope = np.polyfit(np.arange(begin, end) / rate, decibels[begin:end], 1)[0]
+    return float(-60 / slope)
 
 
 def _with_decay(response: np.ndarray, rt60: float, rate: int) -> np.ndarray:
     seconds = np.arange(response.size) / rate
     for _ in range(3):  # each changes where the 20 dB lie
-        found = decay_time(response, rate)
-        if found > 0:
-            response = response * np.exp(np.log(1e-3) * seconds * (1 / rt60 - 1 / found))
+        response = response * np.exp(np.log(1e-3) * seconds * (1 / rt60 - 1 / decay_time(response, rate)))
     return response
 
 
