@@ -48,6 +48,7 @@ DESIGNED_TASKS = {
     "ReportRuns",
     "EvaluateScores",
     "CreateSpoofs",
+    "CrossValidate",
     "CutNoise",
     "SpliceSpoofs",
     "Pipeline",

@@ -85,7 +85,7 @@ def test_a_system_that_was_left_out_is_missed_where_only_its_fingerprint_tells_i
     assert mean["low"] < mean["value"] < mean["high"]  # type: ignore[operator]
     assert len(in_general.folds) == 3 * len(SYSTEMS)
     assert in_general.metrics["n_bonafide"]["value"] == 48 * 2
-    assert "left out" in read_json(in_general.folder / "test_results.json")["breakdowns"]
+    assert "domain left out" in read_json(in_general.folder / "test_results.json")["breakdowns"]
 
 
 def test_a_corpus_is_left_out_with_its_people(root: Path) -> None:
