@@ -3,8 +3,8 @@
     python -m benchmarks.hold_out --dataset=datasets/speech --backbones=lfcc,mfcc,logmel
 
 The corpus is split and its embeddings are made (fab SplitDataset, fab GenerateEmbeddings). Each system in turn plays
-the one from elsewhere: it is taken out of training and validation altogether. On what remains, a candidate (a backbone, one
-of its layers, a pooling) is chosen twice:
+the one from elsewhere: it is taken out of training and validation altogether. On what remains, a candidate (a
+backbone, one of its layers, a pooling) is chosen twice:
 
 - in domain: the lowest EER of the validation people;
 - held out: the lowest mean EER over the remaining systems, each left out in turn.

@@ -76,7 +76,7 @@ def test_a_system_that_was_left_out_is_missed_where_only_its_fingerprint_tells_i
     in_domain = crossed(root, layer=FINGERPRINTS)
     heard_of_none = crossed(root, "system", layer=FINGERPRINTS)
     in_general = crossed(root, "system", layer=GENERAL)
-    assert in_domain.metrics["eer"]["value"] < 0.02
+    assert in_domain.metrics["eer"]["value"] < 0.05
     assert set(heard_of_none.left_out) == set(in_general.left_out) == set(SYSTEMS)
     assert heard_of_none.metrics["eer_across_system"]["value"] > 0.35  # of each it is what chance gives
     assert all(eer["value"] < 0.25 for eer in in_general.left_out.values())
@@ -100,7 +100,7 @@ def test_it_is_listed_and_compared_like_a_run_and_lends_no_weights(root: Path) -
     crossed(root, layer=FINGERPRINTS)
     table = table_of_runs(root).set_index("run")
     assert sorted(table.index) == ["cross0", "cross1"]
-    assert table.loc["cross1", "test_eer"] < 0.02
+    assert table.loc["cross1", "test_eer"] < 0.05
     assert "cross1 has a lower EER than cross0" in str(compare_runs("cross0,cross1", root=root))
     with pytest.raises(ValueError, match="cross0 is a cross-validation"):
         read_trained(root, RunName.parse("cross0"))
