@@ -15,6 +15,7 @@ from src.experiments.evaluation.comparison import compare_runs
 from src.experiments.evaluation.cross_validation import CrossValidation, Scheme, cross_validate
 from src.experiments.evaluation.results import table_of_runs
 from src.experiments.inputs.embeddings import Embeddings
+from src.experiments.inputs.waveforms import Waveforms
 from src.experiments.runs.names import RunName
 from src.experiments.training.recipe import choose_recipe
 from src.experiments.training.trained import read_trained
@@ -149,3 +150,34 @@ def test_what_cannot_be_left_out_is_refused_and_leaves_no_folder(tmp_path: Path)
     with pytest.raises(ValueError, match="12 people cannot fill 30 folds"):
         crossed(tmp_path, folds=30)
     assert not (tmp_path / "runs").exists()
+
+
+def test_a_detector_resumes_within_a_fold(project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And the scores are those of a cross-validation that nobody stopped."""
+    from src.detectors import DETECTORS
+    from src.detectors.training import loop
+
+    monkeypatch.setitem(DETECTORS, "tiny", "tests.detectors.tiny:Tiny")
+    monkeypatch.setattr(loop, "CHECKPOINT_SECONDS", 0.0)  # at every step
+    undisturbed = detector_crossed(shutil.copytree(project, tmp_path / "undisturbed"))
+    steps, training_step = [], loop.OurTrainer.training_step
+
+    def counted(self: loop.OurTrainer, *arguments: object) -> object:
+        if self.state.global_step == 3 and (project / "runs" / "cross0" / "fold1").is_dir() and not steps:
+            steps.append(3)
+            raise KeyboardInterrupt
+        return training_step(self, *arguments)
+
+    monkeypatch.setattr(loop.OurTrainer, "training_step", counted)
+    with pytest.raises(KeyboardInterrupt):
+        detector_crossed(project)
+    assert list((project / "runs" / "cross0" / "fold1" / "checkpoints").iterdir())
+    resumed = detector_crossed(project)
+    assert resumed.folder.name == "cross0"
+    assert (resumed.folder / "scores.csv").read_bytes() == (undisturbed.folder / "scores.csv").read_bytes()
+    assert not list(resumed.folder.glob("fold*/checkpoints"))
+
+
+def detector_crossed(root: Path) -> CrossValidation:
+    recipe = choose_recipe(root / "datasets" / "corpus", Waveforms(), "tiny")
+    return cross_validate(recipe, Scheme(folds=3), root=root)
