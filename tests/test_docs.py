@@ -51,6 +51,7 @@ DESIGNED_TASKS = {
     "ReportRuns",
     "EvaluateScores",
     "CreateSpoofs",
+    "CrossValidate",
     "CutNoise",
     "SpliceSpoofs",
     "MergeDatasets",

@@ -42,21 +42,33 @@ def eers_across(domains: Mapping[str, Scored]) -> tuple[dict[str, Metric], Metri
     >>> each["world"]["value"], mean["value"]
     (0.5, 0.25)
     """
-    people = np.unique(np.concatenate([scored.trials.people for scored in domains.values()]))
-    drawn = Trials(np.zeros(len(people), int), people).draw().weights_of_people
     values = [eer_of(scored.trials.labels, scored.scores) for scored in domains.values()]
-    resampled = np.stack([_resampled(scored, people, drawn) for scored in domains.values()])
+    resampled, n_people = _resampled(domains)
     each = {
         name: as_metric(value, interval(draws, scored.trials.n_people))
         for (name, scored), value, draws in zip(domains.items(), values, resampled, strict=True)
     }
-    return each, as_metric(float(np.mean(values)), interval(_means(resampled), len(people)))
+    return each, as_metric(float(np.mean(values)), interval(_means(resampled), n_people))
 
 
-def _resampled(scored: Scored, people: np.ndarray, drawn: np.ndarray) -> FloatArray:
-    """Return the EER of a domain in every draw of people, shape (resamplings,)."""
-    person = np.searchsorted(people, scored.trials.people)
-    return resample_eer(scored.scores, Resamplings(scored.trials.labels, person, drawn))
+def resampled_means(domains: Mapping[str, Scored]) -> FloatArray:
+    """Return the mean EER in every draw of people and domains, shape (resamplings,).
+
+    The draws are the same for two detectors of the same domains and people, so that their difference can be taken draw
+    by draw.
+    """
+    return _means(_resampled(domains)[0])
+
+
+def _resampled(domains: Mapping[str, Scored]) -> tuple[FloatArray, int]:
+    """Return the EER of every domain in every draw of people, (domains, resamplings), and how many people there are."""
+    people = np.unique(np.concatenate([scored.trials.people for scored in domains.values()]))
+    drawn = Trials(np.zeros(len(people), int), people).draw().weights_of_people
+    found = []
+    for scored in domains.values():
+        person = np.searchsorted(people, scored.trials.people)
+        found.append(resample_eer(scored.scores, Resamplings(scored.trials.labels, person, drawn)))
+    return np.stack(found), len(people)
 
 
 def _means(resampled: FloatArray) -> FloatArray:

@@ -24,7 +24,7 @@ from src.utils.clip_table import ClipTable
 from src.utils.files import read_record
 from src.utils.labels import BONAFIDE, SPOOF
 
-LEFT_OUT = "left out"
+LEFT_OUT = "domain left out"
 Metrics = dict[str, Metric]
 
 

@@ -192,7 +192,8 @@ def judge_across(recipe: Recipe, left_out: LeftOut, folder: Path | None = None, 
     """
     with nullcontext(folder) if folder else TemporaryDirectory() as place:
         scores = [
-            _scores(recipe, fold, Path(place) / str(number), workers) for number, fold in enumerate(left_out.folds)
+            scores_without(recipe, fold, Path(place) / str(number), workers)
+            for number, fold in enumerate(left_out.folds)
         ]
     rows, means = [], {}
     for by in dict.fromkeys(fold.by for fold in left_out.folds):
@@ -210,17 +211,27 @@ def judge_across(recipe: Recipe, left_out: LeftOut, folder: Path | None = None, 
     return AcrossDomains(pd.DataFrame(rows), means, operating_threshold(labels, np.concatenate(scores)))
 
 
-def _scores(recipe: Recipe, fold: WithoutDomain, folder: Path, workers: int) -> np.ndarray:
-    """Return the calibrated scores of what is judged, by a model that was trained without the domain."""
-    kept = folder / "scores.npy"
-    if kept.is_file():
+def scores_without(recipe: Recipe, fold: WithoutDomain, folder: Path | None = None, workers: int = 0) -> np.ndarray:
+    """Return the calibrated scores of what is judged, by a model that was trained without the domain.
+
+    Parameters
+    ----------
+    recipe, fold
+    folder : Path, optional
+        Keeps the checkpoints of a training of hours, and the scores once they are there.
+    workers : int
+        Processes that read recordings.
+    """
+    kept = folder / "scores.npy" if folder else None
+    if kept and kept.is_file():
         return read_array(kept)
-    folder.mkdir(parents=True, exist_ok=True)
     model = model_class(recipe.model)(recipe.config, seed=recipe.seed)
-    if isinstance(model, Resumable):
+    if isinstance(model, Resumable) and folder:
         model.workspace = Workspace(folder / CHECKPOINTS, workers=workers)
     model.fit(fold.data.train, fold.data.val)
     calibration = fit_calibration(fold.data.val.labels, model.scores(fold.data.val.inputs))
     scores = calibration.apply(model.scores(fold.judged.inputs))
-    save_array(kept, scores)
+    if kept:
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        save_array(kept, scores)
     return scores

@@ -11,7 +11,7 @@ from src.visualize.pages.words import confidence, counted, in_order, interval, m
 _BREAKDOWNS = {
     "gender": "Clips of each gender.",
     "system": "Spoofs of each system and all bona fide clips: a high EER means that the system deceives the detector.",
-    "left out": "Each scored by runs that never heard it, against all bona fide clips that they scored.",
+    "domain left out": "Each scored by runs that never heard it, against all bona fide clips that they scored.",
     "word": "Clips of each word and all of the other class: a high EER means that the word is missed.",
     "duration": "Clips of each length: short ones hold less information.",
 }

@@ -15,6 +15,7 @@ from src.experiments.evaluation.comparison import compare_runs
 from src.experiments.evaluation.cross_validation import CrossValidation, Scheme, cross_validate
 from src.experiments.evaluation.results import table_of_runs
 from src.experiments.inputs.embeddings import Embeddings
+from src.experiments.inputs.waveforms import Waveforms
 from src.experiments.runs.names import RunName
 from src.experiments.training.recipe import choose_recipe
 from src.experiments.training.trained import read_trained
@@ -76,7 +77,7 @@ def test_a_system_that_was_left_out_is_missed_where_only_its_fingerprint_tells_i
     in_domain = crossed(root, layer=FINGERPRINTS)
     heard_of_none = crossed(root, "system", layer=FINGERPRINTS)
     in_general = crossed(root, "system", layer=GENERAL)
-    assert in_domain.metrics["eer"]["value"] < 0.02
+    assert in_domain.metrics["eer"]["value"] < 0.05
     assert set(heard_of_none.left_out) == set(in_general.left_out) == set(SYSTEMS)
     assert heard_of_none.metrics["eer_across_system"]["value"] > 0.35  # of each it is what chance gives
     assert all(eer["value"] < 0.25 for eer in in_general.left_out.values())
@@ -85,7 +86,7 @@ def test_a_system_that_was_left_out_is_missed_where_only_its_fingerprint_tells_i
     assert mean["low"] < mean["value"] < mean["high"]  # type: ignore[operator]
     assert len(in_general.folds) == 3 * len(SYSTEMS)
     assert in_general.metrics["n_bonafide"]["value"] == 48 * 2
-    assert "left out" in read_json(in_general.folder / "test_results.json")["breakdowns"]
+    assert "domain left out" in read_json(in_general.folder / "test_results.json")["breakdowns"]
 
 
 def test_a_corpus_is_left_out_with_its_people(root: Path) -> None:
@@ -100,7 +101,7 @@ def test_it_is_listed_and_compared_like_a_run_and_lends_no_weights(root: Path) -
     crossed(root, layer=FINGERPRINTS)
     table = table_of_runs(root).set_index("run")
     assert sorted(table.index) == ["cross0", "cross1"]
-    assert table.loc["cross1", "test_eer"] < 0.02
+    assert table.loc["cross1", "test_eer"] < 0.05
     assert "cross1 has a lower EER than cross0" in str(compare_runs("cross0,cross1", root=root))
     with pytest.raises(ValueError, match="cross0 is a cross-validation"):
         read_trained(root, RunName.parse("cross0"))
@@ -149,3 +150,34 @@ def test_what_cannot_be_left_out_is_refused_and_leaves_no_folder(tmp_path: Path)
     with pytest.raises(ValueError, match="12 people cannot fill 30 folds"):
         crossed(tmp_path, folds=30)
     assert not (tmp_path / "runs").exists()
+
+
+def test_a_detector_resumes_within_a_fold(project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And the scores are those of a cross-validation that nobody stopped."""
+    from src.detectors import DETECTORS
+    from src.detectors.training import loop
+
+    monkeypatch.setitem(DETECTORS, "tiny", "tests.detectors.tiny:Tiny")
+    monkeypatch.setattr(loop, "CHECKPOINT_SECONDS", 0.0)  # at every step
+    undisturbed = detector_crossed(shutil.copytree(project, tmp_path / "undisturbed"))
+    steps, training_step = [], loop.OurTrainer.training_step
+
+    def counted(self: loop.OurTrainer, *arguments: object) -> object:
+        if self.state.global_step == 3 and (project / "runs" / "cross0" / "fold1").is_dir() and not steps:
+            steps.append(3)
+            raise KeyboardInterrupt
+        return training_step(self, *arguments)
+
+    monkeypatch.setattr(loop.OurTrainer, "training_step", counted)
+    with pytest.raises(KeyboardInterrupt):
+        detector_crossed(project)
+    assert list((project / "runs" / "cross0" / "fold1" / "checkpoints").iterdir())
+    resumed = detector_crossed(project)
+    assert resumed.folder.name == "cross0"
+    assert (resumed.folder / "scores.csv").read_bytes() == (undisturbed.folder / "scores.csv").read_bytes()
+    assert not list(resumed.folder.glob("fold*/checkpoints"))
+
+
+def detector_crossed(root: Path) -> CrossValidation:
+    recipe = choose_recipe(root / "datasets" / "corpus", Waveforms(), "tiny")
+    return cross_validate(recipe, Scheme(folds=3), root=root)
