@@ -22,6 +22,7 @@ from src.tasks.corpora import (
     split_dataset,
 )
 from src.tasks.detectors import fine_tune, train_detector
+from src.tasks.elsewhere import benchmark
 from src.tasks.embeddings import (
     embeddings_info,
     generate_embeddings,
@@ -43,6 +44,7 @@ __all__ = [
     "add_dataset_amplitude",
     "add_dataset_duration",
     "add_noise",
+    "benchmark",
     "compare_layers",
     "compare_runs",
     "create_spoofs",

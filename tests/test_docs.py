@@ -41,6 +41,7 @@ DESIGNED_TASKS = {
     "FineTune",
     "OptimizeHyperparameters",
     "TestModel",
+    "Benchmark",
     "FuseRuns",
     "CompareRuns",
     "CompareLayers",

@@ -66,7 +66,11 @@ class ClipTable:
         wanted = self.genders == gender
         if not wanted.any():
             raise ValueError(f"None of the {len(self)} clips is by a person of gender {gender}.")
-        return type(self)(**{field.name: getattr(self, field.name)[wanted] for field in fields(self)})
+        return self.take(wanted)
+
+    def take(self, rows: np.ndarray) -> Self:
+        """Return some rows, by their numbers or by a mask of shape (n,)."""
+        return type(self)(**{field.name: getattr(self, field.name)[rows] for field in fields(self)})
 
     def people(self) -> list[str]:
         """Return the people of the table, sorted."""
