@@ -12,8 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from src.audio.io import UnusableAudio
+from src.audio.io import UnusableAudio, load_waveform
 from src.backbones import CPU_ONLY
+from src.experiments.corpus.catalogue import usable_or_reason
 from src.experiments.extraction.engines import extract_splits
 from src.experiments.extraction.requests import Limits, Request
 from src.experiments.inputs.choices import MIX, layers_in
@@ -24,6 +25,7 @@ from src.utils.clip_table import ClipTable
 from src.utils.embeddings import META, describe_layers, read_store_meta
 from src.utils.files import read_json, write_json
 from src.utils.paths import embeddings_folder
+from src.utils.waveform_table import WaveformTable
 
 AT_ONCE = 1000
 UNDER_WAY = "under_way.json"
@@ -121,10 +123,16 @@ def _noted_scores(trained: Trained, table: ClipTable, note: Path, digest: str) -
 
 
 def _scores_of(trained: Trained, part: ClipTable) -> np.ndarray:
-    """Score clips; where a recording among them cannot be used, one by one, and NaN for that one."""
+    """Score clips, shape (n,); NaN for a recording that a detector cannot use."""
     try:
         return trained.scores(part)
-    except UnusableAudio:
-        if len(part) == 1:
-            return np.array([np.nan])
-    return np.concatenate([_scores_of(trained, part.take(np.array([row]))) for row in range(len(part))])
+    except (UnusableAudio, ValueError):
+        if not isinstance(part, WaveformTable):
+            raise
+        usable = np.array([not usable_or_reason(load_waveform, Path(str(path)))[1] for path in part.paths])
+        if usable.all():
+            raise
+    scores = np.full(len(part), np.nan)
+    if usable.any():
+        scores[usable] = trained.scores(part.take(usable))
+    return scores

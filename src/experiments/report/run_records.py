@@ -10,6 +10,7 @@ from urllib.parse import quote
 import numpy as np
 
 from src.experiments.evaluation.results import wrong_side
+from src.experiments.report.benchmark_records import read_benchmark
 from src.experiments.report.files import (
     as_number,
     exists,
@@ -86,6 +87,7 @@ def read_run(name: RunName, root: Path, best: int | None = None) -> Run:
         provenance=provenance,
         outcome=usual,
         other_outcomes=others,
+        benchmark=read_benchmark(folder),
         pictures=read_pictures(folder, TRAINING_PICTURES[_has_one_epoch(folder) :], problems),
         corpus=corpus,
         next_command=how_to_resume_training(name)

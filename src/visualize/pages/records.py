@@ -89,6 +89,8 @@ class Run:
     outcome: Outcome | None = None
     """Result of the usual test."""
     other_outcomes: tuple[Outcome, ...] = ()
+    benchmark: tuple[Outcome, ...] = ()
+    """What it achieves on corpora from elsewhere, each by its protocol."""
     pictures: tuple[Picture, ...] = ()
     corpus: str = ""
     """Where its corpus lies; empty when that is not known."""
@@ -116,7 +118,7 @@ class Run:
         """Return the run as other pages need it, without pictures, clips and breakdowns."""
         light = self.outcome and replace(self.outcome, pictures=(), wrong=(), breakdowns={})
         ended = {"ended": self.ended}
-        return replace(self, outcome=light, other_outcomes=(), pictures=(), provenance=ended)
+        return replace(self, outcome=light, other_outcomes=(), benchmark=(), pictures=(), provenance=ended)
 
 
 @dataclass(frozen=True)
