@@ -24,6 +24,7 @@ from src.tasks.corpora import (
     split_dataset,
 )
 from src.tasks.detectors import fine_tune, train_detector
+from src.tasks.elsewhere import benchmark
 from src.tasks.embeddings import (
     embeddings_info,
     generate_embeddings,
@@ -49,6 +50,7 @@ __all__ = [
     "augment_dataset",
     "augmentation_gallery",
     "check_dataset",
+    "benchmark",
     "compare_layers",
     "compare_runs",
     "create_spoofs",

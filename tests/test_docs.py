@@ -44,6 +44,7 @@ DESIGNED_TASKS = {
     "FineTune",
     "OptimizeHyperparameters",
     "TestModel",
+    "Benchmark",
     "FuseRuns",
     "CompareRuns",
     "CompareLayers",

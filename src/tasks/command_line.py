@@ -43,7 +43,7 @@ FLAGS = {
     "pooling": "mean, std or mean+std",
     "model": "hub id, local folder made by save_pretrained, or random:base, random:large (default: the backbone's own)",
     "splits": "splits, separated by commas (default: the three downstream splits)",
-    "split": "one of pretext_train, pretext_val, downstream_train, downstream_val, downstream_test",
+    "split": "one of pretext_train, pretext_val, downstream_train, downstream_val, downstream_test, or all clips: all",
     "device": "auto (default: a CUDA GPU where there is one), cpu, cuda or cuda:1",
     "precision": "auto (default: bf16 where the hardware supports it), fp32, tf32 or bf16",
     "layers": "hidden layers to keep, such as 0-6 or 0,3,6; higher ones are not computed (default: all)",

@@ -80,13 +80,6 @@ class ClipTable:
         columns = {field.name: [getattr(table, field.name) for table in tables] for field in fields(first)}
         return first(**{name: np.concatenate(arrays) for name, arrays in columns.items()})
 
-    def followed_by(self, others: Sequence["ClipTable"]) -> Self:
-        """Return the rows of this table, and after them those of others of its kind."""
-        names = [field.name for field in fields(self)]
-        return type(self)(
-            **{name: np.concatenate([getattr(table, name) for table in (self, *others)]) for name in names}
-        )
-
     def people(self) -> list[str]:
         """Return the people of the table, sorted."""
         return sorted(set(map(str, self.speakers)))

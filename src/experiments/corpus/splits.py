@@ -39,6 +39,8 @@ from src.utils.paths import on
 DOWNSTREAM = SPLITS[2:]
 LEFT_OUT = "left_out"
 """In the recipe of official splits: value of the column `official` -> clips that stand in no split."""
+ALL = "all"
+"""In place of a split: all clips of the files table, whether the corpus was split or not."""
 
 
 def split_dataset(dataset: Path, shares: SplitShares, *, seed: int) -> dict[str, pd.DataFrame]:
@@ -117,7 +119,7 @@ def describe(split: str, clips: pd.DataFrame) -> str:
 
 
 def read_split(dataset: Path, split: str) -> pd.DataFrame:
-    """Read the clips of a split.
+    """Read the clips of a split, or all clips of a corpus (`ALL`).
 
     Raises
     ------
@@ -126,8 +128,10 @@ def read_split(dataset: Path, split: str) -> pd.DataFrame:
     FileNotFoundError
         When it was not made.
     """
+    if split == ALL:
+        return read_files(dataset)
     if split not in SPLITS:
-        raise ValueError(f"Unknown split '{split}'; allowed: {', '.join(SPLITS)}.")
+        raise ValueError(f"Unknown split '{split}'; allowed: {', '.join((*SPLITS, ALL))}.")
     path = split_table(dataset, split)
     if not dataset.is_dir():
         raise FileNotFoundError(f"There is no corpus folder {dataset}; name the folder where the corpus lies.")

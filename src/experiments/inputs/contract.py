@@ -163,7 +163,7 @@ def read_training_data(opened: OpenInput) -> TrainingData:
     origins = {split: opened.origin(split) for split in tables}
     copies = opened.copies() if isinstance(opened, OpenWithCopies) else []
     if copies:
-        tables[TRAIN] = tables[TRAIN].followed_by([each.read(TRAIN) for each in copies])
+        tables[TRAIN] = ClipTable.one_after_another([tables[TRAIN], *(each.read(TRAIN) for each in copies)])
         origins[TRAIN] = {**origins[TRAIN], "copies": [each.identity(TRAIN)[TRAIN] for each in copies]}
     return TrainingData(tables[TRAIN], tables[VAL], origins, opened.describe(), opened.noted_path)
 

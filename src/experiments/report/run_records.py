@@ -12,6 +12,7 @@ import numpy as np
 from src.experiments.evaluation.results import wrong_side
 from src.experiments.report.domain_records import doubt_of, means_across, read_unheard
 from src.experiments.report.explanation_records import read_explanation
+from src.experiments.report.benchmark_records import read_benchmark
 from src.experiments.report.files import (
     as_number,
     exists,
@@ -91,6 +92,7 @@ def read_run(name: RunName, root: Path, best: int | None = None) -> Run:
         other_outcomes=others,
         explanation=read_explanation(folder),
         stress=read_stress(folder),
+        benchmark=read_benchmark(folder),
         pictures=read_pictures(folder, TRAINING_PICTURES[_has_one_epoch(folder) :], problems),
         corpus=corpus,
         next_command=how_to_resume_training(name)

@@ -21,6 +21,8 @@ CALIBRATION, LOSS_PLOT, VAL_SCORES = "calibration.json", "loss_plot.png", "val_s
 LAYER_WEIGHTS, LAYER_PLOT = "layer_weights.csv", "layer_weights.png"
 TEST_RESULTS, TEST_PROVENANCE, SCORES = "test_results.json", "test_provenance.json", "scores.csv"
 FOLDS, HELD_OUT = "folds.csv", "held_out.csv"
+BENCHMARK, BENCHMARK_RESULTS = "benchmark", "results.json"
+"""Folder of a run's verdicts from elsewhere, within which each corpus has one, and the file that ends it."""
 SPANS_RTTM, SPANS_PICTURE = "spans.rttm", "spans.png"
 STRESS, STRESS_RESULTS, STRESS_TABLE, STRESS_PICTURE = "stress", "stress_results.json", "stress.csv", "stress.png"
 """The folder with the scores of every distortion, and what is made of them."""

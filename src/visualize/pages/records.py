@@ -152,6 +152,8 @@ class Run:
     """What `fab ExplainRun` found."""
     stress: Stress | None = None
     """How it holds up under distortions, where that was tried."""
+    benchmark: tuple[Outcome, ...] = ()
+    """What it achieves on corpora from elsewhere, each by its protocol."""
     pictures: tuple[Picture, ...] = ()
     corpus: str = ""
     """Where its corpus lies; empty when that is not known."""
@@ -186,9 +188,8 @@ class Run:
         """Return the run as other pages need it, without pictures, clips and breakdowns."""
         light = self.outcome and replace(self.outcome, pictures=(), wrong=(), breakdowns={})
         ended = {"ended": self.ended}
-        return replace(
-            self, outcome=light, other_outcomes=(), explanation=None, stress=None, pictures=(), provenance=ended
-        )
+        cleared = replace(self, other_outcomes=(), benchmark=(), explanation=None, stress=None, pictures=())
+        return replace(cleared, outcome=light, provenance=ended)
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from src.visualize.pages import domain_tables, explanations, list_tables, run_tables, stress_tables, words
+from src.visualize.pages.benchmark_tables import benchmark_table
 from src.visualize.pages.cells import axis_end, drawn, sort_key
 from src.visualize.pages.pictures import data_url, described
 from src.visualize.pages.records import Gallery, Picture, Review, Run, Study
@@ -105,9 +106,9 @@ def _environment() -> Environment:
     style, script = (Markup((TEMPLATES / name).read_text(encoding="utf-8")) for name in ("page.css", "page.js"))
     environment.globals |= {"style": style, "script": script, "style_digest": _digest(style)}
     environment.globals |= {"script_digest": _digest(script), "words": words, "tables": run_tables}
-    environment.globals |= {"domains": domain_tables, "explained": explanations}
-    environment.globals |= {"lists": list_tables, "axis_end": axis_end, "drawn": drawn}
-    environment.globals |= {"stress": stress_tables}
+    environment.globals |= {"domains": domain_tables, "explained": explanations, "stress": stress_tables}
+    environment.globals |= {"benchmark_table": benchmark_table, "lists": list_tables}
+    environment.globals |= {"axis_end": axis_end, "drawn": drawn}
     environment.globals |= {"data_url": data_url, "described": described}
     environment.filters |= {"sort_key": sort_key, "breakable": breakable}
     return environment

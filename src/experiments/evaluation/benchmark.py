@@ -1,0 +1,206 @@
+"""A run on corpora that it never saw: the verdict from elsewhere.
+
+Each corpus is judged by itself: EER with an interval over people, min DCF, the cue baseline, each spoof system against
+the corpus's own bona fide clips, and the errors at the run's own threshold. A corpus of one class has no EER: its rate
+of right decisions is told, at the threshold from the run's validation or at that of another corpus of the benchmark.
+What a corpus shares with the training data is found and told.
+
+By default all clips of a corpus are scored, whether it was split or not. Where its makers published a split, all trials
+and the official test are two protocols whose results cannot be compared: each row names its own. Results lie in
+`benchmark/<corpus>/` in the run's folder, one folder for each protocol; a corpus that is finished is not scored again.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from src.experiments.corpus.fingerprints import take_fingerprints
+from src.experiments.corpus.splits import ALL, read_split
+from src.experiments.evaluation.cue_verdict import KEY, CueJudge
+from src.experiments.evaluation.evaluate import Breakdowns
+from src.experiments.evaluation.overlap import find_overlap
+from src.experiments.evaluation.scoring import UNDER_WAY, ScoredClips, score_corpus
+from src.experiments.inputs.contract import VAL
+from src.experiments.runs.artefacts import BENCHMARK, BENCHMARK_RESULTS, SCORES, read_scores, score_table
+from src.experiments.runs.names import RunName
+from src.experiments.runs.provenance import now
+from src.experiments.training.trained import Trained, read_trained
+from src.metrics.bootstrap import CONFIDENCE, N_RESAMPLINGS, Trials
+from src.metrics.eer import operating_threshold
+from src.metrics.error_rates import error_rates
+from src.metrics.verdict import Metric, evaluate_with_intervals, parts_by_system
+from src.utils.dataset import read_files, write_table
+from src.utils.files import read_json, text_digest, write_json
+from src.utils.labels import parse_label
+from src.utils.paths import noted_path
+
+OFFICIAL = "official"
+"""Column of a files table, and key of a split's recipe: which part of the published split a clip is in."""
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What a run achieves on one corpus."""
+
+    folder: Path
+    metrics: dict[str, Metric]
+    breakdowns: Breakdowns
+    about: dict[str, Any]
+
+    @property
+    def has_both_classes(self) -> bool:
+        """Whether there is an EER."""
+        return "eer" in self.metrics
+
+
+class Bench:
+    """A run and what is needed to judge it on one corpus after another."""
+
+    def __init__(self, name: RunName, *, root: Path) -> None:
+        self.trained: Trained = read_trained(root, name)
+        self.cues = CueJudge(self.trained)
+        self.root = root
+
+    def judge(self, dataset: Path, split: str) -> Judged:
+        """Score the clips of a corpus and judge the run by them; what is finished is read back."""
+        place = f"{dataset.name}-{text_digest(str(dataset.resolve()))[:8]}-{split}"
+        folder = self.trained.folder / BENCHMARK / place
+        identity = self._identity(dataset, split)
+        results = read_json(folder / BENCHMARK_RESULTS) if (folder / BENCHMARK_RESULTS).is_file() else {}
+        if results.get("about", {}).get("identity") != identity:
+            scored = score_corpus(self.trained, dataset, split, root=self.root, folder=folder)
+            results = self._results(dataset, split, scored)
+            results["about"]["identity"] = identity
+            write_table(folder / SCORES, score_table(scored.table, scored.scores))
+            write_json(folder / BENCHMARK_RESULTS, results)
+            (folder / UNDER_WAY).unlink(missing_ok=True)
+        metrics: dict[str, Any] = {
+            name: found for name, found in results.items() if name not in ("about", "breakdowns")
+        }
+        return Judged(folder, metrics, results["breakdowns"], results["about"])
+
+    def _identity(self, dataset: Path, split: str) -> str:
+        """Return a digest of what decides the scores: the run's training, and the recordings."""
+        states = take_fingerprints(dataset, read_split(dataset, split)["file"].tolist())
+        told = [f"{file} {taken}" for file, taken in states.items()]
+        return text_digest("\n".join([str(self.trained.provenance.get("ended")), *told]))
+
+    def _results(self, dataset: Path, split: str, scored: ScoredClips) -> dict[str, Any]:
+        table, scores, threshold = scored.table, scored.scores, self.trained.threshold
+        trials = Trials(table.labels, table.speakers, table.systems)
+        both = len(np.unique(trials.labels)) == 2
+        metrics = evaluate_with_intervals(trials, scores, threshold) if both else {}
+        metrics |= error_rates(trials, scores, threshold)
+        systems = {
+            name: (evaluate_with_intervals(part, scores[wanted], threshold) if both else {})
+            | error_rates(part, scores[wanted], threshold)
+            for name, wanted in parts_by_system(trials.labels, table.systems).items()
+            for part in [trials.only(wanted)]
+        }
+        cues = self.cues.judge(dataset, table)
+        metrics |= {KEY: cues.eer} if cues.eer else {}
+        for name, eer in cues.by_system.items():
+            systems[name][KEY] = eer
+        overlap = find_overlap(self.trained, dataset, table)
+        about = {
+            "corpus": dataset.name,
+            "path": noted_path(self.root, dataset),
+            "split": split,
+            "protocol": protocol_of(dataset, split),
+            "clips": len(table),
+            "unusable": scored.n_unusable,
+            "n_bonafide": int((table.labels == 1).sum()),
+            "n_spoof": int((table.labels == 0).sum()),
+            "n_people": trials.n_people,
+            "overlap": overlap.as_json(),
+            "remarks": [said for said in (_worse(metrics), str(overlap), cues.note if both else "") if said],
+            "threshold": threshold,
+            "threshold_from": VAL,
+            "resampled": "people and spoof systems" if trials.known_systems else "people",
+            "resamplings": N_RESAMPLINGS,
+            "confidence": CONFIDENCE,
+            "tested": now(),
+        }
+        return {**metrics, "breakdowns": {"system": systems}, "about": about}
+
+
+def run_benchmark(
+    name: RunName, datasets: Sequence[Path], split: str = ALL, threshold_from: str = "", *, root: Path
+) -> list[Judged]:
+    """Judge a run on corpora from elsewhere, one after another.
+
+    Parameters
+    ----------
+    name : RunName
+    datasets : sequence of Path
+    split : str
+        Of every corpus; by default all of its clips.
+    threshold_from : str
+        Name of one of the corpora, of both classes, whose EER gives the threshold for corpora of one class; empty: that
+        of the run's validation.
+    root : Path
+        Holds `embeddings/` and `runs/`.
+
+    Raises
+    ------
+    ValueError
+        When no corpus is named, or one twice, or the threshold cannot be taken from where it is to be.
+    """
+    if not datasets:
+        raise ValueError("`datasets` takes one corpus or more, such as datasets/a,datasets/b; none is given.")
+    places = [dataset.resolve() for dataset in datasets]
+    twice = [dataset for dataset, place in zip(datasets, places, strict=True) if places.count(place) > 1]
+    if twice:
+        raise ValueError(f"`datasets` names {twice[0]} twice.")
+    names = [dataset.name for dataset in datasets]
+    if threshold_from and threshold_from not in names:
+        raise ValueError(f"`threshold_from` must be one of the corpora ({', '.join(names)}), not '{threshold_from}'.")
+    for dataset in datasets:
+        read_split(dataset, split)  # refuses what is not there before any work
+    bench = Bench(name, root=root)
+    judged = [bench.judge(dataset, split) for dataset in datasets]
+    if not threshold_from:
+        return judged
+    source = judged[names.index(threshold_from)]
+    if not source.has_both_classes:
+        raise ValueError(f"`threshold_from`: {threshold_from} holds one class alone, and no threshold follows from it.")
+    labels, scores, *_ = _read_scores(source)
+    threshold = operating_threshold(labels, scores)
+    return [one if one.has_both_classes else _at_threshold(one, threshold, threshold_from) for one in judged]
+
+
+def protocol_of(dataset: Path, split: str) -> str:
+    """Return what the clips of a corpus are called: all of which parts, or which split, and whether it is official."""
+    if split == ALL:
+        files = read_files(dataset)
+        parts = sorted(set(files[OFFICIAL]) - {""}) if OFFICIAL in files else []
+        return f"all trials ({', '.join(parts)})" if parts else "all clips"
+    recipe = dataset / "splits" / "recipe.json"
+    is_official = recipe.is_file() and read_json(recipe).get(OFFICIAL) is True
+    return f"official split, {split}" if is_official else split
+
+
+def _worse(metrics: dict[str, Metric]) -> str:
+    return "worse than chance here" if "eer" in metrics and metrics["eer"]["value"] > 0.5 else ""
+
+
+def _at_threshold(one: Judged, threshold: float, source: str) -> Judged:
+    """Return a verdict of one class with its rates at another threshold."""
+    labels, scores, people, systems = _read_scores(one)
+    trials = Trials(labels, people, systems)
+    parts = {
+        name: error_rates(trials.only(wanted), scores[wanted], threshold)
+        for name, wanted in parts_by_system(labels, systems).items()
+    }
+    about = {**one.about, "threshold": threshold, "threshold_from": source}
+    return Judged(one.folder, error_rates(trials, scores, threshold), {"system": parts}, about)
+
+
+def _read_scores(one: Judged) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Return labels, scores, people and systems of the clips of a corpus."""
+    table = read_scores(one.folder)
+    labels = np.array([parse_label(label) for label in table["label"]])
+    return labels, table["score"].to_numpy(float), table["speaker"].to_numpy(str), table["system"].to_numpy(str)
