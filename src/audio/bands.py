@@ -33,7 +33,9 @@ def without_band(waveform: np.ndarray, rate: int, low: float, high: float) -> np
     True
     """
     if not 0 <= low < high <= rate / 2:
-        raise ValueError(f"A band lies between 0 and {rate / 2:g} Hz and ends above its beginning: {low:g}-{high:g} Hz.")
+        raise ValueError(
+            f"A band lies between 0 and {rate / 2:g} Hz and ends above its beginning: {low:g}-{high:g} Hz."
+        )
     frequencies = np.fft.rfftfreq(len(waveform), 1 / rate)
     below = np.clip((low - frequencies) / SLOPE + 0.5, 0, 1) if low > 0 else np.zeros(len(frequencies))
     above = np.clip((frequencies - high) / SLOPE + 0.5, 0, 1) if high < rate / 2 else np.zeros(len(frequencies))

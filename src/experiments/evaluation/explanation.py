@@ -94,8 +94,10 @@ def explain_run(name: RunName, *, root: Path, repetitions: int = 5, seed: int = 
     table = clips.table
     trials = Trials(table.labels, table.speakers, table.systems)
     rises = Rises(trials, trained.scores(table))
-    taken = _without_bands(trained, table) if isinstance(table, WaveformTable) else _dealt(
-        trained, clips, repetitions, seed
+    taken = (
+        _without_bands(trained, table)
+        if isinstance(table, WaveformTable)
+        else _dealt(trained, clips, repetitions, seed)
     )
     groups = [{"kind": kind, "name": group, **rises.of(scores)} for kind, group, scores in taken]
     properties = {"cue": _cues(clips), "feature": _strongest_features(trained, clips, root)}
@@ -156,7 +158,9 @@ def _cues(clips: HeldOutClips) -> dict[str, np.ndarray]:
         return {}
     columns = {cue: table[cue].to_numpy(float) for cue in CUES if cue != CATEGORY}
     return {
-        cue: values for cue, values in columns.items() if np.isfinite(values).any() and np.ptp(values[np.isfinite(values)])
+        cue: values
+        for cue, values in columns.items()
+        if np.isfinite(values).any() and np.ptp(values[np.isfinite(values)])
     }
 
 
