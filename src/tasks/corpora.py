@@ -9,6 +9,7 @@ from src.corpora import LAYOUTS
 from src.tasks.command_line import command
 from src.tasks.layout_flags import LAYOUT_HELP, LayoutFlags
 from src.tasks.words import RELEASE, listed, on
+from src.utils.speech_engines import ENGINES
 
 
 @command("PrepareDataset", output="folder to prepare (default datasets/release)", dry_run="only say what would be done")
@@ -105,17 +106,31 @@ def add_noise(
     "CreateSpoofs",
     dataset="folder with real_voices/, laid out as a corpus is (default datasets/release)",
     vocoder=f"{listed(VOCODERS)}, or several separated by commas (default griffinlim)",
+    tts=f"speak --text= by an engine that is installed, in place of copying: {listed(ENGINES)} (default none)",
+    text="file with one sentence a line, for --tts=",
+    voice="voice of the engine, or several separated by commas, such as en-us,en-us+f3; :F or :M behind one = gender",
 )
 def create_spoofs(
     c: Connection,
     dataset: Path = RELEASE,
     vocoder: str = "griffinlim",
+    tts: str = "",
+    text: Path | None = None,
+    voice: str = "",
     output: Path | None = None,
     seed: int = 7,
 ) -> None:
-    """Write a new corpus of bona fide speech and copies of it by one or more vocoders."""
-    from src.experiments.corpus import spoofing
+    """Write a new corpus of bona fide speech and copies of it by vocoders; or of spoofs spoken from a text."""
+    from src.experiments.corpus import speaking, spoofing
 
+    if tts:
+        if text is None:
+            raise ValueError("What is to be spoken? Name a file with one sentence a line: `text=FILE`.")
+        made = speaking.speak_text(text, output, tts=tts, voice=voice)
+        print(f"{made}. Next: fab AddDatasetDuration{on(made.folder)}")
+        return
+    if text or voice:
+        raise ValueError(f"`text` and `voice` are for `tts`, which names an engine: {listed(ENGINES)}.")
     made = spoofing.create_spoofs(dataset, output, vocoder=vocoder, seed=seed)
     print(f"{made}. Next: fab SplitDataset{on(made.folder)}")
 
