@@ -10,9 +10,9 @@ from urllib.parse import quote
 import numpy as np
 
 from src.experiments.evaluation.results import wrong_side
+from src.experiments.report.benchmark_records import read_benchmark
 from src.experiments.report.domain_records import doubt_of, means_across, read_unheard
 from src.experiments.report.explanation_records import read_explanation
-from src.experiments.report.benchmark_records import read_benchmark
 from src.experiments.report.files import (
     as_number,
     exists,
