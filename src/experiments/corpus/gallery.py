@@ -20,8 +20,8 @@ from src.utils.dataset import read_files
 from src.utils.files import atomic_path, check_output, write_text
 from src.utils.labels import parse_label
 from src.visualize.pages.pictures import parse_picture
-from src.visualize.pages.records import Gallery, Sound, SoundGroup
 from src.visualize.pages.rendering import gallery_page
+from src.visualize.pages.sounds import Gallery, Sound, SoundGroup
 from src.visualize.waveforms import waveforms_figure
 
 DPI = 90

@@ -18,7 +18,8 @@ from src.visualize.pages import domain_tables, explanations, list_tables, run_ta
 from src.visualize.pages.benchmark_tables import benchmark_table
 from src.visualize.pages.cells import axis_end, drawn, sort_key
 from src.visualize.pages.pictures import data_url, described
-from src.visualize.pages.records import Gallery, Picture, Review, Run, Study
+from src.visualize.pages.records import Picture, Review, Run, Study
+from src.visualize.pages.sounds import Gallery
 
 TEMPLATES = Path(__file__).parent / "templates"
 _BREAKS = re.compile(r"(?<=[\w][/_])(?=\w)|(?<=[\w][+])(?=[^\W\d])")
@@ -81,7 +82,7 @@ def study_page(study: Study, slices: tuple[Picture, ...] = (), made_from: str = 
 def gallery_page(gallery: Gallery) -> str:
     """Return the page of what effects make of one clip.
 
-    >>> from src.visualize.pages.records import Sound
+    >>> from src.visualize.pages.sounds import Sound
     >>> silence = Sound("the clip", "audio/original.flac", Picture("original.png", b"", 1, 1))
     >>> "<h1>Effects</h1>" in gallery_page(Gallery("a.flac", 7, silence, ()))
     True
