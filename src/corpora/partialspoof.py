@@ -16,7 +16,6 @@ CC BY 4.0.
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 
 from src.corpora import TEST, TRAIN, VALIDATION, Finding, Listing
 from src.corpora.asvspoof import Part, as_listing, choose_track, form_of, read_parts
@@ -84,10 +83,10 @@ def _find_labels(folder: Path, part: str) -> tuple[Path | None, dict[str, str]]:
 
 def _stretches(labels: np.ndarray, resolution: float, name: str, path: Path) -> str:
     """Return the cell for the labels (n,) of a recording's segments, the text or number 0 = spoof and 1 = bona fide."""
-    values = pd.Series(labels.ravel()).astype(str)
-    other = values[~values.isin(["0", "1"])]
+    values = labels.ravel().astype(str)
+    is_spoof = values == "0"
+    other = values[~is_spoof & (values != "1")]
     if len(other):
-        raise ValueError(f"{path}, {name}: a segment's label must be 0 (spoof) or 1, not {other.iloc[0]!r}.")
-    is_spoof = np.concatenate([[False], (values == "0").to_numpy(), [False]])
-    edges = np.flatnonzero(np.diff(is_spoof.astype(int)))
+        raise ValueError(f"{path}, {name}: a segment's label must be 0 (spoof) or 1, not '{other[0]}'.")
+    edges = np.flatnonzero(np.diff(is_spoof.astype(int), prepend=0, append=0))
     return format_segments(edges.reshape(-1, 2) * resolution)
