@@ -102,5 +102,7 @@ def _sound(name: str, title: str, waveform: np.ndarray, output: Path) -> Sound:
     with atomic_path(path) as temporary:
         save_waveform(temporary, waveform)
     content = io.BytesIO()
-    waveforms_figure({"": waveform}, SPEECH_RATE).savefig(content, format="png", dpi=DPI)
+    figure = waveforms_figure({"": waveform}, SPEECH_RATE)
+    figure.axes[0].set_ylim(-1, 1)  # the same for all, so that levels can be compared
+    figure.savefig(content, format="png", dpi=DPI)
     return Sound(title, f"audio/{path.name}", parse_picture(f"{name}.png", content.getvalue()))
