@@ -1,6 +1,6 @@
 """The tasks of AUDIOS: `fab -l` lists them, `fab -h TASK` explains the flags of one."""
 
-from src.tasks.augmentation import augment_dataset, stress_test
+from src.tasks.augmentation import augment_dataset, augmentation_gallery, stress_test
 from src.tasks.classifiers import (
     demo,
     fuse_runs,
@@ -45,6 +45,7 @@ __all__ = [
     "add_dataset_duration",
     "add_noise",
     "augment_dataset",
+    "augmentation_gallery",
     "compare_layers",
     "compare_runs",
     "create_spoofs",

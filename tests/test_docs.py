@@ -30,6 +30,7 @@ DESIGNED_TASKS = {
     "AddNoise",
     "AugmentDataset",
     "StressTest",
+    "AugmentationGallery",
     "SplitDataset",
     "GenerateEmbeddings",
     "GenerateEmbeddingsWav2vec2",

@@ -11,6 +11,7 @@ other).
 from typing import Any
 
 Entries = list[dict[str, Any]]
+Options = dict[str, dict[str, Any]]
 
 
 def _between(low: float, high: float) -> dict[str, float]:
@@ -22,26 +23,26 @@ def _one_of(probability: float, **effects: dict[str, Any]) -> dict[str, Any]:
     return {"probability": probability, "one_of": named}
 
 
-NOISES = {
+NOISES: Options = {
     "white": {"snr": _between(10, 40)},
     "pink": {"snr": _between(5, 35)},
     "babble": {"snr": _between(8, 30), "talkers": _between(1, 5)},
     "rawboost_stationary": {"snr": _between(10, 40)},
 }
-LINES: dict[str, dict[str, Any]] = {
+LINES: Options = {
     "mu_law": {"band": ["line", "open"]},
     "a_law": {"band": ["line", "open"]},
     "g722": {"band": ["line", "open"]},
     "amr": {"kbps": [4.75, 5.9, 7.4, 12.2], "band": ["line", "open"]},
 }
-CODECS = {
+CODECS: Options = {
     "mp3": {"kbps": [16, 24, 32, 48, 64, 96, 128]},
     "aac": {"kbps": [16, 24, 32, 48, 64, 96]},
     "opus": {"kbps": [8, 12, 16, 24, 32, 48]},
     "vorbis": {"quality": _between(0, 9)},
 }
-PACKETS = {"packet_loss": {"loss": _between(1, 10), "burst": _between(1, 4), "conceal": ["repeat", "zeros"]}}
-RAWBOOST = (
+PACKETS: Options = {"packet_loss": {"loss": _between(1, 10), "burst": _between(1, 4), "conceal": ["repeat", "zeros"]}}
+RAWBOOST: tuple[Options, ...] = (
     {"rawboost_convolutive": {"gain": _between(-20, -5)}},
     {"rawboost_impulsive": {"share": _between(0, 10)}},
     {"rawboost_stationary": {"snr": _between(10, 40)}},

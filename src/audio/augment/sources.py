@@ -51,7 +51,7 @@ class Sources:
         found = tuple(sorted(self.people)) if kind == "people" else _recordings(folder) if folder else ()
         if not found:
             where = f"; {folder} holds no recording" if folder else ""
-            raise ValueError(f"An effect mixes in {kind}, so it needs {WANTED[kind]}{where}.")
+            raise ValueError(f"An effect that mixes in recordings ({kind}) needs {WANTED[kind]}{where}.")
         return found
 
     def draw(self, kind: Kind, count: int, rng: np.random.Generator) -> tuple[str, ...]:
@@ -80,7 +80,7 @@ class Sources:
         """
         folder = self._folder(kind)
         if folder is None:
-            raise ValueError(f"A step mixes in {kind}, so it needs {WANTED[kind]}.")
+            raise ValueError(f"A step that mixes in recordings ({kind}) needs {WANTED[kind]}.")
         try:
             if kind == "rooms":
                 return [_response(folder / file, rate) for file in files]

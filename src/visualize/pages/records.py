@@ -197,3 +197,34 @@ class Review:
     comparisons: tuple[LayerComparison, ...] = ()
     foreign: tuple[str, ...] = ()
     """Names of everything else."""
+
+
+@dataclass(frozen=True)
+class Sound:
+    """A clip to listen to: what was done to it, the URL of its audio, its waveform and spectrogram."""
+
+    title: str
+    audio: str
+    picture: Picture
+
+
+@dataclass(frozen=True)
+class SoundGroup:
+    """Sounds of one effect, from mild to severe."""
+
+    name: str
+    title: str
+    about: str
+    sounds: tuple[Sound, ...]
+
+
+@dataclass(frozen=True)
+class Gallery:
+    """What effects make of one clip."""
+
+    clip: str
+    seed: int
+    original: Sound
+    groups: tuple[SoundGroup, ...]
+    left_out: tuple[str, ...] = ()
+    """Why effects are not there, a line each."""

@@ -17,7 +17,7 @@ from markupsafe import Markup
 from src.visualize.pages import list_tables, run_tables, stress_tables, words
 from src.visualize.pages.cells import axis_end, drawn, sort_key
 from src.visualize.pages.pictures import data_url, described
-from src.visualize.pages.records import Picture, Review, Run, Study
+from src.visualize.pages.records import Gallery, Picture, Review, Run, Study
 
 TEMPLATES = Path(__file__).parent / "templates"
 _BREAKS = re.compile(r"(?<=[\w][/_])(?=\w)|(?<=[\w][+])(?=[^\W\d])")
@@ -66,6 +66,17 @@ def study_page(study: Study, slices: tuple[Picture, ...] = (), made_from: str = 
     """
     best = next((run for run in study.runs if run.is_best), None)
     return _render("study.html", study=study, slices=slices, made_from=made_from, best=best)
+
+
+def gallery_page(gallery: Gallery) -> str:
+    """Return the page of what effects make of one clip.
+
+    >>> from src.visualize.pages.records import Sound
+    >>> silence = Sound("the clip", "audio/original.flac", Picture("original.png", b"", 1, 1))
+    >>> "<h1>Effects</h1>" in gallery_page(Gallery("a.flac", 7, silence, ()))
+    True
+    """
+    return _render("gallery.html", gallery=gallery)
 
 
 def _render(template: str, **content: Any) -> str:
