@@ -60,10 +60,10 @@ def read_comparison(folder: Path) -> LayerComparison:
         folder.name,
         inputs,
         tuple((layer, eer) for layer, eer, _ in rows),
-        {PLURALS[by]: eers for by, eers in unheard.items()},
-        _differing(rows, ",".join(unheard)),
         next(iter(pictures), None),
         tuple(problems),
+        {PLURALS[by]: eers for by, eers in unheard.items()},
+        _differing(rows, ",".join(unheard)),
     )
 
 

@@ -53,7 +53,7 @@ def report_runs(root: Path) -> Path:
         studies = [_write_study(note, trials[note.name], root, bar) for note in notes]
     comparisons = tuple(map(read_comparison, found.comparisons))
     index = runs_folder(root) / "index.html"
-    _write(index, index_page(Review(tuple(runs), tuple(studies), comparisons, crosses, found.foreign)))
+    _write(index, index_page(Review(tuple(runs), tuple(studies), comparisons, found.foreign, crosses)))
     return index
 
 

@@ -232,12 +232,12 @@ class LayerComparison:
     inputs: Mapping[str, Any] = field(default_factory=dict)
     layers: tuple[tuple[int, Estimate], ...] = ()
     """Layer and its validation EER."""
+    picture: Picture | None = None
+    problems: tuple[str, ...] = ()
     across: Mapping[str, Mapping[int, Estimate]] = field(default_factory=dict)
     """Systems or corpora -> layer -> the mean EER across those that were left out."""
     differing: str = ""
     """What validation in domain would choose otherwise; empty where the same."""
-    picture: Picture | None = None
-    problems: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -248,7 +248,7 @@ class Review:
     """Runs that belong to no study."""
     studies: tuple[Study, ...] = ()
     comparisons: tuple[LayerComparison, ...] = ()
-    crosses: tuple[Run, ...] = ()
-    """Cross-validations."""
     foreign: tuple[str, ...] = ()
     """Names of everything else."""
+    crosses: tuple[Run, ...] = ()
+    """Cross-validations."""
