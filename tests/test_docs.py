@@ -47,6 +47,7 @@ DESIGNED_TASKS = {
     "ReproduceRun",
     "ReportRuns",
     "EvaluateScores",
+    "ExplainRun",
     "CreateSpoofs",
     "CutNoise",
     "SpliceSpoofs",

@@ -75,7 +75,7 @@ def groups_for_pictures(table: ClipTable) -> dict[str, np.ndarray]:
     for gender in np.unique(table.genders):
         groups |= {f"bona fide, {gender}": bonafide & (table.genders == gender)}
         groups |= {f"spoof, {gender}": ~bonafide & (table.genders == gender)}
-    groups |= {name: mask for name, mask in _systems(table)}
+    groups |= dict(_systems(table))
     return {name: mask for name, mask in groups.items() if mask.any()}
 
 

@@ -36,10 +36,10 @@ _DESCRIPTIONS = {
     "eer_by_layer.png": "EER of every layer of the model, with its interval; lower is better.",
     "importance.png": "By how much EER and Cllr rise without each part of the input, with intervals over people; the "
     "further to the right, the more the run leans on the part.",
-    "cues.png": "Properties of the test clips that need no listening, for the classes (bona fide blue), the genders and "
-    "the spoof systems; where violins differ, the property tells the groups apart.",
-    "features.png": "The features that separate the classes of the validation clips best, on the test clips, for the "
-    "classes (bona fide blue), the genders and the spoof systems.",
+    "cues.png": "Properties of the test clips that need no listening, for the classes (bona fide blue), the genders "
+    "and the spoof systems; where violins differ, the property tells the groups apart.",
+    "features.png": "The features that separate the classes of the validation clips best, on the test clips, for "
+    "the classes (bona fide blue), the genders and the spoof systems.",
 }
 
 
