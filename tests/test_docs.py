@@ -51,6 +51,7 @@ DESIGNED_TASKS = {
     "ReproduceRun",
     "ReportRuns",
     "EvaluateScores",
+    "ExplainRun",
     "CreateSpoofs",
     "CrossValidate",
     "CutNoise",

@@ -1,8 +1,8 @@
 """Violins: how a property is distributed in groups of clips, such as the classes, the genders and the spoof systems.
 
 The width of a violin is the density of the clips at that value, a kernel estimate; the bar within it spans the
-quartiles and the dot is the median. All groups of a property share its axis. A group of fewer than three clips, or of equal
-values, has no density: its values are drawn as points.
+quartiles and the dot is the median. All groups of a property share its axis. A group of fewer than three clips, or of
+equal values, has no density: its values are drawn as points.
 """
 
 from collections.abc import Mapping

@@ -7,11 +7,12 @@ merge it with a corpus that has some, or judge a run by it.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import pandas as pd
 
@@ -141,7 +142,7 @@ def parse_voices(given: str, tts: str) -> Sequence[Voice]:
     return voices
 
 
-def _start(target: Path, recipe: dict[str, object]) -> None:
+def _start(target: Path, recipe: Mapping[str, Any]) -> None:
     """Record the recipe in the folder; refuse to mix two."""
     if (target / RECIPE).is_file():
         if read_json(target / RECIPE) != recipe:

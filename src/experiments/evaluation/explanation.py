@@ -95,7 +95,7 @@ def explain_run(name: RunName, *, root: Path, repetitions: int = 5, seed: int = 
     trials = Trials(table.labels, table.speakers, table.systems)
     rises = Rises(trials, trained.scores(table))
     taken = (
-        _without_bands(trained, table)
+        without_bands(trained, table.paths)
         if isinstance(table, WaveformTable)
         else _dealt(trained, clips, repetitions, seed)
     )
@@ -129,15 +129,15 @@ def _dealt(trained: Trained, clips: HeldOutClips, repetitions: int, seed: int) -
         yield group.kind, group.name, scores
 
 
-def _without_bands(trained: Trained, table: WaveformTable) -> Iterator[Taken]:
-    """Yield each band of frequencies, and the scores of a detector without it."""
+def without_bands(trained: Trained, recordings: np.ndarray) -> Iterator[Taken]:
+    """Yield each band of frequencies, and the scores that a detector gives recordings (n,) without it."""
     from src.audio.bands import without_band
     from src.audio.io import SPEECH_RATE, load_waveform, save_waveform
 
     for low in range(0, SPEECH_RATE // 2, BAND):
         with TemporaryDirectory(prefix="audios-bands-") as folder:
-            paths = [Path(folder) / f"{number}.flac" for number in range(len(table))]
-            for source, path in zip(table.paths, paths, strict=True):
+            paths = [Path(folder) / f"{number}.flac" for number in range(len(recordings))]
+            for source, path in zip(recordings, paths, strict=True):
                 save_waveform(path, without_band(load_waveform(Path(source)), SPEECH_RATE, low, low + BAND))
             scores = _scores(trained, np.array([str(path) for path in paths]))
         yield "frequency band", f"{low / 1000:g}-{(low + BAND) / 1000:g} kHz", [scores]

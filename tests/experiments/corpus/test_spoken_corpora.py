@@ -66,7 +66,7 @@ def test_each_voice_speaks_each_sentence(beeper: Path, text: Path) -> None:
     table = read_files(made.folder)
     assert made.folder == text.with_name("words_espeak")
     assert table["label"].tolist() == ["spoof"] * 4
-    assert table["speaker"].unique().tolist() == ["espeak-en-us+f3", "espeak-en-us"][::-1]
+    assert set(table["speaker"]) == {"espeak-en-us_M001", "espeak-en-us+f3_F002"}
     assert sorted(table["gender"].unique()) == ["F", "M"]
     assert set(table["system"]) == {"espeak"}
     sources = pd.read_csv(made.folder / SOURCES_TABLE)
@@ -97,14 +97,14 @@ def test_a_sentence_that_cannot_be_spoken_is_rejected_by_name(beeper: Path, text
     made = speak_text(text, tts="espeak")
     assert (made.n_clips, made.n_rejected) == (1, 1)
     text.write_text("fail\n")
-    with pytest.raises(ValueError, match="spoke none of the 1 sentences .*failed: no such sound"):
+    with pytest.raises(ValueError, match=r"spoke none of the 1 sentences .*failed: no such sound"):
         speak_text(text, text.with_name("other"), tts="espeak")
 
 
 @pytest.mark.parametrize("tts", ["espeak", "flite", "piper"])
 def test_an_engine_that_is_not_there_says_how_to_get_it(tts: str, text: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(text.parent))
-    with pytest.raises(ValueError, match=f"There is no command {tts}.* on this machine: .*install"):
+    with pytest.raises(ValueError, match=rf"There is no command {tts}.* on this machine: .*install"):
         speak_text(text, tts=tts)
     assert [path.name for path in text.parent.iterdir()] == ["words.txt"]
 
@@ -118,7 +118,7 @@ def test_bad_texts_and_voices_are_refused(beeper: Path, text: Path) -> None:
         parse_voices("a,a", "espeak")
     with pytest.raises(ValueError, match="Which voice of piper"):
         parse_voices("", "piper")
-    with pytest.raises(ValueError, match="`voice=x.onnx:F` or :M"):
+    with pytest.raises(ValueError, match=r"`voice=x\.onnx:F` or :M"):
         parse_voices("x.onnx", "piper")
     text.write_text(" \n")
     with pytest.raises(ValueError, match="holds no sentence"):

@@ -3,6 +3,7 @@
 import shutil
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -11,15 +12,20 @@ from scipy.fft import dct
 
 from src.experiments.corpus.catalogue import generate_tables
 from src.experiments.corpus.splits import DOWNSTREAM, SplitShares, split_dataset
-from src.experiments.evaluation.explanation import EXPLANATION, Explanation, explain_run
+from src.experiments.evaluation.explanation import EXPLANATION, Explanation, explain_run, without_bands
 from src.experiments.evaluation.feature_groups import groups_of, names_of_features
 from src.experiments.extraction.engines import extract_splits
 from src.experiments.extraction.requests import Request
 from src.experiments.inputs.embeddings import Embeddings
+from src.experiments.report.explanation_records import read_explanation
+from src.experiments.report.pages import report_runs
 from src.experiments.runs.names import RunName
 from src.experiments.training.recipe import choose_recipe
 from src.experiments.training.trainer import train_model
+from src.metrics.calibration import Calibration
 from src.utils.files import read_json
+from src.visualize.pages.records import Run
+from src.visualize.pages.rendering import run_page
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:The EER is", "ignore:There are only"),
@@ -158,3 +164,46 @@ def test_a_mix_has_a_group_for_each_layer_and_joined_backbones_one_for_each() ->
     names = names_of_features(joined, origin, 123)
     assert names[41] == "lfcc delta 1, mean"
     assert names[-1] == "hubert 2, standard deviation"
+
+
+def test_a_detector_on_waveforms_misses_the_band_that_it_hears(tmp_path: Path) -> None:
+    paths = []
+    for seed in range(6):
+        paths.append(tmp_path / f"{seed}.flac")
+        soundfile.write(paths[-1], clip(seed, False), RATE)
+
+    def loudness(files: np.ndarray) -> np.ndarray:
+        spectra = [np.abs(np.fft.rfft(soundfile.read(file)[0])) for file in files]
+        return np.array([spectrum[4100 // 2 : 4900 // 2].mean() for spectrum in spectra])  # half a second: 2 Hz a bin
+
+    heard = SimpleNamespace(calibration=Calibration(), model=SimpleNamespace(scores=loudness))
+    files = np.array([str(path) for path in paths])
+    before = loudness(files)
+    left = {name: scores[0] / before for _, name, scores in without_bands(heard, files)}
+    assert list(left)[::7] == ["0-1 kHz", "7-8 kHz"]
+    assert (left.pop("4-5 kHz") < 0.02).all()
+    for name, share in left.items():
+        np.testing.assert_allclose(share, 1.0, atol=0.01, err_msg=name)
+
+
+@pytest.mark.parametrize("content", ["", "[]", '{"groups": 1, "comparisons": [{"kind": "cue"}], "about": 2}', "{"])
+def test_a_damaged_explanation_is_shown_as_such(tmp_path: Path, content: str) -> None:
+    (tmp_path / EXPLANATION).write_text(content)
+    found = read_explanation(tmp_path)
+    assert found is not None
+    assert found.problems
+    page = run_page(Run("run3", "run3/report.html", "finished", explanation=found))
+    assert "What decides" in page
+
+
+def test_the_page_of_a_run_shows_what_decides(one_band: Path, tmp_path: Path) -> None:
+    root = Path(shutil.copytree(one_band, tmp_path / "root"))
+    found = explained(root, "lr", Embeddings("lfcc", -1, "mean"))
+    report_runs(root)
+    page = (found.folder / "report.html").read_text()
+    assert "frequency band: 4-5 kHz" in page.replace("<wbr>", "")
+    assert "What the run needs" in page
+    assert "3 times" in page
+    (found.folder / EXPLANATION).unlink()
+    report_runs(root)
+    assert "What decides" not in (found.folder / "report.html").read_text()
