@@ -1,11 +1,12 @@
-"""What effects cost: hours of audio a minute through each of them, and through the recipe `field`, beside reading alone.
+"""What effects cost: hours of audio a minute through each of them and through the recipe `field`, beside reading.
 
     python -m benchmarks.augment --dataset=datasets/release
 
-Clips of the corpus are read and then changed, in one process and one thread, in rounds that take turns with each other;
-the median processor time counts. Of the recipe each clip draws steps of its own; the people of the corpus are the babble.
-Rooms are computed before the clock runs, as a training computes each of them once. An effect is asked for its middle
-strength. On the fly, `field` costs a training of S seconds of work for each second of sound the share field / (S + read).
+Clips of the corpus are read and then changed, in one process and one thread, in rounds that take turns with each
+other; the median processor time counts. Of the recipe each clip draws steps of its own; the people of the corpus are
+the babble. Rooms are computed before the clock runs, as a training computes each of them once. An effect is asked for
+its middle strength. On the fly, `field` costs a training of S seconds of work for each second of sound the share field
+/ (S + read).
 """
 
 import argparse
