@@ -79,9 +79,9 @@ REFUSED = [
     ([{"probability": 1, "one_of": [{"effect": "thunder"}]}], "Unknown effect 'thunder'; allowed: white, pink"),
     ([{"probability": 1, "one_of": [{"effect": "white", "parameters": {"snr": 99}}]}], "between -20 and 60 dB, not 99"),
     ([{"probability": 1, "one_of": [{"effect": "white", "parameters": {"db": 9}}]}], "has no `db`; allowed: snr"),
-    ([{"probability": 1, "one_of": [{"effect": "white", "parameters": {"snr": {"from": 9, "to": 1}}}]}], "`snr` must be"),
+    ([{"probability": 1, "one_of": [{"effect": "white", "parameters": {"snr": {"from": 9, "to": 1}}}]}], "be a value"),
     ([{"probability": 1, "one_of": [{"effect": "mu_law", "parameters": {"band": "wide"}}]}], "one of: line, open"),
-    ([{"probability": 1, "one_of": [{"effect": "amr", "parameters": {"kbps": {"from": 4.75, "to": 12.2}}}]}], "no range"),
+    ([{"probability": 1, "one_of": [{"effect": "amr", "parameters": {"kbps": {"from": 4.75, "to": 12.2}}}]}], "range"),
 ]  # fmt: skip
 
 
