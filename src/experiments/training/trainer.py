@@ -36,7 +36,7 @@ from src.experiments.runs.names import RUN, RunName
 from src.experiments.training.across_domains import disagreement_in, leave_out_domains, tell, write_across
 from src.experiments.training.localization import FRAME_THRESHOLD, localize
 from src.experiments.training.models import model_class
-from src.experiments.training.origin import begun, origin, size
+from src.experiments.training.origin import begun, facts_of, origin
 from src.experiments.training.recipe import Recipe
 from src.metrics.calibration import fit_calibration
 from src.metrics.eer import doubt, operating_threshold
@@ -179,7 +179,7 @@ def train_run(
 
     history = model.fit(data.train, data.val, noting)
     _write_model(folder, model, history, data)
-    write_json(folder / PROVENANCE, {**origin(recipe, data, started), **size(model)})
+    write_json(folder / PROVENANCE, {**origin(recipe, data, started), **facts_of(model)})
     scores = model.scores(data.val.inputs)
     across = write_across(recipe, data, folder, aids.workers if aids else 0)
     metrics = _write_validation(folder, scores, history, data.val, across) | ({"pruned": True} if any(stops) else {})
