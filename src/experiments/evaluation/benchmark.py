@@ -89,22 +89,18 @@ class Bench:
         return text_digest("\n".join([str(self.trained.provenance.get("ended")), *told]))
 
     def _results(self, dataset: Path, split: str, scored: ScoredClips) -> dict[str, Any]:
-        table, scores, threshold = scored.table, scored.scores, self.trained.threshold
+        """Return metrics, those of each system, and what they are of, as `results.json` holds them."""
+        table, scores = scored.table, scored.scores
         trials = Trials(table.labels, table.speakers, table.systems)
-        both = len(np.unique(trials.labels)) == 2
-        metrics = evaluate_with_intervals(trials, scores, threshold) if both else {}
-        metrics |= error_rates(trials, scores, threshold)
-        systems = {
-            name: (evaluate_with_intervals(part, scores[wanted], threshold) if both else {})
-            | error_rates(part, scores[wanted], threshold)
-            for name, wanted in parts_by_system(trials.labels, table.systems).items()
-            for part in [trials.only(wanted)]
-        }
+        parts = parts_by_system(trials.labels, table.systems)
+        metrics = self._metrics(trials, scores)
+        systems = {name: self._metrics(trials.only(wanted), scores[wanted]) for name, wanted in parts.items()}
         cues = self.cues.judge(dataset, table)
         metrics |= {KEY: cues.eer} if cues.eer else {}
         for name, eer in cues.by_system.items():
             systems[name][KEY] = eer
         overlap = find_overlap(self.trained, dataset, table)
+        remarks = [_worse(metrics), str(overlap), cues.note if "eer" in metrics else ""]
         about = {
             "corpus": dataset.name,
             "path": noted_path(self.root, dataset),
@@ -112,12 +108,10 @@ class Bench:
             "protocol": protocol_of(dataset, split),
             "clips": len(table),
             "unusable": scored.n_unusable,
-            "n_bonafide": int((table.labels == 1).sum()),
-            "n_spoof": int((table.labels == 0).sum()),
             "n_people": trials.n_people,
             "overlap": overlap.as_json(),
-            "remarks": [said for said in (_worse(metrics), str(overlap), cues.note if both else "") if said],
-            "threshold": threshold,
+            "remarks": [said for said in remarks if said],
+            "threshold": self.trained.threshold,
             "threshold_from": VAL,
             "resampled": "people and spoof systems" if trials.known_systems else "people",
             "resamplings": N_RESAMPLINGS,
@@ -125,6 +119,13 @@ class Bench:
             "tested": now(),
         }
         return {**metrics, "breakdowns": {"system": systems}, "about": about}
+
+    def _metrics(self, trials: Trials, scores: np.ndarray) -> dict[str, Metric]:
+        """Return the metrics of trials: of one class alone, the rates of decisions."""
+        rates = error_rates(trials, scores, self.trained.threshold)
+        if len(np.unique(trials.labels)) < 2:
+            return rates
+        return evaluate_with_intervals(trials, scores, self.trained.threshold) | rates
 
 
 def run_benchmark(
