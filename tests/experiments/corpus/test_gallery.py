@@ -33,7 +33,7 @@ def test_the_page_has_a_player_and_a_picture_of_every_strength(few: None, tmp_pa
 
 def test_of_a_corpus_the_first_bona_fide_clip_is_heard_among_other_people(tmp_path: Path) -> None:
     rows = ["fake_voices/A/1.flac,A,1,F,spoof", "real_voices/B/1.flac,B,2,F,bona-fide"]
-    rows += ["real_voices/B/2.flac,B,3,F,bona-fide", "real_voices/C/1.flac,C,4,M,bona-fide"]
+    rows += ["real_voices/B/2.flac,B,2,F,bona-fide", "real_voices/C/1.flac,C,3,M,bona-fide"]
     table = "\n".join(["file,speaker,id,gender,label", *rows])
     (tmp_path / "files-metadata.csv").write_text(table + "\n", encoding="utf-8")
     clip, sources = gallery.clip_and_people(tmp_path)
