@@ -34,6 +34,7 @@ from src.tasks.embeddings import (
     visualize_embeddings_tsne,
     visualize_embeddings_umap,
 )
+from src.tasks.explanations import explain_run
 from src.tasks.folds import cross_validate
 from src.tasks.review import (
     compare_layers,
@@ -60,6 +61,7 @@ __all__ = [
     "demo",
     "embeddings_info",
     "evaluate_scores",
+    "explain_run",
     "fine_tune",
     "fuse_runs",
     "generate_dataset_csv",

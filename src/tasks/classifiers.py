@@ -74,26 +74,20 @@ class ModelFlags(ClassifierFlags):
 
     detector: str = ""
     set: str = ""
-    augment: str = ""
 
-    def input(self) -> "Input":
-        """Return what is trained on: embeddings for a classifier, waveforms for a detector."""
+    def input(self, augment: str = "") -> "Input":
+        """Return what is trained on: embeddings, with augmented copies or without, for a classifier, else waveforms."""
         from src.experiments.inputs.embeddings import Embeddings
         from src.experiments.inputs.waveforms import Waveforms
         from src.utils.recipes import written_recipe
 
         if not self.detector:
-            return Embeddings(self.backbone, self.layer or None, self.pooling or None, written_recipe(self.augment))
+            return Embeddings(self.backbone, self.layer or None, self.pooling or None, written_recipe(augment))
         if self.backbone or self.classifier or self.layer or self.pooling:
             raise ValueError(
                 "A `detector` is trained on waveforms: leave out `backbone`, `classifier`, `layer` and `pooling`."
             )
         return Waveforms()
-
-    def fixed(self) -> dict[str, object]:
-        """Return the hyperparameters that are the same in all trials."""
-        named = {"augment": self.augment} if self.augment and self.detector else {}
-        return parse_settings(self.set) | written(named)
 
 
 @dataclass(frozen=True)
@@ -107,6 +101,12 @@ class StudyFlags(ModelFlags):
     timeout: float = 0.0
     keep: int = 5
     hold_out: str = ""
+    augment: str = ""
+
+    def fixed(self) -> dict[str, object]:
+        """Return the hyperparameters that are the same in all trials."""
+        named = {"augment": self.augment} if self.augment and self.detector else {}
+        return parse_settings(self.set) | written(named)
 
 
 @command(
@@ -127,7 +127,7 @@ def optimize_hyperparameters(c: Connection, flags: StudyFlags) -> None:
     from src.experiments.studies import tuner
     from src.experiments.studies.search import Search, Wish
 
-    wanted = (flags.dataset, flags.input(), flags.detector or flags.classifier)
+    wanted = (flags.dataset, flags.input(flags.augment), flags.detector or flags.classifier)
     search = Search(*wanted, flags.seed, flags.fixed(), flags.hold_out)
     effort = tuner.Effort(flags.trials or None, flags.jobs, flags.timeout or None, flags.keep)
     wish = Wish(flags.study_number if flags.study_number >= 0 else None, flags.storage or None)

@@ -44,5 +44,5 @@ def _compared(content: Any) -> Iterator[Compared]:
     for entry in _objects(content, _WORDS):
         auc = metrics_of({"auc": entry.get("auc")}).get("auc")
         if auc is not None:
-            kind, name, by, first, second = (entry[word] for word in _WORDS)
-            yield Compared(kind, name, by, first, second, auc, finite(entry.get("p_corrected")))
+            words = {word: entry[word] for word in _WORDS}
+            yield Compared(**words, auc=auc, p=finite(entry.get("p_corrected")))
