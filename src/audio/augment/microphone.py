@@ -11,6 +11,8 @@ from src.audio.augment.contract import Effect, Number
 
 ORDER = 6
 """Of the band's filter, which is passed twice: 72 dB an octave beyond the limits, 6 dB at them."""
+LOWEST = 10.0
+"""Hertz: a lower limit below is none, as no filter of this kind is stable there."""
 HIGHEST = 0.49
 """A limit above this share of the rate is none."""
 PAD = 0.25
@@ -22,13 +24,13 @@ QUIET = 1e-4
 
 
 def limit_band(waveform: np.ndarray, rate: int, low: float, high: float) -> np.ndarray:
-    """Keep what lies between two frequencies in hertz; a `low` of 0 and a `high` above half the rate are no limits.
+    """Keep what lies between two frequencies in hertz; a `low` up to 10 Hz and a `high` above half the rate are none.
 
     >>> tone = np.sin(2 * np.pi * 3000 * np.arange(1600) / 16000)
     >>> bool(limit_band(tone, 16000, 0, 1500)[400:-400].std() < 1e-3)
     True
     """
-    limits = [limit for limit in (low, high) if 0 < limit < HIGHEST * rate]
+    limits = [limit for limit in (low, high) if LOWEST < limit < HIGHEST * rate]
     if not limits or low >= HIGHEST * rate:
         return waveform
     kind = "bandpass" if len(limits) == 2 else "highpass" if low in limits else "lowpass"
@@ -104,7 +106,7 @@ def _as_loud_as(changed: np.ndarray, waveform: np.ndarray) -> np.ndarray:
 BAND = Effect(
     band,
     "small loudspeakers, cheap microphones",
-    {"low": Number(300, 0, 2000, "Hz"), "high": Number(3400, 500, 24000, "Hz")},
+    {"low": Number(300, 0, 1000, "Hz"), "high": Number(3400, 1500, 24000, "Hz")},
     ({"low": 50, "high": 7000}, {"low": 300, "high": 3400}, {"low": 500, "high": 2000}),
 )
 MICROPHONE = Effect(
