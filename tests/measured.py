@@ -13,7 +13,8 @@ from src.backbones.random_weights import make_random
 from src.backbones.self_supervised import MODEL_INPUTS
 from src.detectors import detector_class
 from src.detectors.encoder import Encoder, Source
-from src.detectors.fine_tuned import FineTunedConfig, FineTunedNetwork
+from src.detectors.fine_tuned import FineTunedConfig
+from src.detectors.fine_tuned_network import FineTunedNetwork
 from src.detectors.heads import HEADS, HeadShape
 from src.detectors.training.windows import window_samples
 from src.utils.registry import lookup

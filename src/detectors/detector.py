@@ -18,12 +18,13 @@ from torch import nn
 
 from src.audio.io import SPEECH_RATE
 from src.detectors.contract import DetectorConfig
-from src.detectors.training.lesson import Lesson, Surroundings, Training, load_weights, save_weights
+from src.detectors.training.lesson import Lesson, Surroundings, Training, digest_of, load_weights, save_weights
 from src.detectors.training.loop import train_network
 from src.detectors.training.objectives import make_objective
 from src.detectors.training.randomness import own_randomness
-from src.detectors.training.scoring import FrameScores, WholeClips, forward, score_clips, score_frames
+from src.detectors.training.scoring import Scored, WholeClips, forward, score_clips
 from src.detectors.training.windows import window_samples
+from src.metrics.localization import FrameScores
 from src.models.contract import History, Watch, Workspace, keep_going, reading_weights
 from src.utils.devices import choose_device, choose_precision
 from src.utils.files import text_digest
@@ -50,6 +51,8 @@ class Detector(ABC):
         self.config, self.seed = config, seed
         self.device = choose_device("auto")
         self.trained: Training
+        self.start_digest = ""
+        """Of the published weights that a training began with; "" where they were random."""
 
     @property
     def n_parameters(self) -> int:
@@ -86,6 +89,7 @@ class Detector(ABC):
         join_others()  # each then finds its device
         with own_randomness(self.seed):
             self.trained = self._untrained(self.build(), train.labels)
+            self.start_digest = digest_of(self.trained.network) if getattr(self.config, "weights", "") else ""
             _check_batch(self.trained, min(self.config.batch_size, len(train)))
             objective = self.trained.objective
             groups = self.parameter_groups(self.trained.network)
@@ -97,16 +101,11 @@ class Detector(ABC):
 
     def scores(self, paths: Sequence[str] | np.ndarray) -> np.ndarray:
         """Return the scores of whole recordings, shape (n,): higher = more bona fide."""
-        self.trained.to(self.device)
-        clips = WholeClips([str(path) for path in paths], self.config)
-        return score_clips(self.trained.network, self.trained.objective, clips)
+        return self._scored(paths).scores
 
     def frame_scores(self, paths: Sequence[str] | np.ndarray) -> list[FrameScores] | None:
         """Return the scores of the frames of whole recordings; None where the network decides on windows alone."""
-        if not self.decides_frames:
-            return None
-        self.trained.to(self.device)
-        return score_frames(self.trained.network, WholeClips([str(path) for path in paths], self.config))
+        return self._scored(paths).frames if self.decides_frames else None
 
     @property
     def decides_frames(self) -> bool:
@@ -126,6 +125,11 @@ class Detector(ABC):
         with reading_weights(folder / WEIGHTS):
             load_weights(detector.trained, folder / WEIGHTS)
         return detector
+
+    def _scored(self, paths: Sequence[str] | np.ndarray) -> Scored:
+        self.trained.to(self.device)
+        clips = WholeClips([str(path) for path in paths], self.config)
+        return score_clips(self.trained.network, self.trained.objective, clips)
 
     def _untrained(self, network: nn.Module, labels: np.ndarray | None = None) -> Training:
         """Return a network and the objective that goes with it, before a training on clips of these labels."""
@@ -151,9 +155,10 @@ class Detector(ABC):
             )
 
     def _recipe(self, train: WaveformTable, val: WaveformTable) -> str:
-        """Return what identifies a training: the detector, its config, the seed, the clips, the number of processes."""
+        """Return what identifies a training: the detector, its config and start, the seed, the clips, the processes."""
         clips = [list(map(str, table.files)) for table in (train, val)]
-        return text_digest(json.dumps([type(self).__name__, asdict(self.config), self.seed, clips, n_processes()]))
+        start = [type(self).__name__, asdict(self.config), self.start_digest, self.seed]
+        return text_digest(json.dumps([*start, clips, n_processes()]))
 
     def _surroundings(self, watch: Watch) -> Surroundings:
         if self.workspace is None:

@@ -53,6 +53,9 @@ class Encoder(PretrainedEncoder):
         """Return the transformer layers."""
         return list(self.model.encoder.layers)
 
+    def _set_layers(self, layers: list[nn.Module]) -> None:
+        self.model.encoder.layers = nn.ModuleList(layers)
+
     def never_trained(self) -> Iterator[nn.Parameter]:
         """Yield what stands in the place of masked frames where none are masked."""
         if not self.mask_frames:

@@ -1,6 +1,6 @@
 """Fine-tuning: a pretrained speech model and a head, trained end to end or the head alone.
 
-    waveforms (b, n) -> encoder -> L + 1 hidden states (b, t, d) -> last one, learnt mix or all -> head -> logits (b, 2)
+    waveforms (b, n) -> encoder -> L + 1 hidden states (b, t, d) -> one of them, a mix, or all -> head -> logits (b, 2)
 
 The defaults are a plain recipe: wav2vec2-base, windows of 4 s padded with zeros or cut, dropout, a dense layer,
 cross-entropy, AdamW, a linear schedule with warm-up, 5 epochs, batches of 4. The encoder's convolutions are frozen, the
@@ -12,20 +12,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
-import torch
 from torch import nn
 
 from src.backbones import BACKBONES
 from src.backbones.pretrained import displayed_name, load_pretrained
 from src.backbones.published import FAMILIES, FINE_TUNABLE, OF_WAVEFORMS
-from src.detectors.contract import DetectorConfig, Output, check_choice
+from src.detectors.contract import DetectorConfig, check_choice
 from src.detectors.detector import WEIGHTS, Detector
 from src.detectors.field_of_view import RATE
+from src.detectors.fine_tuned_network import FineTunedNetwork
 from src.detectors.freezing import FREEZES, trained_parts
-from src.detectors.heads import HEADS, HeadShape
-from src.detectors.heads.pooling import MIX_RATE, LayerMix
+from src.detectors.heads import HEADS
+from src.detectors.heads.pooling import MIX_RATE
 from src.detectors.kept_encoder import FACTS, facts_of, left_out, restored
-from src.detectors.pretrained_encoder import Hidden, PretrainedEncoder, Source
+from src.detectors.pretrained_encoder import PretrainedEncoder, Source
 from src.detectors.training.lesson import load_weights
 from src.detectors.training.randomness import own_randomness
 from src.models.contract import check_range, reading_weights
@@ -65,8 +65,10 @@ class FineTunedConfig(DetectorConfig):
     """What is never trained: the "encoder" as a whole, its "features" (convolutions), or "none"."""
     gradual: int = 0
     """Encoder layers that join the training in every epoch, from the top; 0 = all from the start."""
+    layer: int = -1
+    """Hidden state that the head stands on, from 0; -1 = the last."""
     layer_weights: bool = False
-    """The head stands on a learnt mix of all layers; otherwise on the last one."""
+    """The head stands on a learnt mix of all layers instead."""
     encoder_learning_rate: float = 0.1
     """Learning rate of the encoder, as a factor on the head's."""
     head_size: int = 128
@@ -101,6 +103,10 @@ class FineTunedConfig(DetectorConfig):
             )
         if self.layer_weights and self.head == "attentive":
             raise ValueError("The head attentive mixes the layers by itself: leave out `layer_weights`.")
+        if self.layer != -1 and (self.layer_weights or self.head == "attentive"):
+            raise ValueError("A head on a mix of all layers has no `layer`: leave it out, or leave out the mix.")
+        if self.layer != -1 and self.freeze != "encoder":
+            raise ValueError("A `layer` below the last is for an encoder that is frozen: choose `freeze` encoder.")
 
     @classmethod
     def search_space(cls, trial: "optuna.Trial", n_clips: int = 0) -> Self:
@@ -114,57 +120,6 @@ class FineTunedConfig(DetectorConfig):
             encoder_learning_rate=trial.suggest_float("encoder_learning_rate", 0.01, 0.3, log=True),
             dropout=trial.suggest_float("dropout", 0.0, 0.5),
         )
-
-
-class FineTunedNetwork(nn.Module):
-    """An encoder and a head on it: waveforms (b, n) -> Output.
-
-    The head computes in float32 even where the encoder runs in bfloat16: it costs little, and scores of eight bits of
-    precision would be equal for many clips.
-    """
-
-    takes_lengths: ClassVar[bool] = True
-
-    def __init__(self, encoder: PretrainedEncoder, config: FineTunedConfig) -> None:
-        super().__init__()
-        n_layers = encoder.n_layers + 1
-        shape = HeadShape(encoder.dimension, n_layers, config.head_size, config.attention_heads, config.dropout)
-        self.encoder, self._config = encoder, config
-        self.head = lookup(HEADS, config.head, "head")(shape)
-        self.mix = LayerMix(n_layers, normalise=True) if config.layer_weights else None
-        encoder.train_only(trained_parts(config.freeze, encoder.n_layers))
-
-    @property
-    def frame_seconds(self) -> float:
-        """Time that a frame stands for, in seconds: frame i for [i, i + 1) x `frame_seconds`."""
-        return self.encoder.frame_seconds
-
-    def start_epoch(self, epoch: int) -> None:
-        """Freeze and unfreeze what the epoch, from 0, wants; the same whether or not the training was interrupted."""
-        config, n_layers = self._config, self.encoder.n_layers
-        self.encoder.train_only(trained_parts(config.freeze, n_layers, gradual=config.gradual, epoch=epoch))
-
-    def forward(self, waveforms: torch.Tensor, lengths: torch.Tensor | None = None) -> Output:
-        """Return the decision on windows.
-
-        Parameters
-        ----------
-        waveforms : torch.Tensor, shape (b, n)
-            At 16 kHz.
-        lengths : torch.Tensor, shape (b,), optional
-            Valid samples of each window, zeros follow them; the decision does not depend on the zeros then.
-        """
-        hidden, valid = self.encoder(waveforms, lengths)
-        kind = waveforms.device.type
-        if waveforms.is_meta or not torch.is_autocast_enabled(kind):
-            return self._decide(hidden, valid)
-        with torch.autocast(kind, enabled=False):
-            return self._decide([layer.float() for layer in hidden], valid)
-
-    def _decide(self, hidden: Hidden, valid: torch.Tensor | None) -> Output:
-        frames = self.mix(hidden) if self.mix else hidden[-1]
-        output: Output = self.head(hidden if self.head.takes_layers else frames, valid)
-        return output
 
 
 class FineTuned(Detector):

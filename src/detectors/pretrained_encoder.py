@@ -67,6 +67,17 @@ class PretrainedEncoder(nn.Module):
         """Return the transformer layers, the lowest first."""
         raise NotImplementedError
 
+    def keep_layers_for(self, hidden_state: int) -> None:
+        """Drop the layers above one that is the last to be looked at: they would only cost time.
+
+        Hidden state k is what enters layer k, so that layer stays: what leaves the last layer may be normalised.
+        """
+        self._set_layers(self.layers()[: hidden_state + 1])
+        self.n_layers = len(self.layers())
+
+    def _set_layers(self, layers: list[nn.Module]) -> None:
+        raise NotImplementedError
+
     def never_trained(self) -> Iterator[nn.Parameter]:
         """Yield parameters that stay as they are whatever is trained."""
         yield from ()

@@ -84,6 +84,9 @@ class WhisperEncoder(PretrainedEncoder):
         """Return the transformer layers."""
         return list(self.model.layers)
 
+    def _set_layers(self, layers: list[nn.Module]) -> None:
+        self.model.layers = nn.ModuleList(layers)
+
     def never_trained(self) -> Iterator[nn.Parameter]:
         """Yield the positions: they are sines, and were not trained either."""
         yield from self.model.embed_positions.parameters()

@@ -30,6 +30,18 @@ RESOLUTIONS = (0.02, 0.16, 0.64)
 
 
 @dataclass(frozen=True)
+class FrameScores:
+    """What a detector says of the frames of one clip."""
+
+    scores: npt.NDArray
+    """Shape (t,): higher = more bona fide."""
+    seconds: float
+    """Time that a frame stands for: frame i from i to i + 1 times this."""
+    duration: float
+    """Of the clip, in s."""
+
+
+@dataclass(frozen=True)
 class ScoredClip:
     """One clip: the scores of its frames, and where it is spoofed in truth."""
 

@@ -1,10 +1,14 @@
 """Clips whose recordings a detector reads itself: a table of paths, and of what a training may know about each clip."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from src.metrics.localization import FrameScores, ScoredClip
 from src.utils.clip_table import ClipTable
+from src.utils.labels import SPOOF
+from src.utils.segments import parse_segments
 
 
 @dataclass(frozen=True)
@@ -24,3 +28,13 @@ class WaveformTable(ClipTable):
     def inputs(self) -> np.ndarray:
         """The paths of the recordings, shape (n,)."""
         return self.paths
+
+    def with_truth(self, frames: Sequence[FrameScores]) -> list[ScoredClip]:
+        """Join the scores of the clips' frames with where the clips are spoofed: all of a spoof without `segments`."""
+        clips = []
+        for scored, cell, label in zip(frames, self.segments, self.labels, strict=True):
+            spans = parse_segments(str(cell))
+            if not len(spans) and label == SPOOF:
+                spans = np.array([[0.0, scored.duration]])
+            clips.append(ScoredClip(scored.scores, scored.seconds, spans, scored.duration))
+        return clips

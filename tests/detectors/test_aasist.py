@@ -9,6 +9,9 @@ import torch
 from src.detectors import detector_class
 from src.detectors.aasist import Aasist, AasistConfig, AasistNetwork
 from src.detectors.aasist_graphs import Graphs
+from src.detectors.training.lesson import digest_of
+from src.experiments.training.origin import facts_of
+from src.models.contract import Workspace
 from tests.detectors.networks import (
     SHARED,
     assert_batches_change_nothing,
@@ -18,6 +21,7 @@ from tests.detectors.networks import (
     noise,
     parameters_without_gradient,
 )
+from tests.detectors.tiny import write_clips
 
 PUBLISHED = {"aasist": 297_866, "aasist-l": 85_306, "aasist-asvspoof5": 297_866}
 SMALL = AasistConfig(filters=12, first_channels=4, channels=6, graph_size=6, branch_size=5)
@@ -210,6 +214,15 @@ def test_a_trained_run_outlives_the_folder_that_it_started_from(folder: Path) ->
     again = detector.rebuild()
     again.load_state_dict(started.state_dict())
     assert torch.equal(again.master1, started.master1)
+
+
+def test_a_training_notes_the_weights_that_it_began_with(folder: Path, tmp_path: Path) -> None:
+    table = write_clips(tmp_path / "clips", 4, seed=1)
+    detector = Aasist(AasistConfig(weights=str(folder), seconds=0.5, epochs=1, batch_size=2))
+    detector.workspace = Workspace(tmp_path / "run")
+    detector.fit(table, table)
+    assert detector.start_digest == digest_of(Aasist(detector.config).build())
+    assert facts_of(detector)["start_weights_digest"] == detector.start_digest
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,8 @@ from torch.nn.functional import cross_entropy
 from src.backbones.pretrained import load_pretrained
 from src.detectors import detector_class
 from src.detectors.encoder import Encoder
-from src.detectors.fine_tuned import BACKBONE, WEIGHTS, FineTuned, FineTunedConfig, FineTunedNetwork
+from src.detectors.fine_tuned import BACKBONE, WEIGHTS, FineTuned, FineTunedConfig
+from src.detectors.fine_tuned_network import FineTunedNetwork
 from src.detectors.heads import HEADS
 from src.detectors.kept_encoder import facts_of
 from src.detectors.pretrained_encoder import Source
@@ -111,6 +112,25 @@ def test_what_training_changes(values: dict[str, Any], parts: set[str], folder: 
     before = copied(network)
     train(given, network, epochs=given.config.epochs if "epochs" in values else 1)
     assert {part_of(name) for name in changed(network, before)} == parts
+
+
+@pytest.mark.parametrize("layer", [0, 2, 3])
+def test_a_head_stands_on_the_layer_that_is_asked_for_and_those_above_are_not_computed(
+    folder: Path, layer: int
+) -> None:
+    window = noise(1, WINDOW, seed=1)
+    whole = built(detector(folder, freeze="encoder")).eval()
+    network = built(detector(folder, freeze="encoder", layer=layer)).eval()
+    assert len(network.encoder.layers()) == min(layer + 1, 3)
+    with torch.no_grad():
+        hidden, valid = whole.encoder(window, None)
+        expected = network.head(hidden[layer], valid).logits
+        torch.testing.assert_close(network(window).logits, expected)
+
+
+def test_a_layer_that_is_not_there_is_told(folder: Path) -> None:
+    with pytest.raises(ValueError, match="`layer` must be one of 0 to 3, or -1 for the last, not 4"):
+        built(detector(folder, freeze="encoder", layer=4))
 
 
 def test_an_epoch_is_the_same_after_a_restart(folder: Path) -> None:
@@ -334,6 +354,8 @@ def test_a_search_makes_configs_that_are_allowed() -> None:
         ({"freeze": "encoder", "gradual": 2}, "`gradual` is for an encoder that is trained, and `freeze` is encoder"),
         ({"freeze": "encoder", "mask_frames": 0.1}, "`mask_frames` is for an encoder that is trained"),
         ({"head": "attentive", "layer_weights": True}, "attentive mixes the layers by itself: leave out"),
+        ({"layer": 1, "layer_weights": True, "freeze": "encoder"}, "a mix of all layers has no `layer`"),
+        ({"layer": 1}, "`layer` below the last is for an encoder that is frozen"),
         ({"dropout": 1.0}, r"dropout must lie in \[0, 0.95\], not 1"),
         ({"gradual": -1}, "gradual must lie in"),
         ({"encoder_learning_rate": 0.0}, "encoder_learning_rate must lie in"),

@@ -11,7 +11,8 @@ import torch
 
 from src.backbones import load_backbone
 from src.backbones.pretrained import load_pretrained
-from src.detectors.fine_tuned import BACKBONE, WEIGHTS, FineTuned, FineTunedConfig, FineTunedNetwork
+from src.detectors.fine_tuned import BACKBONE, WEIGHTS, FineTuned, FineTunedConfig
+from src.detectors.fine_tuned_network import FineTunedNetwork
 from src.detectors.freezing import Trained, trained_parts
 from src.detectors.heads import HEADS
 from src.detectors.pretrained_encoder import Source

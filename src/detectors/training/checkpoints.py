@@ -24,18 +24,30 @@ class Progress:
     train_losses: list[float]
     val_losses: list[float]
     val_eers: list[float]
+    range_eers: list[float]
+    """Of the validation's frames, where the network decides them; empty elsewhere."""
     loss_sum: float = 0.0
     loss_count: int = 0
 
     @classmethod
     def nothing(cls) -> "Progress":
         """Return the progress of a training that has not begun."""
-        return cls([], [], [])
+        return cls([], [], [], [])
 
     @property
     def best(self) -> int:
-        """The epoch with the lowest validation EER; of equals, that with the lowest validation loss."""
-        return min(range(len(self.val_eers)), key=lambda epoch: (self.val_eers[epoch], self.val_losses[epoch]))
+        """The epoch with the lowest validation EER, of frames where they are decided; of equals, the lowest loss."""
+        return self.best_until(len(self.val_eers) - 1)
+
+    def best_until(self, last: int) -> int:
+        """Return the best of the epochs up to one."""
+        eers = self.range_eers or self.val_eers
+        return min(range(last + 1), key=lambda epoch: (eers[epoch], self.val_losses[epoch]))
+
+    def told(self) -> str:
+        """Return the EER of the last epoch, and that of the best one, as a progress bar shows them."""
+        eers = self.range_eers or self.val_eers
+        return f"{'range EER' if self.range_eers else 'EER'} {eers[-1]:.2%}, best {eers[self.best]:.2%}"
 
     @property
     def curves(self) -> tuple[list[float], list[float], list[float]]:
@@ -47,11 +59,13 @@ class Progress:
         self.loss_sum += loss
         self.loss_count += 1
 
-    def end_epoch(self, val_loss: float, val_eer: float) -> None:
+    def end_epoch(self, val_loss: float, val_eer: float, range_eer: float | None = None) -> None:
         """Note the end of an epoch."""
         self.train_losses.append(self.loss_sum / max(1, self.loss_count))
         self.val_losses.append(val_loss)
         self.val_eers.append(val_eer)
+        if range_eer is not None:
+            self.range_eers.append(range_eer)
         self.loss_sum, self.loss_count = 0.0, 0
 
     def has_ended(self, epochs: int, patience: int) -> bool:
@@ -104,8 +118,8 @@ class Checkpoints:
         note = read_record(checkpoint / COMPLETE, "recipe", "progress", "files")
         if note["recipe"] != self.recipe:
             raise ValueError(
-                f"{checkpoint} is of a training with another recipe: hyperparameters, clips or the number of processes "
-                "have changed since. Start a new run."
+                f"{checkpoint} is of a training with another recipe: hyperparameters, clips, the weights it began "
+                "with or the number of processes have changed since. Start a new run."
             )
         damaged = [name for name, digest in note["files"].items() if not _is_intact(checkpoint / name, digest)]
         progress = _read_progress(note["progress"])

@@ -1,11 +1,12 @@
 """What a training is made of: the network with its loss, the clips, what is around it; and how weights are written."""
 
+import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save, save_file
 from torch import nn
 
 from src.detectors.contract import DetectorConfig, Output
@@ -82,6 +83,11 @@ def split_weights(module: nn.Module, unchanging: str = "") -> tuple[dict[str, to
     state = {name: tensor.contiguous() for name, tensor in module.state_dict().items()}
     left_out = {name: state.pop(name) for name in list(state) if unchanging and name.startswith(unchanging)}
     return state, left_out
+
+
+def digest_of(module: nn.Module) -> str:
+    """Return a digest of all weights of a module."""
+    return hashlib.sha256(save(split_weights(module)[0])).hexdigest()
 
 
 def save_weights(module: nn.Module, path: Path, unchanging: str = "") -> None:

@@ -2,7 +2,8 @@
 
 The Trainer brings gradient accumulation, bf16, several processes, logs and exact resumption. This file says what is
 ours: the batches of an epoch, the loss, the learning rates, and that an epoch ends with the validation EER of whole
-clips. The weights kept are those of the epoch with the lowest EER (of equals, the lower loss).
+clips. The weights kept are those of the epoch with the lowest EER (of equals, the lower loss): that of clips or, of a
+network that decides frames, the range EER of these.
 
 A checkpoint is written at the end of every epoch and every few minutes within one. A training that was killed resumes
 from the newest one and ends with the weights that it would have ended with.
@@ -16,7 +17,6 @@ from pathlib import Path
 from time import monotonic
 from typing import Any
 
-import numpy as np
 import torch
 import transformers
 from torch import nn
@@ -29,9 +29,10 @@ from src.detectors.training.arguments import arguments_for
 from src.detectors.training.checkpoints import Checkpoints, Progress
 from src.detectors.training.clips import EpochBatches, TrainingClips, collate, units_of
 from src.detectors.training.lesson import Lesson, Surroundings, load_weights, save_weights, split_weights
-from src.detectors.training.scoring import WholeClips, score_clips
+from src.detectors.training.scoring import Scored, WholeClips, score_clips
 from src.detectors.training.sharpness import at_the_worst_point_nearby
 from src.metrics.eer import eer_of
+from src.metrics.localization import range_eer
 from src.models.contract import cross_entropy
 from src.utils.files import as_os_errors
 from src.utils.processes import (
@@ -122,15 +123,17 @@ class OurTrainer(transformers.Trainer):
 
     def evaluate(self, *_: Any, **__: Any) -> dict[str, float]:
         """End an epoch: the EER and the loss of whole validation clips, of which each process scores a part."""
-        training, labels = self.lesson.training, self.lesson.val.labels
+        training, val = self.lesson.training, self.lesson.val
         share_buffers(training)
         mine = self.held_out.part(own_number(), n_processes())
         own = score_clips(training.network, training.objective, mine, workers=self.args.dataloader_num_workers)
-        scores = np.empty(len(labels))
-        for number, part in enumerate(gathered(own)):
-            scores[number :: n_processes()] = part
-        self.progress.end_epoch(cross_entropy(labels, scores), eer_of(labels, scores))
+        scored = Scored.joined(gathered(own))
+        range_error = range_eer(val.with_truth(scored.frames))[0] if scored.frames else None
+        scores = scored.scores
+        self.progress.end_epoch(cross_entropy(val.labels, scores), eer_of(val.labels, scores), range_error)
         metrics = {"eval_eer": self.progress.val_eers[-1], "eval_loss": self.progress.val_losses[-1]}
+        if range_error is not None:
+            metrics["eval_range_eer"] = range_error
         self.log(metrics)
         self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
         return metrics
@@ -163,8 +166,8 @@ class Keeper(transformers.TrainerCallback):
         """Show how far an epoch has come, which may take hours, at most once a second."""
         if monotonic() - self.told >= 1 or how_far == "validation":
             self.told = monotonic()
-            eers = self.trainer.progress.val_eers
-            self.bar.set_postfix_str(f"{how_far}, best EER {min(eers):.2%}" if eers else how_far)
+            progress = self.trainer.progress
+            self.bar.set_postfix_str(f"{how_far}, {progress.told()}" if progress.val_eers else how_far)
 
     def on_evaluate(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         """Keep the weights where they are the best so far, and stop where there is no hope of better ones."""
@@ -173,7 +176,7 @@ class Keeper(transformers.TrainerCallback):
         if progress.best == epoch and is_first():
             save_weights(lesson.training, self.checkpoints.best_weights(epoch), lesson.unchanging)
         self.bar.update()
-        self.bar.set_postfix_str(f"EER {progress.val_eers[epoch]:.2%}, best {progress.val_eers[progress.best]:.2%}")
+        self.bar.set_postfix_str(progress.told())
         stops = self.around.watch(epoch, progress.val_eers[progress.best])
         if stops or progress.has_ended(lesson.config.epochs, lesson.config.patience):
             control.should_training_stop = True
@@ -228,8 +231,8 @@ def _tensorboard(folder: Path) -> transformers.TrainerCallback:
 
 def _was_stopped(progress: Progress, around: Surroundings) -> bool:
     """Tell the watch of the epochs before a resumption; return whether it stops the training at one of them."""
-    eers = progress.val_eers
-    return any(around.watch(epoch, min(eers[: epoch + 1])) for epoch in range(len(eers)))
+    epochs = range(len(progress.val_eers))
+    return any(around.watch(epoch, progress.val_eers[progress.best_until(epoch)]) for epoch in epochs)
 
 
 @contextmanager

@@ -1,9 +1,8 @@
-"""The scores of whole clips: the mean over their windows."""
+"""The scores of whole clips, the mean over their windows; and of their frames, where a network decides these."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 import numpy as np
 import torch
@@ -22,6 +21,7 @@ from src.detectors.training.windows import (
     window_starts,
     windows_of,
 )
+from src.metrics.localization import FrameScores
 
 SCORING_BATCH = 32
 """Windows that go through a network at once."""
@@ -106,55 +106,56 @@ def _batch(windows: Sequence[tuple[np.ndarray, int, int]]) -> Batch:
     return Batch(torch.from_numpy(np.stack(waveforms).astype(np.float32)), torch.tensor(lengths), np.array(owners))
 
 
+class Scored(NamedTuple):
+    """What a network says of clips."""
+
+    scores: np.ndarray
+    """Shape (n,): higher = more bona fide."""
+    frames: list[FrameScores] | None
+    """Of each clip: log-odds, averaged where windows overlap; None where the network decides on windows alone."""
+
+    @classmethod
+    def joined(cls, parts: Sequence[Self]) -> Self:
+        """Join the k parts of `WholeClips.part`: the first has clips 0, k, 2k, ..., the second 1, k + 1, ..."""
+        scores = np.empty(sum(len(part.scores) for part in parts))
+        frames: dict[int, FrameScores] = {}
+        for first, part in enumerate(parts):
+            scores[first :: len(parts)] = part.scores
+            frames.update(zip(range(first, len(scores), len(parts)), part.frames or (), strict=False))
+        return cls(scores, [frames[number] for number in sorted(frames)] or None)
+
+
 @torch.inference_mode()
-def score_clips(network: nn.Module, objective: Objective, clips: WholeClips, *, workers: int = 0) -> np.ndarray:
-    """Return the score of every clip, shape (n,): higher = more bona fide."""
+def score_clips(network: nn.Module, objective: Objective, clips: WholeClips, *, workers: int = 0) -> Scored:
+    """Return the scores of clips, and of their frames where the network decides these, in one pass."""
     training, device = network.training, next(network.parameters()).device
     network.eval()
     sums, counts = np.zeros(len(clips)), np.zeros(len(clips))
+    frames: list[list[np.ndarray]] = [[] for _ in range(len(clips))]
     for batch in batches_of(clips, workers=workers):
         output = forward(network, batch.waveforms.to(device), batch.lengths.to(device))
         np.add.at(sums, batch.owners, objective.scores(output).double().cpu().numpy())
         np.add.at(counts, batch.owners, 1)
+        if output.frame_logits is not None:
+            for owner, log_odds in zip(batch.owners, _log_odds_of_frames(output.frame_logits), strict=True):
+                frames[owner].append(log_odds)
     network.train(training)
-    return sums / counts
+    if not any(frames):
+        return Scored(sums / counts, None)
+    seconds = float(network.frame_seconds)  # type: ignore[arg-type]
+    return Scored(sums / counts, [_frames_of(clips, n, np.stack(own), seconds) for n, own in enumerate(frames)])
 
 
-@dataclass(frozen=True)
-class FrameScores:
-    """The scores of the frames of one clip."""
-
-    scores: np.ndarray
-    """Shape (t,): higher = more bona fide."""
-    seconds: float
-    """Time that a frame stands for: frame i from i to i + 1 times this."""
-    duration: float
-    """Of the clip, in seconds."""
+def _frames_of(clips: WholeClips, number: int, scores: np.ndarray, seconds: float) -> FrameScores:
+    """Return the scores of a clip's frames from those of its windows, shape (k, t)."""
+    n_samples = clips.n_samples(number)
+    starts = [start / SPEECH_RATE for start in window_starts(n_samples, clips.length)]
+    duration = n_samples / SPEECH_RATE
+    return FrameScores(_joined(scores, starts, seconds, duration), seconds, duration)
 
 
-@torch.inference_mode()
-def score_frames(network: nn.Module, clips: WholeClips) -> list[FrameScores]:
-    """Return the scores of every clip's frames: log-odds of bona fide, averaged where windows overlap."""
-    device, seconds = next(network.parameters()).device, float(network.frame_seconds)  # type: ignore[arg-type]
-    network.eval()
-    found = []
-    for number in range(len(clips)):
-        read = clips[number]
-        if isinstance(read, str):
-            raise ValueError(read)
-        windows, own = (torch.from_numpy(np.asarray(part)).to(device) for part in read)
-        parts = zip(windows.float().split(SCORING_BATCH), own.split(SCORING_BATCH), strict=True)
-        scores = np.concatenate([_log_odds_of_frames(forward(network, *part)) for part in parts])
-        n_samples = clips.n_samples(number)
-        starts = [start / SPEECH_RATE for start in window_starts(n_samples, clips.length)]
-        duration = n_samples / SPEECH_RATE
-        found.append(FrameScores(_joined(scores, starts, seconds, duration), seconds, duration))
-    return found
-
-
-def _log_odds_of_frames(output: Output) -> np.ndarray:
-    assert output.frame_logits is not None
-    logits = output.frame_logits.double().cpu().numpy()
+def _log_odds_of_frames(frame_logits: torch.Tensor) -> np.ndarray:
+    logits = frame_logits.double().cpu().numpy()
     return logits[..., BONA_FIDE] - logits[..., 1 - BONA_FIDE]
 
 

@@ -6,18 +6,17 @@ validation clips is reached. Segments of a test are judged at the resolutions th
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Protocol, runtime_checkable
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 
 from src.metrics.bootstrap import Trials, interval
 from src.metrics.eer import eer_of
-from src.metrics.localization import RESOLUTIONS, ScoredClip, range_eer, segment_eer, segments_of
+from src.metrics.localization import RESOLUTIONS, FrameScores, ScoredClip, range_eer, segment_eer, segments_of
 from src.metrics.resampled import resample_eer
 from src.metrics.spans import spans_of_frames
 from src.metrics.verdict import Metric, as_metric
 from src.utils.clip_table import ClipTable
-from src.utils.segments import parse_segments
 from src.utils.waveform_table import WaveformTable
 
 GAP, LEAST = 0.1, 0.06
@@ -25,19 +24,11 @@ GAP, LEAST = 0.1, 0.06
 FRAME_THRESHOLD = "frame_threshold"
 
 
-class FrameScores(Protocol):
-    """The scores of the frames of one clip."""
-
-    scores: np.ndarray
-    seconds: float
-    duration: float
-
-
 @runtime_checkable
 class DecidesFrames(Protocol):
     """A model that may score every frame of a recording."""
 
-    def frame_scores(self, paths: np.ndarray, /) -> list[Any] | None:
+    def frame_scores(self, paths: np.ndarray, /) -> list[FrameScores] | None:
         """Return the scores of the frames of recordings; None where it decides on whole windows."""
 
 
@@ -87,8 +78,7 @@ def localize(model: object, table: ClipTable) -> Localization | None:
     found = model.frame_scores(table.paths)
     if found is None:
         return None
-    clips = [_with_truth(scored, table, number) for number, scored in enumerate(found)]
-    return Localization(table, clips)
+    return Localization(table, table.with_truth(found))
 
 
 def key_of(resolution: float) -> str:
@@ -98,10 +88,3 @@ def key_of(resolution: float) -> str:
     'segment_eer_160'
     """
     return f"segment_eer_{round(1000 * resolution)}"
-
-
-def _with_truth(scored: FrameScores, table: WaveformTable, number: int) -> ScoredClip:
-    spans = parse_segments(str(table.segments[number]))
-    if not len(spans) and table.labels[number] == 0:
-        spans = np.array([[0.0, scored.duration]])
-    return ScoredClip(scored.scores, scored.seconds, spans, scored.duration)

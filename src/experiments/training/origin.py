@@ -32,10 +32,12 @@ def origin(recipe: Recipe, data: TrainingData, started: str) -> dict[str, Any]:
     return describe_origin(seed=recipe.seed, data=data_origin(recipe, data), started=started)
 
 
-def size(model: Classifier) -> dict[str, int]:
-    """Return how many parameters a model has, and how many of them were trained, where it can tell."""
+def facts_of(model: Classifier) -> dict[str, Any]:
+    """Return how many parameters a model has and how many were trained, and what it began with, where it can tell."""
     sizes = {
         "parameters": getattr(model, "n_parameters", None),
         "trained_parameters": getattr(model, "n_trained", None),
     }
-    return {name: int(count) for name, count in sizes.items() if count is not None}
+    start = getattr(model, "start_digest", "")
+    counts = {name: int(count) for name, count in sizes.items() if count is not None}
+    return counts | ({"start_weights_digest": start} if start else {})

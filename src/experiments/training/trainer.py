@@ -35,7 +35,7 @@ from src.experiments.runs.folders import alone, new_numbered_folder
 from src.experiments.runs.names import RUN, RunName
 from src.experiments.training.localization import FRAME_THRESHOLD, localize
 from src.experiments.training.models import model_class
-from src.experiments.training.origin import begun, origin, size
+from src.experiments.training.origin import begun, facts_of, origin
 from src.experiments.training.recipe import Recipe
 from src.metrics.calibration import fit_calibration
 from src.metrics.eer import doubt, operating_threshold
@@ -176,7 +176,7 @@ def train_run(
 
     history = model.fit(data.train, data.val, noting)
     _write_model(folder, model, history, data)
-    write_json(folder / PROVENANCE, {**origin(recipe, data, started), **size(model)})
+    write_json(folder / PROVENANCE, {**origin(recipe, data, started), **facts_of(model)})
     scores = model.scores(data.val.inputs)
     metrics = _write_validation(folder, scores, history, data.val) | ({"pruned": True} if any(stops) else {})
     if found := localize(model, data.val):

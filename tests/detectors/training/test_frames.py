@@ -11,9 +11,10 @@ from torch import nn
 
 from src.detectors.contract import DetectorConfig, Output
 from src.detectors.detector import Detector
+from src.detectors.training.checkpoints import Progress
 from src.detectors.training.clips import TrainingClips
-from src.detectors.training.objectives import IGNORED, frame_labels, frame_loss
-from src.detectors.training.scoring import _joined
+from src.detectors.training.objectives import IGNORED, frame_labels, frame_loss, make_objective
+from src.detectors.training.scoring import Scored, WholeClips, _joined, score_clips
 from src.experiments.training.localization import localize
 from src.models.contract import Workspace
 from src.utils.segments import format_segments
@@ -133,6 +134,30 @@ def test_a_detector_of_frames_finds_where_clips_are_spoofed(tmp_path: Path) -> N
         if len(clip.spans):
             longest = spans[file][np.argmax(np.diff(spans[file], axis=1))]
             assert np.abs(longest - clip.spans[0]).max() < 0.08
+
+
+def test_the_epoch_that_is_kept_is_the_one_whose_frames_err_least() -> None:
+    progress = Progress.nothing()
+    for eer, of_frames in ((0.0, 0.4), (0.2, 0.1), (0.1, 0.3)):
+        progress.end_epoch(val_loss=1.0, val_eer=eer, range_eer=of_frames)
+    assert progress.best == 1
+    assert progress.best_until(0) == 0
+    assert progress.told() == "range EER 30.00%, best 10.00%"
+    assert not progress.has_ended(epochs=9, patience=2)
+    assert progress.has_ended(epochs=9, patience=1)
+
+
+def test_scores_of_two_processes_are_joined_in_the_order_of_the_clips(tmp_path: Path) -> None:
+    table = write_spliced(tmp_path, 5, seed=1)
+    network = FrameNetwork()
+    objective = make_objective("cross-entropy", torch.ones(2), 8)
+    clips = WholeClips(table.paths.tolist(), FrameConfig())
+    whole = score_clips(network, objective, clips)
+    joined = Scored.joined([score_clips(network, objective, clips.part(number, 2)) for number in range(2)])
+    np.testing.assert_allclose(joined.scores, whole.scores, rtol=1e-5)
+    assert whole.frames is not None and joined.frames is not None
+    for one, other in zip(joined.frames, whole.frames, strict=True):
+        np.testing.assert_allclose(one.scores, other.scores, rtol=1e-4, atol=1e-6)
 
 
 def test_a_detector_of_windows_finds_no_spans(tmp_path: Path) -> None:
