@@ -4,8 +4,7 @@
 probability, and then a level that says nothing. Every effect of it keeps the length; none is a vocoder (pitch and
 tempo are changed by one, whose traces in bona fide speech would teach the wrong thing); it costs about 5 ms for each
 second of sound, as codecs, which cost most, are one in three clips. The others ask one question each: additive noise,
-a telephone, codecs of the web, RawBoost in the order of its authors' best combination (Tak et al. 2022: one after the
-other).
+a telephone, codecs of the web, RawBoost's three (Tak et al. 2022) one after the other.
 """
 
 from typing import Any

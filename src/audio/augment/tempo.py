@@ -1,7 +1,7 @@
 """Speed, pitch and tempo, and a way through another sample rate.
 
 Speed is that of a tape: tempo and pitch change together, by resampling (soxr). Pitch and tempo separately are changed
-by Signalsmith Stretch (the package python-stretch, which audiomentations uses as well; its own classes draw from
+by Signalsmith Stretch (the package python-stretch; the classes of audiomentations, which uses it as well, draw from
 global random state and take seconds to import). Its spectral windows blur moments by up to 10 ms. Speed and tempo
 change the length: what lay at t seconds lies at t / factor.
 """

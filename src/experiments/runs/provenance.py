@@ -31,7 +31,7 @@ PACKAGES = (
     "scikit-learn",
     "optuna",
 )
-WHERE_USED = ("av", "audiomentations", "pyroomacoustics")
+WHERE_USED = ("av", "python-stretch", "pyroomacoustics")
 """Noted where something was done with them: samples of augmented clips may differ from version to version."""
 
 
