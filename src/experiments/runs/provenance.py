@@ -112,7 +112,7 @@ def _git(root: Path, *arguments: str) -> str:
 
 
 def _used() -> list[str]:
-    return [name for name in WHERE_USED if name in sys.modules]
+    return [name for name in WHERE_USED if name.replace("-", "_") in sys.modules]
 
 
 def _version(package: str) -> str:
