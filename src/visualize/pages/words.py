@@ -25,7 +25,7 @@ def glossary() -> list[Metric]:
     """Return the metrics of pages that have an entry in the glossary, in the order in which they are shown.
 
     >>> [entry.title for entry in glossary()][:2]
-    ['EER', 'min DCF']
+    ['EER', 'EER across systems']
     """
     return [entry for entry in shown_in("page") if entry.glossary]
 

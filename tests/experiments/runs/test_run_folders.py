@@ -6,6 +6,7 @@ import os
 import shlex
 import shutil
 import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from datetime import datetime
 from importlib.metadata import version
@@ -230,10 +231,12 @@ def test_a_machine_without_git_is_no_obstacle(
 def test_the_origin_says_code_versions_data_seed_command_machine_and_time(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.argv", ["/somewhere/bin/fab", "TrainModel", "--dataset=my voices"])
     monkeypatch.setattr(provenance, "PACKAGES", ("numpy", "optuna", "a-package-nobody-made"))
+    monkeypatch.setattr(provenance, "WHERE_USED", ("av", "no-package-that-is-used"))
+    monkeypatch.setitem(sys.modules, "av", None)
     started = now()
     origin = describe_origin(seed=11, data={"digest": "abc"}, started=started)
     assert json.loads(json.dumps(origin, allow_nan=False)) == origin
-    assert origin["packages"] == {"numpy": version("numpy"), "optuna": version("optuna")}
+    assert origin["packages"] == {"numpy": version("numpy"), "optuna": version("optuna"), "av": version("av")}
     assert origin["seed"] == 11
     assert origin["code"] == code_version()
     assert origin["data"] == {"digest": "abc"}
