@@ -12,6 +12,8 @@ from typing import Any
 
 import pytest
 
+from src.experiments.corpus.cue_table import CUE_TABLE
+
 ROOT = Path(__file__).resolve().parents[1]
 FOLDER = ROOT / "src" / "notebooks"
 NAMES = ("CNN_baseline_model", "dataset_exploration", "dataset_normalization", "dataset_split", "run_review")
@@ -165,8 +167,7 @@ def kernel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 @pytest.fixture(scope="module")
 def reviewed(prepared: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a project with two tested runs; not to be changed."""
-    from src.experiments.corpus.cue_table import CUE_TABLE
-from src.experiments.evaluation.evaluate import evaluate_run
+    from src.experiments.evaluation.evaluate import evaluate_run
     from src.experiments.inputs.embeddings import Embeddings
     from src.experiments.training.recipe import choose_recipe
     from src.experiments.training.trainer import train_model
