@@ -64,7 +64,7 @@ class StressFlags(RunFlags):
     "StressTest",
     effects="effects of docs/augmentation.md, such as white,mp3,room (default: all that can be had here)",
     model="folder of the backbone's model, where the run's embeddings are of a local one",
-    classifier="classifier that names the study beside --study-number=",
+    classifier="classifier of the study, beside --study-number=",
     **FOLDERS_HELP,
     **RUN_HELP,
 )

@@ -54,4 +54,6 @@ def merge_datasets(c: Connection, datasets: str = "", output: Path | None = None
     made = merging.merge_datasets(folders(datasets), output)
     for note in made.notes:
         print(f"Note: {note}")
-    print(f"{made}. Next: fab SplitDataset{on(made.folder)}")
+    print(
+        f"{made}. Next: fab CheckDataset{on(made.folder)}, for recordings that two of them hold; then fab SplitDataset"
+    )

@@ -106,6 +106,7 @@ def add_noise(
     "CreateSpoofs",
     dataset="folder with real_voices/, laid out as a corpus is (default datasets/release)",
     vocoder=f"{listed(VOCODERS)}, or several separated by commas (default griffinlim)",
+    output="folder of the new corpus (default: beside the dataset, named after the step; with --tts= beside the text)",
     tts=f"speak --text= by an engine that is installed, in place of copying: {listed(ENGINES)} (default none)",
     text="file with one sentence a line, for --tts=",
     voice="voice of the engine, or several separated by commas, such as en-us,en-us+f3; :F or :M behind one = gender",

@@ -30,8 +30,8 @@ class CrossFlags(ModelFlags):
     set="hyperparameters such as epochs=5,channels=16; they take precedence over --hyperparameters",
     workers="processes that read recordings for a detector; 0 = the training itself (default)",
     folds="shares of the people: one is scored, the next validates, the others train (default 5, at least 3)",
-    by="what no run knows of the clips it scores: person (default); system = person and spoof system, systems x folds "
-    "runs; corpus = all people of one corpus, by the column corpus",
+    by="what no run knows of the clips it scores: person (default); system = neither person nor spoof system, "
+    "systems x folds runs; corpus = nobody of the clip's corpus, a run for each corpus of a merged one",
 )
 def cross_validate(c: Connection, flags: CrossFlags) -> None:
     """Score all downstream clips by runs that did not know them; pooled verdict and folds in runs/cross<k>."""

@@ -34,7 +34,8 @@ class Augmentation:
         self.speakers = table.speakers
         self.keeps_length = any(str(cell) for cell in table.segments)
         self.voices = _evenly(np.flatnonzero(table.labels == BONA_FIDE), MOST_VOICES)
-        self.paths = table.paths
+        self.paths = table.paths.astype(object)  # so that all sources share the strings
+        self._heard = set(map(str, self.speakers[self.voices]))
         self._sources: dict[str, Sources] = {}
 
     def check(self) -> None:
@@ -51,10 +52,12 @@ class Augmentation:
 
     def sources_for(self, person: str) -> Sources:
         """Return what may be mixed into clips of a person: others' speech."""
+        if person not in self._heard:  # anybody may be heard in clips of somebody who is never heard
+            person = ""
         if person not in self._sources:
             others = self.voices[self.speakers[self.voices] != person]
             voices = others if len(others) else self.voices
-            self._sources[person] = Sources(ANYWHERE, tuple(map(str, self.paths[voices])), *self.folders)
+            self._sources[person] = Sources(ANYWHERE, tuple(self.paths[voices]), *self.folders)
         return self._sources[person]
 
 

@@ -57,9 +57,11 @@ def augment_dataset(dataset: Path, output: Path | None = None, how: Augmenting =
 
 
 def _splits_of(dataset: Path, files: pd.DataFrame) -> dict[str, set[str]]:
-    """Return the usable clips of every split that a corpus has."""
+    """Return the usable clips of every split that a corpus has; raise ValueError where none of them is to train on."""
     usable = set(files["file"]) - read_rejected(dataset).keys()
     made = [split for split in SPLITS if split_table(dataset, split).is_file()]
+    if made and not any(split.endswith("_train") for split in made):
+        raise ValueError(f"{dataset} has no split to train on, and only such get copies: it has {', '.join(made)}.")
     return {split: usable & set(read_split(dataset, split)["file"]) for split in made}
 
 

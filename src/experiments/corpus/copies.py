@@ -51,6 +51,9 @@ class Augmenting:
         parse_recipe(self.augment)
         if self.copies < 1:
             raise ValueError(f"`copies` must be 1 or more, not {self.copies}.")
+        for folder in (self.noises, self.rooms):
+            if folder and not folder.is_dir():
+                raise FileNotFoundError(f"There is no folder {folder}: give one that holds recordings.")
 
     @property
     def recipe(self) -> Recipe:
@@ -94,12 +97,15 @@ def draw_copies(dataset: Path, rows: pd.DataFrame, how: Augmenting, number: int)
     people = person_of(rows).to_numpy(str)
     genuine = np.flatnonzero(rows["label"] == LABEL_NAMES[BONAFIDE])
     voices = genuine[np.linspace(0, len(genuine) - 1, min(MOST_VOICES, len(genuine))).astype(int)]
-    files = rows["file"].to_numpy(str)
-    sources = {}
+    files = rows["file"].to_numpy(object)  # so that all sources share the names
+    everybody, heard, sources = how.sources(dataset, files[voices].tolist()), set(people[voices].tolist()), {}
     for person in dict.fromkeys(people.tolist()):
+        if person not in heard:
+            sources[person] = everybody
+            continue
         others = voices[people[voices] != person]
         sources[person] = how.sources(dataset, files[others if len(others) else voices].tolist())
-    how.recipe.check(how.sources(dataset, files[voices].tolist()))
+    how.recipe.check(everybody)
     partly = SEGMENTS in rows and bool((rows[SEGMENTS] != "").any())
     drawn = []
     for file, person in zip(files.tolist(), people.tolist(), strict=True):

@@ -12,7 +12,7 @@ there were about seven of them, and no better with three.
 
 from collections.abc import Mapping, Sequence
 from operator import itemgetter
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import numpy as np
 import pandas as pd
@@ -175,7 +175,11 @@ def _systems_of(table: ClipTable) -> np.ndarray:
 
 
 def _corpora_of(dataset: Path, table: ClipTable) -> np.ndarray:
-    files = read_files(dataset).set_index("file", drop=False)
-    wanted = files.reindex(table.files).fillna("").assign(file=table.files)
-    require_corpora(wanted)
-    return wanted[CORPUS].to_numpy(str)
+    files = read_files(dataset)
+    require_corpora(files.iloc[:0])
+    known = dict(zip(files["file"], files[CORPUS], strict=True))
+    copied = {str(PurePosixPath(file).with_suffix(".flac")): corpus for file, corpus in known.items()}
+    names = table.files.tolist()
+    corpora = [known.get(file) or copied.get(file, "") for file in names]  # augmented copies of clips are all FLAC
+    require_corpora(pd.DataFrame({"file": names, CORPUS: corpora}))
+    return np.array(corpora)

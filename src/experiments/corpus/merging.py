@@ -28,6 +28,7 @@ from tqdm import tqdm
 from src.corpora.sources import SOURCES_TABLE, read_originals
 from src.experiments.corpus.derivation import RECIPE
 from src.utils.classes import read_classes, write_classes
+from src.utils.copies import COPY_OF
 from src.utils.csv_tables import write_table
 from src.utils.dataset import FILES_TABLE, NUMBER_COLUMNS, edit_tables, read_files
 from src.utils.files import atomic_path, read_json, remove_leftovers, text_digest, write_json
@@ -113,6 +114,8 @@ def _check_folders(datasets: Sequence[Path], output: Path) -> None:
 def _renamed(dataset: Path, files: pd.DataFrame) -> pd.DataFrame:
     """Return the rows of a corpus as they stand in the merged one; a corpus that was merged itself keeps its parts."""
     parts = files[CORPUS] if CORPUS in files else pd.Series("", index=files.index)
+    if COPY_OF in files:
+        files = files.assign(**{COPY_OF: [file and f"{dataset.name}/{file}" for file in files[COPY_OF]]})
     return files.assign(
         file=[f"{dataset.name}/{file}" for file in files["file"]],
         speaker=[f"{dataset.name}-{person}" for person in person_of(files)],

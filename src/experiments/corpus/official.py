@@ -22,6 +22,7 @@ from src.corpora import OFFICIAL, TEST, TRAIN, VALIDATION
 from src.experiments.corpus.dealing import SplitShares, deal_people
 from src.experiments.corpus.splits import DOWNSTREAM, LEFT_OUT, write_splits
 from src.utils.classes import read_classes
+from src.utils.copies import fit_for
 from src.utils.dataset import LABELS, edit_tables, people_of, person_of, read_files
 from src.utils.paths import on
 
@@ -66,7 +67,7 @@ def split_officially(dataset: Path, shares: SplitShares, *, seed: int) -> Offici
         _require_people_apart(dataset, files, official)
         if read_classes(dataset):
             split = split.where(official != "", _dealt(files[official == ""], shares, seed))
-        by_file = {name: files[split == name] for name in DOWNSTREAM if (split == name).any()}
+        by_file = {name: fit_for(name, files[split == name]) for name in DOWNSTREAM if (split == name).any()}
         _require_both_classes(dataset, by_file)
         by_people = {name: people_of(rows) for name, rows in by_file.items()}
         left_out = {str(name): int(count) for name, count in official[split.isna()].value_counts().sort_index().items()}

@@ -20,7 +20,7 @@ from src.corpora import OFFICIAL
 from src.experiments.corpus.dealing import SPLITS, SplitShares, deal_people
 from src.experiments.corpus.held_out_splits import left_out_on_purpose, validate_on_left_out
 from src.utils.classes import read_classes
-from src.utils.copies import without_copies
+from src.utils.copies import fit_for, without_copies
 from src.utils.dataset import (
     FILES_TABLE,
     LABELS,
@@ -75,22 +75,16 @@ def _split_with_both_classes(
     apart = bool(read_classes(dataset)) or _no_person_has_both(people)
     by_people = deal_people(people, shares, np.random.default_rng(seed), apart=apart)
     by_file = {
-        split: _without_copies_to_judge(split, files[person_of(files).isin(person_of(rows))])
-        for split, rows in by_people.items()
+        split: fit_for(split, files[person_of(files).isin(person_of(rows))]) for split, rows in by_people.items()
     }
     if shares.hold_out:
         share = shares.val / (shares.train + shares.val)
         by_people, by_file = validate_on_left_out(files, by_people, shares.hold_out, share, seed)
-        by_file = {split: _without_copies_to_judge(split, rows) for split, rows in by_file.items()}
+        by_file = {split: fit_for(split, rows) for split, rows in by_file.items()}
     for split, rows in by_file.items():
         for label in sorted(set(LABELS) - set(rows["label"])):
             raise ValueError(f"{split} would hold no {label} clip: {_why_a_class_is_missing(dataset, by_people)}")
     return by_people, by_file
-
-
-def _without_copies_to_judge(split: str, clips: pd.DataFrame) -> pd.DataFrame:
-    """Return the clips of a split; augmented copies are left in training splits alone."""
-    return clips if split.endswith("_train") else without_copies(clips)
 
 
 def _no_person_has_both(people: pd.DataFrame) -> bool:

@@ -33,6 +33,7 @@ from src.metrics.eer import operating_threshold
 from src.metrics.error_rates import error_rates
 from src.metrics.verdict import Metric, evaluate_with_intervals, parts_by_system
 from src.utils.dataset import read_files, write_table
+from src.utils.embedding_store import split_digest
 from src.utils.files import read_json, text_digest, write_json
 from src.utils.labels import parse_label
 from src.utils.paths import noted_path
@@ -83,10 +84,12 @@ class Bench:
         return Judged(folder, metrics, results["breakdowns"], results["about"])
 
     def _identity(self, dataset: Path, split: str) -> str:
-        """Return a digest of what decides the scores: the run's training, and the recordings."""
-        states = take_fingerprints(dataset, read_split(dataset, split)["file"].tolist())
+        """Return a digest of what decides the verdict: the run, the clips with their labels, the recordings."""
+        rows = read_split(dataset, split)
+        states = take_fingerprints(dataset, rows["file"].tolist())
         told = [f"{file} {taken}" for file, taken in states.items()]
-        return text_digest("\n".join([str(self.trained.provenance.get("ended")), *told]))
+        trained = str(self.trained.provenance.get("ended"))
+        return text_digest("\n".join([trained, split_digest(rows), *told]))
 
     def _results(self, dataset: Path, split: str, scored: ScoredClips) -> dict[str, Any]:
         """Return metrics, those of each system, and what they are of, as `results.json` holds them."""

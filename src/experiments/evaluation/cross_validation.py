@@ -18,16 +18,17 @@ import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
 from src.experiments.corpus.held_out_domains import LEAST_CLIPS, SYSTEM, domains_of, names_of
-from src.experiments.evaluation.folds import PERSON, Fold, make_folds
+from src.experiments.corpus.splits import read_split
+from src.experiments.evaluation.folds import PERSON, Fold, make_folds, require_scheme
 from src.experiments.evaluation.pooled_folds import PooledFolds, pool_folds
-from src.experiments.inputs.contract import TEST, TRAIN, VAL, OpenInput, TrainingData
+from src.experiments.inputs.contract import TEST, TRAIN, VAL, Input, OpenInput, TrainingData
 from src.experiments.runs.artefacts import (
     FOLDS,
     HYPERPARAMETERS,
@@ -53,6 +54,7 @@ from src.metrics.eer import doubt
 from src.metrics.table import written, written_bounds
 from src.metrics.verdict import Metric
 from src.utils.clip_table import ClipTable
+from src.utils.copies import are_copies
 from src.utils.dataset import write_table
 from src.utils.files import write_json
 from src.utils.labels import BONAFIDE, LABEL_NAMES, SPOOF
@@ -69,6 +71,9 @@ class Scheme:
     by: str = PERSON
     folds: int = 5
     """Shares of the people."""
+
+    def __post_init__(self) -> None:
+        require_scheme(self.by, self.folds)
 
 
 @dataclass(frozen=True)
@@ -116,10 +121,12 @@ def cross_validate(recipe: Recipe, scheme: Scheme, *, root: Path, aids: Aids | N
         When the clips cannot be divided so, or their input cannot be used; then no folder is left.
     """
     started = now()
-    recipe = replace(recipe, hold_out="")  # nothing is chosen here
+    recipe = replace(recipe, hold_out="", input=_of_the_clips_alone(recipe.input))  # nothing is chosen here
     opened = recipe.input.open(recipe.dataset, root)
     opened.check(*SPLITS)
     table = ClipTable.one_after_another([opened.read(split) for split in SPLITS])
+    rows = read_split(recipe.dataset, TRAIN)
+    table = table.take(~np.isin(table.files, rows["file"][are_copies(rows)].to_numpy(str)))
     domains = None if scheme.by == PERSON else domains_of(recipe.dataset, table, scheme.by)
     folds = make_folds(table, domains, by=scheme.by, n_folds=scheme.folds, seed=recipe.seed)
     _tell_of_few_clips(domains, scheme.by)
@@ -137,6 +144,17 @@ def cross_validate(recipe: Recipe, scheme: Scheme, *, root: Path, aids: Aids | N
         people = {"people": {"every fold": table.people()}}
         origin = describe_origin(seed=recipe.seed, data=data_origin(recipe, data) | people, started=started)
         return _write(folder, pooled, scheme, opened, origin)
+
+
+def _of_the_clips_alone(eaten: Input) -> Input:
+    """Return an input without augmented copies and without a teacher: they know people whom a fold scores."""
+    without: dict[str, Any] = {"augment": "", "copies": 0, "teacher": ""}
+    named = {key: value for key, value in without.items() if getattr(eaten, key, value) != value}
+    if not named:
+        return eaten
+    warnings.warn(f"Cross-validated without {' and '.join(named)}: people of the test are known to it.", stacklevel=3)
+    cleared: Any = eaten
+    return cast(Input, replace(cleared, **named))
 
 
 def _run_fold(recipe: Recipe, data: TrainingData, fold: Fold, folder: Path, aids: Aids | None) -> None:

@@ -10,6 +10,7 @@ scored by the runs that never heard its system, and a bona fide clip, which the 
 those of one system only, dealt out evenly over people. The table of each system uses all bona fide clips.
 """
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -39,6 +40,16 @@ class Fold:
     """Those of `test` that count in the pooled scores."""
 
 
+def require_scheme(by: str, n_folds: int) -> None:
+    """Raise ValueError when `by` or `n_folds` is not allowed."""
+    if by not in KINDS:
+        raise ValueError(f"`by` must be {', '.join(KINDS[:-1])} or {KINDS[-1]}, not '{by}'.")
+    if n_folds < LEAST_FOLDS:
+        raise ValueError(
+            f"`folds` must be {LEAST_FOLDS} or more, not {n_folds}: people who are scored, who validate, and who train."
+        )
+
+
 def make_folds(table: ClipTable, domains: np.ndarray | None, *, by: str, n_folds: int, seed: int) -> list[Fold]:
     """Return the folds of a cross-validation.
 
@@ -60,12 +71,7 @@ def make_folds(table: ClipTable, domains: np.ndarray | None, *, by: str, n_folds
     ValueError
         When `by` or `n_folds` is not allowed, there are too few people, or a fold would lack a class.
     """
-    if by not in KINDS:
-        raise ValueError(f"`by` must be {', '.join(KINDS[:-1])} or {KINDS[-1]}, not '{by}'.")
-    if n_folds < LEAST_FOLDS:
-        raise ValueError(
-            f"`folds` must be {LEAST_FOLDS} or more, not {n_folds}: people who are scored, who validate, and who train."
-        )
+    require_scheme(by, n_folds)
     share = _shares_of_people(table, n_folds, seed)
     if domains is None:
         folds = list(_by_person(share, n_folds))
@@ -132,8 +138,8 @@ def _turns(table: ClipTable, share: np.ndarray, n_systems: int) -> np.ndarray:
 def _by_corpus(table: ClipTable, domains: np.ndarray, share: np.ndarray) -> Iterator[Fold]:
     pairs = set(zip(table.speakers.tolist(), domains.tolist(), strict=True))
     people = [person for person, _ in sorted(pairs)]
-    for person in people:
-        if people.count(person) > 1:
+    for person, count in Counter(people).items():
+        if count > 1:
             raise ValueError(f"{person} is in several corpora, so that leaving one out would not leave out the person.")
     for number, corpus in enumerate(names_of(domains)):
         test = domains == corpus

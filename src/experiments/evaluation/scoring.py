@@ -73,7 +73,8 @@ def score_corpus(trained: Trained, dataset: Path, split: str, *, root: Path, fol
     if isinstance(trained.recipe.input, Embeddings):
         what = f"The embeddings that {trained.folder} was trained on and those of {dataset}"
         trained.recipe.input.require_like(trained.origin(TRAIN), origin, what)
-    scores = _noted_scores(trained, table, folder / UNDER_WAY, str(origin.get("corpus_digest")))
+    digest = f"{origin.get('corpus_digest')} {origin.get('split_digest')}"
+    scores = _noted_scores(trained, table, folder / UNDER_WAY, digest)
     usable = np.isfinite(scores)
     if not usable.any():
         raise ValueError(f"None of the {len(table)} clips of {dataset} can be used.")

@@ -33,7 +33,8 @@ from src.experiments.corpus.held_out_domains import (
     names_of,
     too_few_to_choose_by,
 )
-from src.experiments.inputs.contract import TrainingData
+from src.experiments.corpus.splits import read_split
+from src.experiments.inputs.contract import TRAIN, TrainingData
 from src.experiments.runs.artefacts import CHECKPOINTS, HELD_OUT, read_array, save_array
 from src.experiments.training.models import model_class
 from src.experiments.training.recipe import Recipe
@@ -44,6 +45,7 @@ from src.metrics.eer import operating_threshold
 from src.metrics.verdict import Metric
 from src.models.contract import Resumable, Workspace
 from src.utils.clip_table import ClipTable
+from src.utils.copies import without_copies
 from src.utils.dataset import write_table
 from src.utils.labels import BONAFIDE, SPOOF
 
@@ -109,11 +111,20 @@ def leave_out_domains(dataset: Path, data: TrainingData, hold_out: str) -> LeftO
     return LeftOut(tuple(fold for each in found for fold in each.folds), tuple(n for each in found for n in each.notes))
 
 
+def _as_recorded(dataset: Path, train: ClipTable) -> np.ndarray:
+    """Return which clips of a training are no augmented copies, shape (n,); those of a store follow their originals."""
+    originals = without_copies(read_split(dataset, TRAIN))["file"].to_numpy(str)
+    is_first = np.zeros(len(train), bool)
+    is_first[np.unique(train.files, return_index=True)[1]] = True
+    return is_first & np.isin(train.files, originals)
+
+
 def _of_kind(dataset: Path, data: TrainingData, by: str) -> LeftOut:
     """Return the domains of one kind that can be left out."""
     both = type(data.train).one_after_another([data.train, data.val])
     domains = domains_of(dataset, both, by)
     of_train, of_val = domains[: len(data.train)], domains[len(data.train) :]
+    as_recorded = _as_recorded(dataset, data.train)
     folds, notes = [], []
     for name in names_of(domains):
         is_judged = of_val == name
@@ -122,7 +133,7 @@ def _of_kind(dataset: Path, data: TrainingData, by: str) -> LeftOut:
         train, val = data.train.take(of_train != name), data.val.take(of_val != name)
         judged = data.val.take(is_judged)
         if by == SYSTEM:
-            voices = (of_train == name) & ~np.isin(data.train.speakers, train.speakers)
+            voices = as_recorded & (of_train == name) & ~np.isin(data.train.speakers, train.speakers)
             judged = type(judged).one_after_another([judged, data.train.take(voices)])
         if why := _why_not(train, val, judged):
             notes.append(f"The {by} {name} is not left out: {why}.")

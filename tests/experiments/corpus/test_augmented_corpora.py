@@ -17,8 +17,8 @@ from src.experiments.corpus.augmentation import augment_dataset
 from src.experiments.corpus.catalogue import add_duration, generate_tables
 from src.experiments.corpus.copies import Augmenting, draw_copies, replay
 from src.experiments.corpus.dealing import SplitShares
-from src.experiments.corpus.splits import DOWNSTREAM, read_split, split_dataset, split_notes
-from src.utils.copies import AUGMENTATION, COPY_OF, are_copies
+from src.experiments.corpus.splits import DOWNSTREAM, read_split, split_dataset, split_notes, split_table
+from src.utils.copies import AUGMENTATION, COPY_OF, are_copies, fit_for
 from src.utils.dataset import person_of, read_files
 from src.utils.recipes import name_of
 
@@ -69,6 +69,31 @@ def test_only_training_gets_copies_and_the_splits_are_passed_on(corpus: Path) ->
     pd.testing.assert_frame_equal(copies[SAME].reset_index(drop=True), own)
     assert (copies["duration"] == files.loc[copies[COPY_OF], "duration"].to_numpy()).all()
     assert split_notes(made) == []
+
+
+def test_a_corpus_that_is_dealt_anew_keeps_no_copy_in_which_people_of_other_splits_are_heard() -> None:
+    def cell(*effects: str) -> str:
+        return json.dumps([{"effect": effect, "parameters": {}, "seed": 1, "recordings": []} for effect in effects])
+
+    cells = ["", cell("white"), cell("room", "babble"), cell("level")]
+    files = pd.DataFrame({"file": list("abcd"), AUGMENTATION: cells})
+    with pytest.warns(UserWarning, match=r"downstream_train: 1 augmented copies are left out"):
+        assert fit_for("downstream_train", files)["file"].tolist() == ["a", "b", "d"]
+    assert fit_for("downstream_test", files)["file"].tolist() == ["a"]
+    assert fit_for("downstream_train", files[["file"]])["file"].tolist() == list("abcd")
+
+
+def test_a_corpus_that_is_a_test_alone_gets_no_copies(corpus: Path) -> None:
+    split_dataset(corpus, SHARES, seed=7)
+    for split in DOWNSTREAM[:2]:
+        split_table(corpus, split).unlink()
+    with pytest.raises(ValueError, match="has no split to train on, and only such get copies: it has downstream_test"):
+        augment_dataset(corpus, how=TWICE)
+
+
+def test_a_folder_of_noise_that_is_not_there_is_told(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match=r"There is no folder .*musan"):
+        Augmenting(HEARD, noises=tmp_path / "musan")
 
 
 def test_the_table_plays_every_copy_again(corpus: Path) -> None:

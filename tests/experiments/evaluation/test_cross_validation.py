@@ -152,6 +152,23 @@ def test_what_cannot_be_left_out_is_refused_and_leaves_no_folder(tmp_path: Path)
     assert not (tmp_path / "runs").exists()
 
 
+def test_what_knows_people_of_the_test_is_left_out_and_said() -> None:
+    copies = Embeddings("lfcc", None, None, "field", 2)
+    with pytest.warns(UserWarning, match="Cross-validated without augment and copies"):
+        assert cross_validation._of_the_clips_alone(copies) == Embeddings("lfcc", None, None)
+    with pytest.warns(UserWarning, match="without teacher"):
+        assert cross_validation._of_the_clips_alone(Waveforms("run2")) == Waveforms()
+    plain = Embeddings("lfcc", None, None)
+    assert cross_validation._of_the_clips_alone(plain) is plain
+
+
+def test_a_scheme_is_refused_before_anything_is_read() -> None:
+    with pytest.raises(ValueError, match="`by` must be person, system or corpus, not 'foo'"):
+        Scheme("foo")
+    with pytest.raises(ValueError, match="`folds` must be 3 or more, not 1"):
+        Scheme(folds=1)
+
+
 def test_a_detector_resumes_within_a_fold(project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """And the scores are those of a cross-validation that nobody stopped."""
     from src.detectors import DETECTORS
