@@ -6,7 +6,7 @@ machine-made: the EER of a classifier shows here that the chain works and says n
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 import numpy as np
 
@@ -22,6 +22,7 @@ from src.utils.dataset import FILES_TABLE, read_files, write_tables
 from src.utils.files import atomic_path, remove_leftovers
 from src.utils.labels import SPOOF, parse_label
 from src.utils.parallel import map_clips
+from src.utils.paths import as_flac
 
 N_PEOPLE = 24
 CLIPS_PER_PERSON = 5
@@ -105,7 +106,7 @@ def make_uneven_corpus(dataset: Path, output: Path, *, decibels: float) -> None:
         By how much.
     """
     files = read_files(dataset)
-    made = files.assign(file=[str(PurePosixPath(file).with_suffix(".flac")) for file in files["file"]])
+    made = files.assign(file=list(map(as_flac, files["file"])))
     for source, target, label in zip(files["file"], made["file"], files["label"], strict=True):
         gain = 1.0 if parse_label(label) == SPOOF else 10 ** (-decibels / 20)
         with atomic_path(output / target) as temporary:

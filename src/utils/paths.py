@@ -2,7 +2,7 @@
 
 import hashlib
 import os
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from shlex import quote
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -21,6 +21,15 @@ def absolute(typed: str) -> Path:
     '/corpora/release'
     """
     return Path(os.path.abspath(Path(typed).expanduser()))  # noqa: PTH100
+
+
+def as_flac(file: str) -> str:
+    """Return the name of a clip in a derived corpus, whose recordings are all FLAC.
+
+    >>> as_flac("real_voices/Ana_F001/1.wav")
+    'real_voices/Ana_F001/1.flac'
+    """
+    return str(PurePosixPath(file).with_suffix(".flac"))
 
 
 def on(dataset: Path) -> str:

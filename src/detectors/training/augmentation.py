@@ -16,13 +16,12 @@ from src.audio.augment.sources import Sources
 from src.audio.augment.steps import apply_steps
 from src.audio.io import SPEECH_RATE
 from src.detectors.contract import BONA_FIDE, DetectorConfig
+from src.utils.babble import Voices
 from src.utils.recipes import parse_recipe
 from src.utils.waveform_table import WaveformTable
 
 ANYWHERE = Path()
 """The paths of a table are whole: whatever they are joined to, they stay."""
-MOST_VOICES = 2000
-"""Clips that babble is made of; of more, as many are taken evenly."""
 
 
 class Augmentation:
@@ -33,9 +32,9 @@ class Augmentation:
         self.folders = [Path(folder) if folder else None for folder in (config.noise_folder, config.rooms_folder)]
         self.speakers = table.speakers
         self.keeps_length = any(str(cell) for cell in table.segments)
-        self.voices = _evenly(np.flatnonzero(table.labels == BONA_FIDE), MOST_VOICES)
+        self.voices = Voices(table.speakers, table.labels == BONA_FIDE)
         self.paths = table.paths.astype(object)  # so that all sources share the strings
-        self._heard = set(map(str, self.speakers[self.voices]))
+        self._heard = self.voices.heard
         self._sources: dict[str, Sources] = {}
 
     def check(self) -> None:
@@ -55,12 +54,6 @@ class Augmentation:
         if person not in self._heard:  # anybody may be heard in clips of somebody who is never heard
             person = ""
         if person not in self._sources:
-            others = self.voices[self.speakers[self.voices] != person]
-            voices = others if len(others) else self.voices
-            self._sources[person] = Sources(ANYWHERE, tuple(self.paths[voices]), *self.folders)
+            paths = self.paths[self.voices.of_others(person)]
+            self._sources[person] = Sources(ANYWHERE, tuple(paths), *self.folders)
         return self._sources[person]
-
-
-def _evenly(numbers: np.ndarray, most: int) -> np.ndarray:
-    """Return at most so many of some numbers, evenly spaced."""
-    return numbers[np.linspace(0, len(numbers) - 1, most).astype(int)] if len(numbers) > most else numbers

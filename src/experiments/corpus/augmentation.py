@@ -15,10 +15,10 @@ from src.experiments.corpus.copies import Augmenting, augmented, draw_copies, ro
 from src.experiments.corpus.dealing import SPLITS
 from src.experiments.corpus.derivation import Derivation, Derived, Job
 from src.experiments.corpus.splits import read_split, split_table, write_splits
-from src.experiments.corpus.transforms import as_flac, beside, unchanged, write_derived_tables
+from src.experiments.corpus.transforms import beside, unchanged, write_derived_tables
 from src.utils.copies import AUGMENTATION, COPY_OF, without_copies
 from src.utils.dataset import edit_tables, people_of, read_files, read_rejected
-from src.utils.paths import on
+from src.utils.paths import as_flac, on
 from src.utils.recipes import name_of
 
 FIELD = Augmenting()

@@ -22,14 +22,13 @@ from src.audio.augment.sources import Sources
 from src.audio.augment.steps import Step, apply_steps
 from src.audio.io import SPEECH_RATE, check_usable
 from src.experiments.corpus.transforms import clip_seed
+from src.utils.babble import Voices
 from src.utils.copies import AUGMENTATION, COPY_OF
 from src.utils.dataset import person_of
 from src.utils.labels import BONAFIDE, LABEL_NAMES
 from src.utils.recipes import name_of, parse_recipe
 from src.utils.segments import SEGMENTS
 
-MOST_VOICES = 2000
-"""Clips of a split that babble is made of; of more, as many are taken evenly."""
 Steps = tuple[Step, ...]
 
 
@@ -95,22 +94,16 @@ def draw_copies(dataset: Path, rows: pd.DataFrame, how: Augmenting, number: int)
         When an effect of the recipe cannot be had here.
     """
     people = person_of(rows).to_numpy(str)
-    genuine = np.flatnonzero(rows["label"] == LABEL_NAMES[BONAFIDE])
-    voices = genuine[np.linspace(0, len(genuine) - 1, min(MOST_VOICES, len(genuine))).astype(int)]
+    voices = Voices(people, (rows["label"] == LABEL_NAMES[BONAFIDE]).to_numpy())
     files = rows["file"].to_numpy(object)  # so that all sources share the names
-    everybody, heard, sources = how.sources(dataset, files[voices].tolist()), set(people[voices].tolist()), {}
-    for person in dict.fromkeys(people.tolist()):
-        if person not in heard:
-            sources[person] = everybody
-            continue
-        others = voices[people[voices] != person]
-        sources[person] = how.sources(dataset, files[others if len(others) else voices].tolist())
+    everybody = how.sources(dataset, files[voices.of_others("")].tolist())
+    sources = {person: how.sources(dataset, files[voices.of_others(person)].tolist()) for person in voices.heard}
     how.recipe.check(everybody)
     partly = SEGMENTS in rows and bool((rows[SEGMENTS] != "").any())
     drawn = []
     for file, person in zip(files.tolist(), people.tolist(), strict=True):
         rng = np.random.default_rng(clip_seed(f"{number}/{file}", how.seed))
-        steps = how.recipe.draw(rng, sources[person])
+        steps = how.recipe.draw(rng, sources.get(person, everybody))
         drawn.append(tuple(step for step in steps if not partly or find_effect(step.effect).keeps_length))
     return drawn
 

@@ -12,7 +12,7 @@ there were about seven of them, and no better with three.
 
 from collections.abc import Mapping, Sequence
 from operator import itemgetter
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -21,6 +21,7 @@ from src.metrics.table import written, written_bounds
 from src.utils.clip_table import ClipTable
 from src.utils.dataset import FILES_TABLE, read_files
 from src.utils.labels import SPOOF
+from src.utils.paths import as_flac
 
 SYSTEM, CORPUS = "system", "corpus"
 KINDS = (SYSTEM, CORPUS)
@@ -178,7 +179,7 @@ def _corpora_of(dataset: Path, table: ClipTable) -> np.ndarray:
     files = read_files(dataset)
     require_corpora(files.iloc[:0])
     known = dict(zip(files["file"], files[CORPUS], strict=True))
-    copied = {str(PurePosixPath(file).with_suffix(".flac")): corpus for file, corpus in known.items()}
+    copied = {as_flac(file): corpus for file, corpus in known.items()}
     names = table.files.tolist()
     corpora = [known.get(file) or copied.get(file, "") for file in names]  # augmented copies of clips are all FLAC
     require_corpora(pd.DataFrame({"file": names, CORPUS: corpora}))

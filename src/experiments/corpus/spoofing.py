@@ -18,9 +18,10 @@ from src.corpora.audios import FAKE_FOLDER, REAL_FOLDER, person_folders, recordi
 from src.corpora.sources import SOURCES_TABLE
 from src.experiments.corpus.catalogue import generate_tables
 from src.experiments.corpus.derivation import Derivation, Derived, Job, left_out_before
-from src.experiments.corpus.transforms import as_flac, beside, clip_seed, unchanged
+from src.experiments.corpus.transforms import beside, clip_seed, unchanged
 from src.utils.csv_tables import printable, write_table
 from src.utils.dataset import check_dataset, reject
+from src.utils.paths import as_flac
 
 
 def create_spoofs(dataset: Path, output: Path | None = None, *, vocoder: str = "griffinlim", seed: int = 7) -> Derived:

@@ -7,7 +7,7 @@ so that neither file format nor sample rate can reveal the class. A step that wa
 
 from dataclasses import asdict
 from functools import partial
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 from zlib import crc32
 
@@ -28,6 +28,7 @@ from src.utils.classes import read_classes, write_classes
 from src.utils.copies import AUGMENTATION, COPY_OF
 from src.utils.csv_tables import write_table
 from src.utils.dataset import edit_tables, read_files, without
+from src.utils.paths import as_flac
 from src.utils.segments import SEGMENTS
 
 
@@ -141,15 +142,6 @@ def unchanged(waveform: np.ndarray, _seed: int) -> np.ndarray:
 def clip_seed(file: str, seed: int) -> int:
     """Return the clip's own seed, which depends neither on the process nor on the order of work."""
     return crc32(f"{seed}/{file}".encode())
-
-
-def as_flac(file: str) -> str:
-    """Return the name of a clip in a derived corpus, whose recordings are all FLAC.
-
-    >>> as_flac("real_voices/Ana_F001/1.wav")
-    'real_voices/Ana_F001/1.flac'
-    """
-    return str(PurePosixPath(file).with_suffix(".flac"))
 
 
 def beside(dataset: Path, word: str) -> Path:

@@ -20,7 +20,6 @@ from src.experiments.corpus.copies import Augmenting, augmented, draw_copies, ro
 from src.experiments.corpus.derivation import RECIPE, Derivation, Job
 from src.experiments.corpus.fingerprints import take_fingerprints
 from src.experiments.corpus.splits import read_split, split_table
-from src.experiments.corpus.transforms import as_flac
 from src.experiments.extraction.engines import extract_splits
 from src.experiments.extraction.requests import CopiesOf, Extraction, Request
 from src.utils.copies import without_copies
@@ -28,7 +27,7 @@ from src.utils.csv_tables import write_table
 from src.utils.dataset import read_rejected, without, write_tables
 from src.utils.embedding_store import recordings_digest, split_digest
 from src.utils.files import read_json
-from src.utils.paths import claim_embeddings, copies_folder
+from src.utils.paths import as_flac, claim_embeddings, copies_folder
 from src.utils.recipes import name_of
 
 

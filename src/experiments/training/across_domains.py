@@ -124,7 +124,7 @@ def _of_kind(dataset: Path, data: TrainingData, by: str) -> LeftOut:
     both = type(data.train).one_after_another([data.train, data.val])
     domains = domains_of(dataset, both, by)
     of_train, of_val = domains[: len(data.train)], domains[len(data.train) :]
-    as_recorded = _as_recorded(dataset, data.train)
+    as_recorded = _as_recorded(dataset, data.train) if by == SYSTEM else np.ones(len(data.train), bool)
     folds, notes = [], []
     for name in names_of(domains):
         is_judged = of_val == name
