@@ -117,6 +117,7 @@ def decay_time(response: np.ndarray, rate: int) -> float:
     0.5
     """
     left = np.cumsum(np.square(response[: round(DIRECT * rate) : -1]))[::-1]
+    left = left[left > 0]  # images of the highest order may end before the response does
     decibels = 10 * np.log10(left / left[0])
     begin, end = np.searchsorted(-decibels, (5, 25))
     slope = np.polyfit(np.arange(begin, end) / rate, decibels[begin:end], 1)[0]
