@@ -1,7 +1,9 @@
 """Predictions in a file: a table (.csv) with a row for each recording, or JSON with what they were made by."""
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from src.deploy.judge import Judge
 from src.deploy.predict import Asked, Prediction
@@ -27,7 +29,9 @@ def write_answers(output: Path, predictions: Sequence[Prediction], judge: Judge,
     check_suffix(output)
     rows = [prediction.as_json() for prediction in predictions]
     if output.suffix.lower() == ".json":
-        about = {"run": str(judge.trained.name), "threshold": judge.threshold, "prior": asked.prior}
+        about: dict[str, Any] = {"run": str(judge.trained.name), "threshold": judge.threshold, "prior": asked.prior}
+        if asked.rejection:
+            about |= {"promised_error": asked.rejection.error, "margin": _or_none(asked.rejection.margin)}
         write_json(output, {**about, "files": rows})
         return
     import pandas as pd
@@ -36,3 +40,8 @@ def write_answers(output: Path, predictions: Sequence[Prediction], judge: Judge,
 
     table = pd.DataFrame([{**row, "reasons": "; ".join(row["reasons"])} for row in rows], columns=list(COLUMNS))
     write_table(output, table)
+
+
+def _or_none(number: float) -> float | None:
+    """Return a number; None, as JSON has no other word, where it is infinite."""
+    return number if math.isfinite(number) else None
