@@ -137,8 +137,8 @@ def read_distances(trained: Trained, root: Path) -> Distances:
 def _compute(trained: Trained, root: Path) -> Distances:
     of_sound = not isinstance(trained.recipe.input, Embeddings)
     train, val = _training_tables(trained, root)
-    train, vectors = _with_vectors(_choice(train, MOST_RECORDINGS if of_sound else len(train)))
-    val, of_val = _with_vectors(_choice(val, MOST_VALIDATION))
+    train, vectors = with_vectors(random_choice(train, MOST_RECORDINGS if of_sound else len(train)))
+    val, of_val = with_vectors(random_choice(val, MOST_VALIDATION))
     own = getattr(trained.recipe.config, "scaling", "")
     scaling = Scaling.learn(vectors, "unit" if own == "unit" else "standard")
     systems = np.where(train.systems == "", UNKNOWN, train.systems)
@@ -170,14 +170,14 @@ def _training_tables(trained: Trained, root: Path) -> tuple[ClipTable, ClipTable
     return tables
 
 
-def _choice(table: ClipTable, most: int) -> ClipTable:
+def random_choice(table: ClipTable, most: int) -> ClipTable:
     """Return a table, or a random choice of its clips where it holds more."""
     if len(table) <= most:
         return table
     return table.take(np.sort(np.random.default_rng(SEED).choice(len(table), most, replace=False)))
 
 
-def _with_vectors(table: ClipTable) -> tuple[ClipTable, np.ndarray]:
+def with_vectors(table: ClipTable) -> tuple[ClipTable, np.ndarray]:
     """Return a table and the vectors (n, d) of its clips; recordings that cannot be used are left out of both."""
     if not isinstance(table, WaveformTable):
         return table, _flat(table.inputs)
