@@ -129,23 +129,30 @@ def read_distances(trained: Trained, root: Path) -> Distances:
         noted = read_record(path, "of_sound", "scaling", "groups", "people", "trained")
         if noted["trained"] == trained.provenance.get("ended"):
             return _load(trained.folder, noted)
-    found = _compute(trained, root)
+    found = distances_of(*_training_tables(trained, root), getattr(trained.recipe.config, "scaling", ""))
     _save(trained, found)
     return found
 
 
-def _compute(trained: Trained, root: Path) -> Distances:
-    of_sound = not isinstance(trained.recipe.input, Embeddings)
-    train, val = _training_tables(trained, root)
+def distances_of(train: ClipTable, val: ClipTable, scaling: str = "standard") -> Distances:
+    """Return the distances from training clips.
+
+    Parameters
+    ----------
+    train, val : ClipTable
+        Of embeddings, or of recordings, whose sound is then compared.
+    scaling : str
+        That of the classifier; with "unit" vectors are brought to one length.
+    """
+    of_sound = isinstance(train, WaveformTable)
     train, vectors = with_vectors(random_choice(train, MOST_RECORDINGS if of_sound else len(train)))
     val, of_val = with_vectors(random_choice(val, MOST_VALIDATION))
-    own = getattr(trained.recipe.config, "scaling", "")
-    scaling = Scaling.learn(vectors, "unit" if own == "unit" else "standard")
+    fitted = Scaling.learn(vectors, "unit" if scaling == "unit" else "standard")
     systems = np.where(train.systems == "", UNKNOWN, train.systems)
     names, groups = np.unique(np.where(train.labels == BONAFIDE, OF_BONAFIDE, systems), return_inverse=True)
-    references = choose_references(scaling.apply(vectors), groups)
-    validation = scaling.apply(of_val).astype(np.float32)
-    return Distances(of_sound, scaling, references, tuple(names.tolist()), validation, val.labels, val.speakers)
+    references = choose_references(fitted.apply(vectors), groups)
+    validation = fitted.apply(of_val).astype(np.float32)
+    return Distances(of_sound, fitted, references, tuple(names.tolist()), validation, val.labels, val.speakers)
 
 
 def _training_tables(trained: Trained, root: Path) -> tuple[ClipTable, ClipTable]:

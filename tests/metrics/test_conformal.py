@@ -19,7 +19,7 @@ from src.metrics.conformal import (
 )
 from src.metrics.eer import operating_threshold
 
-N_SPLITS, N_DRAWS, N_CLIPS = 200, 1000, 500
+N_SPLITS, N_DRAWS, N_CLIPS = 200, 600, 500
 DISTANCE = 2.6
 """Of the classes, in deviations: an EER of 9.7 %."""
 
