@@ -19,7 +19,7 @@ from torch import nn
 from src.audio.io import SPEECH_RATE
 from src.detectors.compression import Compression, bytes_of
 from src.detectors.contract import DetectorConfig
-from src.detectors.quantization import check_torchao, convert, dense_layers, prepare
+from src.detectors.quantization import check_dense, check_torchao, convert, prepare
 from src.detectors.training.augmentation import Augmentation
 from src.detectors.training.checkpoints import Progress
 from src.detectors.training.lesson import Lesson, Surroundings, Training, digest_of, load_weights, save_weights
@@ -96,9 +96,7 @@ class Detector(ABC):
             self.start_digest = digest_of(self.trained.network) if getattr(self.config, "weights", "") else ""
             _check_batch(self.trained, min(self.config.batch_size, len(train)))
             if self.config.quantize:
-                dense_layers(
-                    self.trained.network, window_samples(self.config.seconds)
-                )  # refuses before hours have gone
+                check_dense(self.trained.network, window_samples(self.config.seconds))
                 self.compression = Compression(self.n_parameters, bytes_of(self.trained))
             history = self._learn(train, val, self._surroundings(watch))
         if self.compression:

@@ -38,32 +38,28 @@ def check_torchao() -> None:
 
 
 @torch.inference_mode()
-def dense_layers(network: nn.Module, n_samples: int) -> set[str]:
-    """Return the names of the layers to quantise: found by running a silent window (1, n) through the network.
-
-    Raises
-    ------
-    ValueError
-        When they hold less than half of the network's weights.
-    """
+def dense_layers(network: nn.Module, n_samples: int) -> dict[str, nn.Linear]:
+    """Return the layers to quantise, by name: found by running a silent window (1, n) through the network."""
     called: dict[str, nn.Linear] = {}
-    hooks = []
-    for name, module in network.named_modules():
-        if isinstance(module, nn.Linear) and min(module.in_features, module.out_features) > DECISION:
-            note = lambda layer, *_, name=name: called.update({name: layer})  # noqa: E731
-            hooks.append(module.register_forward_hook(note))
+    names = {module: name for name, module in network.named_modules() if _is_of_use(module)}
+    hooks = [each.register_forward_hook(lambda layer, *_: called.update({names[layer]: layer})) for each in names]
     training, device = network.training, next(network.parameters()).device
     forward(network.eval(), torch.zeros(1, n_samples, device=device), torch.tensor([n_samples], device=device))
     network.train(training)
     for hook in hooks:
         hook.remove()
-    share = sum(layer.weight.numel() for layer in called.values()) / sum(each.numel() for each in network.parameters())
+    return called
+
+
+def check_dense(network: nn.Module, n_samples: int) -> None:
+    """Raise ValueError when the layers to quantise hold less than half of a network's weights."""
+    n_weights = sum(layer.weight.numel() for layer in dense_layers(network, n_samples).values())
+    share = n_weights / sum(each.numel() for each in network.parameters())
     if share < LEAST_SHARE:
         raise ValueError(
             f"`quantize` is for networks of dense layers, and those of this one hold {share:.0%} of its weights: "
             "choose a transformer or conformer (fine-tuned, conformer, performer, ast), or leave it out."
         )
-    return set(called)
 
 
 def prepare(network: nn.Module, n_samples: int) -> None:
@@ -84,6 +80,10 @@ def convert(network: nn.Module) -> None:
     for name in names:
         layer: Any = network.get_submodule(name)
         network.set_submodule(name, Int8Linear(layer.weight.qdata, layer.weight.scale, layer.bias))
+
+
+def _is_of_use(module: nn.Module) -> bool:
+    return isinstance(module, nn.Linear) and min(module.in_features, module.out_features) > DECISION
 
 
 def _config(step: str) -> Any:
