@@ -61,6 +61,8 @@ def prune_network(network: FineTunedNetwork, share: float, n_samples: int) -> Sp
 
 def joined(first: History, second: History) -> History:
     """Return the history of both trainings; the best epoch is that of the second, whose weights are kept."""
-    curves = ("train_losses", "val_losses", "val_eers")
-    both = [np.concatenate([getattr(first, name), getattr(second, name)]) for name in curves]
-    return History(*both, best=len(first.val_eers) + second.best)
+    train_losses, val_losses, val_eers = (
+        np.concatenate([getattr(first, name), getattr(second, name)])
+        for name in ("train_losses", "val_losses", "val_eers")
+    )
+    return History(train_losses, val_losses, val_eers, len(first.val_eers) + second.best)

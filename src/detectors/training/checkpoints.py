@@ -60,7 +60,8 @@ class Progress:
     @property
     def history(self) -> History:
         """The curves, and the epoch whose weights are kept."""
-        return History(*map(np.array, self.curves), best=self.best)
+        train_losses, val_losses, val_eers = map(np.array, self.curves)
+        return History(train_losses, val_losses, val_eers, self.best)
 
     def add_loss(self, loss: float) -> None:
         """Note the loss of a batch of the epoch under way."""
