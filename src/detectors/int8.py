@@ -57,8 +57,8 @@ def rounded(inputs: torch.Tensor) -> torch.Tensor:
 
     Zero stays zero; a value is moved by half a step at most, (highest - lowest) / 510.
 
-    >>> rounded(torch.tensor([-1.0, 0.0, 0.3, 1.55])).tolist()
-    [-1.0, 0.0, 0.30000001192092896, 1.5500000715255737]
+    >>> rounded(torch.tensor([-1.0, 0.0, 0.3, 127 / 128])).tolist()
+    [-1.0, 0.0, 0.296875, 0.9921875]
     """
     lowest = inputs.amin(dim=-1, keepdim=True).clamp(max=0)
     highest = inputs.amax(dim=-1, keepdim=True).clamp(min=0)

@@ -122,5 +122,5 @@ def _keep_columns(layer: nn.Linear, columns: torch.Tensor) -> None:
     layer.in_features = len(columns)
 
 
-def _taken(parameter: nn.Parameter, numbers: torch.Tensor, dim: int) -> nn.Parameter:
+def _taken(parameter: torch.Tensor, numbers: torch.Tensor, dim: int) -> nn.Parameter:
     return nn.Parameter(parameter.detach().index_select(dim, numbers), requires_grad=parameter.requires_grad)
