@@ -6,6 +6,7 @@ The defaults are a plain recipe: wav2vec2-base, windows of 4 s padded with zeros
 cross-entropy, AdamW, a linear schedule with warm-up, 5 epochs, batches of 4. The encoder's convolutions are frozen, the
 rest is trained at a tenth of the head's learning rate (3e-5 and 3e-4), so that little of the pretraining is undone.
 With the encoder frozen as a whole (`freeze` "encoder") the head learns alone; a higher rate is worth a try then.
+Afterwards the encoder may be made smaller (`prune`), and all of it trained to bear eight bits (`quantize`).
 """
 
 from dataclasses import dataclass, replace
@@ -17,6 +18,7 @@ from torch import nn
 from src.backbones import BACKBONES
 from src.backbones.pretrained import displayed_name, load_pretrained
 from src.backbones.published import FAMILIES, FINE_TUNABLE, OF_WAVEFORMS
+from src.detectors import retraining
 from src.detectors.compression import Compression, bytes_of
 from src.detectors.contract import DetectorConfig, check_choice
 from src.detectors.detector import WEIGHTS, Detector
@@ -25,17 +27,9 @@ from src.detectors.fine_tuned_network import FineTunedNetwork
 from src.detectors.freezing import FREEZES, trained_parts
 from src.detectors.heads import HEADS
 from src.detectors.heads.pooling import MIX_RATE
-from src.detectors.kept_encoder import FACTS, facts_of, left_out, reshaped, restored
+from src.detectors.kept_encoder import FACTS, facts_of, give_shape, left_out, restored
 from src.detectors.pretrained_encoder import PretrainedEncoder, Source
 from src.detectors.pruning import PRUNABLE, check_pruning
-from src.detectors.retraining import (
-    first_training,
-    joined,
-    prune_network,
-    second_place,
-    second_seed,
-    second_training,
-)
 from src.detectors.training.lesson import Surroundings, load_weights
 from src.detectors.training.randomness import own_randomness
 from src.detectors.training.windows import window_samples
@@ -195,7 +189,7 @@ class FineTuned(Detector):
         with own_randomness(detector.seed):
             network = detector._network_on(restored(facts, detector._load_published))
             with reading_weights(folder / WEIGHTS):
-                reshaped(network.encoder, facts)
+                give_shape(network.encoder, facts)
             detector.trained = detector._untrained(network)
         with reading_weights(folder / WEIGHTS):
             load_weights(detector.trained, folder / WEIGHTS, left_out(facts))
@@ -209,15 +203,15 @@ class FineTuned(Detector):
         assert isinstance(network, FineTunedNetwork)
         check_pruning(network.encoder.blocks(), self.config.prune)
         whole = Compression(self.n_parameters, bytes_of(self.trained))
-        one, other = first_training(self.config), second_training(self.config)
+        one, other = retraining.first_training(self.config), retraining.second_training(self.config)
         first = self._train(train, val, one, self.seed, around)
         if not first.has_ended(one.epochs, one.patience):  # the trial of a study that has no hope
             return first.history
-        speed = prune_network(network, self.config.prune, window_samples(self.config.seconds))
-        place = second_place(around, len(first.val_eers))
-        second = self._train(train, val, other, second_seed(self.seed), place)
+        speed = retraining.prune_network(network, self.config.prune, window_samples(self.config.seconds))
+        place, seed = retraining.second_place(around, len(first.val_eers)), retraining.second_seed(self.seed)
+        second = self._train(train, val, other, seed, place)
         self.compression = replace(whole, eer_before=first.history.best_eer, speed=speed)
-        return joined(first.history, second.history)
+        return retraining.joined(first.history, second.history)
 
     @property
     def unchanging(self) -> str:

@@ -41,12 +41,11 @@ def facts_of(encoder: PretrainedEncoder, freeze: str, *, compressed: bool = Fals
     }
 
 
-def reshaped(encoder: PretrainedEncoder, facts: Mapping[str, Any]) -> PretrainedEncoder:
+def give_shape(encoder: PretrainedEncoder, facts: Mapping[str, Any]) -> None:
     """Give an encoder whose weights are still to be put in the shape that pruning left."""
     encoder.kept = [Kept(**kept) for kept in facts.get(PRUNED, ())]
     if encoder.kept:
         reshape(encoder.blocks(), encoder.kept)
-    return encoder
 
 
 def left_out(facts: Mapping[str, Any]) -> str:
