@@ -20,6 +20,7 @@ LOSSES = ("cross-entropy", "focal", "oc-softmax", "am-softmax", "contrastive")
 SCHEDULES = ("linear", "cosine", "constant")
 PADDINGS = ("repeat", "zeros")
 PRECISIONS = ("fp32", "bf16")
+QUANTIZATIONS = ("", "int8")
 
 
 class Output(NamedTuple):
@@ -80,6 +81,8 @@ class DetectorConfig(Config):
     """Batches whose gradients are summed before a step."""
     checkpointing: bool = False
     """Compute activations again in the backward pass, for memory; transformers and conformers can."""
+    quantize: str = ""
+    """Train with dense layers rounded to "int8", and keep them so; empty for not at all."""
 
     def __post_init__(self) -> None:
         check_range("seconds", self.seconds, 0.05, 600)
@@ -100,6 +103,8 @@ class DetectorConfig(Config):
         check_choice("loss", self.loss, LOSSES)
         check_choice("padding", self.padding, PADDINGS)
         check_choice("precision", self.precision, PRECISIONS)
+        if self.quantize not in QUANTIZATIONS:
+            raise ValueError(f"`quantize` must be int8, or left out, not '{self.quantize}'.")
         if self.augment:
             parse_recipe(self.augment)
         elif self.noise_folder or self.rooms_folder:

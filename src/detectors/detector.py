@@ -17,8 +17,11 @@ import torch
 from torch import nn
 
 from src.audio.io import SPEECH_RATE
+from src.detectors.compression import Compression, bytes_of
 from src.detectors.contract import DetectorConfig
+from src.detectors.quantization import check_dense, check_torchao, convert, prepare
 from src.detectors.training.augmentation import Augmentation
+from src.detectors.training.checkpoints import Progress
 from src.detectors.training.lesson import Lesson, Surroundings, Training, digest_of, load_weights, save_weights
 from src.detectors.training.loop import train_network
 from src.detectors.training.objectives import make_objective
@@ -54,17 +57,15 @@ class Detector(ABC):
         self.trained: Training
         self.start_digest = ""
         """Of the published weights that a training began with; "" where they were random."""
+        self.n_trained: int
+        """How many numbers a training changed."""
+        self.compression: Compression | None = None
+        """What pruning and quantisation changed in a training; None where there was none of them."""
 
     @property
     def n_parameters(self) -> int:
         """How many numbers the network learns or was given, of one that is trained or loaded."""
         return sum(parameter.numel() for parameter in self.trained.network.parameters())
-
-    @property
-    def n_trained(self) -> int:
-        """How many of them a training changes."""
-        groups = self.parameter_groups(self.trained.network)
-        return sum(parameter.numel() for group in groups for parameter in group["params"])
 
     @abstractmethod
     def build(self) -> nn.Module:
@@ -94,13 +95,33 @@ class Detector(ABC):
             self.trained = self._untrained(self.build(), train.labels)
             self.start_digest = digest_of(self.trained.network) if getattr(self.config, "weights", "") else ""
             _check_batch(self.trained, min(self.config.batch_size, len(train)))
-            objective = self.trained.objective
-            groups = self.parameter_groups(self.trained.network)
-            groups.append({"params": list(objective.parameters()), "scale": 1.0})
-            lesson = Lesson(self.trained, train, val, self.config, self.seed, groups, self.unchanging)
-            progress = train_network(lesson, self._recipe(train, val), self._surroundings(watch))
-        train_losses, val_losses, val_eers = map(np.array, progress.curves)
-        return History(train_losses, val_losses, val_eers, best=progress.best)
+            if self.config.quantize:
+                check_dense(self.trained.network, window_samples(self.config.seconds))
+                self.compression = Compression(self.n_parameters, bytes_of(self.trained))
+            history = self._learn(train, val, self._surroundings(watch))
+        if self.compression:
+            self.compression = replace(self.compression, parameters=self.n_parameters)
+        return history
+
+    def _learn(self, train: WaveformTable, val: WaveformTable, around: Surroundings) -> History:
+        """Train the network."""
+        return self._train(train, val, self.config, self.seed, around).history
+
+    def _train(
+        self, train: WaveformTable, val: WaveformTable, config: DetectorConfig, seed: int, around: Surroundings
+    ) -> Progress:
+        """Train the network as it is, by a config and a seed that may be those of a part of the whole training."""
+        network, n_samples = self.trained.network, window_samples(config.seconds)
+        if config.quantize:
+            prepare(network, n_samples)
+        groups = self.parameter_groups(network)
+        self.n_trained = sum(parameter.numel() for group in groups for parameter in group["params"])
+        groups.append({"params": list(self.trained.objective.parameters()), "scale": 1.0})
+        lesson = Lesson(self.trained, train, val, config, seed, groups, self.unchanging)
+        progress = train_network(lesson, self._recipe(train, val), around)
+        if config.quantize:
+            convert(network)
+        return progress
 
     def scores(self, paths: Sequence[str] | np.ndarray) -> np.ndarray:
         """Return the scores of whole recordings, shape (n,): higher = more bona fide."""
@@ -122,6 +143,8 @@ class Detector(ABC):
     def save(self, folder: Path) -> None:
         """Write the weights of network and objective."""
         save_weights(self.trained, folder / WEIGHTS, self.unchanging)
+        if self.compression:
+            self.compression = replace(self.compression, bytes=(folder / WEIGHTS).stat().st_size)
 
     @classmethod
     def load(cls, folder: Path, config: DetectorConfig) -> Self:
@@ -156,6 +179,8 @@ class Detector(ABC):
                 f"`seconds={self.config.seconds:g}` is shorter than what the network sees at once: "
                 f"{self.min_samples / SPEECH_RATE:.3g} seconds or more are needed."
             )
+        if self.config.quantize:
+            check_torchao()
         if self.config.checkpointing and not self.recomputes:
             raise ValueError("This network keeps all its activations: leave out `checkpointing`.")
         if self.config.precision == "bf16" and choose_precision("auto", self.device) != "bf16":

@@ -26,6 +26,7 @@ from torch import nn
 from src.backbones.padding import ZeroedPadding, count_frames, samples_of_one_frame
 from src.detectors.field_of_view import RATE, check_window
 from src.detectors.pretrained_encoder import Hidden, PretrainedEncoder, Source, first_of_rows
+from src.detectors.pruning import Block
 
 NORMALISATION_EPSILON = 1e-7
 MISMATCHED_MASKS = "Support for mismatched key_padding_mask"
@@ -52,6 +53,14 @@ class Encoder(PretrainedEncoder):
     def layers(self) -> list[nn.Module]:
         """Return the transformer layers."""
         return list(self.model.encoder.layers)
+
+    def blocks(self) -> list[Block]:
+        """Return the attention and the feed-forward matrices of each layer, of a backbone that is `PRUNABLE`."""
+        layers: list[Any] = self.layers()
+        return [
+            Block(each.attention, each.feed_forward.intermediate_dense, each.feed_forward.output_dense)
+            for each in layers
+        ]
 
     def _set_layers(self, layers: list[nn.Module]) -> None:
         self.model.encoder.layers = nn.ModuleList(layers)

@@ -6,9 +6,10 @@ The defaults are a plain recipe: wav2vec2-base, windows of 4 s padded with zeros
 cross-entropy, AdamW, a linear schedule with warm-up, 5 epochs, batches of 4. The encoder's convolutions are frozen, the
 rest is trained at a tenth of the head's learning rate (3e-5 and 3e-4), so that little of the pretraining is undone.
 With the encoder frozen as a whole (`freeze` "encoder") the head learns alone; a higher rate is worth a try then.
+Afterwards the encoder may be made smaller (`prune`), and all of it trained to bear eight bits (`quantize`).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
@@ -17,6 +18,8 @@ from torch import nn
 from src.backbones import BACKBONES
 from src.backbones.pretrained import displayed_name, load_pretrained
 from src.backbones.published import FAMILIES, FINE_TUNABLE, OF_WAVEFORMS
+from src.detectors import retraining
+from src.detectors.compression import Compression, bytes_of
 from src.detectors.contract import DetectorConfig, check_choice
 from src.detectors.detector import WEIGHTS, Detector
 from src.detectors.field_of_view import RATE
@@ -24,11 +27,13 @@ from src.detectors.fine_tuned_network import FineTunedNetwork
 from src.detectors.freezing import FREEZES, trained_parts
 from src.detectors.heads import HEADS
 from src.detectors.heads.pooling import MIX_RATE
-from src.detectors.kept_encoder import FACTS, facts_of, left_out, restored
+from src.detectors.kept_encoder import FACTS, facts_of, give_shape, left_out, restored
 from src.detectors.pretrained_encoder import PretrainedEncoder, Source
-from src.detectors.training.lesson import load_weights
+from src.detectors.pruning import PRUNABLE, check_pruning
+from src.detectors.training.lesson import Surroundings, load_weights
 from src.detectors.training.randomness import own_randomness
-from src.models.contract import check_range, reading_weights
+from src.detectors.training.windows import window_samples
+from src.models.contract import History, check_range, reading_weights
 from src.utils.files import read_record, text_digest, write_json
 from src.utils.registry import lookup, require_known
 from src.utils.waveform_table import WaveformTable
@@ -79,6 +84,9 @@ class FineTunedConfig(DetectorConfig):
     """In the head; the encoder has its own."""
     mask_frames: float = 0.0
     """About what share of the encoder's frames is masked in training, in spans of 0.2 s; 0 = none."""
+    prune: float = 0.0
+    """Share of the encoder's attention heads and feed-forward units that is cut out after the training, which two
+    fifths of its epochs follow; 0 = none."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -95,6 +103,13 @@ class FineTunedConfig(DetectorConfig):
         check_range("attention_heads", self.attention_heads, 1, 1_024)
         check_range("dropout", self.dropout, 0, 0.95)
         check_range("mask_frames", self.mask_frames, 0, 0.95)
+        if not 0 <= self.prune < 1:
+            raise ValueError(f"`prune` must lie between 0 and 1, such as 0.3, not {self.prune:g}.")
+        if self.prune and self.backbone not in PRUNABLE:
+            raise ValueError(
+                f"`prune` cannot cut heads out of the attention of {self.backbone}; `backbone` may be "
+                f"{', '.join(PRUNABLE)}."
+            )
         if self.freeze == "encoder" and (self.gradual or self.mask_frames):
             name = "gradual" if self.gradual else "mask_frames"
             raise ValueError(
@@ -173,10 +188,30 @@ class FineTuned(Detector):
             facts = read_record(folder / BACKBONE, *FACTS)
         with own_randomness(detector.seed):
             network = detector._network_on(restored(facts, detector._load_published))
+            with reading_weights(folder / WEIGHTS):
+                give_shape(network.encoder, facts)
             detector.trained = detector._untrained(network)
         with reading_weights(folder / WEIGHTS):
             load_weights(detector.trained, folder / WEIGHTS, left_out(facts))
         return detector
+
+    def _learn(self, train: WaveformTable, val: WaveformTable, around: Surroundings) -> History:
+        """Train the network, and again after it was pruned where the config asks for it."""
+        if not self.config.prune:
+            return super()._learn(train, val, around)
+        network = self.trained.network
+        assert isinstance(network, FineTunedNetwork)
+        check_pruning(network.encoder.blocks(), self.config.prune)
+        whole = Compression(self.n_parameters, bytes_of(self.trained))
+        one, other = retraining.first_training(self.config), retraining.second_training(self.config)
+        first = self._train(train, val, one, self.seed, around)
+        if not first.has_ended(one.epochs, one.patience):  # the trial of a study that has no hope
+            return first.history
+        speed = retraining.prune_network(network, self.config.prune, window_samples(self.config.seconds))
+        place, seed = retraining.second_place(around, len(first.val_eers)), retraining.second_seed(self.seed)
+        second = self._train(train, val, other, seed, place)
+        self.compression = replace(whole, eer_before=first.history.best_eer, speed=speed)
+        return retraining.joined(first.history, second.history)
 
     @property
     def unchanging(self) -> str:
@@ -186,7 +221,8 @@ class FineTuned(Detector):
     def _facts(self) -> dict[str, Any]:
         network = self.trained.network
         assert isinstance(network, FineTunedNetwork)
-        return facts_of(network.encoder, self.config.freeze)
+        config = self.config
+        return facts_of(network.encoder, config.freeze, compressed=bool(config.prune or config.quantize))
 
     def _recipe(self, train: WaveformTable, val: WaveformTable) -> str:
         """Return what identifies a training: with its encoder, which checkpoints may lack."""

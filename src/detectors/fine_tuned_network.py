@@ -33,7 +33,7 @@ class FineTunedNetwork(nn.Module):
         if config.layer != -1:
             encoder.keep_layers_for(config.layer)
         shape = HeadShape(encoder.dimension, n_layers, config.head_size, config.attention_heads, config.dropout)
-        self.encoder, self._config = encoder, config
+        self.encoder, self._config, self.gradual = encoder, config, config.gradual
         self.head = lookup(HEADS, config.head, "head")(shape)
         self.mix = LayerMix(n_layers, normalise=True) if config.layer_weights else None
         encoder.train_only(trained_parts(config.freeze, encoder.n_layers))
@@ -46,7 +46,7 @@ class FineTunedNetwork(nn.Module):
     def start_epoch(self, epoch: int) -> None:
         """Freeze and unfreeze what the epoch, from 0, wants; the same whether or not the training was interrupted."""
         config, n_layers = self._config, self.encoder.n_layers
-        self.encoder.train_only(trained_parts(config.freeze, n_layers, gradual=config.gradual, epoch=epoch))
+        self.encoder.train_only(trained_parts(config.freeze, n_layers, gradual=self.gradual, epoch=epoch))
 
     def forward(self, waveforms: torch.Tensor, lengths: torch.Tensor | None = None) -> Output:
         """Return the decision on windows.

@@ -7,22 +7,26 @@ A frozen encoder is the published one, bit for bit: 95 million unchanged weights
 of a study would be a waste. Then the head alone is kept, and reading the run loads the published model again, as
 a classifier on embeddings does when it scores recordings. Its digest must be the one that the run was trained with:
 another model is refused, never used in silence. Where a model has no digest, or its weights are random, everything is
-kept.
+kept; and where it was pruned or quantised, for it is not the published one any more.
 """
 
 from collections.abc import Callable, Mapping
+from dataclasses import asdict
 from typing import Any
 
 from src.backbones.published import PARTS
 from src.detectors.pretrained_encoder import PretrainedEncoder, Source
+from src.detectors.pruning import Kept, reshape
 from src.utils.registry import lookup
 
 PREFIX = "network.encoder."
 """What the names of the encoder's weights begin with in a trained network and its objective."""
 FACTS = ("digest", "encoder_saved", "normalise", "config")
+PRUNED = "pruned"
+"""Fact of a pruned encoder alone: how many heads and units each layer has left."""
 
 
-def facts_of(encoder: PretrainedEncoder, freeze: str) -> dict[str, Any]:
+def facts_of(encoder: PretrainedEncoder, freeze: str, *, compressed: bool = False) -> dict[str, Any]:
     """Return what backbone.json holds."""
     source = encoder.source
     is_published = bool(source.digest) and not source.digest.startswith("random")
@@ -30,10 +34,18 @@ def facts_of(encoder: PretrainedEncoder, freeze: str) -> dict[str, Any]:
     return {
         "model": source.name,  # hyperparameters may leave it to the default of a backbone, which may change
         "digest": source.digest,
-        "encoder_saved": freeze != "encoder" or not is_published,
+        "encoder_saved": freeze != "encoder" or compressed or not is_published,
         "normalise": source.normalise,
         "config": {name: value for name, value in settings.items() if name != "_name_or_path"},
+        **({PRUNED: [asdict(kept) for kept in encoder.kept]} if encoder.kept else {}),
     }
+
+
+def give_shape(encoder: PretrainedEncoder, facts: Mapping[str, Any]) -> None:
+    """Give an encoder whose weights are still to be put in the shape that pruning left."""
+    encoder.kept = [Kept(**kept) for kept in facts.get(PRUNED, ())]
+    if encoder.kept:
+        reshape(encoder.blocks(), encoder.kept)
 
 
 def left_out(facts: Mapping[str, Any]) -> str:

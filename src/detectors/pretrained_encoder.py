@@ -16,6 +16,7 @@ from torch import nn
 from torch.nn.functional import max_pool1d, pad
 
 from src.detectors.freezing import Trained, trained_parts
+from src.detectors.pruning import Block, Kept
 
 MASKED_SPAN = 10
 """Frames in a span that is masked, 0.2 s, as in the pretraining of wav2vec 2.0 and HuBERT."""
@@ -57,6 +58,8 @@ class PretrainedEncoder(nn.Module):
         config = source.model.config
         self.model, self.source, self.mask_frames = source.model, source, mask_frames
         self.dimension, self.n_layers = config.hidden_size, config.num_hidden_layers
+        self.kept: list[Kept] = []
+        """What pruning left of each layer; empty where nothing was pruned."""
         self.train_only(trained_parts("none", self.n_layers))
 
     def features(self) -> list[nn.Module]:
@@ -65,6 +68,10 @@ class PretrainedEncoder(nn.Module):
 
     def layers(self) -> list[nn.Module]:
         """Return the transformer layers, the lowest first."""
+        raise NotImplementedError
+
+    def blocks(self) -> list[Block]:
+        """Return what may be pruned of each layer."""
         raise NotImplementedError
 
     def keep_layers_for(self, hidden_state: int) -> None:

@@ -26,6 +26,7 @@ from torch.nn.functional import pad
 
 from src.detectors.field_of_view import RATE, check_window
 from src.detectors.pretrained_encoder import Hidden, PretrainedEncoder, Source, first_of_rows
+from src.detectors.pruning import Block
 
 FFT, HOP = 400, 160
 """Samples of the analysis window and from one to the next; all published models have these."""
@@ -83,6 +84,11 @@ class WhisperEncoder(PretrainedEncoder):
     def layers(self) -> list[nn.Module]:
         """Return the transformer layers."""
         return list(self.model.layers)
+
+    def blocks(self) -> list[Block]:
+        """Return the attention and the feed-forward matrices of each layer."""
+        layers: list[Any] = self.layers()
+        return [Block(each.self_attn, each.fc1, each.fc2) for each in layers]
 
     def _set_layers(self, layers: list[nn.Module]) -> None:
         self.model.layers = nn.ModuleList(layers)

@@ -26,6 +26,7 @@ TRAINING_HELP = {
     "set": "further hyperparameters, such as dropout=0.3,patience=5; they take precedence over --hyperparameters",
     "hyperparameters": "JSON file, such as that of a run; defaults fill the rest; its seed is ignored",
     "distill_from": "run whose scores the detector learns from, beside the labels (default: none)",
+    "quantize": "int8: dense layers learn to bear 8 bits, and are kept in them: a quarter of the size (default: none)",
     "log": "tensorboard: curves below the run's folder, while they grow (default: none)",
     "workers": "processes that read recordings; 0 = the training itself (default)",
     "resume": "run to resume, such as run3, after a kill; all other flags but --log and --workers are the run's own",
@@ -49,6 +50,7 @@ class NetworkFlags:
     set: str = ""
     hyperparameters: Path | None = None
     distill_from: str = ""
+    quantize: str = ""
     log: str = ""
     workers: int = 0
     resume: str = ""
@@ -66,6 +68,7 @@ class NetworkFlags:
             "noise_folder": str(self.noise_folder) if self.noise_folder else None,
             "rooms_folder": str(self.rooms_folder) if self.rooms_folder else None,
             "precision": self.precision or None,
+            "quantize": self.quantize or None,
         }
         given: dict[str, object] = {name: value for name, value in named.items() if value is not None}
         return {**parse_settings(self.set), **written(given)}
@@ -92,11 +95,15 @@ class FineTuneFlags(NetworkFlags):
     model: str = ""
     head: str = ""
     freeze: str = ""
+    prune: float | None = None
 
     def own(self) -> dict[str, object]:
         """Return the hyperparameters that only fine-tuning has."""
         named = {"backbone": self.backbone, "model": self.model, "head": self.head, "freeze": self.freeze}
-        return found_model({name: value for name, value in named.items() if value})
+        given: dict[str, object] = {name: value for name, value in named.items() if value}
+        if self.prune == 0:
+            raise ValueError("`prune` must lie between 0 and 1, such as 0.3, not 0: leave it out to prune nothing.")
+        return found_model(given if self.prune is None else {**given, "prune": self.prune})
 
 
 FINE_TUNING_HELP = TRAINING_HELP | {
@@ -114,6 +121,8 @@ FINE_TUNING_HELP = TRAINING_HELP | {
     backbone=f"{listed(FINE_TUNABLE)} (default wav2vec2)",
     head=f"{listed(HEADS)} (default linear)",
     freeze="what stays as it was published: encoder (all of it), features (its convolutions; default), or none",
+    prune="share of attention heads and feed-forward units, such as 0.3, cut out after the training, which two fifths "
+    "of the epochs follow (default: none)",
 )
 def fine_tune(c: Connection, flags: FineTuneFlags) -> None:
     """Train a head on a pretrained backbone, and the backbone with it, into runs/run<m>.
@@ -143,6 +152,8 @@ def train_network(detector: str, flags: NetworkFlags, own: dict[str, object]) ->
             seed=flags.seed,
         )
         run = trainer.train_model(chosen, root=ROOT, aids=aids)
+    if compression := getattr(run.model, "compression", None):
+        print(compression)
     print(f"{run}. Next: {how_to_test(run.name)}")
 
 

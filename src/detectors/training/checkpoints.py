@@ -11,6 +11,9 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+import numpy as np
+
+from src.models.contract import History
 from src.utils.files import file_digest, read_record, remove_leftovers, write_json
 
 COMPLETE = "complete.json"
@@ -53,6 +56,12 @@ class Progress:
     def curves(self) -> tuple[list[float], list[float], list[float]]:
         """Training losses, validation losses and validation EERs, one value per epoch."""
         return self.train_losses, self.val_losses, self.val_eers
+
+    @property
+    def history(self) -> History:
+        """The curves, and the epoch whose weights are kept."""
+        train_losses, val_losses, val_eers = map(np.array, self.curves)
+        return History(train_losses, val_losses, val_eers, self.best)
 
     def add_loss(self, loss: float) -> None:
         """Note the loss of a batch of the epoch under way."""

@@ -10,6 +10,7 @@ from safetensors.torch import load_file, save, save_file
 from torch import nn
 
 from src.detectors.contract import DetectorConfig, Output
+from src.detectors.int8 import put_int8_layers
 from src.detectors.training.objectives import Objective, distillation, frame_labels, frame_loss
 from src.detectors.training.scoring import forward
 from src.models.contract import Watch
@@ -97,5 +98,7 @@ def save_weights(module: nn.Module, path: Path, unchanging: str = "") -> None:
 
 
 def load_weights(module: nn.Module, path: Path, unchanging: str = "") -> None:
-    """Read weights that `save_weights` wrote; the unchanging ones stay as they are."""
-    module.load_state_dict({**split_weights(module, unchanging)[1], **load_file(path)})
+    """Read weights that `save_weights` wrote, int8 ones as well; the unchanging ones stay as they are."""
+    state = load_file(path)
+    put_int8_layers(module, state)
+    module.load_state_dict({**split_weights(module, unchanging)[1], **state})

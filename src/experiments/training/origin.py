@@ -33,11 +33,15 @@ def origin(recipe: Recipe, data: TrainingData, started: str) -> dict[str, Any]:
 
 
 def facts_of(model: Classifier) -> dict[str, Any]:
-    """Return how many parameters a model has and how many were trained, and what it began with, where it can tell."""
+    """Return how many parameters a model has and how many were trained, and what else it can tell of its training.
+
+    That is the digest of published weights that it began with, and what it was before it was pruned or quantised.
+    """
     sizes = {
         "parameters": getattr(model, "n_parameters", None),
         "trained_parameters": getattr(model, "n_trained", None),
     }
-    start = getattr(model, "start_digest", "")
+    start, compression = getattr(model, "start_digest", ""), getattr(model, "compression", None)
     counts = {name: int(count) for name, count in sizes.items() if count is not None}
+    counts |= {"compression": compression.as_json()} if compression else {}
     return counts | ({"start_weights_digest": start} if start else {})
