@@ -181,7 +181,8 @@ def train_run(
     _write_model(folder, model, history, data)
     write_json(folder / PROVENANCE, {**origin(recipe, data, started), **facts_of(model)})
     scores = model.scores(data.val.inputs)
-    across = write_across(recipe, data, folder, aids.workers if aids else 0)
+    aids = aids or Aids()
+    across = write_across(recipe, data, folder, aids.run or folder, aids.workers)
     metrics = _write_validation(folder, scores, history, data.val, across) | ({"pruned": True} if any(stops) else {})
     if found := localize(model, data.val):
         metrics |= {**found.errors(), FRAME_THRESHOLD: found.threshold()}
