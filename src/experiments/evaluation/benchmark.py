@@ -40,6 +40,7 @@ from src.utils.paths import noted_path
 
 OFFICIAL = "official"
 """Column of a files table, and key of a split's recipe: which part of the published split a clip is in."""
+_ONE_CLASS = "`threshold_from`: {} holds one class alone, and no threshold follows from it."
 
 
 @dataclass(frozen=True)
@@ -162,15 +163,19 @@ def run_benchmark(
     names = [dataset.name for dataset in datasets]
     if threshold_from and threshold_from not in names:
         raise ValueError(f"`threshold_from` must be one of the corpora ({', '.join(names)}), not '{threshold_from}'.")
-    for dataset in datasets:
-        read_split(dataset, split)  # refuses what is not there before any work
+    if names.count(threshold_from) > 1:
+        raise ValueError(f"`threshold_from`: two corpora are called {threshold_from}; rename the folder of one.")
+    for dataset in datasets:  # what cannot be is refused before any work
+        rows = read_split(dataset, split)
+        if dataset.name == threshold_from and rows["label"].nunique() < 2:
+            raise ValueError(_ONE_CLASS.format(threshold_from))
     bench = Bench(name, root=root)
     judged = [bench.judge(dataset, split) for dataset in datasets]
     if not threshold_from:
         return judged
     source = judged[names.index(threshold_from)]
-    if not source.has_both_classes:
-        raise ValueError(f"`threshold_from`: {threshold_from} holds one class alone, and no threshold follows from it.")
+    if not source.has_both_classes:  # of the clips that can be used
+        raise ValueError(_ONE_CLASS.format(threshold_from))
     labels, scores, *_ = _read_scores(source)
     threshold = operating_threshold(labels, scores)
     return [one if one.has_both_classes else _at_threshold(one, threshold, threshold_from) for one in judged]

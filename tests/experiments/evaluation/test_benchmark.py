@@ -227,7 +227,8 @@ def test_rows_for_files_hold_every_number(root: Path) -> None:
         ((), {}, "`datasets` takes one corpus or more"),
         (("elsewhere", "elsewhere"), {}, "names .* twice"),
         (("elsewhere",), {"threshold_from": "other"}, r"`threshold_from` must be one of the corpora \(elsewhere\)"),
-        (("spoofs",), {"threshold_from": "spoofs"}, "spoofs holds one class alone"),
+        (("elsewhere", "spoofs"), {"threshold_from": "spoofs"}, "spoofs holds one class alone"),
+        (("other", "there/other"), {"threshold_from": "other"}, "two corpora are called other; rename the folder"),
         (("elsewhere",), {"split": "test"}, "Unknown split 'test'"),
     ],
 )
