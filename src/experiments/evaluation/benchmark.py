@@ -10,18 +10,20 @@ and the official test are two protocols whose results cannot be compared: each r
 `benchmark/<corpus>/` in the run's folder, one folder for each protocol; a corpus that is finished is not scored again.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from src.experiments.corpus.fingerprints import take_fingerprints
 from src.experiments.corpus.splits import ALL, read_split
 from src.experiments.evaluation.cue_verdict import KEY, CueJudge
 from src.experiments.evaluation.evaluate import Breakdowns
-from src.experiments.evaluation.overlap import find_overlap
+from src.experiments.evaluation.overlap import Heard, Overlap, find_overlap, heard_by
 from src.experiments.evaluation.scoring import UNDER_WAY, ScoredClips, score_corpus
 from src.experiments.inputs.contract import VAL
 from src.experiments.runs.artefacts import BENCHMARK, BENCHMARK_RESULTS, SCORES, read_scores, score_table
@@ -70,11 +72,14 @@ class Bench:
         """Score the clips of a corpus and judge the run by them; what is finished is read back."""
         place = f"{dataset.name}-{text_digest(str(dataset.resolve()))[:8]}-{split}"
         folder = self.trained.folder / BENCHMARK / place
-        identity = self._identity(dataset, split)
+        rows = read_split(dataset, split)
+        states = take_fingerprints(dataset, rows["file"].tolist())
+        identity = self._identity(rows, states)
         results = read_json(folder / BENCHMARK_RESULTS) if (folder / BENCHMARK_RESULTS).is_file() else {}
         if results.get("about", {}).get("identity") != identity:
             scored = score_corpus(self.trained, dataset, split, root=self.root, folder=folder)
-            results = self._results(dataset, split, scored)
+            overlap = find_overlap(self.heard, dataset, scored.table, states)
+            results = self._results(dataset, split, scored, overlap)
             results["about"]["identity"] = identity
             write_table(folder / SCORES, score_table(scored.table, scored.scores))
             write_json(folder / BENCHMARK_RESULTS, results)
@@ -84,15 +89,18 @@ class Bench:
         }
         return Judged(folder, metrics, results["breakdowns"], results["about"])
 
-    def _identity(self, dataset: Path, split: str) -> str:
+    @cached_property
+    def heard(self) -> Heard:
+        """What the run was trained and validated on."""
+        return heard_by(self.trained)
+
+    def _identity(self, rows: pd.DataFrame, states: Mapping[str, str]) -> str:
         """Return a digest of what decides the verdict: the run, the clips with their labels, the recordings."""
-        rows = read_split(dataset, split)
-        states = take_fingerprints(dataset, rows["file"].tolist())
         told = [f"{file} {taken}" for file, taken in states.items()]
         trained = str(self.trained.provenance.get("ended"))
         return text_digest("\n".join([trained, split_digest(rows), *told]))
 
-    def _results(self, dataset: Path, split: str, scored: ScoredClips) -> dict[str, Any]:
+    def _results(self, dataset: Path, split: str, scored: ScoredClips, overlap: Overlap) -> dict[str, Any]:
         """Return metrics, those of each system, and what they are of, as `results.json` holds them."""
         table, scores = scored.table, scored.scores
         trials = Trials(table.labels, table.speakers, table.systems)
@@ -103,7 +111,6 @@ class Bench:
         metrics |= {KEY: cues.eer} if cues.eer else {}
         for name, eer in cues.by_system.items():
             systems[name][KEY] = eer
-        overlap = find_overlap(self.trained, dataset, table)
         remarks = [_worse(metrics), str(overlap), cues.note if "eer" in metrics else ""]
         about = {
             "corpus": dataset.name,
