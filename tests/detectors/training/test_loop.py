@@ -249,6 +249,17 @@ def test_an_epoch_tells_how_far_it_has_come(tables: Tables, tmp_path: Path, monk
     assert told[n_steps] == "EER {0:.2%}, best {0:.2%}".format(history.val_eers[0])
 
 
+def test_without_a_terminal_every_epoch_is_a_line(
+    tables: Tables, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    history = make(tmp_path, epochs=2).fit(*tables)
+    eers = history.val_eers
+    assert capfd.readouterr().out.splitlines() == [
+        f"epoch 1 of 2: EER {eers[0]:.2%}, best {eers[0]:.2%}",
+        f"epoch 2 of 2: EER {eers[1]:.2%}, best {history.best_eer:.2%}",
+    ]
+
+
 def test_a_loss_that_is_not_finite_ends_the_training_with_advice(tables: Tables, tmp_path: Path) -> None:
     from dataclasses import replace
 
