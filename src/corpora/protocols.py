@@ -97,7 +97,11 @@ def _text_of(path: Path, form: Form) -> str:
     except UnicodeDecodeError as error:
         raise ValueError(f"{path} is not a text file in UTF-8 ({error}).") from None
     if not text.strip():
-        what = f"it needs a header with {', '.join(form.columns)}" if form.is_users else "put the published protocol in its place"
+        what = (
+            f"it needs a header with {', '.join(form.columns)}"
+            if form.is_users
+            else "put the published protocol in its place"
+        )
         raise ValueError(f"{path} is empty: {what}.")
     return text
 

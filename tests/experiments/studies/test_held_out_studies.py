@@ -48,7 +48,9 @@ def label_of(figure: Figure) -> str:
 def test_it_chooses_what_validation_in_domain_does_not(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     drawn: list[str] = []
     save = pictures.save_figure
-    monkeypatch.setattr(pictures, "save_figure", lambda path, figure: drawn.append(label_of(figure)) or save(path, figure))
+    monkeypatch.setattr(
+        pictures, "save_figure", lambda path, figure: drawn.append(label_of(figure)) or save(path, figure)
+    )
     found, in_domain = study_in(root), study_in(root, hold_out="")
     across, own = "mean EER across systems", "validation EER"
     assert drawn == [f"{across} (%)", f"importance for the {across}", f"{own} (%)", f"importance for the {own}"]
