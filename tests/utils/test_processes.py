@@ -12,7 +12,7 @@ def launched(monkeypatch: pytest.MonkeyPatch, *flags: str) -> None:
     from accelerate.commands.launch import launch_command_parser
     from accelerate.utils.launch import prepare_simple_launcher_cmd_env
 
-    usual = ["--num_machines=1", "--num_cpu_threads_per_process=1", "--dynamo_backend=inductor"]
+    usual = ["--cpu", "--num_machines=1", "--num_cpu_threads_per_process=1", "--dynamo_backend=inductor"]
     arguments = launch_command_parser().parse_args([*usual, *flags, "-m", "fabric"])
     for name, value in prepare_simple_launcher_cmd_env(arguments)[1].items():
         monkeypatch.setenv(name, value)
