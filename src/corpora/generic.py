@@ -115,7 +115,8 @@ def _form(table: Path, columns: Columns, *, has_words: bool) -> Form:
             first = next((line for line in file if line.strip()), "")
     separator = next((one for one in SEPARATORS if one != BLANKS and _fits(first, one, columns)), ",")
     label = columns.label if has_words else ""
-    return Form((columns.path, columns.label), columns.path, label, separator, header=True, quotes=separator != "|")
+    named = (columns.path, columns.label)
+    return Form(named, columns.path, label, separator, header=True, quotes=separator != "|", is_users=True)
 
 
 def _fits(header: str, separator: str, columns: Columns) -> bool:

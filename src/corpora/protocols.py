@@ -45,6 +45,8 @@ class Form:
     """Whether the first line names the columns."""
     quotes: bool = False
     """Whether a field that holds the separator stands in quotation marks, which are part of the text otherwise."""
+    is_users: bool = False
+    """Whether the user wrote it, so that none was published."""
 
 
 def read_protocol(path: Path, form: Form) -> pd.DataFrame:
@@ -76,7 +78,7 @@ def read_protocol(path: Path, form: Form) -> pd.DataFrame:
     >>> read_protocol(path, Form(("speaker", "utterance", "key"), "utterance", "key")).to_numpy().tolist()
     [['LA_0039', '007', 'bona-fide'], ['NA', '008', 'spoof']]
     """
-    text = _text_of(path)
+    text = _text_of(path, form)
     columns = _columns(path, text, form)
     table = _parsed(path, text, form, columns)
     if not text.isascii():
@@ -87,15 +89,20 @@ def read_protocol(path: Path, form: Form) -> pd.DataFrame:
     return table
 
 
-def _text_of(path: Path) -> str:
+def _text_of(path: Path, form: Form) -> str:
     if not path.is_file():
-        raise FileNotFoundError(f"There is no protocol {path}.")
+        raise FileNotFoundError(f"There is no {'table' if form.is_users else 'protocol'} {path}.")
     try:
         text = path.read_bytes().decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise ValueError(f"{path} is not a text file in UTF-8 ({error}).") from None
     if not text.strip():
-        raise ValueError(f"{path} is empty: put the published protocol in its place.")
+        what = (
+            f"it needs a header with {', '.join(form.columns)}"
+            if form.is_users
+            else "put the published protocol in its place"
+        )
+        raise ValueError(f"{path} is empty: {what}.")
     return text
 
 

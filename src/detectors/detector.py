@@ -32,7 +32,7 @@ from src.metrics.localization import FrameScores
 from src.models.contract import History, Watch, Workspace, keep_going, reading_weights
 from src.utils.devices import choose_device, choose_precision
 from src.utils.files import text_digest
-from src.utils.processes import join_others, n_processes
+from src.utils.processes import check_launcher, join_others, n_processes
 from src.utils.waveform_table import WaveformTable
 
 WEIGHTS = "best_model.safetensors"
@@ -87,6 +87,7 @@ class Detector(ABC):
 
     def fit(self, train: WaveformTable, val: WaveformTable, watch: Watch = keep_going) -> History:
         """Train on the clips of `train`; keep the weights of the epoch that is best on whole clips of `val`."""
+        check_launcher()
         self._check()
         if self.config.augment:
             Augmentation(train, self.config).check()

@@ -57,7 +57,8 @@ class Config:
         known = {field.name: field for field in dataclasses.fields(cls)}
         unknown = sorted(set(values) - set(known))
         if unknown:
-            raise ValueError(f"Unknown hyperparameter '{unknown[0]}'; allowed: {', '.join(known)}.")
+            allowed = ", ".join(f"{name}={_as_typed(field.default)}" for name, field in known.items())
+            raise ValueError(f"Unknown hyperparameter '{unknown[0]}'; allowed, with their defaults: {allowed}.")
         for name, value in values.items():
             _check_kind(name, value, known[name].default)
         return cls(**values)
@@ -146,6 +147,11 @@ _KINDS = {
     str: "a word such as '{}'",
 }
 """What a hyperparameter must be, by the type of its default."""
+
+
+def _as_typed(default: object) -> str:
+    """Return a value as it is typed on a command line."""
+    return str(default).lower() if isinstance(default, bool) else str(default)
 
 
 def _check_kind(name: str, value: Any, default: Any) -> None:

@@ -114,7 +114,7 @@ def add_noise(
 def create_spoofs(
     c: Connection,
     dataset: Path = RELEASE,
-    vocoder: str = "griffinlim",
+    vocoder: str = "",
     tts: str = "",
     text: Path | None = None,
     voice: str = "",
@@ -125,6 +125,8 @@ def create_spoofs(
     from src.experiments.corpus import speaking, spoofing
 
     if tts:
+        if vocoder:
+            raise ValueError("`vocoder` copies bona fide speech and `tts` speaks a text: leave out one of the two.")
         if text is None:
             raise ValueError("What is to be spoken? Name a file with one sentence a line: `text=FILE`.")
         made = speaking.speak_text(text, output, tts=tts, voice=voice)
@@ -132,7 +134,7 @@ def create_spoofs(
         return
     if text or voice:
         raise ValueError(f"`text` and `voice` are for `tts`, which names an engine: {listed(ENGINES)}.")
-    made = spoofing.create_spoofs(dataset, output, vocoder=vocoder, seed=seed)
+    made = spoofing.create_spoofs(dataset, output, vocoder=vocoder or "griffinlim", seed=seed)
     print(f"{made}. Next: fab SplitDataset{on(made.folder)}")
 
 

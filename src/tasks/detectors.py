@@ -23,7 +23,7 @@ TRAINING_HELP = {
     "augment": "recipe by which training windows are augmented: a name such as field, or a JSON file (default: none)",
     **FOLDERS_HELP,
     "precision": "fp32, or bf16 on hardware that has it (default fp32)",
-    "set": "further hyperparameters, such as dropout=0.3,patience=5; they take precedence over --hyperparameters",
+    "set": "further hyperparameters, such as dropout=0.3,patience=5, before those of a file; --set=?=0 lists all",
     "hyperparameters": "JSON file, such as that of a run; defaults fill the rest; its seed is ignored",
     "distill_from": "run whose scores the detector learns from, beside the labels (default: none)",
     "quantize": "int8: dense layers learn to bear 8 bits, and are kept in them: a quarter of the size (default: none)",

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from torch import nn
 
 T = TypeVar("T")
+IN_PARTS = ("FSDP", "DEEPSPEED", "MEGATRON_LM")
+"""What accelerate's configuration may ask for: a network that is spread over processes."""
 
 if "LOCAL_RANK" in os.environ:  # read when torch is imported: its notes on gradients that are missing are of no use
     os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
@@ -33,6 +35,27 @@ def own_number() -> int:
 def is_first() -> bool:
     """Tell whether this is the process that writes and speaks."""
     return own_number() == 0
+
+
+def check_launcher() -> None:
+    """Let the task decide what the configuration of `accelerate launch` would decide; refuse what it cannot be.
+
+    Raises
+    ------
+    ValueError
+        When it started one process in place of several, as it does without GPUs, or wants a network in parts.
+    """
+    if "ACCELERATE_DYNAMO_MODE" not in os.environ:  # which it always sets
+        return
+    if "LOCAL_RANK" not in os.environ and "MASTER_PORT" in os.environ:
+        raise ValueError(
+            "accelerate launch starts a single process where there are no GPUs: launch it by torchrun "
+            "--nproc-per-node=N -m fabric instead."
+        )
+    for name in IN_PARTS:
+        if os.environ.get(f"ACCELERATE_USE_{name}", "").lower() == "true":
+            raise ValueError(f"Each process trains the whole network: launch it without {name} (accelerate config).")
+    os.environ.update(ACCELERATE_MIXED_PRECISION="no", ACCELERATE_DYNAMO_BACKEND="NO")
 
 
 def join_others() -> None:

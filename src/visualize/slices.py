@@ -1,4 +1,4 @@
-"""Slices of a study: the validation EER of its trials against one hyperparameter at a time."""
+"""Slices of a study: the EER of its trials against one hyperparameter at a time."""
 
 from typing import TYPE_CHECKING
 
@@ -15,15 +15,17 @@ SIZE = (4.8, 3.6)  # inches
 _LIGHTEST = 0.3  # on the colour map from 0 to 1: the first trial is still visible on white
 
 
-def slice_figure(study: "optuna.Study", parameter: str) -> Figure:
-    """Draw the validation EER of every finished trial against one hyperparameter.
+def slice_figure(study: "optuna.Study", parameter: str, value: str = "validation EER") -> Figure:
+    """Draw the EER of every finished trial against one hyperparameter.
 
     Parameters
     ----------
     study : optuna.Study
-        Its value is the validation EER, in [0, 1].
+        Its values are EERs, in [0, 1].
     parameter : str
         A hyperparameter of some finished trial. Its axis is logarithmic where it was searched on a log scale.
+    value : str
+        What the EERs are of.
 
     Returns
     -------
@@ -62,5 +64,5 @@ def slice_figure(study: "optuna.Study", parameter: str) -> Figure:
     colors = colormaps["Blues"](np.linspace(_LIGHTEST, 1, len(trials)))
     axes.scatter(values, eers, c=colors, s=36, linewidths=0)
     axes.set_xlabel(parameter, parse_math=False)
-    axes.set(ylabel="validation EER (%)")
+    axes.set(ylabel=f"{value} (%)")
     return figure

@@ -1,6 +1,7 @@
 """Pictures of a hyperparameter study: how the best trial was found, and which hyperparameters mattered.
 
-They take arrays of finished trials. The value of a trial is its validation EER; lower is better.
+They take arrays of finished trials. The value of a trial is an EER, lower is better: that of its validation or, where
+domains were left out, the mean across these, which `value` names on the axes.
 """
 
 import numpy as np
@@ -10,18 +11,21 @@ from matplotlib.ticker import MaxNLocator
 
 from src.visualize.style import FIGURE_SIZE, GREEN, GREY, new_figure, percent, require_finite, ring
 
+VALUE = "validation EER"
 _BAR_INCHES = 0.35
 
 
-def history_figure(trial_numbers: npt.ArrayLike, values: npt.ArrayLike) -> Figure:
-    """Draw the validation EER of every trial and the best so far.
+def history_figure(trial_numbers: npt.ArrayLike, values: npt.ArrayLike, value: str = VALUE) -> Figure:
+    """Draw the value of every trial and the best so far.
 
     Parameters
     ----------
     trial_numbers : array-like, shape (n,)
         Numbers of the finished trials, in any order.
     values : array-like, shape (n,)
-        Their validation EERs, in [0, 1].
+        Their EERs, in [0, 1].
+    value : str
+        What these are.
 
     Raises
     ------
@@ -52,14 +56,14 @@ def history_figure(trial_numbers: npt.ArrayLike, values: npt.ArrayLike) -> Figur
     )
     ring(axes, numbers[best], 100 * eers[best], f"best: trial {numbers[best]}, {percent(eers[best])}")
     top = max(100 * eers.max() * 1.05, 1.0)
-    axes.set(xlabel="trial", ylabel="validation EER (%)", ylim=(-0.03 * top, top))
+    axes.set(xlabel="trial", ylabel=f"{value} (%)", ylim=(-0.03 * top, top))
     axes.set_xlim(numbers[0] - 0.5, numbers[-1] + 0.5)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     figure.legend(loc="outside lower center", ncols=3, frameon=False)
     return figure
 
 
-def importance_figure(names: list[str], importances: npt.ArrayLike) -> Figure:
+def importance_figure(names: list[str], importances: npt.ArrayLike, value: str = VALUE) -> Figure:
     """Draw one bar for each hyperparameter, the most important on top.
 
     Parameters
@@ -67,7 +71,9 @@ def importance_figure(names: list[str], importances: npt.ArrayLike) -> Figure:
     names : list of str
         The k hyperparameters.
     importances : array-like, shape (k,)
-        Their shares of the variation in the validation EER, >= 0.
+        Their shares of the variation in the values of the trials, >= 0.
+    value : str
+        What these are.
 
     Returns
     -------
@@ -99,5 +105,5 @@ def importance_figure(names: list[str], importances: npt.ArrayLike) -> Figure:
     axes.bar_label(bars, fmt="%.2f", padding=3)
     axes.set_yticks(places, [names[index] for index in order], parse_math=False)
     axes.invert_yaxis()
-    axes.set(xlabel="importance for the validation EER", xlim=(0, 1.25 * shares.max() or 1.0))
+    axes.set(xlabel=f"importance for the {value}", xlim=(0, 1.25 * shares.max() or 1.0))
     return figure

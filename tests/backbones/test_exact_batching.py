@@ -16,7 +16,7 @@ from src.backbones.contract import Backbone
 from tests.backbones.conftest import FAMILIES
 
 HALF_A_MINUTE = 480_000
-ANY_LENGTH = st.one_of(st.integers(400, 1_500), st.integers(400, 64_000), st.integers(400, HALF_A_MINUTE))
+ANY_LENGTH = st.one_of(st.integers(400, 1_500), st.integers(400, 64_000), st.integers(400, 128_000))
 EXACT = 1e-5
 WRONG = 0.01
 Published = tuple[str, Path]

@@ -102,8 +102,10 @@ def test_columns_and_tables_that_are_not_there(tmp_path: Path) -> None:
         by_table(tmp_path, *lines)
     with pytest.raises(ValueError, match=r"list\.csv has no column who; it has wav, label\."):
         by_table(tmp_path, *lines, path_column="wav", speaker_column="who")
-    with pytest.raises(FileNotFoundError, match=r"There is no protocol .*nowhere\.csv"):
+    with pytest.raises(FileNotFoundError, match=r"There is no table .*nowhere\.csv"):
         read_corpus(tmp_path, "generic", {"table": str(tmp_path / "nowhere.csv")})
+    with pytest.raises(ValueError, match=r"list\.csv is empty: it needs a header with file, label\.$"):
+        by_table(tmp_path, "")
     with pytest.raises(ValueError, match=r"takes `label_column=\.\.\.` only with `table=\.\.\.`, a CSV file"):
         read_corpus(tmp_path, "generic", {"label_column": "label"})
     with pytest.raises(

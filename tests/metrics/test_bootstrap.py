@@ -138,17 +138,19 @@ def test_one_person_has_no_interval_nor_have_draws_that_never_vary() -> None:
 
 @pytest.mark.slow
 def test_the_interval_covers_the_truth_when_people_differ_and_that_over_clips_does_not() -> None:
-    """500 repetitions of 40 people: 93 to 97 % of the intervals over people hold the true EER."""
+    """500 repetitions of 40 people: 93 to 97 % of the intervals over people hold the true EER; 100 tell of clips."""
     rng = np.random.default_rng(7)
-    covered = {"people": 0, "clips": 0}
-    for _ in range(500):
+    covered: dict[str, list[bool]] = {"people": [], "clips": []}
+    for number in range(500):
         labels, people, scores = draw_trials(40, 10, rng)
         for what, groups in (("people", people), ("clips", np.arange(len(people)))):
+            if what == "clips" and number >= 100:
+                continue
             found = resample_eer(scores, Trials(labels, groups).draw(rng, 400))
             between = interval(found, len(np.unique(groups)))
-            covered[what] += between.low <= TRUE_EER <= between.high
-    assert 0.93 <= covered["people"] / 500 <= 0.97
-    assert covered["clips"] / 500 < 0.85
+            covered[what].append(bool(between.low <= TRUE_EER <= between.high))
+    assert 0.93 <= np.mean(covered["people"]) <= 0.97
+    assert np.mean(covered["clips"]) < 0.8
 
 
 def test_the_middle_of_the_resamplings_is_the_eer() -> None:

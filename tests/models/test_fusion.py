@@ -139,7 +139,7 @@ def test_the_history_is_that_of_the_weights() -> None:
         ({"method": ""}, r"No method given \(`method`\)"),
         ({"method": 3}, "Hyperparameter method must be a word"),
         ({"C": 0.0}, "Hyperparameter C must lie in"),
-        ({"prior": 0.5}, "Unknown hyperparameter 'prior'; allowed: method, C"),
+        ({"prior": 0.5}, "Unknown hyperparameter 'prior'; allowed, with their defaults: method=logistic, C="),
     ],
 )
 def test_bad_hyperparameters_are_refused(values: dict[str, Any], line: str) -> None:

@@ -32,6 +32,15 @@ def test_what_is_wrong_ends_in_one_line(
     assert line.startswith(f"GenerateDatasetCSV: {corpus.protocol}, line 1: 'perhaps' is not a label")
 
 
+def test_a_text_is_not_spoken_by_a_vocoder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "text.txt").write_text("One sentence.")
+    assert run_fab("CreateSpoofs --tts=espeak --text=text.txt --vocoder=world", tmp_path, monkeypatch) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "--vocoder copies bona fide speech and --tts speaks a text: leave out one of the two." in line
+
+
 def test_a_corpus_without_an_official_split_names_the_flag(
     make_corpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

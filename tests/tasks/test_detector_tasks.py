@@ -86,6 +86,7 @@ def test_a_corrupt_recording_ends_a_training_with_one_line(
     assert told.endswith(
         "Run fab AddDatasetDuration on its corpus, which lists such clips as rejected, and train again."
     )
+    assert not list((project / "runs").glob("run*")), "nothing that could not be resumed is left"
 
 
 def test_clips_that_are_far_shorter_than_a_window_train(project: Path, fab: Fab) -> None:
@@ -93,6 +94,13 @@ def test_clips_that_are_far_shorter_than_a_window_train(project: Path, fab: Fab)
         soundfile.write(path, np.random.default_rng(1).uniform(-0.1, 0.1, 10).astype(np.float32), 16_000)
     assert fab(f"{TRAIN} --epochs=1") == 0
     assert fab("TestModel --run=run0") == 0
+
+
+def test_an_unknown_hyperparameter_lists_those_there_are(fab: Fab, capsys: pytest.CaptureFixture[str]) -> None:
+    assert fab(f"{TRAIN} --set=?=0") == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "Unknown hyperparameter '?'; allowed, with their defaults: " in line
+    assert "channels=4, dropout=0.1" in line
 
 
 def test_a_training_that_is_refused_leaves_no_folder(

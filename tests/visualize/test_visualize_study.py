@@ -111,5 +111,6 @@ def test_a_slice_shows_every_finished_trial_of_numbers_and_of_names() -> None:
     assert numbers.get_xscale() == "log"
     assert names.collections[0].get_offsets().tolist() == [[1.0, 0.0], [0.0, 10.0], [1.0, 20.0]]
     assert [label.get_text() for label in names.get_xticklabels()] == ["linear", "rbf"]
+    assert slice_figure(study, "C", "mean EER across systems").axes[0].get_ylabel() == "mean EER across systems (%)"
     with pytest.raises(ValueError, match="No finished trial has the hyperparameter 'gamma'"):
         slice_figure(study, "gamma")

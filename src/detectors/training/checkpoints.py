@@ -142,6 +142,11 @@ class Checkpoints:
         return progress
 
 
+def has_checkpoint(folder: Path) -> bool:
+    """Tell whether a training has left a complete checkpoint in its folder."""
+    return any(folder.glob(f"{PREFIX}*/{COMPLETE}"))
+
+
 def _step(checkpoint: Path) -> int:
     number = checkpoint.name.removeprefix(PREFIX)
     return int(number) if number.isdecimal() else -1

@@ -177,6 +177,8 @@ class Keeper(transformers.TrainerCallback):
             save_weights(lesson.training, self.checkpoints.best_weights(epoch), lesson.unchanging)
         self.bar.update()
         self.bar.set_postfix_str(progress.told())
+        if self.bar.disable and is_first():  # no terminal: a line that stays
+            tqdm.write(f"epoch {epoch + 1} of {lesson.config.epochs}: {progress.told()}")
         stops = self.around.watch(epoch, progress.val_eers[progress.best])
         if stops or progress.has_ended(lesson.config.epochs, lesson.config.patience):
             control.should_training_stop = True

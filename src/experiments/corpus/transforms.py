@@ -19,7 +19,7 @@ from src.audio.evening import CommonSound, even_out
 from src.audio.framing import trim_silence
 from src.audio.io import SPEECH_RATE
 from src.audio.normalize import METHODS
-from src.corpora.sources import SOURCES_TABLE
+from src.corpora.sources import SOURCES_TABLE, read_originals
 from src.experiments.corpus.catalogue import add_amplitude, add_duration
 from src.experiments.corpus.common_sound import common_sound
 from src.experiments.corpus.cue_table import join_cues, read_cues
@@ -111,15 +111,27 @@ def write_derived_tables(dataset: Path, output: Path, made: pd.DataFrame, reason
     with edit_tables(output) as tables:
         tables.set_rejected(reasons)
         made = without(made.drop(columns=measured), reasons, dataset)
-        sources = made[["file", *(column for column in ("system", SEGMENTS, AUGMENTATION, COPY_OF) if column in made)]]
-        named = (sources.drop(columns="file") != "").any(axis=1)
-        if named.any():
-            write_table(output / SOURCES_TABLE, sources[named])
+        _write_sources(dataset, output, made)
         tables.write(made)
         write_classes(output, read_classes(dataset))
     for column in measured:  # what was measured on the original clips is measured again on the new ones
         {"duration": add_duration, "amplitude": add_amplitude}[column](output)
     return Derived(output, len(made), len(reasons))
+
+
+def _write_sources(dataset: Path, output: Path, made: pd.DataFrame) -> None:
+    """Write what made each spoof, and which clip it was copied from, where the original corpus says so.
+
+    A copy of a spoof is paired with the clip that the spoof itself was copied from.
+    """
+    sources = made[["file", *(column for column in ("system", SEGMENTS, AUGMENTATION, COPY_OF) if column in made)]]
+    originals = {as_flac(spoof): as_flac(original) for spoof, original in read_originals(dataset).items() if original}
+    if originals:
+        files = made["file"].where(made[COPY_OF] == "", made[COPY_OF]) if COPY_OF in made else made["file"]
+        sources = sources.assign(original=files.map(as_flac).map(originals).fillna(""))
+    named = (sources.drop(columns="file") != "").any(axis=1)
+    if named.any():
+        write_table(output / SOURCES_TABLE, sources[named])
 
 
 def _normalized(waveform: np.ndarray, _seed: int, *, method: str, target_rms: float, trim: bool) -> np.ndarray:

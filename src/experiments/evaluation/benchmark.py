@@ -11,18 +11,20 @@ and the official test are two protocols whose results cannot be compared: each r
 `benchmark/<corpus>/` in the run's folder, one folder for each protocol; a corpus that is finished is not scored again.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from src.experiments.corpus.fingerprints import take_fingerprints
 from src.experiments.corpus.splits import ALL, read_split
 from src.experiments.evaluation.cue_verdict import KEY, CueJudge
 from src.experiments.evaluation.evaluate import Breakdowns
-from src.experiments.evaluation.overlap import find_overlap
+from src.experiments.evaluation.overlap import Heard, Overlap, find_overlap, heard_by
 from src.experiments.evaluation.rejection import judge_with_rejection
 from src.experiments.evaluation.scoring import UNDER_WAY, ScoredClips, score_corpus
 from src.experiments.inputs.contract import VAL
@@ -43,6 +45,7 @@ from src.utils.paths import noted_path
 
 OFFICIAL = "official"
 """Column of a files table, and key of a split's recipe: which part of the published split a clip is in."""
+_ONE_CLASS = "`threshold_from`: {} holds one class alone, and no threshold follows from it."
 
 
 @dataclass(frozen=True)
@@ -74,11 +77,14 @@ class Bench:
         """Score the clips of a corpus and judge the run by them; what is finished is read back."""
         place = f"{dataset.name}-{text_digest(str(dataset.resolve()))[:8]}-{split}"
         folder = self.trained.folder / BENCHMARK / place
-        identity = self._identity(dataset, split)
+        rows = read_split(dataset, split)
+        states = take_fingerprints(dataset, rows["file"].tolist())
+        identity = self._identity(rows, states)
         results = read_json(folder / BENCHMARK_RESULTS) if (folder / BENCHMARK_RESULTS).is_file() else {}
         if results.get("about", {}).get("identity") != identity:
             scored = score_corpus(self.trained, dataset, split, root=self.root, folder=folder)
-            results = self._results(dataset, split, scored)
+            overlap = find_overlap(self.heard, dataset, scored.table, states)
+            results = self._results(dataset, split, scored, overlap)
             results["about"]["identity"] = identity
             write_table(folder / SCORES, score_table(scored.table, scored.scores))
         if results["about"].get("reject") != self.reject:
@@ -99,15 +105,18 @@ class Bench:
         results |= found
         results["about"] |= about
 
-    def _identity(self, dataset: Path, split: str) -> str:
+    @cached_property
+    def heard(self) -> Heard:
+        """What the run was trained and validated on."""
+        return heard_by(self.trained)
+
+    def _identity(self, rows: pd.DataFrame, states: Mapping[str, str]) -> str:
         """Return a digest of what decides the verdict: the run, the clips with their labels, the recordings."""
-        rows = read_split(dataset, split)
-        states = take_fingerprints(dataset, rows["file"].tolist())
         told = [f"{file} {taken}" for file, taken in states.items()]
         trained = str(self.trained.provenance.get("ended"))
         return text_digest("\n".join([trained, split_digest(rows), *told]))
 
-    def _results(self, dataset: Path, split: str, scored: ScoredClips) -> dict[str, Any]:
+    def _results(self, dataset: Path, split: str, scored: ScoredClips, overlap: Overlap) -> dict[str, Any]:
         """Return metrics, those of each system, and what they are of, as `results.json` holds them."""
         table, scores = scored.table, scored.scores
         trials = Trials(table.labels, table.speakers, table.systems)
@@ -118,7 +127,6 @@ class Bench:
         metrics |= {KEY: cues.eer} if cues.eer else {}
         for name, eer in cues.by_system.items():
             systems[name][KEY] = eer
-        overlap = find_overlap(self.trained, dataset, table)
         remarks = [_worse(metrics), str(overlap), cues.note if "eer" in metrics else ""]
         about = {
             "corpus": dataset.name,
@@ -186,15 +194,19 @@ def run_benchmark(
     names = [dataset.name for dataset in datasets]
     if threshold_from and threshold_from not in names:
         raise ValueError(f"`threshold_from` must be one of the corpora ({', '.join(names)}), not '{threshold_from}'.")
-    for dataset in datasets:
-        read_split(dataset, split)  # refuses what is not there before any work
+    if names.count(threshold_from) > 1:
+        raise ValueError(f"`threshold_from`: two corpora are called {threshold_from}; rename the folder of one.")
+    for dataset in datasets:  # what cannot be is refused before any work
+        rows = read_split(dataset, split)
+        if dataset.name == threshold_from and rows["label"].nunique() < 2:
+            raise ValueError(_ONE_CLASS.format(threshold_from))
     bench = Bench(name, root=root, reject=reject)
     judged = [bench.judge(dataset, split) for dataset in datasets]
     if not threshold_from:
         return judged
     source = judged[names.index(threshold_from)]
-    if not source.has_both_classes:
-        raise ValueError(f"`threshold_from`: {threshold_from} holds one class alone, and no threshold follows from it.")
+    if not source.has_both_classes:  # of the clips that can be used
+        raise ValueError(_ONE_CLASS.format(threshold_from))
     labels, scores, *_ = _read_scores(source.folder)
     threshold = operating_threshold(labels, scores)
     return [one if one.has_both_classes else _at_threshold(one, threshold, threshold_from) for one in judged]

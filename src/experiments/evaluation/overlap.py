@@ -4,6 +4,7 @@ People are compared by name, which may mean others in another corpus. Files are 
 recording on the disk; contents where two recordings have the same bytes, by their fingerprints, under whatever name.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -37,17 +38,36 @@ class Overlap:
         return {"people": self.people, "files": self.files, "contents": self.contents}
 
 
-def find_overlap(trained: Trained, dataset: Path, table: ClipTable) -> Overlap:
-    """Compare the clips of a corpus with those that a run was trained and validated on."""
-    people = len(trained.people() & set(table.people()))
-    own = trained.recipe.dataset
+@dataclass(frozen=True)
+class Heard:
+    """What a run was trained and validated on."""
+
+    people: frozenset[str]
+    paths: frozenset[Path] = frozenset()
+    """Of its recordings, links resolved."""
+    contents: frozenset[str] = frozenset()
+    """Their fingerprints."""
+    unknown: str = ""
+    """Why there are no paths and contents; empty where there are."""
+
+
+def heard_by(trained: Trained) -> Heard:
+    """Return what a run was trained and validated on, its recordings read once."""
+    people, own = frozenset(trained.people()), trained.recipe.dataset
     try:
         known = {file for split in (TRAIN, VAL) for file in read_split(own, split)["file"]}
-        there = take_fingerprints(own, sorted(known))
-        here = take_fingerprints(dataset, table.files.tolist())
+        taken = take_fingerprints(own, sorted(known))
     except (OSError, ValueError):
-        return Overlap(people, unknown="its recordings could not be compared with the training data")
-    paths = {(own / file).resolve() for file in known}
-    files = sum((dataset / file).resolve() in paths for file in here)
-    contents = set(there.values())
-    return Overlap(people, files, sum(taken in contents for taken in here.values()))
+        return Heard(people, unknown="its recordings could not be compared with the training data")
+    return Heard(people, frozenset((own / file).resolve() for file in known), frozenset(taken.values()))
+
+
+def find_overlap(heard: Heard, dataset: Path, table: ClipTable, taken: Mapping[str, str]) -> Overlap:
+    """Compare the clips of a corpus, whose fingerprints were taken, with those that a run has heard."""
+    files = table.files.tolist()
+    return Overlap(
+        people=len(heard.people & set(table.people())),
+        files=sum((dataset / file).resolve() in heard.paths for file in files),
+        contents=sum(taken[file] in heard.contents for file in files),
+        unknown=heard.unknown,
+    )

@@ -16,6 +16,7 @@ from typing import Any
 
 from tqdm import tqdm
 
+from src.audio.augment.contract import find_effect
 from src.audio.augment.sources import Sources
 from src.experiments.evaluation.distorted import PART, DistortedTest
 from src.experiments.evaluation.held_out import USUAL, HeldOutClips, read_held_out
@@ -48,6 +49,10 @@ class StressWish:
     """Folder of recordings of noise."""
     rooms: Path | None = None
     """Folder of responses of rooms."""
+
+    def __post_init__(self) -> None:
+        for name in self.effects:
+            find_effect(name)
 
 
 ALL = StressWish()

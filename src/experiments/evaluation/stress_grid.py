@@ -59,17 +59,15 @@ def grid_of(effects: Sequence[str], sources: Sources) -> list[Distortion]:
     Parameters
     ----------
     effects : sequence of str
-        None = all.
+        They exist (`stress.StressWish`); none = all.
     sources : Sources
         What effects may mix in.
 
     Raises
     ------
     ValueError
-        When an effect is unknown, or one that is named cannot be had here.
+        When one that is named cannot be had here.
     """
-    for name in effects:
-        find_effect(name)
     grid = []
     for distortion in whole_grid():
         if effects and distortion.effect not in effects:

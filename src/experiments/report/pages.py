@@ -100,7 +100,9 @@ def _draw_slices(opened: "optuna.Study", study: Study, problems: list[str]) -> t
             continue
         content = io.BytesIO()
         try:
-            slice_figure(opened, name).savefig(content, format="png", dpi=SLICE_DPI)
+            slice_figure(opened, name, study.objective or "validation EER").savefig(
+                content, format="png", dpi=SLICE_DPI
+            )
         except Exception as error:  # Optuna cannot draw everything that a journal may hold
             problems.append(f"no slice of {name} can be drawn ({error})")
             continue

@@ -214,7 +214,7 @@ class _Tuner:
         """Draw the pictures and say what was found."""
         if not self.study.get_trials(deepcopy=False, states=(self.states.COMPLETE,)):
             raise ValueError(self.how_to_resume("the time was up"))
-        save_pictures(self.study, self.folder)
+        save_pictures(self.study, self.folder, self.search.hold_out)
         for run in (name.folder(self.root) for name in trials_of(self.name, self.root)):
             if any((run / name).is_file() for name in self.kind.files) and (run / METRICS).is_file():
                 draw_losses(run)

@@ -48,6 +48,7 @@ from src.utils.clip_table import ClipTable
 from src.utils.copies import without_copies
 from src.utils.dataset import write_table
 from src.utils.labels import BONAFIDE, SPOOF
+from src.utils.processes import from_first, is_first
 
 MEANS = {by: f"eer_across_{by}" for by in PLURALS}
 """Kind of domain -> the metric that is the mean EER over those left out."""
@@ -178,14 +179,18 @@ def objective(metrics: Mapping[str, Any], hold_out: str) -> float:
     return sum(means) / len(means) if means else float(metrics["eer"])
 
 
-def write_across(recipe: Recipe, data: TrainingData, folder: Path, workers: int) -> dict[str, Any]:
-    """Judge a run on the domains that are left out, if any; write the EER of each, return mean and threshold."""
+def write_across(recipe: Recipe, data: TrainingData, folder: Path, place: Path, workers: int) -> dict[str, Any]:
+    """Judge a run on the domains that are left out, if any; write the EER of each, return mean and threshold.
+
+    What the trainings keep lies in `place`, which processes that train together share; each writes to its `folder`.
+    """
     if not recipe.hold_out:
         return {}
     left_out = leave_out_domains(recipe.dataset, data, recipe.hold_out)
-    across = judge_across(recipe, left_out, folder / FOLDER, workers)
+    across = judge_across(recipe, left_out, place / FOLDER, workers)
     write_table(folder / HELD_OUT, across.table)
-    shutil.rmtree(folder / FOLDER, ignore_errors=True)
+    if is_first():
+        shutil.rmtree(place / FOLDER, ignore_errors=True)
     return across.metrics()
 
 
@@ -229,20 +234,22 @@ def scores_without(recipe: Recipe, fold: WithoutDomain, folder: Path | None = No
     ----------
     recipe, fold
     folder : Path, optional
-        Keeps the checkpoints of a training of hours, and the scores once they are there.
+        Keeps the checkpoints of a training of hours until the scores are there, and then these alone.
     workers : int
         Processes that read recordings.
     """
     kept = folder / "scores.npy" if folder else None
-    if kept and kept.is_file():
-        return read_array(kept)
+    finished = from_first(lambda: read_array(kept) if kept and kept.is_file() else None)
+    if finished is not None:
+        return finished
     model = model_class(recipe.model)(recipe.config, seed=recipe.seed)
     if isinstance(model, Resumable) and folder:
         model.workspace = Workspace(folder / CHECKPOINTS, workers=workers)
     model.fit(fold.data.train, fold.data.val)
     calibration = fit_calibration(fold.data.val.labels, model.scores(fold.data.val.inputs))
     scores = calibration.apply(model.scores(fold.judged.inputs))
-    if kept:
+    if kept and is_first():
         kept.parent.mkdir(parents=True, exist_ok=True)
         save_array(kept, scores)
+        shutil.rmtree(kept.with_name(CHECKPOINTS), ignore_errors=True)
     return scores

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from src.detectors.training.checkpoints import has_checkpoint
 from src.experiments.inputs.contract import TRAIN, VAL, TrainingData, read_training_data
 from src.experiments.runs.artefacts import (
     CALIBRATION,
@@ -118,7 +119,7 @@ def train_model(recipe: Recipe, *, root: Path, aids: Aids | None = None) -> Run:
     try:
         return train_alone(recipe, data, folder, aids)
     except (ValueError, FileNotFoundError):
-        if is_first() and not (folder / CHECKPOINTS).is_dir():  # refused before its first step
+        if is_first() and not (folder / CHECKPOINTS).is_dir():  # refused before its first checkpoint
             shutil.rmtree(folder, ignore_errors=True)
         raise
 
@@ -144,6 +145,10 @@ def train_alone(recipe: Recipe, data: TrainingData, folder: Path, aids: Aids | N
         if error.errno not in NO_ROOM:
             raise
         raise ValueError(f"{error.strerror}: {error.filename or folder}. Free some space and {how}") from None
+    except ValueError:
+        if is_first() and not has_checkpoint(folder / CHECKPOINTS):  # nothing is lost: type the same command again
+            shutil.rmtree(folder / CHECKPOINTS, ignore_errors=True)
+        raise
     if run.doubt:
         warnings.warn(run.doubt, stacklevel=2)
     return replace(run, folder=folder)
@@ -181,7 +186,8 @@ def train_run(
     _write_model(folder, model, history, data)
     write_json(folder / PROVENANCE, {**origin(recipe, data, started), **facts_of(model)})
     scores = model.scores(data.val.inputs)
-    across = write_across(recipe, data, folder, aids.workers if aids else 0)
+    aids = aids or Aids()
+    across = write_across(recipe, data, folder, aids.run or folder, aids.workers)
     metrics = _write_validation(folder, scores, history, data.val, across) | ({"pruned": True} if any(stops) else {})
     if found := localize(model, data.val):
         metrics |= {**found.errors(), FRAME_THRESHOLD: found.threshold()}

@@ -68,7 +68,7 @@ def _leaderboard_columns(end: float, corpora: Mapping[str, str]) -> list[tuple[C
         (Column("backbone"), _backbone),
         (Column("layer", True), lambda run: _any_value(run.hyperparameters.get("layer", ""))),
         (Column("pooling"), lambda run: text(_input(run, "pooling"))),
-        (Column("classifier"), lambda run: text(_input(run, "classifier"))),
+        (Column("classifier or detector"), lambda run: text(_input(run, "classifier"))),
         (Column("validation EER", True, sorted=True), lambda run: estimated(run.validation.get("eer"), "rate")),
         (Column("test EER", True), lambda run: estimated(_test_eer(run), "rate", end)),
         *(
@@ -96,7 +96,7 @@ def studies_table(studies: Iterable[Study]) -> Table:
         Column("study"),
         Column("corpus"),
         Column("backbone"),
-        Column("classifier"),
+        Column("classifier or detector"),
         Column("trials", True),
         Column("best validation EER", True),
         Column("best trial"),

@@ -32,8 +32,8 @@ _DESCRIPTIONS = {
     "and the threshold between them; the less they overlap, the better.",
     "confusion_matrix.png": "How many clips of each class were called bona fide and spoof; those on the "
     "diagonal are correct.",
-    "optimization_history.png": "Validation EER of every trial in turn, and the best so far; lower is better.",
-    "param_importances.png": "One bar for each hyperparameter: its share of the variation in the validation EER.",
+    "optimization_history.png": "EER of every trial in turn, and the best so far; lower is better.",
+    "param_importances.png": "One bar for each hyperparameter: its share of the variation in the EER of the trials.",
     "eer_by_layer.png": "EER of every layer of the model, with its interval; lower is better.",
     "importance.png": "By how much EER and Cllr rise without each part of the input, with intervals over people; the "
     "further to the right, the more the run leans on the part.",

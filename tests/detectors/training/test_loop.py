@@ -12,6 +12,7 @@ from src.detectors.training import loop
 from src.detectors.training.lesson import Training
 from src.detectors.training.objectives import make_objective
 from src.metrics.eer import eer_of
+from src.models.contract import History
 from src.utils.waveform_table import WaveformTable
 from tests.detectors.tiny import Tiny, TinyConfig, make, write_clips
 
@@ -24,6 +25,14 @@ NOISY = '[{"probability": 0.8, "one_of": [{"effect": "white", "parameters": {"sn
 def tables(tmp_path_factory: pytest.TempPathFactory) -> Tables:
     folder = tmp_path_factory.mktemp("clips")
     return write_clips(folder, 18, seed=1), write_clips(folder, 10, seed=2, start=100)
+
+
+@pytest.fixture(scope="module")
+def plain(tables: Tables, tmp_path_factory: pytest.TempPathFactory) -> Tiny:
+    """Return a detector that was trained without any option."""
+    detector = make(tmp_path_factory.mktemp("plain"))
+    detector.fit(*tables)
+    return detector
 
 
 def state_of(detector: Tiny) -> dict[str, torch.Tensor]:
@@ -46,34 +55,43 @@ def test_it_learns_and_its_history_tells_of_the_weights_kept(tables: Tables, tmp
     assert np.array_equal(again.scores(tables[1].inputs), scores)
 
 
-def test_the_same_seed_gives_the_same_weights_whatever_was_drawn_before(tables: Tables, tmp_path: Path) -> None:
-    one = make(tmp_path / "one")
-    one.fit(*tables)
+def test_the_same_seed_gives_the_same_weights_whatever_was_drawn_before(
+    tables: Tables, plain: Tiny, tmp_path: Path
+) -> None:
     torch.manual_seed(99)
     state = torch.random.get_rng_state()
     other = make(tmp_path / "other")
     other.fit(*tables)
-    assert is_equal(one, other)
+    assert is_equal(plain, other)
     assert torch.equal(torch.random.get_rng_state(), state)
     third = make(tmp_path / "third", seed=8)
     third.fit(*tables)
-    assert not is_equal(one, third)
+    assert not is_equal(plain, third)
 
 
 class KilledError(Exception):
     """Stands for a kill: nothing after it is done."""
 
 
+@pytest.fixture(scope="module")
+def undisturbed(tables: Tables, tmp_path_factory: pytest.TempPathFactory) -> tuple[Tiny, History]:
+    """Return a detector of masked and augmented windows whose training was not cut off, and its history."""
+    detector = make(tmp_path_factory.mktemp("undisturbed"), mask_seconds=0.05, augment=NOISY)
+    return detector, detector.fit(*tables)
+
+
 @pytest.mark.parametrize("step", [1, 3, 4, 6, 11, 15])
 @pytest.mark.parametrize("every_step", [True, False])
 def test_a_training_that_was_cut_off_ends_with_the_same_weights(
-    tables: Tables, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: int, every_step: bool
+    tables: Tables,
+    undisturbed: tuple[Tiny, History],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    step: int,
+    every_step: bool,
 ) -> None:
-    from src.detectors.training import loop
-
     monkeypatch.setattr(loop, "CHECKPOINT_SECONDS", 0.0 if every_step else 1e9)
-    undisturbed = make(tmp_path / "undisturbed", mask_seconds=0.05, augment=NOISY)
-    expected = undisturbed.fit(*tables)
+    whole, expected = undisturbed
     taken, original = [], loop.OurTrainer.training_step
 
     def cut_off(self, *arguments):
@@ -88,7 +106,7 @@ def test_a_training_that_was_cut_off_ends_with_the_same_weights(
     monkeypatch.setattr(loop.OurTrainer, "training_step", original)
     resumed = make(tmp_path / "killed", mask_seconds=0.05, augment=NOISY)
     history = resumed.fit(*tables)
-    assert is_equal(resumed, undisturbed)
+    assert is_equal(resumed, whole)
     for name in ("train_losses", "val_losses", "val_eers"):
         assert np.array_equal(getattr(history, name), getattr(expected, name))
 
@@ -107,15 +125,13 @@ def test_a_checkpoint_of_another_recipe_or_a_damaged_one_is_refused(tables: Tabl
     make(tmp_path).fit(*tables)  # from the one before it
 
 
-def test_what_a_kill_left_half_written_is_no_checkpoint(tables: Tables, tmp_path: Path) -> None:
-    undisturbed = make(tmp_path / "one")
-    undisturbed.fit(*tables)
+def test_what_a_kill_left_half_written_is_no_checkpoint(tables: Tables, plain: Tiny, tmp_path: Path) -> None:
     half = tmp_path / "two" / "checkpoint-4"
     half.mkdir(parents=True)
     (half / "trainer_state.json").write_text("{")
     detector = make(tmp_path / "two")
     detector.fit(*tables)
-    assert is_equal(detector, undisturbed)
+    assert is_equal(detector, plain)
 
 
 def test_patience_and_the_watch_stop_it(tables: Tables, tmp_path: Path) -> None:
@@ -146,10 +162,10 @@ def test_every_loss_trains_and_its_score_is_read_back(tables: Tables, tmp_path: 
     "options", [{"sharpness": 0.05}, {"accumulate": 2}, {"schedule": "constant"}, {"schedule": "linear", "warmup": 0.0}]
 )
 def test_options_change_the_training_and_it_stays_repeatable(
-    tables: Tables, tmp_path: Path, options: dict[str, object]
+    tables: Tables, plain: Tiny, tmp_path: Path, options: dict[str, object]
 ) -> None:
-    plain, one, other = make(tmp_path / "plain"), make(tmp_path / "one", **options), make(tmp_path / "other", **options)
-    for detector in (plain, one, other):
+    one, other = make(tmp_path / "one", **options), make(tmp_path / "other", **options)
+    for detector in (one, other):
         detector.fit(*tables)
     assert is_equal(one, other)
     assert not is_equal(one, plain)
@@ -247,6 +263,17 @@ def test_an_epoch_tells_how_far_it_has_come(tables: Tables, tmp_path: Path, monk
     assert told[: n_steps - 1] == [f"step {step} of {n_steps}" for step in range(1, n_steps)]
     assert told[n_steps + 1] == f"step 1 of {n_steps}, {told[n_steps]}"
     assert told[n_steps] == "EER {0:.2%}, best {0:.2%}".format(history.val_eers[0])
+
+
+def test_without_a_terminal_every_epoch_is_a_line(
+    tables: Tables, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    history = make(tmp_path, epochs=2).fit(*tables)
+    eers = history.val_eers
+    assert capfd.readouterr().out.splitlines() == [
+        f"epoch 1 of 2: EER {eers[0]:.2%}, best {eers[0]:.2%}",
+        f"epoch 2 of 2: EER {eers[1]:.2%}, best {history.best_eer:.2%}",
+    ]
 
 
 def test_a_loss_that_is_not_finite_ends_the_training_with_advice(tables: Tables, tmp_path: Path) -> None:

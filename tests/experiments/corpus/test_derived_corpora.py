@@ -15,8 +15,11 @@ from src.audio.augment import add_noise
 from src.audio.framing import leading_silence
 from src.audio.io import AudioHeader, load_waveform, read_header
 from src.audio.normalize import rms
+from src.corpora.sources import read_originals
 from src.experiments.corpus import derivation
+from src.experiments.corpus.augmentation import augment_dataset
 from src.experiments.corpus.catalogue import add_amplitude, add_duration, generate_tables
+from src.experiments.corpus.copies import Augmenting
 from src.experiments.corpus.spoofing import create_spoofs
 from src.experiments.corpus.transforms import Derived, add_noise_to_dataset, normalize_dataset
 from src.utils.dataset import FILES_TABLE, REJECTED_TABLE, read_files, read_people, read_rejected, write_table
@@ -75,6 +78,22 @@ def as_flac(file: str) -> str:
 def measured_snr(clean: np.ndarray, noisy: np.ndarray) -> float:
     gain = noisy @ clean / (clean @ clean)
     return float(20 * np.log10(gain * rms(clean) / rms(noisy - gain * clean)))
+
+
+def test_which_clip_a_spoof_was_copied_from_is_kept(corpus: Path) -> None:
+    """Also where the recording had another suffix; spoofs of which nobody says it have none."""
+    genuine, spoof = "real_voices/Person00_F000/F000-0000.wav", "fake_voices/Person00_F000_Fake/1_fake.ogg"
+    (corpus / "SOURCES.csv").write_text(f"file,system,original\n{spoof},vits,{genuine}\n")
+    for step in (normalize_dataset, add_noise_to_dataset):
+        made = step(corpus).folder
+        assert read_originals(made)[as_flac(spoof)] == as_flac(genuine)
+        assert generate_tables(made).n_clips == 10
+    made = augment_dataset(corpus, how=Augmenting('[{"probability": 1, "one_of": [{"effect": "white"}]}]')).folder
+    found, files = read_originals(made), read_files(made)
+    assert {found[file] for file in found if found[file]} == {as_flac(genuine)}
+    copies = files["file"][files["copy_of"] == spoof].tolist()
+    assert len(copies) == 1
+    assert {file for file in found if found[file]} == {as_flac(spoof), *copies}
 
 
 @every_step

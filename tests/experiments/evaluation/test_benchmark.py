@@ -8,9 +8,10 @@ import pytest
 import soundfile
 
 from src.detectors import DETECTORS
+from src.experiments.corpus import fingerprints
 from src.experiments.corpus.catalogue import generate_tables
 from src.experiments.corpus.splits import SplitShares, split_dataset
-from src.experiments.evaluation import benchmark_table, scoring
+from src.experiments.evaluation import benchmark, benchmark_table, overlap, scoring
 from src.experiments.evaluation.benchmark import Judged, run_benchmark
 from src.experiments.evaluation.evaluate import HeldOut, evaluate_run
 from src.experiments.inputs.embeddings import Embeddings
@@ -113,6 +114,17 @@ def test_what_is_shared_with_the_training_is_found_and_told(root: Path) -> None:
     assert f"{len(shared)} contents of it were in training or validation" in benchmark_table.as_text([found])
     (own,) = judge(root, "corpus")
     assert own.about["overlap"]["files"] == own.about["overlap"]["contents"] > 0
+
+
+def test_no_fingerprint_is_taken_twice(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    taken: list[str] = []
+    take = fingerprints.take_fingerprints
+    for module in (benchmark, overlap):
+        monkeypatch.setattr(
+            module, "take_fingerprints", lambda dataset, files: taken.append(dataset.name) or take(dataset, files)
+        )
+    judge(root, "elsewhere", "other")
+    assert sorted(taken) == ["corpus", "elsewhere", "other"]
 
 
 def test_what_is_finished_is_not_scored_again_and_what_changed_is(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -227,7 +239,8 @@ def test_rows_for_files_hold_every_number(root: Path) -> None:
         ((), {}, "`datasets` takes one corpus or more"),
         (("elsewhere", "elsewhere"), {}, "names .* twice"),
         (("elsewhere",), {"threshold_from": "other"}, r"`threshold_from` must be one of the corpora \(elsewhere\)"),
-        (("spoofs",), {"threshold_from": "spoofs"}, "spoofs holds one class alone"),
+        (("elsewhere", "spoofs"), {"threshold_from": "spoofs"}, "spoofs holds one class alone"),
+        (("other", "there/other"), {"threshold_from": "other"}, "two corpora are called other; rename the folder"),
         (("elsewhere",), {"split": "test"}, "Unknown split 'test'"),
     ],
 )

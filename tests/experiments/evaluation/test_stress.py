@@ -110,7 +110,7 @@ def test_the_same_seed_gives_the_same_scores_and_what_is_kept_is_not_computed_ag
 
 def test_what_cannot_be_stressed_is_told_before_any_work(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(ValueError, match="Unknown effect 'thunder'; allowed: white"):
-        stress_run(RUN, StressWish(("thunder",)), root=root)
+        StressWish(("thunder",))
     trained = read_trained(root, RUN)
     monkeypatch.setattr(type(trained.recipe.input), "kind", "scores")
     with pytest.raises(ValueError, match="run0 is a fusion of the scores of other runs"):

@@ -3,8 +3,11 @@
 import json
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from multiprocessing.synchronize import Event
 from pathlib import Path
 
 import numpy as np
@@ -18,69 +21,67 @@ from src.experiments.corpus.catalogue import generate_tables
 from src.experiments.corpus.splits import SplitShares, read_split, split_dataset
 from src.experiments.extraction.requests import Limits, Share
 from src.experiments.extraction.writer import BATCHES_BEHIND
+from src.utils import store_rows
 from src.utils.embeddings import layer_file, load_embeddings, read_journal
 from src.utils.paths import embeddings_folder
 from tests.experiments.extraction.one_split import extract_one
+from tests.forked import FORK, forked, kill
 
 SPLIT = "downstream_train"
 REPOSITORY = Path(__file__).resolve().parents[3]
 CLIPS_OF_A_BATCH = 4
 BEFORE = 3
 """Batches that are written before the process stops moving."""
-EXTRACT_AND_HANG = f"""
-import sys, threading, time
-from pathlib import Path
-from src.backbones import lfcc
-from src.experiments.extraction.requests import Limits, Share
-from src.utils import store_rows
-from src.utils.embeddings import read_journal
-from tests.experiments.extraction.one_split import extract_one
 
-dataset, root, moment, share = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3], Share(((0, int(sys.argv[4])),))
-append_lines = store_rows.append_lines
-n_written = 0
 
-def hang():
-    print("hanging", flush=True)
-    threading.Event().wait()
+def extract_and_hang(dataset: Path, root: Path, moment: str, n_shares: int, go: Event, hanging: Event) -> None:
+    """Once told to go, extract the first share, and stop moving at the fourth batch."""
+    append_lines, n_written = store_rows.append_lines, 0
 
-def append_and_hang(path, lines):
-    global n_written
-    if n_written == {BEFORE}:
-        if moment == "tearing":
-            append_lines(path, lines[:-1])
-        hang()  # vectors are written, their lines are not, or not all
-    append_lines(path, lines)
-    n_written += 1
+    def hang() -> None:
+        hanging.set()
+        threading.Event().wait()
 
-class Hanging(lfcc.Lfcc):
-    calls = 0
-    def statistics(self, waveforms):
-        self.calls += 1
-        if self.calls > {BEFORE} and moment == "computing":
-            while n_written < {BEFORE}:
-                time.sleep(0.001)
-            hang()
-        return super().statistics(waveforms)
+    def append_and_hang(path: Path, lines: list[str]) -> None:
+        nonlocal n_written
+        if n_written == BEFORE:
+            if moment == "tearing":
+                append_lines(path, lines[:-1])
+            hang()  # vectors are written, their lines are not, or not all
+        append_lines(path, lines)
+        n_written += 1
 
-store_rows.append_lines = append_and_hang
-limits = Limits({CLIPS_OF_A_BATCH} * 0.5)
-extract_one(dataset, "{SPLIT}", Hanging(), root=root, limits=limits, share=share)
-"""
+    class Hanging(Lfcc):
+        calls = 0
+
+        def statistics(self, waveforms: Sequence[np.ndarray]) -> Statistics:
+            self.calls += 1
+            if self.calls > BEFORE and moment == "computing":
+                while n_written < BEFORE:
+                    time.sleep(0.001)
+                hang()
+            return super().statistics(waveforms)
+
+    store_rows.append_lines = append_and_hang  # type: ignore[assignment]
+    limits, share = Limits(CLIPS_OF_A_BATCH * 0.5), Share(((0, n_shares),))
+    go.wait()
+    extract_one(dataset, SPLIT, Hanging(), root=root, limits=limits, share=share)
 
 
 @contextmanager
-def hanging_extraction(dataset: Path, root: Path, moment: str, n_shares: int = 1) -> Iterator[None]:
-    """Run an extraction (of the first share) that stops moving at its fourth batch; kill it at the end."""
-    command = [sys.executable, "-c", EXTRACT_AND_HANG, str(dataset), str(root), moment, str(n_shares)]
-    with subprocess.Popen(command, cwd=REPOSITORY, stdout=subprocess.PIPE, text=True) as process:
-        try:
-            assert process.stdout is not None
-            assert process.stdout.readline() == "hanging\n"
-            yield
-        finally:
-            process.kill()
-    assert process.returncode == -9
+def hanging_extraction(dataset: Path, root: Path, moment: str, n_shares: int = 1) -> Iterator[Callable[[], None]]:
+    """Start a process that waits; yield what lets it extract (the first share) until it hangs; kill it at the end."""
+    go, hanging = FORK.Event(), FORK.Event()
+    process = forked(extract_and_hang, dataset, root, moment, n_shares, go, hanging)
+
+    def until_it_hangs() -> None:
+        go.set()
+        assert hanging.wait(60)
+
+    try:
+        yield until_it_hangs
+    finally:
+        kill(process)
 
 
 @pytest.mark.parametrize("moment", ["computing", "writing", "tearing"])
@@ -88,7 +89,8 @@ def test_a_killed_extraction_is_taken_up_by_the_next(prepared: Path, tmp_path: P
     """Fault 7: no resume. While the first process lives, a second is refused."""
     dataset = prepared / "datasets" / "corpus"
     undisturbed = embeddings_folder(prepared, dataset, "lfcc", SPLIT)
-    with hanging_extraction(dataset, tmp_path, moment):
+    with hanging_extraction(dataset, tmp_path, moment) as until_it_hangs:
+        until_it_hangs()
         with pytest.raises(ValueError, match=r"Another process is writing .*; wait for it to end"):
             extract_one(dataset, SPLIT, Lfcc(), root=tmp_path)
         with pytest.raises(FileNotFoundError, match=r"are not finished: .*fab GenerateEmbeddings"):
@@ -115,15 +117,18 @@ def test_what_a_killed_share_left_is_cut_off_by_another_that_continues(
 
         def statistics(self, waveforms: Sequence[np.ndarray]) -> Statistics:
             if not self.killed:
-                with hanging_extraction(dataset, tmp_path, moment, n_shares=2):
-                    self.killed = True
+                until_it_hangs()
+                other.close()  # and so it is killed
+                self.killed = True
             return super().statistics(waveforms)
 
     limits = Limits(CLIPS_OF_A_BATCH * 0.5)
     made = []
-    for number, backbone in [(1, Killing()), (0, Lfcc())]:
-        share = Share(((number, 2),))
-        made.append(extract_one(dataset, SPLIT, backbone, root=tmp_path, limits=limits, share=share))
+    with ExitStack() as other:  # it is forked before this process has threads at work
+        until_it_hangs = other.enter_context(hanging_extraction(dataset, tmp_path, moment, n_shares=2))
+        for number, backbone in [(1, Killing()), (0, Lfcc())]:
+            share = Share(((number, 2),))
+            made.append(extract_one(dataset, SPLIT, backbone, root=tmp_path, limits=limits, share=share))
     n_written = BEFORE * CLIPS_OF_A_BATCH
     assert [each.n_clips for each in made] == [None, n_written + sum(each.n_computed for each in made)]
     assert_same(made[1].folder, embeddings_folder(prepared, dataset, "lfcc", SPLIT))
@@ -157,6 +162,7 @@ from src.experiments.extraction import readers
 from src.experiments.extraction.requests import Limits
 from src.utils.embeddings import read_journal
 from src.utils.paths import embeddings_folder
+from tests.forked import FORK, forked, kill
 from tests.experiments.extraction.one_split import extract_one
 
 readers.n_readers = lambda: 1  # each start is quicker

@@ -3,8 +3,10 @@
 from pathlib import Path
 
 import pytest
+from matplotlib.figure import Figure
 
 from src.experiments.inputs.embeddings import Embeddings
+from src.experiments.studies import pictures
 from src.experiments.studies.effort import Effort, StudyResult
 from src.experiments.studies.search import Search, Wish
 from src.experiments.studies.tuner import optimize_hyperparameters
@@ -37,8 +39,21 @@ def layer_of(study: StudyResult, root: Path) -> int:
     return int(read_json(study.name.run(study.best_trial).folder(root) / "hyperparameters.json")["layer"])
 
 
-def test_it_chooses_what_validation_in_domain_does_not(root: Path) -> None:
+def label_of(figure: Figure) -> str:
+    """Return the label of the axis that shows the value of the trials."""
+    axes = figure.axes[0]
+    return next(label for label in (axes.get_ylabel(), axes.get_xlabel()) if label)
+
+
+def test_it_chooses_what_validation_in_domain_does_not(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn: list[str] = []
+    save = pictures.save_figure
+    monkeypatch.setattr(
+        pictures, "save_figure", lambda path, figure: drawn.append(label_of(figure)) or save(path, figure)
+    )
     found, in_domain = study_in(root), study_in(root, hold_out="")
+    across, own = "mean EER across systems", "validation EER"
+    assert drawn == [f"{across} (%)", f"importance for the {across}", f"{own} (%)", f"importance for the {own}"]
     assert layer_of(found, root) == GENERAL
     assert layer_of(in_domain, root) == FINGERPRINTS
     best = read_trained(root, found.name.run())

@@ -8,9 +8,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from src.detectors import DETECTORS
 from src.experiments.inputs.contract import TrainingData, read_training_data
 from src.experiments.inputs.embeddings import Embeddings
-from src.experiments.training.across_domains import leave_out_domains
+from src.experiments.inputs.waveforms import Waveforms
+from src.experiments.training.across_domains import WithoutDomain, leave_out_domains, scores_without
 from src.experiments.training.layers import compare_layers
 from src.experiments.training.recipe import Recipe, choose_recipe
 from src.experiments.training.trained import read_trained
@@ -19,6 +21,7 @@ from src.metrics.calibration import fit_calibration
 from src.metrics.eer import eer_of, operating_threshold
 from src.models.logistic_regression.logistic_regression_model import LogisticRegression
 from src.utils.files import read_json
+from tests.detectors.tiny import Tiny, TinyConfig, write_clips
 from tests.experiments.domain_project import CORPORA, FINGERPRINTS, GENERAL, SYSTEMS, write_domain_project
 
 pytestmark = pytest.mark.filterwarnings("ignore:The EER", "ignore:EER in domain", "ignore:Only 3")
@@ -108,6 +111,17 @@ def test_the_run_itself_is_trained_on_all_and_says_where_the_two_disagree(root: 
     assert "hold_out" not in read_json(plain.folder / "hyperparameters.json")
     assert read_trained(root, run.name).recipe.hold_out == "system"
     assert run.metrics["accuracy"] == ((of_both[0] >= run.metrics["threshold"]) == (val.labels == 1)).mean()
+
+
+def test_of_a_training_of_hours_the_scores_alone_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(DETECTORS, "tiny", "tests.detectors.tiny:Tiny")
+    train, val = write_clips(tmp_path, 12, seed=1), write_clips(tmp_path, 10, seed=2, start=100)
+    recipe = Recipe(tmp_path, Waveforms(), "tiny", TinyConfig(epochs=1))
+    fold = WithoutDomain("system", "alpha", TrainingData(train, val, {}, {}, "corpus"), val)
+    scores = scores_without(recipe, fold, tmp_path / "0")
+    assert [path.name for path in (tmp_path / "0").iterdir()] == ["scores.npy"]
+    monkeypatch.setattr(Tiny, "fit", lambda *_: pytest.fail("it was trained again"))
+    np.testing.assert_array_equal(scores_without(recipe, fold, tmp_path / "0"), scores)
 
 
 def test_few_domains_and_few_clips_are_told(tmp_path: Path) -> None:

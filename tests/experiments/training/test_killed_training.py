@@ -1,82 +1,66 @@
 """A training of a detector ended by SIGKILL and resumed from its run folder: the weights of an undisturbed one."""
 
-import os
 import shutil
-import signal
-import subprocess
-import sys
 import time
+from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
-from src.utils.files import read_json, write_json
-
-ROOT = Path(__file__).resolve().parents[3]
-PROGRAM = """
-import sys, warnings
-from pathlib import Path
-
-import torch
-
 from src.detectors import DETECTORS
 from src.detectors.training import loop
+from src.experiments.inputs.embeddings import Embeddings
 from src.experiments.inputs.waveforms import Waveforms
 from src.experiments.runs.names import RunName
 from src.experiments.training.recipe import choose_recipe
 from src.experiments.training.resuming import resume_run
 from src.experiments.training.trainer import train_model
+from src.utils.files import read_json, write_json
+from tests.forked import FORK, finished, forked, kill
 
-warnings.simplefilter("ignore")
-torch.set_num_threads(1)
-DETECTORS["tiny"] = "tests.detectors.tiny:Tiny"
-loop.CHECKPOINT_SECONDS = 0.0  # at every step
-steps, step = int(sys.argv[3]), loop.OurTrainer.training_step
-
-
-def counted(self, *arguments):
-    print("step", flush=True)
-    loss = step(self, *arguments)
-    if self.state.global_step == steps:
-        print("wait", flush=True)
-        import time
-        time.sleep(60)  # until killed
-    return loss
+pytestmark = pytest.mark.usefixtures("one_thread")
+RUN = RunName.parse("run0")
 
 
-loop.OurTrainer.training_step = counted
-root = Path(sys.argv[1])
-if sys.argv[2] == "resume":
-    resume_run(RunName.parse("run0"), root=root)
-else:
-    train_model(choose_recipe(root / "datasets" / "corpus", Waveforms(), "tiny"), root=root)
-"""
+def train_in_its_process(root: Path, how: str, last: int, waits: Connection) -> None:
+    """Train, or resume, with a checkpoint at every step; after a step say so, and wait to be killed."""
+    DETECTORS["tiny"] = "tests.detectors.tiny:Tiny"
+    loop.CHECKPOINT_SECONDS = 0.0
+    step = loop.OurTrainer.training_step
+
+    def counted(self: loop.OurTrainer, *arguments: Any) -> Any:
+        loss = step(self, *arguments)
+        if self.state.global_step == last:
+            waits.send(last)
+            time.sleep(60)
+        return loss
+
+    loop.OurTrainer.training_step = counted  # type: ignore[method-assign]
+    if how == "resume":
+        resume_run(RUN, root=root)
+    else:
+        train_model(choose_recipe(root / "datasets" / "corpus", Waveforms(), "tiny"), root=root)
 
 
-def start(root: Path, how: str, steps: int) -> subprocess.Popen[str]:
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
-    command = [sys.executable, "-c", PROGRAM, str(root), how, str(steps)]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment, cwd=ROOT)
+def start(root: Path, how: str, last: int) -> tuple[BaseProcess, Connection]:
+    told, waits = FORK.Pipe(duplex=False)
+    return forked(train_in_its_process, root, how, last, waits), told
 
 
 def train(root: Path, how: str = "new") -> None:
-    process = start(root, how, -1)
-    process.communicate(timeout=300)
-    assert process.returncode == 0
+    process, _ = start(root, how, -1)
+    assert finished(process) == 0
 
 
 def kill_at(root: Path, how: str, step: int) -> None:
-    """Start a training, and kill it while it takes a step, or once it has noted a checkpoint."""
-    process = start(root, how, step)
-    assert process.stdout is not None
-    for line in process.stdout:
-        if line.strip() == "wait":
-            break
-    process.send_signal(signal.SIGKILL)
-    assert process.wait() == -signal.SIGKILL
-    process.stdout.close()
+    """Start a training, and kill it once it has taken a step."""
+    process, told = start(root, how, step)
+    assert told.poll(60), "it never came to this step"
+    kill(process)
 
 
 @pytest.mark.slow
@@ -102,13 +86,6 @@ def test_killed_three_times_it_ends_with_the_weights_of_an_undisturbed_run(proje
 
 @pytest.mark.slow
 def test_what_cannot_be_resumed_is_told(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from src.detectors import DETECTORS
-    from src.experiments.inputs.embeddings import Embeddings
-    from src.experiments.runs.names import RunName
-    from src.experiments.training.recipe import choose_recipe
-    from src.experiments.training.resuming import resume_run
-    from src.experiments.training.trainer import train_model
-
     monkeypatch.setitem(DETECTORS, "tiny", "tests.detectors.tiny:Tiny")
     dataset = project / "datasets" / "corpus"
     kill_at(project, "new", 5)
@@ -116,7 +93,7 @@ def test_what_cannot_be_resumed_is_told(project: Path, monkeypatch: pytest.Monke
     content = recordings[0].read_bytes()
     recordings[0].write_bytes(content + b"more")
     with pytest.raises(ValueError, match="corpus_digest"):
-        resume_run(RunName.parse("run0"), root=project)
+        resume_run(RUN, root=project)
     recordings[0].write_bytes(content)
     svm = train_model(choose_recipe(dataset, Embeddings("lfcc"), "lr"), root=project)
     with pytest.raises(ValueError, match="is finished: fab TestModel --run=run1"):
@@ -133,8 +110,5 @@ def test_what_cannot_be_resumed_is_told(project: Path, monkeypatch: pytest.Monke
 
 @pytest.mark.parametrize("name", ["tiny_study2", "tiny_study2/run0"])
 def test_a_trial_is_resumed_by_its_study_alone(tmp_path: Path, name: str) -> None:
-    from src.experiments.runs.names import RunName
-    from src.experiments.training.resuming import resume_run
-
     with pytest.raises(ValueError, match=r"belongs to a study.*`study_number=2`"):
         resume_run(RunName.parse(name), root=tmp_path)
