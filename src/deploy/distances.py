@@ -23,8 +23,8 @@ from typing import Any
 
 import numpy as np
 
+from src.backbones import load_backbone
 from src.backbones.clips import clip_statistics, recording_statistics
-from src.backbones.lfcc import load_lfcc
 from src.deploy.neighbours import References, choose_references, percentiles
 from src.experiments.corpus.catalogue import usable_or_reason
 from src.experiments.inputs.contract import TRAIN, VAL, read_training_data, require_same_data
@@ -199,7 +199,7 @@ def with_vectors(table: ClipTable) -> tuple[ClipTable, np.ndarray]:
 
 def _sound_vector(clip: np.ndarray | Path) -> np.ndarray:
     """Return the LFCC statistics of one clip, shape (240,)."""
-    backbone = load_lfcc(None, "auto", "auto", None)
+    backbone = load_backbone("lfcc")
     if isinstance(clip, Path):
         return recording_statistics(backbone, clip, window_seconds=WINDOW_SECONDS)[0].reshape(-1)
     return clip_statistics(backbone, clip, window_seconds=WINDOW_SECONDS)[0].reshape(-1)

@@ -77,7 +77,7 @@ def test_spoofs_are_traced_and_strangers_told(root: Path, monkeypatch: pytest.Mo
     screen = capsys.readouterr()
     lines = {line.split()[0]: line for line in screen.out.splitlines() if line.startswith("/")}
     of_known = [lines[str(corpus / file)] for file in known]
-    assert sum(bool(re.search(r"spoof  (hum|buzz) \d+%", line)) for line in of_known) >= 3
+    assert sum(bool(re.search(r"spoof +(hum|buzz) \d+%", line)) for line in of_known) >= 3
     assert "bona fide  bona fide: not traced" in lines[str(corpus / real)]
     of_noise = [line for file, line in lines.items() if file.startswith(str(noise))]
     assert len(of_noise) > 5 and all("none is near" in line or "not traced" in line for line in of_noise)
