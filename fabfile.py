@@ -43,6 +43,7 @@ from src.tasks.review import (
     report_runs,
     reproduce_run,
 )
+from src.tasks.streams import stream
 
 __all__ = [
     "add_dataset_amplitude",
@@ -78,6 +79,7 @@ __all__ = [
     "reproduce_run",
     "splice_spoofs",
     "split_dataset",
+    "stream",
     "stress_test",
     "train_detector",
     "train_model",
