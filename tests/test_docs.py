@@ -58,6 +58,7 @@ DESIGNED_TASKS = {
     "SpliceSpoofs",
     "MergeDatasets",
     "CheckDataset",
+    "Stream",
     "Pipeline",
     "Demo",
 }
