@@ -6,6 +6,7 @@ and that is told as a gap.
 
 import queue
 from collections.abc import Iterator
+from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -27,7 +28,7 @@ def open_microphone() -> Source:
         When sounddevice, PortAudio or a microphone is missing.
     """
     try:
-        import sounddevice
+        sounddevice: Any = import_module("sounddevice")
     except ImportError:
         raise ValueError("`input=microphone` needs the package sounddevice: pip install -e '.[microphone]'.") from None
     except OSError as error:

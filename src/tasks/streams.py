@@ -16,7 +16,8 @@ from src.tasks.run_flags import RUN_HELP, RunFlags
 from src.utils.paths import ROOT, on
 
 if TYPE_CHECKING:
-    from src.deploy.stream import Settings, Totals
+    from src.deploy.stream import Totals
+    from src.deploy.stream_settings import Settings
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,7 @@ class StreamFlags(RunFlags):
 
     def settings(self) -> "Settings":
         """Return how the stream is to be judged."""
-        from src.deploy.stream import Settings
+        from src.deploy.stream_settings import Settings
 
         return Settings(self.window, self.hop, self.least, self.enter, self.leave)
 

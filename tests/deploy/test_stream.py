@@ -10,7 +10,8 @@ import pytest
 
 from src.audio.arriving import Chunk, Remark, Source
 from src.audio.io import SPEECH_RATE, UnusableAudio, load_waveform
-from src.deploy.stream import Event, Listener, Settings
+from src.deploy.stream import Event, Listener
+from src.deploy.stream_settings import Settings
 from src.deploy.suspicious import Origin, SuspiciousFolder
 
 NOISE = np.random.default_rng(7).normal(0, 0.05, (200 * SPEECH_RATE, 1)).astype(np.float32)
