@@ -21,7 +21,7 @@ import numpy as np
 import soxr
 
 from src.audio.channels import cancelling_channel, to_mono
-from src.audio.io import SPEECH_RATE
+from src.audio.stretches import SPEECH_RATE, within_full_scale
 from src.audio.unusable import UnusableAudio
 from src.audio.usable import check_usable
 
@@ -180,4 +180,4 @@ def mono(samples: np.ndarray) -> np.ndarray:
     """
     waveform = to_mono(samples, cancelling_channel([samples]) if samples.shape[1] > 1 else None)
     check_usable(waveform)
-    return (waveform / max(np.abs(waveform).max(), 1.0)).astype(np.float32)
+    return within_full_scale(waveform)

@@ -101,6 +101,7 @@ def _listen(flags: StreamFlags, emit: Lines) -> "Totals":
     from src.deploy.stream import Listener
     from src.deploy.suspicious import Origin, SuspiciousFolder
     from src.experiments.training.trained import read_trained
+    from src.tasks.detectors import found_model
 
     settings, trained = flags.settings(), read_trained(ROOT, flags.name())
     limits = settings.limits(trained.threshold, is_calibrated=trained.is_calibrated)
@@ -109,7 +110,8 @@ def _listen(flags: StreamFlags, emit: Lines) -> "Totals":
     if flags.log_suspicious is not None:
         origin = Origin(person_of_source(flags.input), source.name, str(trained.name))
         folder = SuspiciousFolder(flags.log_suspicious, origin, flags.log_megabytes)
-    judge = open_judge(trained, root=ROOT, model=flags.model or None, device=flags.device)
+    model = str(found_model({"model": flags.model})["model"]) or None
+    judge = open_judge(trained, root=ROOT, model=model, device=flags.device)
     listener = Listener(judge.score, settings, limits, emit, folder)
     print(
         f"{trained.name} listens to {source.name}: an alarm below {limits.enter:.2f} for {settings.least:g} s, its end "

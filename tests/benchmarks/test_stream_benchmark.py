@@ -17,15 +17,15 @@ def clip(value: float, is_spoof: bool, system: str = "") -> Clip:
 
 def test_the_truth_of_a_spliced_recording_is_where_the_spoofs_are() -> None:
     clips = [clip(1, False), clip(2, False), clip(-1, True, "a"), clip(-2, True, "b")]
-    made = splice_clips(clips, 600, np.random.default_rng(7))
+    made = splice_clips(clips, 240, np.random.default_rng(7))
     truth = np.zeros(len(made.waveform), bool)
     for start, end in made.spans:
         assert 5 <= end - start <= 17
         truth[round(start * SPEECH_RATE) : round(end * SPEECH_RATE)] = True
     np.testing.assert_array_equal(made.waveform < 0, truth)
-    assert made.seconds >= 600
-    assert set(made.waveform.tolist()) == {1, 2, -1, -2}
-    again = splice_clips(clips, 600, np.random.default_rng(7))
+    assert made.seconds >= 240
+    assert np.unique(made.waveform).tolist() == [-2, -1, 1, 2]
+    again = splice_clips(clips, 240, np.random.default_rng(7))
     np.testing.assert_array_equal(made.waveform, again.waveform)
 
 
