@@ -16,6 +16,7 @@ Chunks of any size give the same events. Nothing but the latest seconds is kept,
 """
 
 import math
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -76,6 +77,8 @@ class Listener:
     limits: Limits
     emit: Callable[[Event], None]
     folder: SuspiciousFolder | None = None
+    scoring: float = 0.0
+    """Seconds by the clock that the scores took; no event tells them, so that equal sound gives equal events."""
     totals: Totals = field(default_factory=Totals)
 
     def begin(self, source: Source, run: str) -> Event:
@@ -151,10 +154,13 @@ class Listener:
     def _scored(self, window: Window) -> tuple[float | None, str]:
         if window.reason:
             return None, window.reason
+        began = time.perf_counter()
         try:
             return float(self.score([window.waveform])[0]), ""
         except UnusableAudio as error:
             return None, str(error)
+        finally:
+            self.scoring += time.perf_counter() - began
 
     def _follow(self, window: Window, value: float, *, is_new: bool) -> None:
         """Note the score of a window of an alarm and keep its sound; of a new alarm, those that led to it as well."""

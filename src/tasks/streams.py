@@ -16,7 +16,7 @@ from src.tasks.run_flags import RUN_HELP, RunFlags
 from src.utils.paths import ROOT, on
 
 if TYPE_CHECKING:
-    from src.deploy.stream import Totals
+    from src.deploy.stream import Listener
     from src.deploy.stream_settings import Settings
 
 
@@ -64,8 +64,11 @@ def stream(c: Connection, flags: StreamFlags) -> None:
     """Judge sound while it comes in; events go to the output as lines of JSON, words to the error stream."""
     events = Lines(sys.stdout)
     with redirect_stdout(sys.stderr):  # a note between the events would be no JSON
-        totals = _listen(flags, events)
-        print(f"Heard {totals}.")
+        listener = _listen(flags, events)
+        totals, share = listener.totals, listener.scoring / max(listener.totals.seconds, 1e-9)
+        print(f"Heard {totals}. The scores took {share:.2f} s for each second of sound.")
+        if share > 1:
+            print("That is slower than the sound: of a microphone some is lost. A larger --hop takes fewer scores.")
         if totals.kept and flags.log_suspicious:
             print(
                 f"{totals.kept} clips are in {flags.log_suspicious}. Next: listen to them, fill in the column label of "
@@ -94,8 +97,8 @@ class Lines:
             raise
 
 
-def _listen(flags: StreamFlags, emit: Lines) -> "Totals":
-    """Open everything, the quickest first, and listen."""
+def _listen(flags: StreamFlags, emit: Lines) -> "Listener":
+    """Open everything, the quickest first, and listen to the end."""
     from src.deploy.judge import open_judge
     from src.deploy.opening import open_source, person_of_source
     from src.deploy.stream import Listener
@@ -118,4 +121,5 @@ def _listen(flags: StreamFlags, emit: Lines) -> "Totals":
         f"at {limits.leave:.2f} or more. Ctrl-C ends it."
     )
     emit(listener.begin(source, str(trained.name)))
-    return listener.listen(source)
+    listener.listen(source)
+    return listener
