@@ -59,6 +59,7 @@ DESIGNED_TASKS = {
     "MergeDatasets",
     "CheckDataset",
     "Stream",
+    "Predict",
     "Pipeline",
     "Demo",
 }

@@ -1,6 +1,6 @@
 """The task that judges recordings from anywhere."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -37,7 +37,7 @@ class PredictFlags(RunFlags):
     output="file to write the answers to as well, .csv or .json (default: none)",
     prior="probability of bona fide before anybody listened, for the probability of each file (default 0.5)",
     picture="folder for a picture of each file: waveform, spectrogram, score over time (default: none)",
-    reject="error rate, such as 0.05, that decisions may have; what is not sure enough is uncertain (default: not asked)",
+    reject="error rate, such as 0.05, that decisions may have; what is not sure enough is uncertain (default: none is)",
     model="folder of the backbone's model, where the run's embeddings are of a local one",
     classifier="classifier of the study, beside --study-number=",
     **RUN_HELP,
@@ -47,7 +47,7 @@ def predict(c: Connection, flags: PredictFlags) -> None:
 
     A file that cannot be used is named, the others go on, and the exit code is 2.
     """
-    from src.deploy.answers import check_suffix, write_answers
+    from src.deploy.answers import as_text, check_suffix, how_judged, write_answers
     from src.deploy.doubt import read_doubt
     from src.deploy.found_files import find_files
     from src.deploy.judge import open_judge
@@ -70,7 +70,7 @@ def predict(c: Connection, flags: PredictFlags) -> None:
     rejection = doubt.rejection(flags.reject) if flags.reject is not None else None
     asked = replace(asked, doubt=doubt, rejection=rejection)
     predictions = _all_of(judge, paths, asked, flags.picture)
-    print(_table(predictions))
+    print(as_text(predictions))
     print(how_judged(judge, asked))
     if flags.output:
         write_answers(flags.output, predictions, judge, asked)
@@ -97,43 +97,3 @@ def _all_of(judge: "Judge", paths: Sequence[Path], asked: "Asked", folder: Path 
         if not prediction.error and prediction.file in pictures:
             draw_prediction(judge, prediction, pictures[prediction.file])
     return predictions
-
-
-def how_judged(judge: "Judge", asked: "Asked") -> str:
-    """Return what a reader must know of scores, probabilities and decisions."""
-    said = [
-        f"{judge.trained.name}: a score of {judge.threshold:.3g} or more is called bona fide, the threshold of its "
-        "validation."
-    ]
-    if judge.trained.is_calibrated:
-        said.append(
-            f"Scores are log-likelihood ratios; the probability is that of bona fide, for a prior of {asked.prior:g}."
-        )
-    else:
-        said.append("This run has no calibration: its scores say nothing of probabilities.")
-    if asked.rejection:
-        said.append(
-            asked.rejection.note
-            or f"Uncertain is what lies within {asked.rejection.margin:.3g} of it: at most {asked.rejection.error:.1%} "
-            "of the decisions are wrong, on recordings like those of its validation."
-        )
-    if asked.doubt and asked.doubt.distances:
-        said.append("Far: percentile of the distance from the training data, among the validation clips.")
-    elif asked.doubt:
-        said.append(asked.doubt.note)
-    return "\n".join(said)
-
-
-def _table(predictions: "Iterable[Prediction]") -> str:
-    """Return the answers as a table, a line for each file."""
-    rows = [("file", "score", "probability", "decision", "far", "reasons to doubt")]
-    for each in predictions:
-        if each.error:
-            rows.append((each.file, "", "", "error", "", each.error))
-            continue
-        probability = "" if each.probability is None else f"{each.probability:.1%}"
-        far = "" if each.far is None else f"{each.far:.0f}"
-        rows.append((each.file, f"{each.score:.3f}", probability, each.decision, far, "; ".join(each.reasons)))
-    filled = [column for column in range(6) if column in (0, 1, 3) or any(row[column] for row in rows[1:])]
-    widths = {column: max(len(row[column]) for row in rows) for column in filled}
-    return "\n".join("  ".join(row[column].ljust(widths[column]) for column in filled).rstrip() for row in rows)
