@@ -45,6 +45,7 @@ from src.tasks.review import (
     report_runs,
     reproduce_run,
 )
+from src.tasks.streams import stream
 
 __all__ = [
     "add_dataset_amplitude",
@@ -82,6 +83,7 @@ __all__ = [
     "reproduce_run",
     "splice_spoofs",
     "split_dataset",
+    "stream",
     "stress_test",
     "trace",
     "train_detector",

@@ -54,8 +54,11 @@ class LibsndfileRecording:
     def blocks(self) -> Iterator[np.ndarray]:
         """Yield all of it in blocks of shape (n, channels), float32."""
         for part in self._parts:
-            with _opened(part) as file:
-                yield from _blocks(file)
+            try:
+                with _opened(part) as file:
+                    yield from _blocks(file)
+            except (soundfile.LibsndfileError, RuntimeError) as error:
+                raise RefusedByLibsndfile(reason_of(error)) from None
 
     def read(self, start: int = 0, stop: int | None = None) -> np.ndarray:
         """Return frames `start` to `stop` (None = the end), float32 of shape (n, channels)."""
