@@ -36,6 +36,7 @@ from src.tasks.embeddings import (
 )
 from src.tasks.explanations import explain_run
 from src.tasks.folds import cross_validate
+from src.tasks.publishing import model_card
 from src.tasks.review import (
     compare_layers,
     compare_runs,
@@ -69,6 +70,7 @@ __all__ = [
     "generate_embeddings_hubert",
     "generate_embeddings_wav2vec2",
     "merge_datasets",
+    "model_card",
     "normalize_dataset",
     "optimize_hyperparameters",
     "pipeline",

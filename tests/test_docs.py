@@ -51,6 +51,7 @@ DESIGNED_TASKS = {
     "ReproduceRun",
     "ReportRuns",
     "EvaluateScores",
+    "ModelCard",
     "ExplainRun",
     "CreateSpoofs",
     "CrossValidate",

@@ -42,7 +42,9 @@ def root(prepared: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("src.experiments.training.trainer.save_figure", lambda *_: None)
         patch.setattr("src.experiments.evaluation.evaluate.save_figure", lambda *_: None)
-        patch.setitem(__import__("src.detectors", fromlist=["DETECTORS"]).DETECTORS, "tiny", "tests.detectors.tiny:Tiny")
+        patch.setitem(
+            __import__("src.detectors", fromlist=["DETECTORS"]).DETECTORS, "tiny", "tests.detectors.tiny:Tiny"
+        )
         assert run_fab(f"GenerateEmbeddings {CORPUS} --backbone=wav2vec2 --model={model}", root, patch) == 0
         for number, task in enumerate(RUNS):
             assert run_fab(task.replace("MODEL", str(model)), root, patch) == 0
