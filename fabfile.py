@@ -36,7 +36,7 @@ from src.tasks.embeddings import (
 )
 from src.tasks.explanations import explain_run
 from src.tasks.folds import cross_validate
-from src.tasks.publishing import model_card
+from src.tasks.publishing import export_arena, model_card
 from src.tasks.review import (
     compare_layers,
     compare_runs,
@@ -63,6 +63,7 @@ __all__ = [
     "embeddings_info",
     "evaluate_scores",
     "explain_run",
+    "export_arena",
     "fine_tune",
     "fuse_runs",
     "generate_dataset_csv",

@@ -52,6 +52,7 @@ DESIGNED_TASKS = {
     "ReportRuns",
     "EvaluateScores",
     "ModelCard",
+    "ExportArena",
     "ExplainRun",
     "CreateSpoofs",
     "CrossValidate",
