@@ -57,7 +57,9 @@ class ArenaFolder:
             for entry in self.scores
         ]
         if not any(entry["arena_protocol"] for entry in self.scores):
-            told.append("No score file is by the arena's protocol: name corpora to score so (`datasets`).")
+            told.append(
+                "No score file is by the arena's protocol; fab ExportArena --datasets=... scores corpora by it."
+            )
         return "\n".join([*told, f"Written to {self.folder}; its README.md says how to run it."])
 
 
@@ -139,7 +141,8 @@ def _copy_run(trained: Trained, place: Path) -> None:
 def _without_people(provenance: Mapping[str, Any]) -> dict[str, Any]:
     """Return a provenance without names of people, the command, and where the corpus lay.
 
-    >>> _without_people({"command": "fab", "data": {"corpus": {"path": "/a", "digest": "d"}, "people": {"train": ["Ana"]}}})
+    >>> data = {"corpus": {"path": "/a", "digest": "d"}, "people": {"train": ["Ana"]}}
+    >>> _without_people({"command": "fab", "data": data})
     {'data': {'corpus': {'digest': 'd'}, 'people': {'train': ['person 1']}}}
     """
     data = dict(provenance["data"])
