@@ -60,6 +60,7 @@ DESIGNED_TASKS = {
     "SpliceSpoofs",
     "MergeDatasets",
     "CheckDataset",
+    "Predict",
     "Pipeline",
     "Demo",
 }
