@@ -8,7 +8,7 @@ from fabric import Connection
 from src.tasks.command_line import command
 from src.tasks.run_flags import RUN_HELP, RunFlags
 from src.tasks.words import folders
-from src.utils.paths import ROOT, absolute
+from src.utils.paths import ROOT
 
 
 @dataclass(frozen=True)
@@ -58,6 +58,7 @@ def export_arena(c: Connection, flags: ArenaFlags) -> None:
     the arena.
     """
     from src.deploy import arena
+    from src.tasks.detectors import found_model
 
-    model = str(absolute(flags.model)) if flags.model else None
+    model = str(found_model({"model": flags.model})["model"]) or None
     print(arena.export_arena(flags.name(), flags.output, folders(flags.datasets), model, root=ROOT))
