@@ -20,15 +20,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from src.backbones import CPU_ONLY
-from src.backbones.published import RANDOM
 from src.deploy import arena_detector
 from src.deploy.arena_detector import ARENA_SAMPLES, MANIFEST, Detector
 from src.deploy.arena_scores import score_as_the_arena, scored_before, write_scores
-from src.deploy.card_model import describe_model
+from src.deploy.card_model import describe_model, needs_of
 from src.deploy.markdown import render
 from src.experiments.corpus.splits import ALL, read_split
-from src.experiments.inputs.contract import TRAIN
 from src.experiments.report.files import exists, read_object
 from src.experiments.runs.artefacts import CALIBRATION, HYPERPARAMETERS, METRICS, PROVENANCE
 from src.experiments.runs.names import RunName
@@ -158,7 +155,7 @@ def _finish(made: Path, trained: Trained, runs: Sequence[Trained], entries: Sequ
     about = {
         "run": str(trained.name),
         "kind": describe_model(trained, runs[1:]).kind,
-        "needs": sorted({need for run in runs for need in _needs(run)}),
+        "needs": sorted({need for run in runs for need in needs_of(run)}),
         "entries": entries,
         "arena_samples": ARENA_SAMPLES,
         "code": code_version(),
@@ -178,15 +175,3 @@ def _finish(made: Path, trained: Trained, runs: Sequence[Trained], entries: Sequ
         "files": {path.relative_to(made).as_posix(): file_digest(path) for path in files},
     }
     write_json(made / MANIFEST, manifest)
-
-
-def _needs(trained: Trained) -> Iterator[str]:
-    """Yield what a run needs that is not in the folder."""
-    yield from (f"the model {base} of the hub" for base in describe_model(trained).bases)
-    if trained.recipe.input.kind != "embeddings":
-        return
-    origin = trained.origin(TRAIN)
-    for backbone, meta in origin.get("stores", {str(origin.get("backbone")): origin}).items():
-        model = str(meta.get("model"))
-        if backbone not in CPU_ONLY and "/" not in model and not model.startswith(RANDOM):
-            yield f"the folder of the model {model}, which was a local one: Detector(model=FOLDER)"

@@ -6,7 +6,7 @@ from typing import Any
 
 from src.deploy.card_data import UNKNOWN, clips_of, clips_table, licences_of
 from src.deploy.card_limits import CUES, limits_of
-from src.deploy.card_model import own_places
+from src.deploy.card_model import needs_of, own_places
 from src.deploy.footprint import Work, supposition, told, total, works_table
 from src.experiments.report.cross_records import read_cross
 from src.experiments.report.files import exists
@@ -37,6 +37,7 @@ def content_of(trained: Trained, run: Run, parts: Sequence[Trained], root: Path)
         "limits": limits_of(run),
         "commands": _commands(trained, run),
         "clips": clips_table(clips_of(trained, parts)),
+        "needs": sorted({need for each in (parts or [trained]) for need in needs_of(each)}),
         "apart": _are_apart(trained, run),
         "licences": licences_of(trained.recipe.dataset),
         "hyperparameters": inputs_table(own_places(trained.inputs), "Hyperparameters"),
@@ -152,8 +153,10 @@ def _are_apart(trained: Trained, run: Run) -> bool:
 def _size_of_weights(trained: Trained) -> str:
     """Return how large the files of the weights are; empty where they were dropped."""
     paths = [trained.folder / name for name in model_class(trained.recipe.model).files]
-    there = [path.stat().st_size for path in paths if exists(path)]
-    return f"{sum(there) / 1e6:.3g} MB" if there else ""
+    n_bytes = sum(path.stat().st_size for path in paths if exists(path))
+    if not n_bytes:
+        return ""
+    return f"{n_bytes / 1e6:.3g} MB" if n_bytes >= 1e6 else f"{n_bytes / 1e3:.3g} kB"
 
 
 def _noted(trained: Trained, what: str) -> Mapping[str, Any]:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from src.backbones import CPU_ONLY
 from src.backbones.published import FAMILIES, RANDOM
 from src.deploy.card_data import steps_behind
 from src.detectors import DETECTORS
@@ -89,12 +90,22 @@ def _bases(trained: Trained) -> Iterator[str]:
             yield name
 
 
+def needs_of(trained: Trained) -> Iterator[str]:
+    """Yield what a run needs that is not in its folder: published models, and folders of models."""
+    yield from (f"the model {base} of the hub" for base in _bases(trained))
+    for meta in _stores(trained):
+        name = str(meta.get("model"))
+        if meta.get("backbone") not in CPU_ONLY and "/" not in name and not name.startswith(RANDOM):
+            yield f"the folder of the model {name}, which was a local one: give it as model"
+
+
 def _stores(trained: Trained) -> list[Mapping[str, Any]]:
     """Return what the stores of a run's training say of themselves, one for each backbone; none of other inputs."""
     if trained.recipe.input.kind != "embeddings":
         return []
     origin = trained.origin(TRAIN)
-    return list(origin.get("stores", {"": origin}).values())
+    stores = origin.get("stores", {trained.inputs["backbone"]: origin})
+    return [{"backbone": backbone, **meta} for backbone, meta in stores.items()]
 
 
 def _preparation(trained: Trained) -> list[str]:

@@ -133,6 +133,7 @@ def test_a_fusion_tells_of_its_parts(finished_once: Path) -> None:
 
 
 def test_a_local_model_is_no_base_model_of_the_hub(finished_once: Path, root: Path) -> None:
+    assert "- It needs the folder of the model small, which was a local one" in str(card_of(root, ONE_LAYER))
     trained = trained_run(root, FINE_TUNED)
     assert describe_model(trained).bases == ()
     edit_json(root / "runs/run6/backbone.json", lambda facts: facts.update(model="facebook/wav2vec2-base"))
