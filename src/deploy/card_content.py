@@ -4,9 +4,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from src.deploy.card_data import UNKNOWN, clips_of, clips_table, licences_of
+from src.deploy.card_data import UNKNOWN, clips_of, clips_table, licences_of, own_places
 from src.deploy.card_limits import CUES, limits_of
-from src.deploy.card_model import needs_of, own_places
+from src.deploy.card_model import needs_of
 from src.deploy.footprint import Work, supposition, told, total, works_table
 from src.experiments.report.cross_records import read_cross
 from src.experiments.report.files import exists

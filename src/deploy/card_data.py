@@ -99,12 +99,25 @@ def steps_behind(dataset: Path) -> list[str]:
         settings = {key: value for key, value in recipe.items() if isinstance(value, str | int | float)}
         step = settings.pop("step", "derived")
         source = settings.pop("source", "")
-        told = ", ".join(f"{key} {value}" for key, value in settings.items() if value != "")
+        told = ", ".join(f"{key} {value}" for key, value in own_places(settings).items() if value != "")
         steps.append(f"{step}{f' ({told})' if told else ''}" + (f", of the corpus {source}" if source else ""))
         if not isinstance(source, str) or not source:
             break
         dataset = dataset.parent / source
     return steps
+
+
+def own_places(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return settings without where folders lie on the machine that trained: of a path, its last part stays.
+
+    >>> own_places({"model": "/home/ann/models/tiny", "C": 1.0})
+    {'model': 'tiny', 'C': 1.0}
+    """
+    return {key: Path(value).name if _is_place(value) else value for key, value in values.items()}
+
+
+def _is_place(value: Any) -> bool:
+    return isinstance(value, str) and Path(value).is_absolute()
 
 
 def _training(trained: Trained) -> Clips:

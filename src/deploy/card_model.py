@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from src.backbones import CPU_ONLY
@@ -155,16 +154,3 @@ def _of_windows(inputs: Mapping[str, Any], encoder: Mapping[str, Any]) -> Iterat
 def _recipe(inputs: Mapping[str, Any]) -> str:
     recipe = str(inputs.get("augment", ""))
     return "of its own, see the hyperparameters" if recipe.startswith(("[", "{")) else recipe
-
-
-def own_places(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Return hyperparameters without where folders lie on the machine that trained: of a path, its last part stays.
-
-    >>> own_places({"model": "/home/ann/models/tiny", "C": 1.0})
-    {'model': 'tiny', 'C': 1.0}
-    """
-    return {key: Path(value).name if _is_place(value) else value for key, value in values.items()}
-
-
-def _is_place(value: Any) -> bool:
-    return isinstance(value, str) and Path(value).is_absolute()
