@@ -33,7 +33,7 @@ def judge(judged: Path) -> Judge:
 
 
 def write(path: Path, waveform: np.ndarray, rate: int = RATE) -> Path:
-    soundfile.write(path, waveform, rate)
+    soundfile.write(path, np.round(32767 * waveform).astype(np.int16), rate)  # the same samples in any format
     return path
 
 
