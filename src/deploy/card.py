@@ -100,7 +100,8 @@ def check_results(card: "ModelCard", results: "Sequence[EvalResult]") -> None:
     read = ModelCard(str(card)).data
     if not results:
         return
-    _, found = model_index_to_eval_results(eval_results_to_model_index(read.model_name, read.eval_results))
+    index = eval_results_to_model_index(read.get("model_name"), read.get("eval_results"))
+    _, found = model_index_to_eval_results(index)
     if found != list(results):
         raise RuntimeError("the model index of the card does not hold the results of the run")
 
