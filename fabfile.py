@@ -38,6 +38,7 @@ from src.tasks.embeddings import (
 from src.tasks.explanations import explain_run
 from src.tasks.folds import cross_validate
 from src.tasks.predict import predict
+from src.tasks.publishing import export_arena, model_card
 from src.tasks.review import (
     compare_layers,
     compare_runs,
@@ -66,6 +67,7 @@ __all__ = [
     "embeddings_info",
     "evaluate_scores",
     "explain_run",
+    "export_arena",
     "fine_tune",
     "fuse_runs",
     "generate_dataset_csv",
@@ -73,6 +75,7 @@ __all__ = [
     "generate_embeddings_hubert",
     "generate_embeddings_wav2vec2",
     "merge_datasets",
+    "model_card",
     "normalize_dataset",
     "optimize_hyperparameters",
     "pipeline",

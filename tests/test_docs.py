@@ -53,6 +53,8 @@ DESIGNED_TASKS = {
     "ReproduceRun",
     "ReportRuns",
     "EvaluateScores",
+    "ModelCard",
+    "ExportArena",
     "ExplainRun",
     "CreateSpoofs",
     "CrossValidate",
