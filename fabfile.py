@@ -36,6 +36,7 @@ from src.tasks.embeddings import (
 )
 from src.tasks.explanations import explain_run
 from src.tasks.folds import cross_validate
+from src.tasks.predict import predict
 from src.tasks.review import (
     compare_layers,
     compare_runs,
@@ -72,6 +73,7 @@ __all__ = [
     "normalize_dataset",
     "optimize_hyperparameters",
     "pipeline",
+    "predict",
     "prepare_dataset",
     "put_to_test",
     "report_runs",
