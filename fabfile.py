@@ -44,6 +44,7 @@ from src.tasks.review import (
     report_runs,
     reproduce_run,
 )
+from src.tasks.serve import serve
 
 __all__ = [
     "add_dataset_amplitude",
@@ -78,6 +79,7 @@ __all__ = [
     "put_to_test",
     "report_runs",
     "reproduce_run",
+    "serve",
     "splice_spoofs",
     "split_dataset",
     "stress_test",

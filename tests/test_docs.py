@@ -60,6 +60,7 @@ DESIGNED_TASKS = {
     "CheckDataset",
     "Pipeline",
     "Demo",
+    "Serve",
 }
 
 
