@@ -13,9 +13,9 @@ import base64
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from math import exp
+from math import exp, isnan
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
@@ -98,7 +98,7 @@ def answered(prediction: Prediction, name: str, about: About, pictures: Pictures
         refusal="",
         meaning=_meaning(score) if is_llr else _against_threshold(score, about),
         chance=_chance(score) if is_llr else None,
-        facts=_facts(prediction, about),
+        facts=_facts(score, prediction.far, about),
         doubts=_doubts(prediction, about),
         pictures=pictures and {"wide": _data_url(pictures.wide), "narrow": _data_url(pictures.narrow)},
         over_time=pictures and pictures.caption,
@@ -155,20 +155,21 @@ def _against_threshold(score: float, about: About) -> str:
     return f"Its score lies {side} the threshold of this run."
 
 
-def _facts(prediction: Prediction, about: About) -> list[tuple[str, str]]:
-    facts = [
-        ("score, higher = more bona fide", f"{prediction.score:+.2f}"),
-        ("bona fide from", f"{about.threshold:+.2f}"),
-    ]
-    if prediction.far is not None:
-        facts.append(("distance to the training data", f"percentile {prediction.far:.0f}"))
+def _facts(score: float, far: float | None, about: About) -> list[tuple[str, str]]:
+    facts = [("score, higher = more bona fide", f"{score:+.2f}"), ("bona fide from", f"{about.threshold:+.2f}")]
+    if _is_known(far):
+        facts.append(("farther from the training data than", f"{far:.0f} % of validation"))
     return facts
+
+
+def _is_known(far: float | None) -> TypeGuard[float]:
+    return far is not None and not isnan(far)
 
 
 def _doubts(prediction: Prediction, about: About) -> Sequence[str]:
     """Return what a listener must know before believing the answer."""
     own = [f"{reason[:1].upper()}{reason[1:]}." for reason in prediction.reasons]
-    if prediction.far is None:
+    if not _is_known(prediction.far):
         own.append("How far this recording lies from the training data is not known for this run.")
     measured = f"On the validation data of its own corpus the run errs in {share(about.validation_eer)} of the cases."
     return [*own, measured, _NO_PROOF]

@@ -23,7 +23,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 API = "/gradio_api"
 _UPLOAD, _JOIN = f"{API}/upload", f"{API}/queue/join"
 _READ = {"/", "/config", "/theme.css", "/favicon.ico", "/robots.txt", f"{API}/upload_progress", f"{API}/queue/data"}
-_READ_BELOW = ("/assets/", "/static/", f"{API}/heartbeat/")
+_READ_BELOW = ("/assets/", "/static/")
 _WRITE = {_UPLOAD, _JOIN, f"{API}/cancel", f"{API}/reset"}
 LOOPBACK_NAMES = ("localhost", "127.0.0.1", "::1")
 _LONGEST_QUESTION = 2**16

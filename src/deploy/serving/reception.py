@@ -81,7 +81,8 @@ class Reception:
 
 
 def open_reception(name: RunName, rules: Rules, *, root: Path, model: str | None = None) -> Reception:
-    """Load a run; raises what `read_trained` and `open_judge` raise."""
+    """Load a run, and make the folder of what is kept; raises what `read_trained` and `open_judge` raise."""
+    rules.make_folder()
     return Reception(open_judge(read_trained(root, name), root=root, model=model), rules)
 
 

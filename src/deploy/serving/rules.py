@@ -68,6 +68,11 @@ class Rules:
             )
         return ""
 
+    def make_folder(self) -> None:
+        """Make the folder of what is kept, where something is; OSError when it cannot be made."""
+        if self.keep is not None:
+            self.keep.mkdir(parents=True, exist_ok=True)
+
     def keep_copy(self, upload: Path, name: str, now: datetime) -> Path | None:
         """Copy an upload into the folder of those that are kept, under a name of its own; return where it is.
 
@@ -76,15 +81,19 @@ class Rules:
         if self.keep is None:
             return None
         safe = _NO_PART_OF_A_NAME.sub("_", name.replace("\\", "/").rsplit("/", 1)[-1]).strip(". ")[-_LONGEST_NAME:]
-        self.keep.mkdir(parents=True, exist_ok=True)
+        self.make_folder()
         stem = now.strftime("%Y%m%d-%H%M%S")
         for number in range(1000):
             kept = self.keep / f"{stem}-{number:03d}-{safe or 'recording'}"
             try:
-                with kept.open("xb") as copy, upload.open("rb") as original:
-                    shutil.copyfileobj(original, copy)
+                kept.touch(exist_ok=False)
             except FileExistsError:
                 continue
+            try:
+                shutil.copyfile(upload, kept)
+            except OSError:
+                kept.unlink()  # the disk is full, say: half a recording is worse than none
+                raise
             return kept
         raise OSError(f"{self.keep} holds 1,000 recordings of this second already.")
 
