@@ -58,6 +58,7 @@ DESIGNED_TASKS = {
     "SpliceSpoofs",
     "MergeDatasets",
     "CheckDataset",
+    "Predict",
     "Pipeline",
     "Demo",
     "Serve",

@@ -1,7 +1,10 @@
-"""Predictions in a file: a table (.csv) with a row for each recording, or JSON with what they were made by."""
+"""Predictions in words on the screen, and in files: a table (.csv), or JSON with what they were made by."""
 
+import math
+import os
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from src.deploy.judge import Judge
 from src.deploy.predict import Asked, Prediction
@@ -27,8 +30,10 @@ def write_answers(output: Path, predictions: Sequence[Prediction], judge: Judge,
     check_suffix(output)
     rows = [prediction.as_json() for prediction in predictions]
     if output.suffix.lower() == ".json":
-        about = {"run": str(judge.trained.name), "threshold": judge.threshold, "prior": asked.prior}
-        write_json(output, {**about, "files": rows})
+        about: dict[str, Any] = {"run": str(judge.trained.name), "threshold": judge.threshold, "prior": asked.prior}
+        if asked.rejection:
+            about |= {"promised_error": asked.rejection.error, "margin": _or_none(asked.rejection.margin)}
+        write_json(output, {**about, "files": [{**row, "file": legible(row["file"])} for row in rows]})
         return
     import pandas as pd
 
@@ -36,3 +41,57 @@ def write_answers(output: Path, predictions: Sequence[Prediction], judge: Judge,
 
     table = pd.DataFrame([{**row, "reasons": "; ".join(row["reasons"])} for row in rows], columns=list(COLUMNS))
     write_table(output, table)
+
+
+def how_judged(judge: Judge, asked: Asked) -> str:
+    """Return what a reader must know of scores, probabilities and decisions."""
+    said = [
+        f"{judge.trained.name}: a score of {judge.threshold:.3g} or more is called bona fide, the threshold of its "
+        "validation."
+    ]
+    if judge.trained.is_calibrated:
+        said.append(
+            f"Scores are log-likelihood ratios; the probability is that of bona fide, for a prior of {asked.prior:g}."
+        )
+    else:
+        said.append("This run has no calibration: its scores say nothing of probabilities.")
+    if asked.rejection:
+        said.append(
+            asked.rejection.note
+            or f"Uncertain is what lies within {asked.rejection.margin:.3g} of it: at most {asked.rejection.error:.1%} "
+            "of the decisions are wrong, on recordings like those of its validation."
+        )
+    if asked.doubt and asked.doubt.distances:
+        said.append("Far: percentile of the distance from the training data, among the validation clips.")
+    elif asked.doubt:
+        said.append(asked.doubt.note)
+    return "\n".join(said)
+
+
+def as_text(predictions: Sequence[Prediction]) -> str:
+    """Return the answers as a table, a line for each file."""
+    rows = [("file", "score", "probability", "decision", "far", "reasons to doubt")]
+    for each in predictions:
+        if each.error:
+            rows.append((legible(each.file), "", "", "error", "", each.error))
+            continue
+        probability = "" if each.probability is None else f"{each.probability:.1%}"
+        far = "" if each.far is None else f"{each.far:.0f}"
+        rows.append((legible(each.file), f"{each.score:.3f}", probability, each.decision, far, "; ".join(each.reasons)))
+    filled = [column for column in range(6) if column in (0, 1, 3) or any(row[column] for row in rows[1:])]
+    widths = {column: max(len(row[column]) for row in rows) for column in filled}
+    return "\n".join("  ".join(row[column].ljust(widths[column]) for column in filled).rstrip() for row in rows)
+
+
+def legible(file: str) -> str:
+    r"""Return a name as text that any screen and JSON can hold: bytes that are not UTF-8 are written as numbers.
+
+    >>> legible("caf\udce9.wav")
+    'caf\\xe9.wav'
+    """
+    return os.fsencode(file).decode("utf-8", "backslashreplace")
+
+
+def _or_none(number: float) -> float | None:
+    """Return a number; None, as JSON has no other word, where it is infinite."""
+    return number if math.isfinite(number) else None

@@ -13,7 +13,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from itertools import islice
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -30,7 +30,6 @@ from src.audio.io import (
 from src.backbones import load_backbone
 from src.backbones.clips import clip_statistics, recording_statistics
 from src.backbones.contract import Backbone
-from src.detectors.detector import Detector
 from src.detectors.training.windows import window_samples, window_starts
 from src.experiments.evaluation.own_requests import own_requests
 from src.experiments.extraction.requests import Request
@@ -41,8 +40,10 @@ from src.experiments.inputs.parts import read_parts
 from src.experiments.inputs.scores import Scores
 from src.experiments.runs.names import RunName
 from src.experiments.training.trained import Trained, read_trained
-from src.utils.devices import choose_device
 from src.utils.embeddings import POOLINGS
+
+if TYPE_CHECKING:
+    import torch
 
 WHOLE_SECONDS = 300.0
 """A detector reads longer recordings a few windows at a time; embeddings are read so wherever they have windows."""
@@ -115,7 +116,7 @@ def open_judge(trained: Trained, *, root: Path, model: str | None = None, device
     """
     eaten = trained.recipe.input
     if device != "auto":
-        choose_device(device)
+        _device(device)
     if isinstance(eaten, Scores):
         return _OfScores(trained, eaten, root, model, device)
     if isinstance(eaten, Embeddings):
@@ -155,10 +156,12 @@ class _OfWaveforms(Judge):
     """A detector, a fine-tuned model among them."""
 
     def __init__(self, trained: Trained, device: str) -> None:
+        from src.detectors.detector import Detector  # transformers, which a classifier on spectral features can spare
+
         super().__init__(trained)
         assert isinstance(trained.model, Detector)
         self._detector = trained.model
-        self._detector.device = choose_device(device)
+        self._detector.device = _device(device)
 
     def judge(self, clips: Sequence[Clip]) -> Judged:
         raw = np.array([self._raw(clip) for clip in clips])
@@ -217,6 +220,12 @@ def _statistics(backbone: Backbone, clip: Clip, window_seconds: float) -> np.nda
     if isinstance(clip, Path):
         return recording_statistics(backbone, clip, window_seconds=window_seconds)[0]
     return clip_statistics(backbone, _usable(clip), window_seconds=window_seconds)[0]
+
+
+def _device(name: str) -> "torch.device":
+    from src.utils.devices import choose_device  # torch
+
+    return choose_device(name)
 
 
 def _usable(waveform: np.ndarray) -> np.ndarray:

@@ -6,6 +6,7 @@
     decision       bona fide where score >= the run's threshold (of its validation EER), else spoof; with rejection also
                    uncertain. It does not follow the prior: that is for whoever weighs what an error costs
     far            how far the recording lies from the training data, as a percentile of the validation clips' distances
+                   (`doubt.py`); of clips like these, one in twenty is at the 95th or beyond
     reasons        to doubt the score (`reasons.py`)
 
 A recording that cannot be used has an error in place of these, and the others go on. Memory does not grow with the
@@ -13,34 +14,19 @@ length of a recording: embeddings are pooled over its windows, which are read a 
 are averaged over them.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from scipy.special import expit, logit
 
 from src.audio.io import UnusableAudio
+from src.deploy.doubt import FAR, Doubt
 from src.deploy.judge import Judge
-from src.deploy.reasons import measure, reasons_of, training_ranges
-from src.utils.labels import BONAFIDE, SPOOF
-
-WORDS = {BONAFIDE: "bona fide", SPOOF: "spoof"}
-
-
-class FarFrom(Protocol):
-    """What knows how far vectors lie from those of a training."""
-
-    def far(self, vectors: np.ndarray) -> np.ndarray:
-        """Return a percentile for each vector, shape (n,)."""
-
-
-class Decider(Protocol):
-    """What decides, or leaves undecided."""
-
-    def decide(self, scores: np.ndarray) -> np.ndarray:
-        """Return "bona fide", "spoof" or "uncertain" for each score, shape (n,)."""
+from src.deploy.reasons import Range, measure, reasons_of, training_ranges
+from src.metrics.conformal import BONAFIDE, SPOOF, Rejection
 
 
 @dataclass(frozen=True)
@@ -49,10 +35,10 @@ class Asked:
 
     prior: float = 0.5
     """Probability that a recording is bona fide before anybody listened."""
-    doubt: FarFrom | None = None
-    """Tells how far recordings lie from the training data; None where nothing does."""
-    decider: Decider | None = None
-    """Decides with rejection; None = by the threshold alone."""
+    doubt: Doubt | None = None
+    """Tells how far recordings lie from the training data; None = nobody asked."""
+    rejection: Rejection | None = None
+    """Decides with rejection, such as `doubt.rejection(0.05)`; None = by the threshold alone."""
 
     def __post_init__(self) -> None:
         if not 0 < self.prior < 1:
@@ -94,31 +80,50 @@ def predict_files(judge: Judge, paths: Iterable[Path], asked: Asked | None = Non
     Prediction
         One for each path, in their order.
     """
-    asked = asked or Asked()
     ranges = training_ranges(judge.trained)
     for path in paths:
         try:
-            sound = measure(path)
-            scores, vectors = judge.judge([path])
+            yield _predict(judge, path, asked or Asked(), ranges)
         except (UnusableAudio, OSError) as error:
             yield Prediction(str(path), error=_in_words(error))
-            continue
-        far = asked.doubt.far(vectors) if asked.doubt and vectors is not None else [None]
-        yield Prediction(
-            str(path),
-            float(scores[0]),
-            probability_of(float(scores[0]), asked.prior) if judge.trained.is_calibrated else None,
-            str(decide(judge, scores, asked)[0]),
-            None if far[0] is None else float(far[0]),
-            reasons_of(sound, ranges),
-        )
 
 
-def decide(judge: Judge, scores: np.ndarray, asked: Asked) -> np.ndarray:
-    """Return "bona fide", "spoof" or "uncertain" for each score, shape (n,)."""
-    if asked.decider:
-        return asked.decider.decide(scores)
-    return np.where(scores >= judge.threshold, WORDS[BONAFIDE], WORDS[SPOOF])
+def _predict(judge: Judge, path: Path, asked: Asked, ranges: Mapping[str, Range]) -> Prediction:
+    sound = measure(path)
+    scores, seen = judge.judge([path])
+    far = _percentile(asked.doubt, path, seen) if asked.doubt else None
+    reasons = reasons_of(sound, ranges)
+    if far is not None and far >= FAR:
+        reasons = (f"far from the training data ({ordinal(int(far))} percentile)", *reasons)
+    words = asked.rejection.decide(scores) if asked.rejection else decide(scores, judge.threshold)
+    return Prediction(
+        str(path),
+        float(scores[0]),
+        probability_of(float(scores[0]), asked.prior) if judge.trained.is_calibrated else None,
+        str(words[0]),
+        far,
+        reasons,
+    )
+
+
+def _percentile(doubt: Doubt, path: Path, seen: np.ndarray | None) -> float | None:
+    far = float(doubt.far(doubt.vectors_of([path], seen))[0])
+    return None if np.isnan(far) else far
+
+
+def decide(scores: np.ndarray, threshold: float) -> np.ndarray:
+    """Return "bona fide" or "spoof" for each score, shape (n,)."""
+    return np.where(scores >= threshold, BONAFIDE, SPOOF)
+
+
+def ordinal(number: int) -> str:
+    """Write a number as a place in an order.
+
+    >>> ordinal(99), ordinal(91), ordinal(12), ordinal(3)
+    ('99th', '91st', '12th', '3rd')
+    """
+    ending = "th" if number // 10 % 10 == 1 else {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th")
+    return f"{number}{ending}"
 
 
 def probability_of(score: float, prior: float = 0.5) -> float:

@@ -1,7 +1,7 @@
 """The task that judges recordings from anywhere."""
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -28,6 +28,7 @@ class PredictFlags(RunFlags):
     picture: Path | None = None
     model: str = ""
     device: str = "auto"
+    reject: float | None = None
 
 
 @command(
@@ -36,6 +37,7 @@ class PredictFlags(RunFlags):
     output="file to write the answers to as well, .csv or .json (default: none)",
     prior="probability of bona fide before anybody listened, for the probability of each file (default 0.5)",
     picture="folder for a picture of each file: waveform, spectrogram, score over time (default: none)",
+    reject="error rate, such as 0.05, that decisions may have; what is not sure enough is uncertain (default: none is)",
     model="folder of the backbone's model, where the run's embeddings are of a local one",
     classifier="classifier of the study, beside --study-number=",
     **RUN_HELP,
@@ -45,7 +47,8 @@ def predict(c: Connection, flags: PredictFlags) -> None:
 
     A file that cannot be used is named, the others go on, and the exit code is 2.
     """
-    from src.deploy.answers import check_suffix, write_answers
+    from src.deploy.answers import as_text, check_suffix, how_judged, write_answers
+    from src.deploy.doubt import read_doubt
     from src.deploy.found_files import find_files
     from src.deploy.judge import open_judge
     from src.deploy.predict import Asked
@@ -53,7 +56,7 @@ def predict(c: Connection, flags: PredictFlags) -> None:
     from src.tasks.detectors import found_model
     from src.utils.files import check_output
 
-    asked = Asked(flags.prior)
+    asked = Asked(flags.prior)  # before anything is loaded
     paths = find_files(flags.files)
     if flags.output:
         check_suffix(flags.output)
@@ -63,15 +66,12 @@ def predict(c: Connection, flags: PredictFlags) -> None:
     model = str(found_model({"model": flags.model})["model"]) or None
     trained = read_trained(ROOT, flags.name())
     judge = open_judge(trained, root=ROOT, model=model, device=flags.device)
+    doubt = read_doubt(trained, ROOT)
+    rejection = doubt.rejection(flags.reject) if flags.reject is not None else None
+    asked = replace(asked, doubt=doubt, rejection=rejection)
     predictions = _all_of(judge, paths, asked, flags.picture)
-    print(_table(predictions))
-    print(
-        f"{trained.name}: a score of {judge.threshold:.3g} or more is called bona fide, the threshold of the run's "
-        f"validation. Scores are log-likelihood ratios; the probability is that of bona fide for a prior of "
-        f"{flags.prior:g}."
-    )
-    if not trained.is_calibrated:
-        print("Note: this run has no calibration, so that its scores say nothing of probabilities.")
+    print(as_text(predictions))
+    print(how_judged(judge, asked))
     if flags.output:
         write_answers(flags.output, predictions, judge, asked)
         print(f"Written to {flags.output}.")
@@ -97,18 +97,3 @@ def _all_of(judge: "Judge", paths: Sequence[Path], asked: "Asked", folder: Path 
         if not prediction.error and prediction.file in pictures:
             draw_prediction(judge, prediction, pictures[prediction.file])
     return predictions
-
-
-def _table(predictions: "Iterable[Prediction]") -> str:
-    """Return the answers as a table, a line for each file."""
-    rows = [("file", "score", "probability", "decision", "far", "reasons to doubt")]
-    for each in predictions:
-        if each.error:
-            rows.append((each.file, "", "", "error", "", each.error))
-            continue
-        probability = "" if each.probability is None else f"{each.probability:.1%}"
-        far = "" if each.far is None else f"{each.far:.0f}"
-        rows.append((each.file, f"{each.score:.3f}", probability, each.decision, far, "; ".join(each.reasons)))
-    filled = [column for column in range(6) if column in (0, 1, 3) or any(row[column] for row in rows[1:])]
-    widths = {column: max(len(row[column]) for row in rows) for column in filled}
-    return "\n".join("  ".join(row[column].ljust(widths[column]) for column in filled).rstrip() for row in rows)

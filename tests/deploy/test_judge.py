@@ -10,7 +10,7 @@ from src.deploy.judge import Judge, open_judge
 from src.experiments.runs.artefacts import read_scores
 from src.experiments.runs.names import RunName
 from src.experiments.training.trained import read_trained
-from tests.deploy.conftest import FINE_TUNED, FUSED, JOINED, LR, MIX, ONE_LAYER, SVM, TINY
+from tests.deploy.conftest import FINE_TUNED, FUSED, JOINED, LR, MIX, ONE_LAYER, SVM, TINY, UNTESTED
 from tests.detectors.small_models import save_small
 
 pytestmark = [
@@ -32,7 +32,11 @@ def judge_of(root: Path, name: str) -> Judge:
 
 
 def from_test(root: Path, name: str) -> tuple[list[Path], np.ndarray]:
-    """Return the recordings of the test, and the scores that TestModel wrote."""
+    """Return the recordings of the test, and the scores that TestModel wrote, or would write."""
+    if name in UNTESTED:
+        trained = read_trained(root, RunName.parse(name))
+        clips = trained.open(trained.recipe.dataset, root).read("downstream_test")
+        return [trained.recipe.dataset / str(file) for file in clips.files], trained.scores(clips)
     table = read_scores(root / "runs" / name)
     return [root / "datasets" / "corpus" / file for file in table["file"]], table["score"].to_numpy()
 

@@ -21,6 +21,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from src.deploy.predict import Prediction, probability_of
 from src.deploy.serving.rules import Rules, in_words
+from src.metrics.conformal import Rejection
 from src.visualize.pages.words import readable
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -50,6 +51,10 @@ class About:
     validation_eer: float
     is_calibrated: bool
     """Whether its scores are log-likelihood ratios."""
+    rejection: Rejection | None = None
+    """Its decisions with rejection; None = by the threshold alone."""
+    no_promise: str = ""
+    """Why there are none."""
 
 
 @dataclass(frozen=True)
@@ -125,7 +130,7 @@ def share(probability: float) -> str:
     percent = 100 * probability
     if percent < 0.1 or percent > 99.9:
         return "under 0.1 %" if percent < 50 else "over 99.9 %"
-    return f"{percent:.0f} %" if 10 <= percent <= 90 or percent == 1 else f"{percent:.1f} %"
+    return f"{percent:.0f} %" if 10 <= percent <= 90 or percent in (1, 5) else f"{percent:.1f} %"
 
 
 def _chance(score: float) -> dict[str, Any]:
@@ -157,6 +162,9 @@ def _against_threshold(score: float, about: About) -> str:
 
 def _facts(score: float, far: float | None, about: About) -> list[tuple[str, str]]:
     facts = [("score, higher = more bona fide", f"{score:+.2f}"), ("bona fide from", f"{about.threshold:+.2f}")]
+    if about.rejection and about.rejection.margin > 0:
+        low, high = about.threshold - about.rejection.margin, about.threshold + about.rejection.margin
+        facts[1] = ("uncertain between", f"{low:+.2f} and {high:+.2f}")
     if _is_known(far):
         facts.append(("farther from the training data than", f"{far:.0f} % of validation"))
     return facts
@@ -172,7 +180,16 @@ def _doubts(prediction: Prediction, about: About) -> Sequence[str]:
     if not _is_known(prediction.far):
         own.append("How far this recording lies from the training data is not known for this run.")
     measured = f"On the validation data of its own corpus the run errs in {share(about.validation_eer)} of the cases."
-    return [*own, measured, _NO_PROOF]
+    return [*own, measured, _promise(about), _NO_PROOF]
+
+
+def _promise(about: About) -> str:
+    if about.rejection is None:
+        return f"It decides in any case, however little it is sure. {about.no_promise}"
+    return (
+        f"Of the decisions that it makes at most {share(about.rejection.error)} are wrong, on recordings like those of "
+        "its validation; where it is less sure, it says uncertain."
+    )
 
 
 def _score_meaning(about: About) -> str:

@@ -2,12 +2,13 @@
 
 import io
 import logging
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
 from matplotlib.figure import Figure
 
+from src.deploy.doubt import Doubt, read_doubt
 from src.deploy.judge import Judge, open_judge
 from src.deploy.pictures import HOP_SECONDS, WINDOW_SECONDS, hear
 from src.deploy.predict import Asked, predict_files
@@ -15,6 +16,7 @@ from src.deploy.serving.answers import About, Pictures, answered, refused
 from src.deploy.serving.rules import Rules
 from src.experiments.runs.names import RunName
 from src.experiments.training.trained import read_trained
+from src.metrics.conformal import Rejection
 from src.visualize.prediction import prediction_figure
 from src.visualize.style import DPI
 
@@ -34,13 +36,8 @@ class Reception:
 
     judge: Judge
     rules: Rules
-    asked: Asked = field(default_factory=Asked)
-
-    @property
-    def about(self) -> About:
-        """What all answers have in common."""
-        trained = self.judge.trained
-        return About(str(trained.name), trained.threshold, float(trained.metrics["eer"]), trained.is_calibrated)
+    asked: Asked
+    about: About
 
     def answer(self, upload: Path, name: str) -> str:
         """Return the answer for an upload as HTML, and remove the upload.
@@ -83,7 +80,28 @@ class Reception:
 def open_reception(name: RunName, rules: Rules, *, root: Path, model: str | None = None) -> Reception:
     """Load a run, and make the folder of what is kept; raises what `read_trained` and `open_judge` raise."""
     rules.make_folder()
-    return Reception(open_judge(read_trained(root, name), root=root, model=model), rules)
+    trained = read_trained(root, name)
+    judge = open_judge(trained, root=root, model=model)
+    doubt = read_doubt(trained, root)
+    rejection, no_promise = _rejection_of(doubt)
+    about = About(
+        str(trained.name),
+        trained.threshold,
+        float(trained.metrics["eer"]),
+        trained.is_calibrated,
+        rejection,
+        no_promise,
+    )
+    return Reception(judge, rules, Asked(doubt=doubt, rejection=rejection), about)
+
+
+def _rejection_of(doubt: Doubt) -> tuple[Rejection | None, str]:
+    """Return the decisions with rejection of a run; where it can promise nothing, None and the reason."""
+    try:
+        rejection = doubt.rejection()
+    except ValueError as error:  # of a version that kept no scores of its validation
+        return None, str(error)
+    return (None, rejection.note) if rejection.note else (rejection, "")
 
 
 def _as_png(figure: Figure) -> bytes:
