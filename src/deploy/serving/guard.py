@@ -92,7 +92,8 @@ class Guard:
             return 403, "Not under this name."
         if "origin" in headers and headers["origin"].partition("://")[2] != headers.get("host"):
             return 403, "Not from another page."
-        reads = method in ("GET", "HEAD") and (path in _READ or path.startswith(_READ_BELOW))
+        is_file = path.startswith(_READ_BELOW) and ".." not in path and "//" not in path
+        reads = method in ("GET", "HEAD") and (path in _READ or is_file)
         if not reads and not (method == "POST" and path in _WRITE):
             return 404, "There is nothing here."
         if method == "POST":

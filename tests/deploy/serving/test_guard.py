@@ -55,6 +55,8 @@ def ask(
         ("POST", "/gradio_api/run/predict", 404),
         ("POST", "/gradio_api/call/judge", 404),
         ("GET", "/gradio_api/stream/a/b/c/playlist.m3u8", 404),
+        ("GET", "/assets/../../etc/passwd", 404),
+        ("GET", "/static//etc/passwd", 404),
         ("GET", "/monitoring", 404),
         ("GET", "/docs", 404),
         ("DELETE", "/", 404),

@@ -34,7 +34,7 @@ def test_ports_have_a_range(port: int) -> None:
         take_port("127.0.0.1", port)
 
 
-@pytest.mark.parametrize("host", ["192.0.2.1", "no such host", "1:2:3", "http://127.0.0.1", "a" * 70])
+@pytest.mark.parametrize("host", ["192.0.2.1", "1:2:3", "a" * 70])
 def test_hosts_are_of_this_machine(host: str) -> None:
     with pytest.raises(ValueError, match=r"`host` must be an address of this machine"):
         take_port(host, 0)
