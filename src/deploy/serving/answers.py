@@ -179,7 +179,10 @@ def _doubts(prediction: Prediction, about: About) -> Sequence[str]:
     own = [f"{reason[:1].upper()}{reason[1:]}." for reason in prediction.reasons]
     if not _is_known(prediction.far):
         own.append("How far this recording lies from the training data is not known for this run.")
-    measured = f"On the validation data of its own corpus the run errs in {share(about.validation_eer)} of the cases."
+    errors = f"errs in {share(about.validation_eer)} of the cases" if about.validation_eer else "makes no error"
+    measured = (
+        f"On the validation data of its own corpus the run {errors}; on speech from elsewhere it may err far more."
+    )
     return [*own, measured, _promise(about), _NO_PROOF]
 
 

@@ -53,6 +53,7 @@ def test_what_a_run_cannot_promise_is_said() -> None:
     said = words(Prediction("", 1.0, 0.7, "bona fide"), About("run0", 0.25, 0.0, True, None, "No decision is sure."))
     assert "It decides in any case, however little it is sure. No decision is sure." in said
     assert "bona fide from +0.25" in said
+    assert "the run makes no error; on speech from elsewhere it may err far more" in said
 
 
 def test_scores_that_are_not_calibrated_have_no_probability() -> None:
