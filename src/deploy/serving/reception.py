@@ -24,8 +24,8 @@ NARROW = (4.6, 6.0)
 """Inches, for the screens of phones, on which the letters of a wide picture could not be read."""
 _CAPTION = (
     f"The waveform, its spectrogram, and the score of windows of {WINDOW_SECONDS:g} s, one every {HOP_SECONDS:g} s or "
-    "more: blue ones speak for bona fide, vermilion ones for spoof, and the dashed line is the threshold. A window has less "
-    "to go by than the whole: read the course of the line, not a single point."
+    "more: blue ones speak for bona fide, vermilion ones for spoof, and the dashed line is the threshold. A window has "
+    "less to go by than the whole: read the course of the line, not a single point."
 )
 
 _log = logging.getLogger(__name__)
