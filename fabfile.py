@@ -47,6 +47,7 @@ from src.tasks.review import (
     reproduce_run,
 )
 from src.tasks.streams import stream
+from src.tasks.serve import serve
 
 __all__ = [
     "add_dataset_amplitude",
@@ -84,6 +85,7 @@ __all__ = [
     "put_to_test",
     "report_runs",
     "reproduce_run",
+    "serve",
     "splice_spoofs",
     "split_dataset",
     "stream",

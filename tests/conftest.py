@@ -13,6 +13,7 @@ import pytest
 import soundfile
 
 from tests.drawn_project import drawn, drawn_once, one_thread, renew_stores, write_run  # noqa: F401 (fixtures)
+from tests.in_a_browser import browser  # noqa: F401 (a fixture)
 
 os.environ["HF_HUB_CACHE"] = str(Path(tempfile.gettempdir()) / "audios-tests-without-hub")  # nobody ever makes it
 os.environ["HF_HUB_OFFLINE"] = "1"

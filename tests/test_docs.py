@@ -66,6 +66,7 @@ DESIGNED_TASKS = {
     "Predict",
     "Pipeline",
     "Demo",
+    "Serve",
 }
 
 
