@@ -23,7 +23,7 @@ from src.detectors.training.lesson import Lesson, Surroundings, Training, digest
 from src.detectors.training.loop import train_network
 from src.detectors.training.objectives import make_objective
 from src.detectors.training.randomness import own_randomness
-from src.detectors.training.scoring import Scored, WholeClips, forward, score_clips
+from src.detectors.training.scoring import GivenClips, Scored, WholeClips, forward, score_clips
 from src.detectors.training.windows import window_samples
 from src.metrics.localization import FrameScores
 from src.models.contract import History, Watch, Workspace, keep_going, reading_weights
@@ -106,6 +106,10 @@ class Detector(ABC):
         """Return the scores of whole recordings, shape (n,): higher = more bona fide."""
         return self._scored(paths).scores
 
+    def waveform_scores(self, waveforms: Sequence[np.ndarray]) -> np.ndarray:
+        """Return the scores of waveforms of any lengths at 16 kHz, as those of recordings that hold them."""
+        return self._scored_clips(GivenClips(waveforms, self.config)).scores
+
     def frame_scores(self, paths: Sequence[str] | np.ndarray) -> list[FrameScores] | None:
         """Return the scores of the frames of whole recordings; None where the network decides on windows alone."""
         return self._scored(paths).frames if self.decides_frames else None
@@ -130,8 +134,10 @@ class Detector(ABC):
         return detector
 
     def _scored(self, paths: Sequence[str] | np.ndarray) -> Scored:
+        return self._scored_clips(WholeClips([str(path) for path in paths], self.config))
+
+    def _scored_clips(self, clips: WholeClips) -> Scored:
         self.trained.to(self.device)
-        clips = WholeClips([str(path) for path in paths], self.config)
         return score_clips(self.trained.network, self.trained.objective, clips)
 
     def _untrained(self, network: nn.Module, labels: np.ndarray | None = None) -> Training:

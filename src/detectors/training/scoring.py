@@ -54,13 +54,9 @@ class WholeClips(Dataset[Windows | str]):
     def __getitem__(self, number: int) -> Windows | str:
         path = Path(str(self.paths[number]))
         try:
-            waveform = load_waveform(path)
+            return self._windows(load_waveform(path))
         except UnusableAudio as error:
             return why_unusable(path, error)
-        windows = windows_of(waveform, self.length, self.config.padding)
-        own = own_samples(len(waveform), self.length, self.config.padding)
-        windows = np.stack([conditioned(window, own, self.config) for window in windows])
-        return windows, np.full(len(windows), own)
 
     def part(self, number: int, count: int) -> "WholeClips":
         """Return every `count`-th clip from the one with this number on."""
@@ -69,6 +65,27 @@ class WholeClips(Dataset[Windows | str]):
     def n_samples(self, number: int) -> int:
         """Return how long a clip is."""
         return count_samples(Path(str(self.paths[number])))
+
+    def _windows(self, waveform: np.ndarray) -> Windows:
+        windows = windows_of(waveform, self.length, self.config.padding)
+        own = own_samples(len(waveform), self.length, self.config.padding)
+        windows = np.stack([conditioned(window, own, self.config) for window in windows])
+        return windows, np.full(len(windows), own)
+
+
+class GivenClips(WholeClips):
+    """The windows of clips whose waveforms, at 16 kHz, are in memory already."""
+
+    def __init__(self, waveforms: Sequence[np.ndarray], config: DetectorConfig) -> None:
+        super().__init__([""] * len(waveforms), config)
+        self.waveforms = waveforms
+
+    def __getitem__(self, number: int) -> Windows:
+        return self._windows(self.waveforms[number])
+
+    def n_samples(self, number: int) -> int:
+        """Return how long a clip is."""
+        return len(self.waveforms[number])
 
 
 def forward(network: nn.Module, waveforms: torch.Tensor, lengths: torch.Tensor) -> Output:

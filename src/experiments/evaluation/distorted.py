@@ -14,24 +14,21 @@ from zlib import crc32
 import numpy as np
 
 from src.audio.io import check_usable
-from src.backbones import CPU_ONLY, load_backbone
-from src.backbones.clips import WINDOW_SECONDS
+from src.backbones import load_backbone
 from src.backbones.contract import Backbone
-from src.backbones.published import RANDOM
 from src.experiments.corpus.derivation import Derivation, Job, Transform
 from src.experiments.corpus.splits import read_split, split_table
 from src.experiments.evaluation.held_out import HeldOut, HeldOutClips
+from src.experiments.evaluation.own_requests import own_requests
 from src.experiments.extraction.extract import extract
 from src.experiments.extraction.plan import make_plan
-from src.experiments.extraction.requests import Limits, Request
-from src.experiments.inputs.choices import MIX, layers_in
+from src.experiments.extraction.requests import Request
 from src.experiments.inputs.contract import TRAIN
 from src.experiments.inputs.embeddings import Embeddings
 from src.experiments.runs.artefacts import STRESS
 from src.experiments.training.trained import Trained
 from src.utils.csv_tables import write_table
 from src.utils.dataset import FILE_COLUMNS, write_tables
-from src.utils.embeddings import resolve_layer
 
 PART = "part-"
 """Prefix of the folders of distorted clips, which last as long as they are scored."""
@@ -104,41 +101,12 @@ class DistortedTest:
     def _embed(self, wanted: Embeddings, dataset: Path, root: Path) -> None:
         """Compute the embeddings of the distorted clips, by backbones that are loaded once for all distortions."""
         if not self._backbones:
-            requests = [_request(self, wanted, backbone) for backbone in wanted.backbones]
+            requests = own_requests(self.trained, wanted, split=self.test.split, model=self.model)
             self._backbones = [(each, load_backbone(each.backbone, each.model, **each.options)) for each in requests]
         for asked, backbone in self._backbones:
             request = replace(asked, dataset=dataset)
             for part in make_plan(request, root=root).splits:
                 extract(part, backbone, request)
-
-
-def _request(of: DistortedTest, wanted: Embeddings, backbone: str) -> Request:
-    """Return the request of the embeddings that a run was trained on: its model, layers, precision and windows."""
-    origin, split = of.trained.origin(TRAIN), of.test.split
-    meta = origin["stores"][backbone] if len(wanted.backbones) > 1 else origin
-    limits = Limits(window_seconds=float(meta.get("max_seconds", WINDOW_SECONDS)))
-    if backbone in CPU_ONLY:
-        return Request(Path(), [split], backbone, limits=limits)
-    layers = ",".join(map(str, meta["layers"])) if wanted.layer == MIX else None
-    if layers is None and wanted.layer is not None:
-        numbers = layers_in(wanted.layer, len(wanted.backbones))
-        layers = str(resolve_layer(numbers[wanted.backbones.index(backbone)], tuple(meta["layers"])))
-    name = str(meta["model"])
-    is_folder = "/" not in name and not name.startswith(RANDOM)
-    if is_folder and of.model is None:
-        raise ValueError(
-            f"{of.trained.name} was trained on embeddings of the model {name}, a local folder: give it as `model`."
-        )
-    return Request(
-        Path(),
-        [split],
-        backbone,
-        of.model if is_folder else name,
-        precision=meta["precision"],
-        layers=layers,
-        limits=limits,
-        window=meta.get("window"),
-    )
 
 
 def _checked(transform: Transform, waveform: np.ndarray, seed: int) -> np.ndarray:
