@@ -4,6 +4,7 @@ Vectors (b, d), or (b, layers, d) of a learnt mix, become scores (b,) before cal
 standardised vectors is a difference of large numbers, and still good to about six digits.
 """
 
+import copy
 from collections.abc import Callable
 from typing import Any
 
@@ -126,7 +127,7 @@ class Perceptron(nn.Module):
 
     def __init__(self, model: Mlp) -> None:
         super().__init__()
-        self.network = model.network.cpu()
+        self.network = copy.deepcopy(model.network).cpu()
 
     def forward(self, vectors: Tensor) -> Tensor:
         """Return the scores."""

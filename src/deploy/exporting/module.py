@@ -24,6 +24,7 @@ from src.backbones.clips import window_samples
 from src.deploy.exporting.classifiers import classifier_module
 from src.deploy.exporting.frames import Pooled, frames_module
 from src.deploy.exporting.spectra import exportable
+from src.deploy.exporting.trees import Boosted, Forest
 from src.deploy.exporting.windows import windows_module
 from src.detectors.detector import Detector
 from src.experiments.evaluation.own_requests import own_requests
@@ -50,6 +51,8 @@ class Exportable:
     """Samples of a clip that shows an exporter all parts of the graph."""
     rounded: bool = False
     """Whether the run itself computes in less than float32, so that its scores differ by more than rounding."""
+    jumps: bool = False
+    """Whether its score jumps where a feature passes a threshold, as that of trees does."""
 
 
 class Calibrated(nn.Module):
@@ -134,7 +137,8 @@ def _on_embeddings(trained: Trained, eaten: Embeddings, model: str | None) -> Ex
     shortest = max(backbone.frames.min_samples for backbone in backbones)
     rounded = any(request.precision in ("bf16", "tf32") for request in requests)
     most = min(longest)
-    return Exportable(OnEmbeddings(backbones, classifier), shortest, most, min(most, 2 * SPEECH_RATE), rounded)
+    jumps = isinstance(classifier, Forest | Boosted)
+    return Exportable(OnEmbeddings(backbones, classifier), shortest, most, min(most, 2 * SPEECH_RATE), rounded, jumps)
 
 
 def _detector(trained: Trained) -> Exportable:
@@ -157,4 +161,5 @@ def _fusion(trained: Trained, eaten: Scores, root: Path, model: str | None) -> E
         longest,
         min(typical, longest or typical),
         any(part.rounded for part in parts),
+        any(part.jumps for part in parts),
     )
