@@ -35,6 +35,7 @@ from src.tasks.embeddings import (
     visualize_embeddings_umap,
 )
 from src.tasks.explanations import explain_run
+from src.tasks.exports import export_model
 from src.tasks.folds import cross_validate
 from src.tasks.review import (
     compare_layers,
@@ -62,6 +63,7 @@ __all__ = [
     "embeddings_info",
     "evaluate_scores",
     "explain_run",
+    "export_model",
     "fine_tune",
     "fuse_runs",
     "generate_dataset_csv",
