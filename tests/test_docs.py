@@ -52,6 +52,7 @@ DESIGNED_TASKS = {
     "ReportRuns",
     "EvaluateScores",
     "ExplainRun",
+    "ExportModel",
     "CreateSpoofs",
     "CrossValidate",
     "CutNoise",

@@ -64,12 +64,12 @@ def tidy(model: Any) -> None:
     del model.graph.metadata_props[:]
 
 
-def open_file(path: Path) -> Run:
-    """Load a file into onnxruntime, on the CPU, with all of its optimisations."""
+def open_file(path: Path, threads: int = 0) -> Run:
+    """Load a file into onnxruntime, on the CPU, with all of its optimisations; 0 threads = one for each core."""
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
-    options.log_severity_level = 3
+    options.intra_op_num_threads, options.log_severity_level = threads, 3
     session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
 
     def run(waveforms: np.ndarray) -> np.ndarray:
