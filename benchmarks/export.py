@@ -2,10 +2,10 @@
 
     python -m benchmarks.export --runs=run0,svm_study0 --model=FOLDER
 
-Every run is exported to ONNX with weights of 32 bits and of eight, into a folder that is removed. Both files and the run
-score the same clips: differences are the largest over eight clips of synthetic speech, in batches of 1 and 8, at 0.5, 4
+Every run is exported to ONNX with weights of 32 bits and of eight, into a folder that is removed. Both files and the
+run score the same clips: differences are the largest over clips of synthetic speech, in batches of 1 and 8, at 0.5, 4
 and 30 s. Speed is that of one clip of 4 s: run, fp32 and int8 in turn, round after round, so that what else the machine
-does hits all alike; a time is the median of the rounds. The EERs are those of the run's validation clips, which the files
+does hits all alike; a time is the median of the rounds. EERs are those of the run's validation clips, which the files
 score one by one.
 """
 
@@ -16,7 +16,6 @@ import time
 import warnings
 from pathlib import Path
 
-import numpy as np
 import torch
 
 from benchmarks.made_up import hardware

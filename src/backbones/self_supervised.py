@@ -123,9 +123,7 @@ class SelfSupervisedBackbone:
 
         return self.hidden_states(prepared, reduced), n_frames
 
-    def hidden_states(
-        self, prepared: Prepared, reduce: Callable[[torch.Tensor], torch.Tensor]
-    ) -> list[torch.Tensor]:
+    def hidden_states(self, prepared: Prepared, reduce: Callable[[torch.Tensor], torch.Tensor]) -> list[torch.Tensor]:
         """Call the model; return `reduce` of the hidden state of every layer that is kept, taken as it is computed."""
         mask = {} if prepared.mask is None else {"attention_mask": prepared.mask}
         reduced: dict[int, torch.Tensor] = {}

@@ -34,7 +34,9 @@ class Check:
         return {"seconds": self.seconds, "clips": self.clips, "largest_difference": self.difference}
 
 
-def compare(run: Run, judge: Judge, exportable: Exportable, sizes: tuple[tuple[float, int], ...] = SIZES) -> list[Check]:
+def compare(
+    run: Run, judge: Judge, exportable: Exportable, sizes: tuple[tuple[float, int], ...] = SIZES
+) -> list[Check]:
     """Score made-up clips by the file and by the run.
 
     Parameters

@@ -3,8 +3,8 @@
 The file is made under a temporary name, run at several lengths and batches against the run itself, and renamed only
 when it says the same: a file whose check failed is never seen. Floats are summed in another order by every runtime, so
 scores differ in their last digits (`TOLERANCE`). Two kinds of runs differ by more: trees, whose score jumps where a
-feature lies at a threshold, and runs whose backbone computes in bf16 (`ROUGH`). Weights of eight bits give other scores;
-what that costs is told as the EER of the validation clips before and after.
+feature lies at a threshold, and runs whose backbone computes in bf16 (`ROUGH`). Weights of eight bits give other
+scores; what that costs is told as the EER of the validation clips before and after.
 """
 
 from collections.abc import Callable, Sequence

@@ -55,7 +55,11 @@ class OfYamnet(Frames):
 
     def __init__(self, backbone: YamnetBackbone) -> None:
         super().__init__()
-        self.patches, self.layers, self.min_samples = exportable(backbone.patches), backbone.layers, backbone.min_samples
+        self.patches, self.layers, self.min_samples = (
+            exportable(backbone.patches),
+            backbone.layers,
+            backbone.min_samples,
+        )
 
     def forward(self, waveforms: Tensor) -> list[Tensor]:
         """Return the patches of the layers kept."""
@@ -156,5 +160,8 @@ def frames_module(backbone: Backbone) -> Frames:
     raise ValueError(f"Embeddings of {name} cannot be exported: its features are computed by another library's code.")
 
 
-OF_INPUTS: dict[type, Callable[[SelfSupervisedBackbone], Frames]] = {WaveformInput: OfWaveforms, WhisperInput: OfWhisper}
+OF_INPUTS: dict[type, Callable[[SelfSupervisedBackbone], Frames]] = {
+    WaveformInput: OfWaveforms,
+    WhisperInput: OfWhisper,
+}
 """What prepares a model's input -> the module of such models."""

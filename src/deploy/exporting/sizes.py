@@ -1,7 +1,7 @@
 """Arithmetic on sizes that holds in a graph: the smaller and the larger of two, whatever they are while it is recorded.
 
-An exporter follows a module with sizes that are symbols, the tracer of TorchScript with sizes that are tensors. Python's
-own `min` would decide for one of both and leave the decision out of the graph.
+An exporter follows a module with sizes that are symbols, the tracer of TorchScript with sizes that are tensors. The
+`min` of Python would decide for one of both and leave the decision out of the graph.
 """
 
 from typing import Any

@@ -101,7 +101,9 @@ def test_a_detector_cuts_its_windows_in_the_graph(format: str, root: Path, tmp_p
     assert read_json(sidecar_of(made.path))["input"]["longest_samples"] is None
 
 
-def test_a_file_that_says_something_else_is_removed(root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_that_says_something_else_is_removed(
+    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     class Constant(torch.nn.Module):
         def forward(self, waveforms: torch.Tensor) -> torch.Tensor:
             return waveforms.mean(dim=1) * 0.0
@@ -128,16 +130,14 @@ def test_unknown_wishes_are_refused(wish: dict[str, str], message: str) -> None:
         Wish(**wish)
 
 
-def test_a_runtime_that_is_not_installed_is_named(
-    root: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_a_runtime_that_is_not_installed_is_named(root: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr("src.deploy.exporting.formats.find_spec", lambda name: None)
     with pytest.raises(ValueError, match=r"needs the package onnx: pip install -e '\.\[export\]'"):
         export_run(trained_run(root, LR), Wish(output=tmp_path / "model.onnx"), root)
 
 
 def test_a_wrong_ending_is_refused(root: Path, tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="`output` of onnx ends with .onnx, not with '.pt'"):
+    with pytest.raises(ValueError, match=r"`output` of onnx ends with \.onnx, not with '\.pt'"):
         export_run(trained_run(root, LR), Wish(output=tmp_path / "model.pt"), root)
 
 
