@@ -34,7 +34,9 @@ def capture(exportable: Exportable) -> Any:
             raise ValueError(f"This run cannot be captured as a graph ({in_short(error)}).") from None
 
 
-def in_short(error: Exception) -> str:
-    """Return the first line of what a library says of an error."""
+def in_short(error: BaseException) -> str:
+    """Return the first line of what a library says of an error, or of the one that caused it first."""
+    while error.__cause__ is not None:
+        error = error.__cause__
     lines = str(error).strip().splitlines() or [type(error).__name__]
     return textwrap.shorten(lines[0].rstrip(".:"), 200)

@@ -7,7 +7,7 @@ feature lies at a threshold, and runs whose backbone computes in bf16 (`ROUGH`).
 scores; what that costs is told as the EER of the validation clips before and after.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -30,7 +30,6 @@ FOLDER = "export"
 TOLERANCE, ROUGH = 0.01, 1.0
 """Largest difference of two scores, in natural units, or as a share of scores above 1."""
 PACKAGES = ("torch", "transformers", "onnx", "onnxscript", "onnxruntime", "numpy")
-Tell = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
@@ -88,7 +87,7 @@ class Export:
         return "\n".join([*lines, f"Beside it: {sidecar_of(self.path).name} and {example_of(self.path).name}."])
 
 
-def export_run(trained: Trained, wish: Wish, root: Path, tell: Tell = lambda done, total: None) -> Export:
+def export_run(trained: Trained, wish: Wish, root: Path) -> Export:
     """Write a run as one file, with a record and an example beside it.
 
     Parameters
@@ -97,8 +96,6 @@ def export_run(trained: Trained, wish: Wish, root: Path, tell: Tell = lambda don
     wish : Wish
     root : Path
         Holds `runs/`.
-    tell : callable
-        Told how many of how many validation clips are scored.
 
     Raises
     ------
@@ -120,7 +117,7 @@ def export_run(trained: Trained, wish: Wish, root: Path, tell: Tell = lambda don
         checks = compare(run, judge, exportable)
         if not n_products:
             require_agreement(checks, exportable, str(trained.name))
-        agreement = validate(run, trained, exportable, tell) if n_products else None
+        agreement = validate(run, trained, exportable) if n_products else None
         n_bytes, digest = temporary.stat().st_size, file_digest(temporary)
     made = Export(path, n_bytes, trained.threshold, checks, agreement, n_products)
     about = _record(made, wish, trained, exportable)
@@ -175,7 +172,7 @@ def _record(made: Export, wish: Wish, trained: Trained, exportable: Exportable) 
         "bytes": made.n_bytes,
         **interface(exportable),
         "threshold": made.threshold,
-        **origin(trained),
+        **origin(trained, wish.model),
         "checks": [check.as_json() for check in made.checks],
         "validation": agreement,
         "int8_products": made.n_products,

@@ -104,9 +104,10 @@ class OfWhisper(Frames):
     def forward(self, waveforms: Tensor) -> list[Tensor]:
         """Return the hidden states kept, of the clip's own frames."""
         n_frames = (waveforms.shape[1] + self._pair - 1) // self._pair
-        log_mel = self.spectrum(waveforms, n_frames)
-        with positions_of(self.encoder, log_mel.shape[2] // 2):
-            hidden = self._backbone[0].hidden_states(Prepared(log_mel, None, []), lambda frames: frames)
+        positions = positions_of(self.encoder, self._window // self._pair if self._window else n_frames)
+        prepared = Prepared(self.spectrum(waveforms, n_frames), None, [])
+        with positions:
+            hidden = self._backbone[0].hidden_states(prepared, lambda frames: frames)
         return [layer[:, :n_frames] for layer in hidden]
 
     def spectrum(self, waveforms: Tensor, n_frames: int) -> Tensor:

@@ -10,6 +10,7 @@ from typing import Any
 
 from src.audio.io import SPEECH_RATE
 from src.backbones import CPU_ONLY
+from src.backbones.published import FAMILIES
 from src.deploy.exporting.formats import INPUT, OUTPUT, Format
 from src.deploy.exporting.module import Exportable
 from src.experiments.inputs.contract import TRAIN
@@ -28,7 +29,9 @@ for recording in sys.argv[1:]:
     sound, rate = soundfile.read(recording, dtype="float32", always_2d=True)
     if rate != about["input"]["rate"]:
         sys.exit(f"{{recording}} has {{rate}} Hz: resample it to {{about['input']['rate']}} Hz first.")
-    waveform = sound.mean(axis=1)[None, : about["input"]["longest_samples"]]
+    waveform, longest = sound.mean(axis=1)[None], about["input"]["longest_samples"]
+    if longest and waveform.shape[1] > longest:
+        sys.exit(f"{{recording}} is longer than {{longest / rate:g}} s: cut it first.")
     score = float(run({convert})[0])
     print(recording, score, "bona fide" if score >= about["threshold"] else "spoof")
 '''
@@ -62,8 +65,8 @@ def interface(exportable: Exportable) -> dict[str, Any]:
     }
 
 
-def origin(trained: Trained) -> dict[str, Any]:
-    """Return which run a file was made of, and what that run was built upon."""
+def origin(trained: Trained, model: str | None) -> dict[str, Any]:
+    """Return which run a file was made of, and what that run was built upon; `model` as in `run_module`."""
     return {
         "run": str(trained.name),
         "corpus": trained.inputs["corpus"],
@@ -72,22 +75,28 @@ def origin(trained: Trained) -> dict[str, Any]:
         "validation_eer": trained.metrics["eer"],
         "calibrated": trained.is_calibrated,
         "code": trained.provenance["code"],
-        "built_upon": built_upon(trained),
+        "built_upon": built_upon(trained, model),
     }
 
 
-def built_upon(trained: Trained) -> list[dict[str, str]]:
+def built_upon(trained: Trained, model: str | None) -> list[dict[str, str]]:
     """Return the pretrained models inside a file with their licences, as far as their own files say them."""
     eaten, config = trained.recipe.input, trained.recipe.config
     if isinstance(eaten, Embeddings):
         noted = trained.origin(TRAIN)
-        stores = [noted.get("stores", {}).get(name, noted) for name in eaten.backbones if name not in CPU_ONLY]
-        return [
-            {"model": str(meta["model"]), "digest": str(meta["digest"]), "licence": licence_of(str(meta["model"]))}
-            for meta in stores
-        ]
-    name = str(getattr(config, "weights", "") or getattr(config, "model", "") or getattr(config, "backbone", ""))
-    return [{"model": Path(name).name if Path(name).is_dir() else name, "licence": licence_of(name)}] if name else []
+        names = [str(noted.get("stores", {}).get(each, noted)["model"]) for each in eaten.backbones if has_model(each)]
+        return [{"model": name, "licence": licence_of(name if "/" in name else model or name)} for name in names]
+    name = str(getattr(config, "weights", "") or getattr(config, "model", ""))
+    if not name and hasattr(config, "backbone"):
+        name = FAMILIES[config.backbone].default
+    return (
+        [{"model": Path(name).name if Path(name).is_absolute() else name, "licence": licence_of(name)}] if name else []
+    )
+
+
+def has_model(backbone: str) -> bool:
+    """Tell whether a backbone is a model that somebody trained; spectral features are not."""
+    return backbone not in CPU_ONLY
 
 
 def licence_of(model: str) -> str:

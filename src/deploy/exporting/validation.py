@@ -1,6 +1,5 @@
 """What an exported file does to the error rate: the EER of its scores of the validation clips beside the run's own."""
 
-from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -32,9 +31,7 @@ class Agreement:
         return asdict(self)
 
 
-def validate(
-    run: Run, trained: Trained, exportable: Exportable, tell: Callable[[int, int], None] = lambda done, total: None
-) -> Agreement | str:
+def validate(run: Run, trained: Trained, exportable: Exportable) -> Agreement | str:
     """Score the validation clips of a run by its exported file, one by one.
 
     Returns
@@ -48,10 +45,7 @@ def validate(
     table = read_scores(trained.folder, VAL_SCORES)
     if not dataset.is_dir():
         return f"its corpus is not at {dataset.name} any more"
-    after = np.full(len(table), np.nan)
-    for number, file in enumerate(table["file"]):
-        after[number] = _score(run, dataset / file, exportable)
-        tell(number + 1, len(table))
+    after = np.array([_score(run, dataset / file, exportable) for file in table["file"]])
     used = np.isfinite(after)
     labels = (table["label"] == LABEL_NAMES[1]).to_numpy(int)[used]
     if len(np.unique(labels)) < 2:

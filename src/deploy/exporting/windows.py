@@ -52,7 +52,7 @@ class OnWindows(nn.Module):
     def places(self, n_samples: Any, count: Any) -> Tensor:
         """Return which sample of a clip stands where in its windows, shape (count, length)."""
         numbers = torch.arange(count, dtype=torch.float64)
-        starts = (numbers * (n_samples - self.length) / numbers.amax().clamp(min=1)).round().long()
+        starts = (numbers * (n_samples - self.length) / numbers.amax(0).clamp(min=1)).round().long()
         places = starts[:, None] + torch.arange(self.length)
         return places - places // n_samples * n_samples if self.repeats else places
 
