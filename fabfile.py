@@ -37,6 +37,7 @@ from src.tasks.embeddings import (
 from src.tasks.explanations import explain_run
 from src.tasks.exports import export_model
 from src.tasks.folds import cross_validate
+from src.tasks.predict import predict
 from src.tasks.review import (
     compare_layers,
     compare_runs,
@@ -74,6 +75,7 @@ __all__ = [
     "normalize_dataset",
     "optimize_hyperparameters",
     "pipeline",
+    "predict",
     "prepare_dataset",
     "put_to_test",
     "report_runs",

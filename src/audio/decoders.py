@@ -79,6 +79,11 @@ def read_frames(path: Path, start: int = 0, stop: int | None = None) -> tuple[np
     return recording.read(start, stop), recording.rate
 
 
+def seeks(recording: Recording) -> bool:
+    """Return whether a stretch of a recording that `open_recording` returned costs little more than it is long."""
+    return isinstance(recording, LibsndfileRecording | _Flac)
+
+
 class _Flac:
     """A FLAC that libsndfile has opened; what libsndfile cannot decode, FFmpeg may."""
 

@@ -13,8 +13,6 @@ FLAC and related formats a few bytes are read; MP3, Ogg, AAC and AMR files are r
 """
 
 from dataclasses import dataclass
-from functools import lru_cache
-from math import gcd
 from pathlib import Path
 
 import numpy as np
@@ -23,9 +21,9 @@ import soxr
 
 from src.audio.channels import cancelling_channel, to_mono
 from src.audio.decoders import open_recording, read_format
-from src.audio.recording import Recording
+from src.audio.stretches import SPEECH_RATE, check_exists, load_stretch, load_stretches, within_full_scale
 from src.audio.unusable import UnusableAudio
-from src.audio.usable import SILENT, check_no_outliers, check_usable, finite, is_silent
+from src.audio.usable import SILENT, check_usable, is_silent
 
 __all__ = [
     "AUDIO_SUFFIXES",
@@ -37,6 +35,7 @@ __all__ = [
     "count_samples",
     "is_silent",
     "load_stretch",
+    "load_stretches",
     "load_waveform",
     "read_header",
     "save_waveform",
@@ -48,12 +47,8 @@ AUDIO_SUFFIXES = (
     ".3gp", ".mkv", ".mov", ".mp4", ".webm",
 )  # fmt: skip
 """Suffixes, in lower case, of recordings and of videos, whose sound is a recording too."""
-SPEECH_RATE = 16_000
-"""In hertz: what speech models take."""
 BLOCK = 2**16
 """Frames that are mixed at a time."""
-MARGIN_SECONDS = 0.25
-"""Resampled on either side of a stretch and then dropped; the resampler's filter is far shorter."""
 
 
 @dataclass(frozen=True)
@@ -79,14 +74,14 @@ def read_header(path: Path) -> AudioHeader:
     UnusableAudio
         When no decoder can read it, it is incomplete, or holds no samples.
     """
-    _check_exists(path)
+    check_exists(path)
     found = read_format(path)
     return AudioHeader(found.n_frames / found.rate, found.rate, found.channels, found.encoding)
 
 
 def count_samples(path: Path, rate: int = SPEECH_RATE) -> int:
     """Return how many samples a recording has at `rate` hertz; raises what `read_header` raises."""
-    _check_exists(path)
+    check_exists(path)
     found = read_format(path)
     return found.n_frames * rate // found.rate
 
@@ -113,7 +108,7 @@ def load_waveform(path: Path, rate: int = SPEECH_RATE) -> np.ndarray:
     UnusableAudio
         When it is unreadable, truncated, corrupt, empty, not finite, silent, or silent but for a few outliers.
     """
-    _check_exists(path)
+    check_exists(path)
     recording = open_recording(path)
     samples, own_rate = recording.read(), recording.rate
     blocks = (samples[start : start + BLOCK] for start in range(0, len(samples), BLOCK))
@@ -122,48 +117,7 @@ def load_waveform(path: Path, rate: int = SPEECH_RATE) -> np.ndarray:
     if own_rate != rate:
         waveform = soxr.resample(waveform, own_rate, rate)
         check_usable(waveform)
-    return _within_full_scale(waveform)
-
-
-def load_stretch(path: Path, start: int, stop: int, rate: int = SPEECH_RATE) -> np.ndarray:
-    """Decode a stretch of a long recording as `load_waveform` does, reading little more than the stretch.
-
-    A stretch may be silent where the recording is not, so silence is no error here; and each stretch is brought within
-    full scale separately. Where exact seeking is impossible (GSM, MP3, M4A, videos), the recording is decoded from its
-    beginning up to the end of the stretch. The first stretch of a recording of several channels takes one pass over the
-    whole recording, to find whether the channels cancel each other.
-
-    Parameters
-    ----------
-    path : Path
-    start, stop : int
-        Samples at `rate`.
-    rate : int
-        In hertz.
-
-    Returns
-    -------
-    np.ndarray, shape (stop - start,)
-        float32; shorter where the recording ends before.
-
-    Raises
-    ------
-    FileNotFoundError, UnusableAudio
-        As `load_waveform`.
-    """
-    _check_exists(path)
-    recording = open_recording(path)
-    own_rate, channel = recording.rate, _channel_of(path, recording)
-    if own_rate == rate:
-        return _within_full_scale(_sound(to_mono(recording.read(start, stop), channel)))
-    # A period holds a whole number of samples at either rate, so that both grids meet where the margins begin and end.
-    period = rate // gcd(rate, own_rate)
-    own_period = own_rate // gcd(rate, own_rate)
-    margin = int(MARGIN_SECONDS * rate) // period + 1
-    first, last = max(0, start // period - margin), -(-stop // period) + margin
-    waveform = _sound(to_mono(recording.read(first * own_period, last * own_period), channel))
-    resampled = soxr.resample(waveform, own_rate, rate)
-    return _within_full_scale(finite(resampled[start - first * period : stop - first * period]))
+    return within_full_scale(waveform)
 
 
 def save_waveform(path: Path, waveform: np.ndarray, rate: int = SPEECH_RATE) -> None:
@@ -183,31 +137,3 @@ def save_waveform(path: Path, waveform: np.ndarray, rate: int = SPEECH_RATE) -> 
         soundfile.write(path, waveform, rate, format="FLAC", subtype="PCM_16")
     except soundfile.LibsndfileError as error:
         raise OSError(f"{path.parent} cannot be written ({error}); is the disk full?") from error
-
-
-def _check_exists(path: Path) -> None:
-    if not path.is_file():
-        raise FileNotFoundError(f"There is no recording {path}.")
-
-
-def _sound(stretch: np.ndarray) -> np.ndarray:
-    """Check a stretch before it is resampled or scaled."""
-    check_no_outliers(finite(stretch), is_stretch=True)
-    return stretch
-
-
-def _channel_of(path: Path, recording: Recording) -> int | None:
-    """Return the `cancelling_channel` of a whole recording, so that all its stretches are mixed alike."""
-    if recording.channels == 1:
-        return None
-    state = path.stat()
-    return _channel_of_state(path, state.st_mtime_ns, state.st_size)
-
-
-@lru_cache(maxsize=64)
-def _channel_of_state(path: Path, _changed: int, _size: int) -> int | None:
-    return cancelling_channel(open_recording(path).blocks())
-
-
-def _within_full_scale(waveform: np.ndarray) -> np.ndarray:
-    return (waveform / max(np.abs(waveform).max(), 1.0)).astype(np.float32)

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from src.audio.io import SILENT, UnusableAudio, count_samples, is_silent, load_stretch, load_waveform
+from src.audio.io import SILENT, UnusableAudio, count_samples, is_silent, load_stretches, load_waveform
 from src.backbones.contract import Backbone
 
 WINDOW_SECONDS = 30.0
@@ -87,7 +87,7 @@ def recording_statistics(
     edges = window_edges(count_samples(path, backbone.rate), window_samples(backbone, window_seconds))
     if len(edges) == 2:
         return _pooled(backbone, [load_waveform(path, backbone.rate)])
-    return _pooled(backbone, (load_stretch(path, start, stop, backbone.rate) for start, stop in pairwise(edges)))
+    return _pooled(backbone, load_stretches(path, pairwise(edges), backbone.rate))
 
 
 def _pooled(backbone: Backbone, windows: Iterable[np.ndarray]) -> tuple[np.ndarray, int]:

@@ -11,16 +11,26 @@ A score is a log-likelihood ratio, higher = more bona fide.
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from itertools import islice
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from src.audio.io import SPEECH_RATE, check_usable, load_waveform
+from src.audio.io import (
+    SILENT,
+    SPEECH_RATE,
+    UnusableAudio,
+    check_usable,
+    count_samples,
+    is_silent,
+    load_stretches,
+    load_waveform,
+)
 from src.backbones import load_backbone
 from src.backbones.clips import clip_statistics, recording_statistics
 from src.backbones.contract import Backbone
-from src.detectors.detector import Detector
+from src.detectors.training.windows import window_samples, window_starts
 from src.experiments.evaluation.own_requests import own_requests
 from src.experiments.extraction.requests import Request
 from src.experiments.inputs.choices import MIX, poolings_in
@@ -30,9 +40,14 @@ from src.experiments.inputs.parts import read_parts
 from src.experiments.inputs.scores import Scores
 from src.experiments.runs.names import RunName
 from src.experiments.training.trained import Trained, read_trained
-from src.utils.devices import choose_device
 from src.utils.embeddings import POOLINGS
 
+if TYPE_CHECKING:
+    import torch
+
+WHOLE_SECONDS = 300.0
+"""A detector reads longer recordings a few windows at a time; embeddings are read so wherever they have windows."""
+WINDOWS_AT_ONCE = 32
 Clip = np.ndarray | Path
 
 
@@ -101,7 +116,7 @@ def open_judge(trained: Trained, *, root: Path, model: str | None = None, device
     """
     eaten = trained.recipe.input
     if device != "auto":
-        choose_device(device)
+        _device(device)
     if isinstance(eaten, Scores):
         return _OfScores(trained, eaten, root, model, device)
     if isinstance(eaten, Embeddings):
@@ -141,14 +156,34 @@ class _OfWaveforms(Judge):
     """A detector, a fine-tuned model among them."""
 
     def __init__(self, trained: Trained, device: str) -> None:
+        from src.detectors.detector import Detector  # transformers, which a classifier on spectral features can spare
+
         super().__init__(trained)
         assert isinstance(trained.model, Detector)
         self._detector = trained.model
-        self._detector.device = choose_device(device)
+        self._detector.device = _device(device)
 
     def judge(self, clips: Sequence[Clip]) -> Judged:
-        waveforms = [load_waveform(clip) if isinstance(clip, Path) else _usable(clip) for clip in clips]
-        return Judged(self.trained.calibration.apply(self._detector.waveform_scores(waveforms)), None)
+        raw = np.array([self._raw(clip) for clip in clips])
+        return Judged(self.trained.calibration.apply(raw), None)
+
+    def _raw(self, clip: Clip) -> float:
+        """Return the score of a clip before it is calibrated: the mean over its windows."""
+        if isinstance(clip, Path) and (n_samples := count_samples(clip)) > WHOLE_SECONDS * SPEECH_RATE:
+            return self._raw_of_long(clip, n_samples)
+        waveform = load_waveform(clip) if isinstance(clip, Path) else _usable(clip)
+        return float(self._detector.waveform_scores([waveform])[0])
+
+    def _raw_of_long(self, path: Path, n_samples: int) -> float:
+        length = window_samples(self._detector.config.seconds)
+        windows = load_stretches(path, [(start, start + length) for start in window_starts(n_samples, length)])
+        scores, silent = list[float](), True
+        while part := list(islice(windows, WINDOWS_AT_ONCE)):
+            silent = silent and all(map(is_silent, part))
+            scores.extend(self._detector.waveform_scores(part))
+        if silent:
+            raise UnusableAudio(SILENT)
+        return float(np.mean(scores))
 
 
 class _OfScores(Judge):
@@ -185,6 +220,12 @@ def _statistics(backbone: Backbone, clip: Clip, window_seconds: float) -> np.nda
     if isinstance(clip, Path):
         return recording_statistics(backbone, clip, window_seconds=window_seconds)[0]
     return clip_statistics(backbone, _usable(clip), window_seconds=window_seconds)[0]
+
+
+def _device(name: str) -> "torch.device":
+    from src.utils.devices import choose_device  # torch
+
+    return choose_device(name)
 
 
 def _usable(waveform: np.ndarray) -> np.ndarray:

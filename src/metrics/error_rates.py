@@ -5,6 +5,8 @@ are called spoofs. A corpus of spoofs alone has no EER, but its rate of right de
 (1 - false acceptance) can be told; of a corpus of bona fide speech alone, 1 - false rejection.
 """
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from src.metrics.bootstrap import INTERVAL_SEED, Trials, interval
@@ -48,12 +50,36 @@ def error_rates(
         FALSE_REJECTION: (bonafide, ~accepted),
         RIGHT: (np.full(len(scores), True), accepted == bonafide),
     }
+    return shares_with_intervals(trials, events, seed=seed)
+
+
+def shares_with_intervals(
+    trials: Trials, events: Mapping[str, tuple[np.ndarray, np.ndarray]], *, seed: int = INTERVAL_SEED
+) -> dict[str, Metric]:
+    """Return how large a share of some trials an event happens to, with 95 % intervals over people (and spoof systems).
+
+    Parameters
+    ----------
+    trials : Trials
+    events : mapping
+        Name -> among which trials, and to which of them it happens: two masks of shape (n,). Those among no trial are
+        left out.
+    seed : int
+        Of the resampling.
+
+    Examples
+    --------
+    >>> trials = Trials(np.array([0, 0]), np.array(["ann", "bob"]))
+    >>> shares_with_intervals(trials, {"heard": (np.array([True, True]), np.array([True, False]))})
+    {'heard': {'value': 0.5, 'low': 0.0, 'high': 1.0}}
+    """
     there = {name: (among, event) for name, (among, event) in events.items() if among.any()}
     among = np.column_stack([members for members, _ in there.values()]).astype(np.float64)
     events_of = np.column_stack([members & event for members, event in there.values()]).astype(np.float64)
     with np.errstate(invalid="ignore"):  # where no such trial was drawn: NaN
         blocks = [
-            weights @ events_of / (weights @ among) for weights in trials.draw(seed).blocks(np.arange(len(scores)))
+            weights @ events_of / (weights @ among)
+            for weights in trials.draw(seed).blocks(np.arange(len(trials.labels)))
         ]
     drawn = np.concatenate(blocks)
     values = events_of.sum(axis=0) / among.sum(axis=0)

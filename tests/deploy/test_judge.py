@@ -1,6 +1,5 @@
 """A judge gives clips the scores that TestModel wrote, from files and from waveforms, whatever kind of run it is of."""
 
-import shutil
 from pathlib import Path
 
 import numpy as np
@@ -11,52 +10,21 @@ from src.deploy.judge import Judge, open_judge
 from src.experiments.runs.artefacts import read_scores
 from src.experiments.runs.names import RunName
 from src.experiments.training.trained import read_trained
+from tests.deploy.conftest import FINE_TUNED, FUSED, JOINED, LR, MIX, ONE_LAYER, SVM, TINY, UNTESTED
 from tests.detectors.small_models import save_small
-from tests.typed import run_fab
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:The EER is", "ignore:There are only"),
     pytest.mark.usefixtures("one_thread"),
 ]
-CORPUS = "--dataset=datasets/corpus"
-RUNS = (
-    f"TrainModel {CORPUS} --backbone=lfcc --classifier=lr",
-    f"TrainModel {CORPUS} --backbone=lfcc --classifier=svm --pooling=mean+std",
-    f"TrainModel {CORPUS} --backbone=wav2vec2 --classifier=lr --layer=1",
-    f"TrainModel {CORPUS} --backbone=wav2vec2 --classifier=mlp --layer=mix --hyperparameters=few.json",
-    f"TrainModel {CORPUS} --backbone=lfcc+wav2vec2 --classifier=lr --layer=0+2 --pooling=std,mean+std",
-    f"TrainDetector {CORPUS} --detector=tiny --epochs=1",
-    f"FineTune {CORPUS} --seconds=0.25 --epochs=1 --batch-size=16 --model=MODEL",
-)
-LR, SVM, ONE_LAYER, MIX, JOINED, TINY, FINE_TUNED, FUSED = (f"run{number}" for number in range(8))
 OF_NETWORKS = {"rtol": 1e-4, "atol": 1e-5}
 """How far rounding carries where a test computes its clips in batches."""
 
 
 @pytest.fixture(scope="module")
-def root(prepared: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def root(judged: Path) -> Path:
     """Return a project with a tested run of every kind; not to be changed."""
-    root = Path(shutil.copytree(prepared, tmp_path_factory.mktemp("judged") / "project"))
-    model = save_small(root / "small")
-    (root / "few.json").write_text('{"epochs": 2, "hidden_size": 8}')
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("src.experiments.training.trainer.save_figure", lambda *_: None)
-        patch.setattr("src.experiments.evaluation.evaluate.save_figure", lambda *_: None)
-        patch.setitem(__import__("src.detectors", fromlist=["DETECTORS"]).DETECTORS, "tiny", "tests.detectors.tiny:Tiny")
-        assert run_fab(f"GenerateEmbeddings {CORPUS} --backbone=wav2vec2 --model={model}", root, patch) == 0
-        for number, task in enumerate(RUNS):
-            assert run_fab(task.replace("MODEL", str(model)), root, patch) == 0
-            assert run_fab(f"TestModel --run=run{number}", root, patch) == 0
-        assert run_fab(f"FuseRuns --runs={LR},{TINY},{ONE_LAYER}", root, patch) == 0
-        assert run_fab(f"TestModel --run={FUSED}", root, patch) == 0
-    return root
-
-
-@pytest.fixture(autouse=True)
-def tiny_detector(monkeypatch: pytest.MonkeyPatch) -> None:
-    from src.detectors import DETECTORS
-
-    monkeypatch.setitem(DETECTORS, "tiny", "tests.detectors.tiny:Tiny")
+    return judged
 
 
 def judge_of(root: Path, name: str) -> Judge:
@@ -64,7 +32,11 @@ def judge_of(root: Path, name: str) -> Judge:
 
 
 def from_test(root: Path, name: str) -> tuple[list[Path], np.ndarray]:
-    """Return the recordings of the test, and the scores that TestModel wrote."""
+    """Return the recordings of the test, and the scores that TestModel wrote, or would write."""
+    if name in UNTESTED:
+        trained = read_trained(root, RunName.parse(name))
+        clips = trained.open(trained.recipe.dataset, root).read("downstream_test")
+        return [trained.recipe.dataset / str(file) for file in clips.files], trained.scores(clips)
     table = read_scores(root / "runs" / name)
     return [root / "datasets" / "corpus" / file for file in table["file"]], table["score"].to_numpy()
 

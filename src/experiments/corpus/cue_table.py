@@ -74,6 +74,15 @@ def read_cues(dataset: Path, files: Sequence[str], jobs: int = 0) -> pd.DataFram
     return table.astype(dict.fromkeys(NUMBERS, float))
 
 
+def known_cues(dataset: Path) -> pd.DataFrame:
+    """Return the cues of the usable clips that the table of a corpus holds; none are measured, and there may be none.
+
+    Whether the recordings have changed since is not looked up: the corpus may be gone but for its tables.
+    """
+    rows = [row for row in _kept(dataset).values() if row["reason"] == ""]
+    return pd.DataFrame(rows, columns=COLUMNS).drop(columns=["state", "reason"])
+
+
 def join_cues(rows: pd.DataFrame, cues: pd.DataFrame) -> pd.DataFrame:
     """Return the rows of a files table whose clips can be used, with their cues; measured durations replace its own."""
     usable = cues[cues["reason"] == ""].drop(columns="reason")
