@@ -32,7 +32,7 @@ from src.experiments.runs.names import RunName
 from src.experiments.training.trained import Trained, read_trained
 from src.utils.paths import ROOT
 
-SIZES = tuple((seconds, clips) for clips in (1, 8) for seconds in (0.5, 4.0, 30.0))
+SIZES = {0.5: (1, 8), 4.0: (1, 8), 30.0: (1, 8)}
 SECONDS = 4.0
 
 
@@ -42,7 +42,7 @@ def main() -> None:
     torch.set_num_threads(options.threads)
     print(f"Exports of {options.runs}; {hardware('cpu')}, {options.threads} threads, {options.rounds} rounds")
     print(f"{'run':24} {'file':10} {'MB':>7} {'ms of 4 s':>10} {'x faster':>9} {'EER %':>7}   largest difference at")
-    print(f"{'':72} " + " ".join(f"{clips} x {seconds:g} s".rjust(9) for seconds, clips in SIZES))
+    print(f"{'':72} " + " ".join(_sizes()))
     for name in options.runs.split(","):
         trained = read_trained(options.root, RunName.parse(name))
         for row in rows_of(trained, options):
@@ -90,6 +90,10 @@ def in_turn(runs: dict[str, Run], rounds: int) -> dict[str, float]:
 def judge_one(judge: Judge) -> Run:
     """Return the run itself as a function of waveforms (1, n)."""
     return lambda waveforms: judge.score(list(waveforms))
+
+
+def _sizes() -> list[str]:
+    return [f"{clips} x {seconds:g} s".rjust(9) for seconds, batches in SIZES.items() for clips in batches]
 
 
 def _own_eer(trained: Trained) -> Agreement | str:

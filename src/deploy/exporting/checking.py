@@ -3,7 +3,7 @@
 The clips are synthetic speech, so that a check needs no corpus. Its scores mean nothing; that they agree means much.
 """
 
-from collections.abc import Iterator
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,8 +14,8 @@ from src.deploy.exporting.formats import Run
 from src.deploy.exporting.module import Exportable
 from src.deploy.judge import Judge
 
-SIZES = ((0.5, 1), (0.5, 8), (1.3, 2), (4.0, 1), (4.0, 8), (30.0, 1), (30.0, 2))
-"""Seconds and clips of the batches of a check."""
+SIZES: Mapping[float, Sequence[int]] = {0.5: (1, 8), 1.3: (2,), 4.0: (1, 8), 30.0: (1, 2)}
+"""Seconds -> clips of the batches of a check."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class Check:
 
 
 def compare(
-    run: Run, judge: Judge, exportable: Exportable, sizes: tuple[tuple[float, int], ...] = SIZES
+    run: Run, judge: Judge, exportable: Exportable, sizes: Mapping[float, Sequence[int]] = SIZES
 ) -> list[Check]:
     """Score made-up clips by the file and by the run.
 
@@ -46,38 +46,44 @@ def compare(
     judge : Judge
         The run itself.
     exportable : Exportable
-        Says which lengths the file takes; longer batches are made of clips of its longest.
-    sizes : sequence of (seconds, clips)
+        Says which lengths the file takes; what is longer is cut to its longest, what is shorter left out.
+    sizes : mapping of float to sequence of int
 
     Returns
     -------
     list of Check
-        In the order of the sizes; those below the shortest length are left out, and a size that occurs twice.
+        In the order of the sizes.
+
+    Raises
+    ------
+    ValueError
+        When the file gives no score for each clip, or one that is not finite.
     """
-    found: dict[tuple[int, int], Check] = {}
-    for seconds, clips in sizes:
+    found: dict[int, list[Check]] = {}
+    for seconds, batches in sizes.items():
         n_samples = min(round(seconds * SPEECH_RATE), exportable.longest or round(seconds * SPEECH_RATE))
-        if n_samples >= exportable.shortest and (n_samples, clips) not in found:
-            found[n_samples, clips] = _compare(run, judge, made_up_clips(clips, n_samples))
-    return list(found.values())
+        if n_samples >= exportable.shortest and n_samples not in found:
+            clips = made_up_clips(max(batches), n_samples)
+            scores = judge.score(list(clips))
+            found[n_samples] = [_compared(run, clips[:count], scores[:count]) for count in batches]
+    return [check for checks in found.values() for check in checks]
 
 
 def made_up_clips(n_clips: int, n_samples: int) -> np.ndarray:
     """Return synthetic speech of different voices, shape (n_clips, n_samples), float32."""
-    return np.stack(list(_voices(n_clips, n_samples)))
-
-
-def _voices(n_clips: int, n_samples: int) -> Iterator[np.ndarray]:
+    clips = []
     for number in range(n_clips):
         rng = np.random.default_rng(number)
-        yield speak(draw_voice("FM"[number % 2], rng), n_samples / SPEECH_RATE, rng)
+        clips.append(speak(draw_voice("FM"[number % 2], rng), n_samples / SPEECH_RATE, rng))
+    return np.stack(clips)
 
 
-def _compare(run: Run, judge: Judge, waveforms: np.ndarray) -> Check:
-    mine, theirs = np.asarray(run(waveforms), np.float64), judge.score(list(waveforms))
-    if mine.shape != theirs.shape or not np.isfinite(mine).all():
+def _compared(run: Run, clips: np.ndarray, expected: np.ndarray) -> Check:
+    scores = np.asarray(run(clips), np.float64)
+    if scores.shape != expected.shape or not np.isfinite(scores).all():
         raise ValueError(
-            f"The file gives {mine.shape} scores, not all of them finite, for {len(theirs)} clips; it was removed."
+            f"The file gives scores of the shape {scores.shape}, or some that are not finite, for {len(clips)} clips; "
+            "it was removed."
         )
-    difference, seconds = float(np.abs(mine - theirs).max()), waveforms.shape[1] / SPEECH_RATE
-    return Check(seconds, len(waveforms), difference, float(np.abs(theirs).max()))
+    difference = float(np.abs(scores - expected).max())
+    return Check(clips.shape[1] / SPEECH_RATE, len(clips), difference, float(np.abs(expected).max()))
