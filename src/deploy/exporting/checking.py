@@ -10,6 +10,7 @@ import numpy as np
 
 from src.audio.io import SPEECH_RATE
 from src.audio.voices import draw_voice, speak
+from src.deploy.exporting.capture import in_short
 from src.deploy.exporting.formats import Run
 from src.deploy.exporting.module import Exportable
 from src.deploy.judge import Judge
@@ -79,11 +80,14 @@ def made_up_clips(n_clips: int, n_samples: int) -> np.ndarray:
 
 
 def _compared(run: Run, clips: np.ndarray, expected: np.ndarray) -> Check:
-    scores = np.asarray(run(clips), np.float64)
+    size = f"{len(clips)} x {clips.shape[1] / SPEECH_RATE:g} s"
+    try:
+        scores = np.asarray(run(clips), np.float64)
+    except Exception as error:  # each runtime raises errors of its own
+        raise ValueError(f"The file cannot be run on {size} ({in_short(error)}); it was removed.") from None
     if scores.shape != expected.shape or not np.isfinite(scores).all():
         raise ValueError(
-            f"The file gives scores of the shape {scores.shape}, or some that are not finite, for {len(clips)} clips; "
-            "it was removed."
+            f"The file gives scores of the shape {scores.shape}, or some that are not finite, for {size}; it was removed."
         )
     difference = float(np.abs(scores - expected).max())
     return Check(clips.shape[1] / SPEECH_RATE, len(clips), difference, float(np.abs(expected).max()))
