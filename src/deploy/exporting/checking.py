@@ -87,7 +87,8 @@ def _compared(run: Run, clips: np.ndarray, expected: np.ndarray) -> Check:
         raise ValueError(f"The file cannot be run on {size} ({in_short(error)}); it was removed.") from None
     if scores.shape != expected.shape or not np.isfinite(scores).all():
         raise ValueError(
-            f"The file gives scores of the shape {scores.shape}, or some that are not finite, for {size}; it was removed."
+            f"The file gives scores of the shape {scores.shape}, or some that are not finite, for {size}; it was "
+            "removed."
         )
     difference = float(np.abs(scores - expected).max())
     return Check(clips.shape[1] / SPEECH_RATE, len(clips), difference, float(np.abs(expected).max()))
