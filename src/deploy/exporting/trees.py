@@ -32,7 +32,7 @@ class Walk(nn.Module):
 
     feature: Tensor
     threshold: Tensor
-    children: Tensor
+    below: Tensor
     value: Tensor
     roots: Tensor
 
@@ -41,11 +41,11 @@ class Walk(nn.Module):
         sizes = [len(tree.feature) for tree in trees]
         roots = np.cumsum([0, *sizes[:-1]])
         self.depth = max(map(depth, trees))
-        children = [np.stack([tree.right, tree.left], axis=1) + root for tree, root in zip(trees, roots, strict=True)]
+        below = [np.stack([tree.right, tree.left], axis=1) + root for tree, root in zip(trees, roots, strict=True)]
         thresholds = floor_to_float32(np.concatenate([tree.threshold for tree in trees]))
         self.register_buffer("feature", torch.from_numpy(np.concatenate([tree.feature for tree in trees])).long())
         self.register_buffer("threshold", torch.from_numpy(thresholds))
-        self.register_buffer("children", torch.from_numpy(np.concatenate(children).ravel()).long())
+        self.register_buffer("below", torch.from_numpy(np.concatenate(below).ravel()).long())
         self.register_buffer("value", torch.from_numpy(np.concatenate([tree.value for tree in trees])).double())
         self.register_buffer("roots", torch.from_numpy(roots).long())
 
@@ -54,7 +54,7 @@ class Walk(nn.Module):
         at = self.roots + torch.zeros_like(vectors[:, :1], dtype=torch.long)
         for _ in range(self.depth):
             goes_left = vectors.gather(1, self.feature[at]) <= self.threshold[at]
-            at = self.children[2 * at + goes_left.long()]
+            at = self.below[2 * at + goes_left.long()]
         return self.value[at].sum(dim=1)
 
 
