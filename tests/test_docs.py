@@ -45,6 +45,8 @@ DESIGNED_TASKS = {
     "OptimizeHyperparameters",
     "TestModel",
     "Benchmark",
+    "Trace",
+    "Drift",
     "FuseRuns",
     "CompareRuns",
     "CompareLayers",
@@ -59,6 +61,7 @@ DESIGNED_TASKS = {
     "SpliceSpoofs",
     "MergeDatasets",
     "CheckDataset",
+    "Predict",
     "Pipeline",
     "Demo",
 }

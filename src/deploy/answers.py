@@ -1,6 +1,7 @@
 """Predictions in words on the screen, and in files: a table (.csv), or JSON with what they were made by."""
 
 import math
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -32,7 +33,7 @@ def write_answers(output: Path, predictions: Sequence[Prediction], judge: Judge,
         about: dict[str, Any] = {"run": str(judge.trained.name), "threshold": judge.threshold, "prior": asked.prior}
         if asked.rejection:
             about |= {"promised_error": asked.rejection.error, "margin": _or_none(asked.rejection.margin)}
-        write_json(output, {**about, "files": rows})
+        write_json(output, {**about, "files": [{**row, "file": legible(row["file"])} for row in rows]})
         return
     import pandas as pd
 
@@ -72,14 +73,23 @@ def as_text(predictions: Sequence[Prediction]) -> str:
     rows = [("file", "score", "probability", "decision", "far", "reasons to doubt")]
     for each in predictions:
         if each.error:
-            rows.append((each.file, "", "", "error", "", each.error))
+            rows.append((legible(each.file), "", "", "error", "", each.error))
             continue
         probability = "" if each.probability is None else f"{each.probability:.1%}"
         far = "" if each.far is None else f"{each.far:.0f}"
-        rows.append((each.file, f"{each.score:.3f}", probability, each.decision, far, "; ".join(each.reasons)))
+        rows.append((legible(each.file), f"{each.score:.3f}", probability, each.decision, far, "; ".join(each.reasons)))
     filled = [column for column in range(6) if column in (0, 1, 3) or any(row[column] for row in rows[1:])]
     widths = {column: max(len(row[column]) for row in rows) for column in filled}
     return "\n".join("  ".join(row[column].ljust(widths[column]) for column in filled).rstrip() for row in rows)
+
+
+def legible(file: str) -> str:
+    r"""Return a name as text that any screen and JSON can hold: bytes that are not UTF-8 are written as numbers.
+
+    >>> legible("caf\udce9.wav")
+    'caf\\xe9.wav'
+    """
+    return os.fsencode(file).decode("utf-8", "backslashreplace")
 
 
 def _or_none(number: float) -> float | None:

@@ -24,7 +24,7 @@ from src.visualize.prediction import Heard, prediction_figure
 
 WINDOW_SECONDS, HOP_SECONDS = 2.0, 0.5
 MOST_WINDOWS = 240
-MOST_COLUMNS, COLUMN_SECONDS = 1000, 0.016
+MOST_COLUMNS, COLUMN_SECONDS = 1000, 0.004
 DRAWN = 2 * SPEECH_RATE
 """Samples of a column, at most."""
 SPECTRUM = 512

@@ -1,6 +1,7 @@
 """Runs as files: each says what its run says, and one that does not is never seen."""
 
 import runpy
+import shutil
 import sys
 from pathlib import Path
 
@@ -12,6 +13,8 @@ import torch
 from src.audio.io import load_waveform
 from src.deploy.exporting import FORMATS
 from src.deploy.exporting.export import Export, Wish, example_of, export_run, sidecar_of
+from src.deploy.exporting.formats import quietly
+from src.deploy.exporting.int8 import to_int8
 from src.deploy.exporting.module import run_module
 from src.deploy.judge import open_judge
 from src.experiments.inputs.embeddings import Embeddings
@@ -36,8 +39,6 @@ def tiny_detector(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(scope="module")
 def root(prepared: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a project with a run on embeddings and a detector; not to be changed."""
-    import shutil
-
     from src.detectors import DETECTORS
 
     root = Path(shutil.copytree(prepared, tmp_path_factory.mktemp("exported") / "project"))
@@ -141,7 +142,22 @@ def test_a_wrong_ending_is_refused(root: Path, tmp_path: Path) -> None:
         export_run(trained_run(root, LR), Wish(output=tmp_path / "model.pt"), root)
 
 
-def test_eight_bits_are_refused_where_there_is_no_product_to_round(root: Path, tmp_path: Path) -> None:
+def test_eight_bits_are_refused_where_there_is_no_product_to_round(exported: Export, tmp_path: Path) -> None:
+    path = Path(shutil.copy(exported.path, tmp_path))
     with pytest.raises(ValueError, match="no matrix product of weights that eight bits would make smaller"):
-        export_run(trained_run(root, LR), Wish(precision="int8", output=tmp_path / "model.onnx"), root)
-    assert list(tmp_path.iterdir()) == []
+        to_int8(path)
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_products_of_weights_are_rounded_and_convolutions_are_not(tmp_path: Path) -> None:
+    import onnx
+
+    torch.manual_seed(0)
+    layers = [torch.nn.Conv1d(1, 8, 400, stride=160), torch.nn.Flatten(0, 1), torch.nn.Linear(98, 64)]
+    module = torch.nn.Sequential(*layers, torch.nn.Linear(64, 1)).eval()
+    path = tmp_path / "layers.onnx"
+    waveforms = torch.randn(1, 1, 16_000)
+    with quietly():
+        torch.onnx.export(module, (waveforms,), input_names=["waveforms"], output_names=["scores"]).save(path)
+    assert to_int8(path) == 2
+    assert "Conv" in {node.op_type for node in onnx.load(path).graph.node}
