@@ -13,9 +13,9 @@ import torch
 from src.audio.io import load_waveform
 from src.deploy.exporting import FORMATS
 from src.deploy.exporting.export import Export, Wish, example_of, export_run, sidecar_of
-from src.deploy.exporting.formats import quietly
 from src.deploy.exporting.int8 import to_int8
-from src.deploy.exporting.module import run_module
+from src.deploy.exporting.module import Exportable, run_module
+from src.deploy.exporting.onnx_file import ONNX
 from src.deploy.judge import open_judge
 from src.experiments.inputs.embeddings import Embeddings
 from src.experiments.inputs.waveforms import Waveforms
@@ -149,15 +149,25 @@ def test_eight_bits_are_refused_where_there_is_no_product_to_round(exported: Exp
     assert list(tmp_path.iterdir()) == [path]
 
 
+class Layers(torch.nn.Module):
+    """A convolution and a matrix product."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.convolution, self.dense = torch.nn.Conv1d(1, 16, 400, stride=160), torch.nn.Linear(16, 64)
+
+    def forward(self, waveforms: torch.Tensor) -> torch.Tensor:
+        return self.dense(self.convolution(waveforms[:, None]).transpose(1, 2)).square().mean(dim=(1, 2))
+
+
 def test_products_of_weights_are_rounded_and_convolutions_are_not(tmp_path: Path) -> None:
     import onnx
 
     torch.manual_seed(0)
-    layers = [torch.nn.Conv1d(1, 8, 400, stride=160), torch.nn.Flatten(0, 1), torch.nn.Linear(98, 64)]
-    module = torch.nn.Sequential(*layers, torch.nn.Linear(64, 1)).eval()
-    path = tmp_path / "layers.onnx"
-    waveforms = torch.randn(1, 1, 16_000)
-    with quietly():
-        torch.onnx.export(module, (waveforms,), input_names=["waveforms"], output_names=["scores"]).save(path)
-    assert to_int8(path) == 2
+    layers, path = Layers().eval().requires_grad_(False), tmp_path / "layers.onnx"
+    ONNX.write(Exportable(layers, 400, None, 16_000), path)
+    assert to_int8(path) == 1
     assert "Conv" in {node.op_type for node in onnx.load(path).graph.node}
+    waveforms = torch.randn(3, 9_000)
+    scores, expected = ONNX.open(path)(waveforms.numpy()), layers(waveforms).numpy()
+    assert 0 < np.abs(scores - expected).max() < 0.02 * expected.max()
