@@ -36,6 +36,7 @@ from src.tasks.embeddings import (
     visualize_embeddings_umap,
 )
 from src.tasks.explanations import explain_run
+from src.tasks.exports import export_model
 from src.tasks.folds import cross_validate
 from src.tasks.predict import predict
 from src.tasks.publishing import export_arena, model_card
@@ -46,8 +47,8 @@ from src.tasks.review import (
     report_runs,
     reproduce_run,
 )
-from src.tasks.streams import stream
 from src.tasks.serve import serve
+from src.tasks.streams import stream
 
 __all__ = [
     "add_dataset_amplitude",
@@ -69,6 +70,7 @@ __all__ = [
     "evaluate_scores",
     "explain_run",
     "export_arena",
+    "export_model",
     "fine_tune",
     "fuse_runs",
     "generate_dataset_csv",

@@ -56,6 +56,7 @@ DESIGNED_TASKS = {
     "ModelCard",
     "ExportArena",
     "ExplainRun",
+    "ExportModel",
     "CreateSpoofs",
     "CrossValidate",
     "CutNoise",

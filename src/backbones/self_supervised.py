@@ -121,9 +121,9 @@ class SelfSupervisedBackbone:
         def reduced(hidden: torch.Tensor) -> torch.Tensor:
             return reduce(self.model_input.frames_of(hidden)[:, : max(n_frames)], lengths)
 
-        return self._call(prepared, reduced), n_frames
+        return self.hidden_states(prepared, reduced), n_frames
 
-    def _call(self, prepared: Prepared, reduce: Callable[[torch.Tensor], torch.Tensor]) -> list[torch.Tensor]:
+    def hidden_states(self, prepared: Prepared, reduce: Callable[[torch.Tensor], torch.Tensor]) -> list[torch.Tensor]:
         """Call the model; return `reduce` of the hidden state of every layer that is kept, taken as it is computed."""
         mask = {} if prepared.mask is None else {"attention_mask": prepared.mask}
         reduced: dict[int, torch.Tensor] = {}

@@ -43,7 +43,7 @@ class YamnetBackbone(ClipByClip):
         network = load_layers(check_folder(name))
         self._digest, self.name = model_digest(name), name
         use_tf32(self.device, self.precision == "tf32")
-        self._patches = YamnetPatches(network.to(DTYPES[self.precision])).to(self.device).eval()
+        self.patches = YamnetPatches(network.to(DTYPES[self.precision])).to(self.device).eval()
 
     def identity(self) -> dict[str, Any]:
         """Return what decides the numbers."""
@@ -55,7 +55,7 @@ class YamnetBackbone(ClipByClip):
 
         samples = torch.from_numpy(np.asarray(waveform, dtype=np.float32))[None].to(self.device)
         with torch.inference_mode():
-            means: np.ndarray = self._patches(samples)[list(self.layers), 0].double().cpu().numpy()
+            means: np.ndarray = self.patches(samples)[list(self.layers), 0].double().cpu().numpy()
         return means
 
 

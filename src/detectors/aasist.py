@@ -176,7 +176,7 @@ class AasistNetwork(nn.Module):
 
     def branch(self, number: int, temporal: torch.Tensor, spectral: torch.Tensor) -> Graphs:
         """Return what one branch makes of both graphs: attention, pooling, attention beside a shortcut."""
-        master = self.get_parameter(f"master{number}").expand(len(temporal), -1, -1)
+        master = self.get_parameter(f"master{number}").expand(temporal.shape[0], -1, -1)
         attended = self.get_submodule(f"HtrgGAT_layer_ST{number}1")(Graphs(temporal, spectral, master))
         pooled = Graphs(
             self.get_submodule(f"pool_hT{number}")(attended.temporal),

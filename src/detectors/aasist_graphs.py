@@ -101,7 +101,7 @@ class HeterogeneousAttention(nn.Module):
         of_kinds = pairs @ torch.cat([self.att_weight11, self.att_weight12, self.att_weight22], dim=1)
         is_spectral = (torch.arange(nodes.shape[1], device=nodes.device) >= n_temporal).long()
         kinds = is_spectral[:, None] + is_spectral  # 0: both temporal, 1: mixed, 2: both spectral
-        of_pairs = of_kinds.gather(-1, kinds.expand(len(nodes), -1, -1)[..., None]).squeeze(-1)
+        of_pairs = of_kinds.gather(-1, kinds.expand(nodes.shape[0], -1, -1)[..., None]).squeeze(-1)
         return (of_pairs / self.temperature).softmax(dim=-1)
 
     def _master(self, nodes: torch.Tensor, master: torch.Tensor) -> torch.Tensor:

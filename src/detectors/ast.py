@@ -156,7 +156,7 @@ class AstNetwork(nn.Module):
         """Return tokens and patches with their positions: (b, t, 128) -> (b, 2 + 12 p, d)."""
         parts = self.embeddings
         patches = parts.patch_embeddings(spectrograms)
-        tokens = torch.cat([parts.cls_token, parts.distillation_token], dim=1).expand(len(patches), -1, -1)
+        tokens = torch.cat([parts.cls_token, parts.distillation_token], dim=1).expand(patches.shape[0], -1, -1)
         positions = fit_positions(parts.position_embeddings, patches.shape[1] // BANDS)
         embedded: Tensor = parts.dropout(torch.cat([tokens, patches], dim=1) + positions)
         return embedded

@@ -102,7 +102,7 @@ class Encoder(PretrainedEncoder):
             valid = first_of_rows([self.count_frames(n) for n in samples], n_frames, waveforms.device)
         self._zeroed.lengths = None if valid is None else valid.sum(dim=1)
         options: dict[str, Any] = {"attention_mask": None if valid is None else valid_samples}
-        masked = self.masked_frames(len(waveforms), n_frames, waveforms.device)
+        masked = self.masked_frames(waveforms.shape[0], n_frames, waveforms.device)
         if masked is not None:
             options["mask_time_indices"] = masked
         with warnings.catch_warnings():

@@ -61,11 +61,12 @@ class FineTunedNetwork(nn.Module):
         hidden, valid = self.encoder(waveforms, lengths)
         kind = waveforms.device.type
         if waveforms.is_meta or not torch.is_autocast_enabled(kind):
-            return self._decide(hidden, valid)
+            return self.decide(hidden, valid)
         with torch.autocast(kind, enabled=False):
-            return self._decide([layer.float() for layer in hidden], valid)
+            return self.decide([layer.float() for layer in hidden], valid)
 
-    def _decide(self, hidden: Hidden, valid: torch.Tensor | None) -> Output:
+    def decide(self, hidden: Hidden, valid: torch.Tensor | None) -> Output:
+        """Return the decision on the hidden states of all layers, each (b, t, d); `valid` (b, t) frames count."""
         frames = self.mix(hidden) if self.mix else hidden[self._config.layer]
         output: Output = self.head(hidden if self.head.takes_layers else frames, valid)
         return output

@@ -117,7 +117,7 @@ class WhisperEncoder(PretrainedEncoder):
         masked = self.masked_frames(n_clips, n_frames, waveforms.device)
         if masked is not None:
             log_mel = log_mel.masked_fill(masked.repeat_interleave(2, dim=1)[:, None], 0.0)
-        with _positions_of(self.model, n_frames):
+        with positions_of(self.model, n_frames):
             output = self.model(log_mel, output_hidden_states=True)
         hidden = [*output.hidden_states[:-1], output.last_hidden_state]  # the last one is normalised
         counts = [n_frames] if lengths is None else [max(1, self.count_frames(int(n))) for n in lengths.tolist()]
@@ -125,7 +125,7 @@ class WhisperEncoder(PretrainedEncoder):
 
 
 @contextmanager
-def _positions_of(model: Any, n_frames: int) -> Iterator[None]:
+def positions_of(model: Any, n_frames: int) -> Iterator[None]:
     """Let the model take so many frames: it checks their number, and adds a position for each that it knows of."""
     config, positions = model.config, model.embed_positions
     whole = config.max_source_positions

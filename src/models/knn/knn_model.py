@@ -84,7 +84,7 @@ class NearestNeighbours:
         self.arrays: dict[str, np.ndarray]
         """The training clips, unscaled, and the scaling."""
         self._scaling: Scaling
-        self._classes: list[_Class]
+        self.classes: list[_Class]
 
     def fit(self, train: EmbeddingTable, val: EmbeddingTable, watch: Watch = keep_going) -> History:
         """Keep `train` and evaluate on `val`; every clip of `train` is its own neighbour, so its loss says little."""
@@ -104,7 +104,7 @@ class NearestNeighbours:
         scores = np.empty(len(vectors))
         for rows in chunks(len(vectors), max(1, SCORING_NUMBERS // len(self.arrays["labels"]))):
             scaled = self._scaling.apply(vectors[rows])
-            spoof, bonafide = (np.log(one.mean_distance(scaled)) for one in self._classes)
+            spoof, bonafide = (np.log(one.mean_distance(scaled)) for one in self.classes)
             scores[rows] = spoof - bonafide
         return scores
 
@@ -126,7 +126,7 @@ class NearestNeighbours:
         smallest = min(map(len, of_class))
         k = self.config.n_neighbors
         shares = [len(found) / smallest if self.config.class_weight == "balanced" else 1.0 for found in of_class]
-        self._classes = [
+        self.classes = [
             _Class(found, squared_lengths(found), min(len(found), max(1, round(share * min(k, smallest)))))
             for found, share in zip(of_class, shares, strict=True)
         ]
