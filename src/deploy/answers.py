@@ -8,6 +8,7 @@ from typing import Any
 
 from src.deploy.judge import Judge
 from src.deploy.predict import Asked, Prediction
+from src.metrics.conformal import Rejection
 from src.utils.files import write_json
 
 COLUMNS = ("file", "score", "probability", "decision", "far", "reasons", "error")
@@ -47,7 +48,7 @@ def how_judged(judge: Judge, asked: Asked) -> str:
     """Return what a reader must know of scores, probabilities and decisions."""
     said = [
         f"{judge.trained.name}: a score of {judge.threshold:.3g} or more is called bona fide, the threshold of its "
-        "validation."
+        "validation, whatever the prior."
     ]
     if judge.trained.is_calibrated:
         said.append(
@@ -56,16 +57,19 @@ def how_judged(judge: Judge, asked: Asked) -> str:
     else:
         said.append("This run has no calibration: its scores say nothing of probabilities.")
     if asked.rejection:
-        said.append(
-            asked.rejection.note
-            or f"Uncertain is what lies within {asked.rejection.margin:.3g} of it: at most {asked.rejection.error:.1%} "
-            "of the decisions are wrong, on recordings like those of its validation."
-        )
+        said.append(asked.rejection.note or _promise(asked.rejection))
     if asked.doubt and asked.doubt.distances:
         said.append("Far: percentile of the distance from the training data, among the validation clips.")
     elif asked.doubt:
         said.append(asked.doubt.note)
     return "\n".join(said)
+
+
+def _promise(rejection: Rejection) -> str:
+    margin = f"Uncertain is what lies within {rejection.margin:.3g} of it" if rejection.margin else "None is uncertain"
+    return (
+        f"{margin}: at most {rejection.error:.1%} of decisions are wrong, on recordings like those of its validation."
+    )
 
 
 def as_text(predictions: Sequence[Prediction]) -> str:
