@@ -26,8 +26,8 @@ which R exceeds r, the walk has to pass the test there, which happens with 5 % a
 Learn then Test; the bound on the error rate of selected decisions is that of Geifman and El-Yaniv, whose search over
 margins needs a correction by their number). The starting quarter is a rank, which the argument allows where errors do
 not become rarer towards the threshold. The test is exact up to the steps of the binomial distribution, so the promise
-holds in hardly more than 95 % of draws: on made-up scores in 95 to 98 % of those in which clips must be rejected, with
-the threshold fitted to the same clips, which the argument takes as given (`benchmarks/rejection.py`).
+holds in little more than 95 % of draws: on made-up scores in 95 to 98 %, more only where in most draws nothing can be
+decided; with the threshold fitted to the same clips, which the argument takes as given (`benchmarks/rejection.py`).
 
 What it costs: log(0.05) / log(1 - r) clips without an error are needed, 59 for r = 0.05. With fewer, or where even the
 surest quarter has too many errors, every clip is uncertain: nothing can be promised. If all clips may be decided, the
