@@ -24,6 +24,7 @@ from src.tasks.corpora import (
     split_dataset,
 )
 from src.tasks.detectors import fine_tune, train_detector
+from src.tasks.doubt import drift, trace
 from src.tasks.elsewhere import benchmark
 from src.tasks.embeddings import (
     embeddings_info,
@@ -61,6 +62,7 @@ __all__ = [
     "cut_noise",
     "dataset_info",
     "demo",
+    "drift",
     "embeddings_info",
     "evaluate_scores",
     "explain_run",
@@ -83,6 +85,7 @@ __all__ = [
     "splice_spoofs",
     "split_dataset",
     "stress_test",
+    "trace",
     "train_detector",
     "train_model",
     "visualize_embeddings",

@@ -45,6 +45,8 @@ DESIGNED_TASKS = {
     "OptimizeHyperparameters",
     "TestModel",
     "Benchmark",
+    "Trace",
+    "Drift",
     "FuseRuns",
     "CompareRuns",
     "CompareLayers",

@@ -129,23 +129,30 @@ def read_distances(trained: Trained, root: Path) -> Distances:
         noted = read_record(path, "of_sound", "scaling", "groups", "people", "trained")
         if noted["trained"] == trained.provenance.get("ended"):
             return _load(trained.folder, noted)
-    found = _compute(trained, root)
+    found = distances_of(*_training_tables(trained, root), getattr(trained.recipe.config, "scaling", ""))
     _save(trained, found)
     return found
 
 
-def _compute(trained: Trained, root: Path) -> Distances:
-    of_sound = not isinstance(trained.recipe.input, Embeddings)
-    train, val = _training_tables(trained, root)
-    train, vectors = _with_vectors(_choice(train, MOST_RECORDINGS if of_sound else len(train)))
-    val, of_val = _with_vectors(_choice(val, MOST_VALIDATION))
-    own = getattr(trained.recipe.config, "scaling", "")
-    scaling = Scaling.learn(vectors, "unit" if own == "unit" else "standard")
+def distances_of(train: ClipTable, val: ClipTable, scaling: str = "standard") -> Distances:
+    """Return the distances from training clips.
+
+    Parameters
+    ----------
+    train, val : ClipTable
+        Of embeddings, or of recordings, whose sound is then compared.
+    scaling : str
+        That of the classifier; with "unit" vectors are brought to one length.
+    """
+    of_sound = isinstance(train, WaveformTable)
+    train, vectors = with_vectors(random_choice(train, MOST_RECORDINGS if of_sound else len(train)))
+    val, of_val = with_vectors(random_choice(val, MOST_VALIDATION))
+    fitted = Scaling.learn(vectors, "unit" if scaling == "unit" else "standard")
     systems = np.where(train.systems == "", UNKNOWN, train.systems)
     names, groups = np.unique(np.where(train.labels == BONAFIDE, OF_BONAFIDE, systems), return_inverse=True)
-    references = choose_references(scaling.apply(vectors), groups)
-    validation = scaling.apply(of_val).astype(np.float32)
-    return Distances(of_sound, scaling, references, tuple(names.tolist()), validation, val.labels, val.speakers)
+    references = choose_references(fitted.apply(vectors), groups)
+    validation = fitted.apply(of_val).astype(np.float32)
+    return Distances(of_sound, fitted, references, tuple(names.tolist()), validation, val.labels, val.speakers)
 
 
 def _training_tables(trained: Trained, root: Path) -> tuple[ClipTable, ClipTable]:
@@ -170,14 +177,14 @@ def _training_tables(trained: Trained, root: Path) -> tuple[ClipTable, ClipTable
     return tables
 
 
-def _choice(table: ClipTable, most: int) -> ClipTable:
+def random_choice(table: ClipTable, most: int) -> ClipTable:
     """Return a table, or a random choice of its clips where it holds more."""
     if len(table) <= most:
         return table
     return table.take(np.sort(np.random.default_rng(SEED).choice(len(table), most, replace=False)))
 
 
-def _with_vectors(table: ClipTable) -> tuple[ClipTable, np.ndarray]:
+def with_vectors(table: ClipTable) -> tuple[ClipTable, np.ndarray]:
     """Return a table and the vectors (n, d) of its clips; recordings that cannot be used are left out of both."""
     if not isinstance(table, WaveformTable):
         return table, _flat(table.inputs)

@@ -106,24 +106,21 @@ def measure_sound(waveform: np.ndarray, seconds: float, as_recorded: np.ndarray 
 
 def reasons_of(sound: Sound, ranges: Mapping[str, Range]) -> tuple[str, ...]:
     """Return the reasons to doubt a score, each a few words with the value that was found."""
-    found = []
-    if sound.seconds < SHORT_SECONDS:
-        found.append(f"too short ({sound.seconds:.2f} s)")
-    if sound.clipped > CLIPPED_SHARE:
-        found.append(f"clipped ({sound.clipped:.1%} of the samples)")
-    if sound.cues and sound.cues["bandwidth"] < NARROW_HZ:
-        found.append(f"narrow band (up to {sound.cues['bandwidth']:.0f} Hz)")
-    if sound.silent >= SILENT_SHARE:
-        found.append(f"silent parts ({sound.silent:.0%} of it)")
-    said = " ".join(found)
+    bandwidth = sound.cues.get("bandwidth", np.inf)
+    found = {
+        "duration": f"too short ({sound.seconds:.2f} s)" if sound.seconds < SHORT_SECONDS else "",
+        "clipping": f"clipped ({sound.clipped:.1%} of the samples)" if sound.clipped > CLIPPED_SHARE else "",
+        "bandwidth": f"narrow band (up to {bandwidth:.0f} Hz)" if bandwidth < NARROW_HZ else "",
+        "silence": f"silent parts ({sound.silent:.0%} of it)" if sound.silent >= SILENT_SHARE else "",
+    }
     for cue, (low, high) in ranges.items():
         below, above, form = COMPARED[cue]
         value = sound.cues.get(cue, low)
         word = below if value < low else above if value > high else ""
-        if word and not (cue in ("duration", "bandwidth") and word and _is_said(cue, said)):
-            span = f"{form.format(low)} to {form.format(high)}"
-            found.append(f"{word} than in training ({form.format(value)}; there {span})")
-    return tuple(found)
+        if word and not found.get(cue):
+            there = f"{form.format(low)} to {form.format(high)}"
+            found[cue] = f"{word} than in training ({form.format(value)}; there {there})"
+    return tuple(filter(None, found.values()))
 
 
 def clipped_share(waveform: np.ndarray) -> float:
@@ -146,10 +143,6 @@ def silent_share(waveform: np.ndarray) -> float:
     """Return the share of frames of 20 ms that are more than 40 dB below the loudest one."""
     energies = frame_signal(waveform, FRAME, FRAME).var(axis=1, dtype=np.float64)
     return float(np.mean(energies <= energies.max() * 10 ** (-SILENCE_FLOOR_DB / 10)))
-
-
-def _is_said(cue: str, said: str) -> bool:
-    return {"duration": "too short", "bandwidth": "narrow band"}[cue] in said
 
 
 def _sample(path: Path, seconds: float) -> Iterator[np.ndarray]:

@@ -102,7 +102,7 @@ class Rejection:
         """Why nothing can be promised; empty where it can."""
         if math.isfinite(self.margin):
             return ""
-        needed, rate = least_clips(self.error), f"{self.error:.1%}".replace(".0%", "%").replace("%", " %")
+        needed, rate = least_clips(self.error), f"{100 * self.error:g} %"
         if self.n_clips < needed:
             return f"No decision is sure to {rate}: that takes {needed} validation clips, and there are {self.n_clips}."
         return f"No decision is sure to {rate}: even the surest validation clips have more errors."

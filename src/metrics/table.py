@@ -179,6 +179,22 @@ _ROWS = (
         glossary="Of the bona fide clips, the share that is called bona fide.",
     ),
     Metric("f1", "F1", "rate", "higher", glossary="Harmonic mean of precision and recall."),
+    Metric(
+        "coverage",
+        "Decided with rejection",
+        "rate",
+        "higher",
+        glossary="Share of clips that are decided where scores near the threshold are left uncertain, so that on clips "
+        "like those of validation no more of the decisions are wrong than was promised (`--reject=`, 5 % by default).",
+    ),
+    Metric(
+        "decided_error",
+        "Error among these",
+        "rate",
+        "lower",
+        glossary="Share of the decisions with rejection that are wrong. Above what was promised, these clips are not "
+        "like those of validation.",
+    ),
     *(
         Metric(
             f"segment_eer_{milliseconds}",

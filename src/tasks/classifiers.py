@@ -156,6 +156,7 @@ class TestFlags(RunFlags):
     backbone: str = ""
     gender: str = ""
     split: str = "downstream_test"
+    reject: float = 0.05
 
 
 @command(
@@ -176,10 +177,13 @@ def put_to_test(c: Connection, flags: TestFlags) -> None:
         evaluate.HeldOut(flags.dataset, flags.split, flags.gender or None),
         root=ROOT,
         expected={"backbone": flags.backbone, "classifier": flags.classifier},
+        reject=flags.reject,
     )
     values = {name: metric["value"] for name, metric in verdict.metrics.items()}
     print(format_table(values, evaluate.bounds_of(verdict.metrics)))
     print(f"Intervals: 95 %, bootstrap of {verdict.about['resampled']} ({verdict.about['n_people']} people).")
+    if verdict.note_on_rejection:
+        print(verdict.note_on_rejection)
     if "classes" in verdict.about:
         print(f"In this corpus {verdict.about['classes']}.")
     if verdict.n_known:

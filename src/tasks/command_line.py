@@ -57,6 +57,7 @@ FLAGS = {
     "trials": "trials in total, including those of earlier starts; 0 = as many as suit the classifier (default)",
     "study_number": "number of the study; -1 = none (default)",
     "hold_out": "judge by what was left out, in turn: system, corpus or system,corpus (default: validation in domain)",
+    "reject": "error rate among the decisions that is promised; clips it takes are left uncertain (default 0.05)",
     "output": "folder of the new corpus (default: beside the dataset, named after the step)",
 }
 """Help of the flags for all tasks; a task may replace it by its own."""

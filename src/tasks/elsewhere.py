@@ -17,6 +17,7 @@ class BenchmarkFlags(RunFlags):
     datasets: str = ""
     split: str = ""
     threshold_from: str = ""
+    reject: float = 0.05
     output: Path | None = None
 
 
@@ -43,7 +44,9 @@ def benchmark(c: Connection, flags: BenchmarkFlags) -> None:
     if flags.output:
         check_output(flags.output, [])
     datasets = [absolute(name.strip()) for name in flags.datasets.split(",") if name.strip()]
-    judged = benchmark.run_benchmark(flags.name(), datasets, flags.split or ALL, flags.threshold_from, root=ROOT)
+    judged = benchmark.run_benchmark(
+        flags.name(), datasets, flags.split or ALL, flags.threshold_from, root=ROOT, reject=flags.reject
+    )
     rows = benchmark_table.rows_of(judged)
     folder = judged[0].folder.parent
     write_json(folder / f"{BENCHMARK}.json", rows)
@@ -53,6 +56,7 @@ def benchmark(c: Connection, flags: BenchmarkFlags) -> None:
     print(benchmark_table.as_text(judged))
     print(
         "FA: spoofs accepted, FR: bona fide rejected, right: right decisions, all at the run's own threshold (corpora "
-        f"of one class: that of {flags.threshold_from or 'its validation'}). Intervals: 95 %, over people."
+        f"of one class: that of {flags.threshold_from or 'its validation'}). Decided, wrong: with --reject="
+        f"{flags.reject:g}, the error rate promised on clips like validation's. Intervals: 95 %, over people."
     )
     print(f"Written to {folder}. Next: fab ReportRuns")

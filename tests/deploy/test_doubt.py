@@ -10,6 +10,7 @@ import pytest
 from src.deploy.distances import NAMES, VECTORS, read_distances, sound_vectors
 from src.deploy.doubt import FAR, Doubt, read_doubt
 from src.deploy.neighbours import choose_references, percentiles
+from src.deploy.tracing import nearest_systems
 from src.experiments.inputs.contract import TEST, VAL
 from src.experiments.inputs.embeddings import Embeddings
 from src.experiments.runs.names import RunName
@@ -60,6 +61,19 @@ def test_clips_of_a_system_that_training_lacks_are_told_as_far(root: Path, train
     far = doubt.far(test.inputs) >= FAR
     assert far[test.systems == "gamma"].mean() > 0.9
     assert far[test.systems != "gamma"].mean() < 0.2
+
+
+def test_known_systems_are_named_and_none_is_near_to_a_stranger(root: Path, trained: Trained, doubt: Doubt) -> None:
+    assert doubt.distances is not None
+    test = trained.open(trained.recipe.dataset, root).read(TEST)
+    for system in ("alpha", "beta", "gamma"):
+        far, shares = nearest_systems(doubt.distances, test.inputs[test.systems == system])
+        assert all(sum(found.values()) == pytest.approx(1.0) for found in shares)
+        if system == "gamma":
+            assert (far >= FAR).mean() > 0.9
+        else:
+            assert (far >= FAR).mean() < 0.2
+            assert np.mean([next(iter(found)) == system for found in shares]) > 0.95
 
 
 def test_percentiles_of_clips_like_validation_are_uniform() -> None:

@@ -28,8 +28,7 @@ def trained_once(prepared: Path, tmp_path_factory: pytest.TempPathFactory) -> Pa
         train_model(choose_recipe(root / "datasets" / "corpus", Embeddings("lfcc"), "lr"), root=root)
         assert run_fab("TestModel --run=run0", root, patch) == 0
     shutil.copytree(root / "runs" / "run0", root / "runs" / "run1")
-    for weights in (root / "runs" / "run1").glob("*.skops"):
-        weights.unlink()
+    (root / "runs" / "run1" / "model.safetensors").unlink()
     (root / "quiet").mkdir()
     (root / "bad").mkdir()
     (root / "bad" / "text.wav").write_text("no sound")
@@ -86,7 +85,7 @@ def test_bad_files_are_named_the_others_go_on_and_the_exit_code_says_so(
     [
         ("--files=datasets", "Which run?"),
         ("--run=run7 --files=datasets", "There is no run 7"),
-        ("--run=svm_study0 --files=datasets", "svm_study0"),
+        ("--run=svm_study0 --files=datasets", "There is no study 0 of svm"),
         ("--run=run1 --files=datasets", "has no weights any more"),
         ("--run=run0", "Which recordings? Give --files"),
         ("--run=run0 --files=quiet", "quiet holds no recording"),

@@ -1,8 +1,9 @@
 """A run on corpora that it never saw: the verdict from elsewhere.
 
 Each corpus is judged by itself: EER with an interval over people, min DCF, the cue baseline, each spoof system against
-the corpus's own bona fide clips, and the errors at the run's own threshold. A corpus of one class has no EER: its rate
-of right decisions is told, at the threshold from the run's validation or at that of another corpus of the benchmark.
+the corpus's own bona fide clips, the errors at the run's own threshold, and those among its decisions with rejection. A
+corpus of one class has no EER: its rate of right decisions is told, at the threshold from the run's validation or at
+that of another corpus of the benchmark.
 What a corpus shares with the training data is found and told.
 
 By default all clips of a corpus are scored, whether it was split or not. Where its makers published a split, all trials
@@ -22,6 +23,7 @@ from src.experiments.corpus.splits import ALL, read_split
 from src.experiments.evaluation.cue_verdict import KEY, CueJudge
 from src.experiments.evaluation.evaluate import Breakdowns
 from src.experiments.evaluation.overlap import find_overlap
+from src.experiments.evaluation.rejection import judge_with_rejection
 from src.experiments.evaluation.scoring import UNDER_WAY, ScoredClips, score_corpus
 from src.experiments.inputs.contract import VAL
 from src.experiments.runs.artefacts import BENCHMARK, BENCHMARK_RESULTS, SCORES, read_scores, score_table
@@ -29,6 +31,7 @@ from src.experiments.runs.names import RunName
 from src.experiments.runs.provenance import now
 from src.experiments.training.trained import Trained, read_trained
 from src.metrics.bootstrap import CONFIDENCE, N_RESAMPLINGS, Trials
+from src.metrics.conformal import COVERAGE, DECIDED_ERROR, DEFAULT_ERROR, check_error
 from src.metrics.eer import operating_threshold
 from src.metrics.error_rates import error_rates
 from src.metrics.verdict import Metric, evaluate_with_intervals, parts_by_system
@@ -60,7 +63,9 @@ class Judged:
 class Bench:
     """A run and what is needed to judge it on one corpus after another."""
 
-    def __init__(self, name: RunName, *, root: Path) -> None:
+    def __init__(self, name: RunName, *, root: Path, reject: float = DEFAULT_ERROR) -> None:
+        check_error(reject)
+        self.reject = reject
         self.trained: Trained = read_trained(root, name)
         self.cues = CueJudge(self.trained)
         self.root = root
@@ -76,12 +81,23 @@ class Bench:
             results = self._results(dataset, split, scored)
             results["about"]["identity"] = identity
             write_table(folder / SCORES, score_table(scored.table, scored.scores))
+        if results["about"].get("reject") != self.reject:
+            self._decide(results, folder)
             write_json(folder / BENCHMARK_RESULTS, results)
-            (folder / UNDER_WAY).unlink(missing_ok=True)
+        (folder / UNDER_WAY).unlink(missing_ok=True)
         metrics: dict[str, Any] = {
             name: found for name, found in results.items() if name not in ("about", "breakdowns")
         }
         return Judged(folder, metrics, results["breakdowns"], results["about"])
+
+    def _decide(self, results: dict[str, Any], folder: Path) -> None:
+        """Put into results what decisions with rejection achieve, by the scores that lie in their folder."""
+        labels, scores, people, systems = _read_scores(folder)
+        found, about = judge_with_rejection(self.trained, Trials(labels, people, systems), scores, self.reject)
+        for key in (COVERAGE, DECIDED_ERROR):
+            results.pop(key, None)
+        results |= found
+        results["about"] |= about
 
     def _identity(self, dataset: Path, split: str) -> str:
         """Return a digest of what decides the verdict: the run, the clips with their labels, the recordings."""
@@ -132,7 +148,13 @@ class Bench:
 
 
 def run_benchmark(
-    name: RunName, datasets: Sequence[Path], split: str = ALL, threshold_from: str = "", *, root: Path
+    name: RunName,
+    datasets: Sequence[Path],
+    split: str = ALL,
+    threshold_from: str = "",
+    *,
+    root: Path,
+    reject: float = DEFAULT_ERROR,
 ) -> list[Judged]:
     """Judge a run on corpora from elsewhere, one after another.
 
@@ -147,6 +169,8 @@ def run_benchmark(
         of the run's validation.
     root : Path
         Holds `embeddings/` and `runs/`.
+    reject : float
+        The error rate that decisions with rejection promise on clips like those of validation.
 
     Raises
     ------
@@ -164,14 +188,14 @@ def run_benchmark(
         raise ValueError(f"`threshold_from` must be one of the corpora ({', '.join(names)}), not '{threshold_from}'.")
     for dataset in datasets:
         read_split(dataset, split)  # refuses what is not there before any work
-    bench = Bench(name, root=root)
+    bench = Bench(name, root=root, reject=reject)
     judged = [bench.judge(dataset, split) for dataset in datasets]
     if not threshold_from:
         return judged
     source = judged[names.index(threshold_from)]
     if not source.has_both_classes:
         raise ValueError(f"`threshold_from`: {threshold_from} holds one class alone, and no threshold follows from it.")
-    labels, scores, *_ = _read_scores(source)
+    labels, scores, *_ = _read_scores(source.folder)
     threshold = operating_threshold(labels, scores)
     return [one if one.has_both_classes else _at_threshold(one, threshold, threshold_from) for one in judged]
 
@@ -193,18 +217,19 @@ def _worse(metrics: dict[str, Metric]) -> str:
 
 def _at_threshold(one: Judged, threshold: float, source: str) -> Judged:
     """Return a verdict of one class with its rates at another threshold."""
-    labels, scores, people, systems = _read_scores(one)
+    labels, scores, people, systems = _read_scores(one.folder)
     trials = Trials(labels, people, systems)
     parts = {
         name: error_rates(trials.only(wanted), scores[wanted], threshold)
         for name, wanted in parts_by_system(labels, systems).items()
     }
     about = {**one.about, "threshold": threshold, "threshold_from": source}
-    return Judged(one.folder, error_rates(trials, scores, threshold), {"system": parts}, about)
+    decided = {key: one.metrics[key] for key in (COVERAGE, DECIDED_ERROR) if key in one.metrics}
+    return Judged(one.folder, error_rates(trials, scores, threshold) | decided, {"system": parts}, about)
 
 
-def _read_scores(one: Judged) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+def _read_scores(folder: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Return labels, scores, people and systems of the clips of a corpus."""
-    table = read_scores(one.folder)
+    table = read_scores(folder)
     labels = np.array([parse_label(label) for label in table["label"]])
     return labels, table["score"].to_numpy(float), table["speaker"].to_numpy(str), table["system"].to_numpy(str)

@@ -7,12 +7,16 @@ import pandas as pd
 
 from src.experiments.evaluation.benchmark import Judged
 from src.experiments.evaluation.cue_verdict import KEY
+from src.metrics.conformal import COVERAGE, DECIDED_ERROR
 from src.metrics.error_rates import FALSE_ACCEPTANCE, FALSE_REJECTION, RIGHT
 from src.metrics.table import written, written_bounds
 from src.metrics.verdict import Metric
 
-COLUMNS = {"eer": "EER", KEY: "cues alone", FALSE_ACCEPTANCE: "FA", FALSE_REJECTION: "FR", RIGHT: "right"}
-"""Metric -> title; false acceptance, false rejection and right decisions are those at the threshold."""
+OF_CORPUS = {FALSE_REJECTION: "FR", RIGHT: "right", COVERAGE: "decided", DECIDED_ERROR: "wrong"}
+"""What a corpus has and its systems have not: of spoofs, what concerns bona fide clips stands in the corpus's row."""
+COLUMNS = {"eer": "EER", KEY: "cues alone", FALSE_ACCEPTANCE: "FA", **OF_CORPUS}
+"""Metric -> title; false acceptance, false rejection and right decisions are those at the threshold; with rejection
+some clips are decided, and some of these wrongly."""
 
 
 def rows_of(judged: Sequence[Judged]) -> list[dict[str, Any]]:
@@ -23,11 +27,11 @@ def rows_of(judged: Sequence[Judged]) -> list[dict[str, Any]]:
         for system, metrics in [("", one.metrics), *one.breakdowns["system"].items()]:
             row: dict[str, Any] = {**told, "system": system}
             row |= {} if system else {key: one.about[key] for key in ("clips", "unusable", "n_people")}
-            for key in ("eer", "min_dcf", KEY, FALSE_ACCEPTANCE, FALSE_REJECTION, RIGHT):
+            for key in ("eer", "min_dcf", *list(COLUMNS)[1:]):
                 metric = metrics.get(key)
                 row |= {key: metric and metric["value"]}
                 row |= {f"{key}_{end}": metric and metric[end] for end in ("low", "high")}
-            row |= {key: one.about[key] for key in ("threshold", "threshold_from")}
+            row |= {key: one.about[key] for key in ("threshold", "threshold_from", "reject")}
             rows.append(row | {"remarks": "" if system else "; ".join(one.about["remarks"])})
     return rows
 
@@ -48,8 +52,7 @@ def _cells(one: Judged) -> Iterator[list[str]]:
     own = [about["corpus"], about["protocol"], str(about["clips"]), str(about["n_people"])]
     yield [*own, *_values(one.metrics)]
     for system, metrics in one.breakdowns["system"].items():
-        *first, _, _ = _values(metrics)  # of its spoofs; what concerns bona fide clips stands in the row above
-        yield [f"  {system}", "", "", "", *first, "", ""]
+        yield [f"  {system}", "", "", "", *_values(metrics)[: -len(OF_CORPUS)], *[""] * len(OF_CORPUS)]
 
 
 def _values(metrics: Mapping[str, Metric]) -> list[str]:

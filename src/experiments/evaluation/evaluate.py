@@ -21,6 +21,7 @@ import pandas as pd
 from src.experiments.evaluation.cue_verdict import KEY, CueJudge, CueVerdict
 from src.experiments.evaluation.held_out import USUAL, HeldOut, HeldOutClips, read_held_out
 from src.experiments.evaluation.in_tandem import judge_in_tandem
+from src.experiments.evaluation.rejection import judge_with_rejection, promise_in_words
 from src.experiments.evaluation.spoofed_spans import locate_spoofs
 from src.experiments.inputs.contract import VAL
 from src.experiments.runs.artefacts import SCORES, TEST_PROVENANCE, TEST_RESULTS, save_figure, score_table
@@ -30,6 +31,7 @@ from src.experiments.runs.provenance import describe_origin, now
 from src.experiments.training.trained import Trained, read_trained
 from src.metrics.bootstrap import CONFIDENCE, N_RESAMPLINGS, Trials
 from src.metrics.classification import confusion_matrix
+from src.metrics.conformal import DEFAULT_ERROR, check_error
 from src.metrics.eer import doubt
 from src.metrics.verdict import (
     Metric,
@@ -74,6 +76,11 @@ class Verdict:
         return str(self.about.get("cue_baseline", ""))
 
     @property
+    def note_on_rejection(self) -> str:
+        """What is promised of the decisions, or why nothing is."""
+        return promise_in_words(self.about)
+
+    @property
     def note_on_people(self) -> str:
         """What a reader must know of people whose names are in training or validation."""
         if self.is_own_corpus:
@@ -85,7 +92,12 @@ class Verdict:
 
 
 def evaluate_run(
-    name: RunName, test: HeldOut = USUAL, *, root: Path, expected: Mapping[str, str] | None = None
+    name: RunName,
+    test: HeldOut = USUAL,
+    *,
+    root: Path,
+    expected: Mapping[str, str] | None = None,
+    reject: float = DEFAULT_ERROR,
 ) -> Verdict:
     """Score a split with a run and write results, scores and pictures.
 
@@ -99,6 +111,8 @@ def evaluate_run(
         Holds `embeddings/` and `runs/`.
     expected : mapping, optional
         What the run is expected to be, such as {"backbone": "lfcc"}.
+    reject : float
+        The error rate that decisions with rejection promise, see `metrics/conformal.py`.
 
     Raises
     ------
@@ -106,6 +120,7 @@ def evaluate_run(
         When the clips cannot test the run: they are of one class, another model, or people of its training, or changed.
     """
     started = now()
+    check_error(reject)
     trained = read_trained(root, name)
     trained.require(**expected or {})
     clips = read_held_out(trained, test, root)
@@ -133,12 +148,13 @@ def evaluate_run(
     origin = describe_origin(seed=trained.recipe.seed, data=data, started=started)
     breakdowns = _with_cues(_break_down(trained, clips, trials, scores), cues)
     tandem, asv = judge_in_tandem(clips.dataset, clips.table, scores)
-    about |= asv
+    decided, promise = judge_with_rejection(trained, trials, scores, reject)
+    about |= asv | promise
     folder = trained.folder / clips.folder_name(test)
     (folder / TEST_RESULTS).unlink(missing_ok=True)  # its presence says that the rest belongs to it
     _write_evidence(folder, clips.table, scores, trained.threshold)
     of_cues = {KEY: cues.eer} if cues.eer else {}
-    metrics |= locate_spoofs(trained, clips.table, folder) | tandem | of_cues
+    metrics |= locate_spoofs(trained, clips.table, folder) | tandem | of_cues | decided
     write_json(folder / TEST_PROVENANCE, origin)
     write_json(folder / TEST_RESULTS, {**metrics, "breakdowns": breakdowns, "about": about})
     return Verdict(folder, trained.folder, metrics, about, clips.n_known, clips.is_own_corpus)

@@ -66,7 +66,7 @@ def score_corpus(trained: Trained, dataset: Path, split: str, *, root: Path, fol
         When the corpus has no such clips, or its embeddings are of another model.
     """
     if isinstance(trained.recipe.input, Embeddings):
-        _extract(trained, trained.recipe.input, dataset, split, root)
+        extract_missing(trained, trained.recipe.input, dataset, split, root)
     opened = trained.open(dataset, root)
     opened.check(split)
     table, origin = opened.read(split), opened.origin(split)
@@ -81,8 +81,8 @@ def score_corpus(trained: Trained, dataset: Path, split: str, *, root: Path, fol
     return ScoredClips(table.take(usable), scores[usable], int((~usable).sum()), origin)
 
 
-def _extract(trained: Trained, asked: Embeddings, dataset: Path, split: str, root: Path) -> None:
-    """Compute the embeddings that are missing."""
+def extract_missing(trained: Trained, asked: Embeddings, dataset: Path, split: str, root: Path) -> None:
+    """Compute the embeddings of a split that a run needs and that are missing, as those of its training were."""
     origin = trained.origin(TRAIN)
     layer = -1 if asked.layer is None else asked.layer
     n_backbones = len(asked.backbones)

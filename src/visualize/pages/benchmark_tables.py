@@ -6,12 +6,14 @@ from src.visualize.pages.cells import Cell, Column, Table, axis_end, estimated, 
 from src.visualize.pages.records import Metrics, Outcome
 from src.visualize.pages.words import plain
 
-_RATES = {
-    "cue_baseline_eer": "cheap cues alone",
-    "false_acceptance": "spoofs accepted",
+_OF_CORPUS = {
     "false_rejection": "bona fide rejected",
     "right": "right decisions",
+    "coverage": "decided with rejection",
+    "decided_error": "of these wrong",
 }
+"""What a corpus has and its systems have not."""
+_RATES = {"cue_baseline_eer": "cheap cues alone", "false_acceptance": "spoofs accepted", **_OF_CORPUS}
 
 
 def benchmark_table(outcomes: tuple[Outcome, ...]) -> Table:
@@ -28,8 +30,9 @@ def benchmark_table(outcomes: tuple[Outcome, ...]) -> Table:
     titles += [Column("min DCF", True), *(Column(title, True) for title in _RATES.values()), Column("remarks")]
     rows = tuple(row for outcome in outcomes for row in _rows(outcome, end))
     about = (
-        "Accepted, rejected and right are decisions at the run's own threshold. Protocols cannot be compared with each "
-        f"other. The bars run from 0 to {100 * end:g} %; lower is better."
+        "Accepted, rejected and right are decisions at the run's own threshold; with rejection, clips near it are left "
+        "undecided. Protocols cannot be compared with each other. The bars run from 0 to "
+        f"{100 * end:g} %; lower is better."
     )
     return Table("Corpora from elsewhere", tuple(titles), rows, about=about)
 
@@ -41,7 +44,7 @@ def _rows(outcome: Outcome, end: float) -> Iterator[tuple[Cell, ...]]:
     said = "; ".join([*outcome.problems, *(map(str, remarks) if isinstance(remarks, list) else [])])
     yield (text(plain(about.get("corpus", outcome.folder))), *told, *_values(outcome.metrics, end), text(said))
     for system, metrics in outcome.breakdowns.get("system", {}).items():
-        of_spoofs = {name: value for name, value in metrics.items() if name not in ("false_rejection", "right")}
+        of_spoofs = {name: value for name, value in metrics.items() if name not in _OF_CORPUS}
         yield (text(f"{plain(about.get('corpus', ''))}, {system}"), *[Cell()] * 3, *_values(of_spoofs, end), Cell())
 
 
