@@ -160,7 +160,7 @@ class _OfWaveforms(Judge):
 
         super().__init__(trained)
         assert isinstance(trained.model, Detector)
-        self._detector = trained.model
+        self._detector: Detector = trained.model
         self._detector.device = _device(device)
 
     def judge(self, clips: Sequence[Clip]) -> Judged:

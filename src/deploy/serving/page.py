@@ -5,7 +5,6 @@ own files, and no file of the server's disk is ever served. A recording is judge
 for it is empty again when the answer is.
 """
 
-import logging
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,13 +16,12 @@ if TYPE_CHECKING:
 CSS = Path(__file__).parent / "templates" / "page.css"
 FONTS = ("system-ui", "-apple-system", "Segoe UI", "Roboto", "Helvetica Neue", "Noto Sans", "Arial", "sans-serif")
 MONOSPACED = ("ui-monospace", "Menlo", "Consolas", "DejaVu Sans Mono", "monospace")
+NOTHING_YET = "<p class='nothing'>The answer will appear here.</p>"
 RECORDED = "Recording from the microphone"
 _SWEPT_EVERY, _SWEPT_AFTER = 60, 600
 """Seconds: uploads that were never judged, as their page was closed, are removed."""
 _WAITING = 16
 """Most recordings that wait for their turn."""
-
-_log = logging.getLogger(__name__)
 
 
 def theme() -> "Base":
@@ -77,6 +75,3 @@ def build_page(answer: Callable[[Path, str], str], head: str, *, may_record: boo
             recorded.stop_recording(judge_recorded, recorded, [shown, recorded], **options)
     page.queue(max_size=_WAITING, default_concurrency_limit=1)
     return page
-
-
-NOTHING_YET = "<p class='nothing'>The answer will appear here.</p>"

@@ -119,9 +119,10 @@ class Visit:
     requests: list[str] = field(default_factory=list)
 
     def drop(self, path: Path, then: str) -> Any:
-        """Drop a file; return the answer once its headline is there."""
+        """Drop a file; return its answer once it is there, with its headline."""
         self.page.set_input_files("#drop input[type=file]", path)
         answer = self.page.locator(".answer")
+        answer.locator(".of", has_text=path.name).wait_for()
         answer.get_by_role("heading", name=then).wait_for()
         return answer
 
