@@ -60,7 +60,7 @@ def hear(judge: Judge, path: Path) -> Heard:
     scores = [_score(judge, window) for window in _cut(path, n_samples, spans)]
     # A spectrum needs more samples than a narrow column has, and a wide column more than it is worth to read.
     wide = [(start, max(min(stop, start + DRAWN), start + SPECTRUM)) for start, stop in pairwise(edges)]
-    extremes, powers = [], []
+    extremes, powers = list[tuple[float, float]](), list[np.ndarray]()
     for sound, n_own in zip(_cut(path, n_samples, wide), np.diff(edges), strict=True):
         extremes.append((sound[:n_own].min(), sound[:n_own].max()))
         powers.append(power_spectrogram(sound).mean(axis=0))

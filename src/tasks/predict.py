@@ -90,7 +90,7 @@ def _all_of(judge: "Judge", paths: Sequence[Path], asked: "Asked", folder: Path 
     from src.deploy.predict import predict_files
 
     pictures = pictures_of(paths, folder) if folder else {}
-    predictions = []
+    predictions: list[Prediction] = []
     progress = tqdm(predict_files(judge, paths, asked), total=len(paths), unit="file", disable=None)
     for prediction in progress:
         predictions.append(prediction)
