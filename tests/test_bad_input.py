@@ -228,7 +228,7 @@ CASES = [
     (
         f"TrainModel {LFCC} --classifier=svm --hyperparameters=h.json",
         put("h.json", json.dumps({"depth": 3})),
-        "Unknown hyperparameter 'depth'; allowed, with their defaults: C=1.0, kernel=rbf, gamma=",
+        "Unknown hyperparameter 'depth'; allowed, with their defaults: C=10.0, kernel=rbf, gamma=",
     ),
     (f"OptimizeHyperparameters {LFCC} --classifier=svm --trials=-1", nothing, "--trials must be 1"),
     (

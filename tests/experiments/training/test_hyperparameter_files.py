@@ -38,7 +38,7 @@ BAD_FILES = [
     ('{"classifier": "mlp"}', "is of the classifier mlp, not svm"),
     ('{"backbone": "lfcc"}', "is of the backbone lfcc, not hubert"),
     ('{"best_hyperparameters": {"classifier": "rf"}}', "is of the classifier rf, not svm"),
-    ('{"depth": 3}', "Unknown hyperparameter 'depth'; allowed, with their defaults: C=1.0, kernel=rbf, gamma="),
+    ('{"depth": 3}', "Unknown hyperparameter 'depth'; allowed, with their defaults: C=10.0, kernel=rbf, gamma="),
     ('{"C": "high"}', "C must be a number such as 10.0, not 'high'"),
     ('{"C": true}', "C must be a number"),
     ('{"C": NaN}', "C must be a number"),
