@@ -52,6 +52,6 @@ def serve(c: Connection, flags: ServeFlags) -> None:
             )
         model = str(found_model({"model": flags.model})["model"]) or None
         reception = open_reception(flags.name(), rules, root=ROOT, model=model)
-        where = server.address_of(listener)
-        server.serve(reception, listener, lambda: print(f"{reception.about.run} answers at {where} (Ctrl-C ends it)."))
+        run = reception.about.run
+        server.serve(reception, listener, lambda where: print(f"{run} answers at {where} (Ctrl-C ends it)."))
     print("The page has ended" + ("." if flags.keep else "; nothing that was given to it is left."))

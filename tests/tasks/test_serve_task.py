@@ -24,6 +24,7 @@ def without_server(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("src.deploy.serving.server.serve", serve)
 
 
+@pytest.mark.filterwarnings("always:ANYBODY")  # it is printed, not raised
 @pytest.mark.usefixtures("without_server")
 def test_the_page_is_announced_and_one_for_other_machines_gives_a_loud_note(
     project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]

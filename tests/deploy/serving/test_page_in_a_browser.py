@@ -32,6 +32,7 @@ pytest.importorskip("gradio", reason="needs gradio: pip install -e '.[dev]'")
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:'future.no_silent_downcasting' is deprecated"),  # Gradio's own use of pandas
+    pytest.mark.filterwarnings("ignore:The copy keyword is deprecated"),  # the same
     pytest.mark.filterwarnings("ignore:There are only"),  # so few clips are enough here
     pytest.mark.usefixtures("one_thread"),
 ]
