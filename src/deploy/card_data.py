@@ -128,8 +128,8 @@ def _training(trained: Trained) -> Clips:
     rows = _same_split(trained, TRAIN, origin)
     if rows is None:
         return Clips(ROLES[TRAIN], _count(origin.get("clips")), people=len(known) or None)
-    rejected = read_rejected(trained.recipe.dataset)
-    return _counted(ROLES[TRAIN], rows[~rows["file"].isin(rejected.keys())], _hours(rows, trained.recipe.dataset))
+    used = rows[~rows["file"].isin(read_rejected(trained.recipe.dataset).keys())]
+    return _counted(ROLES[TRAIN], used, _hours(used, trained.recipe.dataset))
 
 
 def _scored(trained: Trained, split: str, file: str, noted: Mapping[str, Any]) -> Clips:

@@ -9,6 +9,7 @@ Relative paths, those of a list as well, are taken from where the user stands. E
 order in which it was named; those of a folder or glob are sorted.
 """
 
+import errno
 import glob
 import os
 from collections.abc import Iterator
@@ -33,11 +34,21 @@ def find_files(typed: str) -> list[Path]:
     ValueError
         When nothing is named, a folder holds no recording, a glob matches nothing, or a list is empty or no text.
     """
-    items = [typed] if absolute(typed).exists() else [item.strip() for item in typed.split(",")]
+    items = [typed] if _is_there(typed) else [item.strip() for item in typed.split(",")]
     found = dict.fromkeys(path for item in items if item for path in _of(item))
     if not found:
         raise ValueError("Which recordings? Give `files`: a file, a folder, a glob such as 'clips/*.wav', or a list.")
     return list(found)
+
+
+def _is_there(typed: str) -> bool:
+    """Tell whether one file or folder has this name; a list of many files is longer than a name may be."""
+    try:
+        return absolute(typed).exists()
+    except OSError as error:
+        if error.errno != errno.ENAMETOOLONG:
+            raise
+        return False
 
 
 def _of(item: str) -> Iterator[Path]:
@@ -47,10 +58,12 @@ def _of(item: str) -> Iterator[Path]:
     elif path.exists():
         yield from _in_list(path) if path.suffix.lower() == LIST_SUFFIX else [path]
     elif any(sign in item for sign in WILD):
-        matches = sorted(match for match in glob.glob(str(path), recursive=True) if Path(match).is_file())  # noqa: PTH207
+        # Not `path`: signs in the name of the current folder are no part of the glob.
+        found = map(absolute, glob.glob(os.path.expanduser(item), recursive=True))  # noqa: PTH111, PTH207
+        matches = sorted(match for match in found if match.is_file())
         if not matches:
             raise ValueError(f"`files`: nothing matches {item}.")
-        yield from map(Path, matches)
+        yield from matches
     else:
         yield path  # missing: whoever reads it says so, and goes on
 

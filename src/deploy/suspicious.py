@@ -137,8 +137,10 @@ class SuspiciousFolder:
 
     def _append(self, cells: Sequence[str]) -> None:
         """Append a row in one write, so that a reader never finds half of it."""
-        line = io.StringIO()
+        table, line = self.folder / TABLE, io.StringIO()
+        if table.is_file() and not table.read_bytes().endswith((b"\n", b"\r")):
+            line.write("\n")  # some editors leave the last line without an end
         csv.writer(line, lineterminator="\n").writerow(cells)
         self.folder.mkdir(parents=True, exist_ok=True)
-        with (self.folder / TABLE).open("a", encoding="utf-8", newline="") as file:
+        with table.open("a", encoding="utf-8", newline="") as file:
             file.write(line.getvalue())

@@ -110,6 +110,15 @@ def test_clips_are_counted_as_they_were_used(finished_once: Path) -> None:
         assert found.hours == pytest.approx(len(rows) * 0.5 / 3600)
 
 
+def test_clips_that_cannot_be_used_count_nowhere(finished_once: Path, tmp_path: Path) -> None:
+    dataset = Path(shutil.copytree(finished_once / "datasets" / "corpus", tmp_path / "corpus"))
+    rows = read_split(dataset, "downstream_train")
+    (dataset / "rejected-files.csv").write_text(f"file,reason\n{rows['file'].iloc[0]},silent\n")
+    training = clips_of(read_trained(finished_once, RunName.parse(LR), dataset))[0]
+    assert training.clips == len(rows) - 1
+    assert training.hours == pytest.approx((len(rows) - 1) * 0.5 / 3600)
+
+
 def test_what_has_changed_since_is_unknown(finished_once: Path, tmp_path: Path) -> None:
     dataset = Path(shutil.copytree(finished_once / "datasets" / "corpus", tmp_path / "corpus"))
     table = dataset / "splits" / "by_file" / "files-downstream_train.csv"

@@ -178,6 +178,17 @@ def test_files_are_found_by_name_folder_glob_and_list(tmp_path: Path, monkeypatc
     assert found("e.strange, a/1.wav") == ["e.strange", "a/1.wav"]
     assert found("a/**/*.MP3,a") == ["a/b/2.MP3", "a/1.wav"]
     assert found("list.txt") == ["a/1.wav", "gone.wav"]
+    assert len(found(",".join(f"{number}.wav" for number in range(1000)))) == 1000  # longer than any name may be
+
+
+def test_a_glob_is_read_from_a_folder_whose_own_name_looks_like_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "set [1]"
+    folder.mkdir()
+    (folder / "a.wav").touch()
+    monkeypatch.chdir(folder)
+    assert find_files("*.wav") == [folder / "a.wav"]
 
 
 @pytest.mark.parametrize(

@@ -247,6 +247,16 @@ def test_a_folder_grows_by_other_streams_and_not_by_the_same_one(tmp_path: Path)
     assert table["speaker"].tolist() == ["recording-a", "recording-b"]
 
 
+def test_a_table_that_an_editor_left_without_a_last_line_end_is_gone_on_with(tmp_path: Path) -> None:
+    folder = suspicious(tmp_path / "kept")
+    for number in range(2):
+        folder.extend(number * SPEECH_RATE, CALL[:SPEECH_RATE], (number + 1) * SPEECH_RATE, -1.0)
+        folder.close()
+        table = tmp_path / "kept" / "suspicious.csv"
+        table.write_text(table.read_text().rstrip("\n"))
+    assert kept(tmp_path / "kept")["start"].tolist() == [0, 1]
+
+
 def test_a_folder_that_holds_something_else_is_refused(tmp_path: Path) -> None:
     (tmp_path / "else.txt").touch()
     with pytest.raises(ValueError, match=r"is not empty and holds no suspicious\.csv: give `log_suspicious` a folder"):

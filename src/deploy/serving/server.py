@@ -71,6 +71,13 @@ def is_loopback(listener: socket.socket) -> bool:
     return ip_address(listener.getsockname()[0]).is_loopback
 
 
+def names_of(listener: socket.socket) -> tuple[str, ...]:
+    """Return the names under which a page may be asked for: loopback ones and its own address; none = any name."""
+    from src.deploy.serving.guard import LOOPBACK_NAMES  # starlette
+
+    return (*LOOPBACK_NAMES, listener.getsockname()[0]) if is_loopback(listener) else ()
+
+
 def address_of(listener: socket.socket) -> str:
     """Return the address of the page for a browser on this machine."""
     host, port = listener.getsockname()[:2]
@@ -122,7 +129,7 @@ def make_server(page: "Blocks", uploads: Path, rules: Rules, listener: socket.so
     import uvicorn
     from fastapi import FastAPI
 
-    from src.deploy.serving.guard import LOOPBACK_NAMES, Guard
+    from src.deploy.serving.guard import Guard
     from src.deploy.serving.page import CSS, theme
 
     page.has_launched = True  # Gradio checks where an upload lies only once this is set
@@ -141,7 +148,7 @@ def make_server(page: "Blocks", uploads: Path, rules: Rules, listener: socket.so
         theme=theme(),
         css=CSS.read_text(encoding="utf-8"),
     )
-    guarded = Guard(app, uploads, rules.max_bytes, LOOPBACK_NAMES if is_loopback(listener) else ())
+    guarded = Guard(app, uploads, rules.max_bytes, names_of(listener))
     quiet: dict[str, Any] = {"log_config": None, "log_level": "error", "access_log": False}
     return uvicorn.Server(uvicorn.Config(guarded, timeout_graceful_shutdown=_SHUTDOWN_SECONDS, **quiet))
 

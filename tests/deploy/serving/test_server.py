@@ -6,6 +6,7 @@ import socket
 import time
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -13,6 +14,7 @@ from src.deploy.serving.server import (
     address_of,
     folder_of_uploads,
     is_loopback,
+    names_of,
     require_gradio,
     serve_until_stopped,
     take_port,
@@ -44,6 +46,14 @@ def test_a_page_for_other_machines_is_no_loopback_page() -> None:
     with take_port("0.0.0.0", 0) as listener:
         assert not is_loopback(listener)
         assert address_of(listener) == f"http://127.0.0.1:{listener.getsockname()[1]}/"
+
+
+def test_a_page_is_answered_under_the_address_that_it_announces() -> None:
+    with take_port("127.0.0.2", 0) as listener:  # all of 127.0.0.0/8 is this machine alone
+        assert is_loopback(listener)
+        assert urlsplit(address_of(listener)).hostname in names_of(listener)
+    with take_port("0.0.0.0", 0) as listener:
+        assert names_of(listener) == ()
 
 
 def test_addresses_of_the_sixth_version_stand_in_brackets() -> None:
