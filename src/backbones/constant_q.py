@@ -64,6 +64,10 @@ class ConstantQ(nn.Module):
 
     def forward(self, waveforms: Tensor) -> Tensor:
         """Return the log powers, lowest bin first."""
+        return torch.log(self.powers(waveforms) + POWER_FLOOR)
+
+    def powers(self, waveforms: Tensor) -> Tensor:
+        """Return the powers, lowest bin first."""
         n_frames = 1 + (waveforms.shape[1] - self.min_samples) // HOP
         waveforms = nn.functional.pad(waveforms, (ROOM, ROOM))
         octaves = []
@@ -72,7 +76,7 @@ class ConstantQ(nn.Module):
             if _halvings(octave) > halvings:
                 waveforms, halvings = self._halve(waveforms), halvings + 1
             octaves.append(self._powers(waveforms, self.get_buffer(f"octave{octave}"), HOP >> halvings)[..., :n_frames])
-        return torch.log(torch.cat(octaves[::-1], dim=1) + POWER_FLOOR)
+        return torch.cat(octaves[::-1], dim=1)
 
     def _halve(self, waveforms: Tensor) -> Tensor:
         """Return every second sample of what lies in the lower half of the spectrum; sample i stays at time 2 i."""
@@ -84,8 +88,7 @@ class ConstantQ(nn.Module):
         """Return the powers of an octave's bins, (b, 96, t), from filters (192, taps): real parts, then imaginary."""
         margin = filters.shape[1] // 2
         first = (ROOM + HOP) // HOP * hop  # the sample on which the first frame is centred
-        missing = max(0, first + margin + 1 - waveforms.shape[1])
-        padded = nn.functional.pad(waveforms, (margin - first, margin + missing))
+        padded = nn.functional.pad(waveforms, (margin - first, first + 2 * margin + 1))  # enough for any clip
         parts = nn.functional.conv1d(padded[:, None], filters[:, None], stride=hop)
         real, imaginary = parts.split(len(filters) // 2, dim=1)
         return real.square() + imaginary.square()

@@ -26,7 +26,7 @@ def root(prepared: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_a_run_becomes_a_file(root: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     assert run_fab("ExportModel --run=run0 --format=torchscript", root, monkeypatch) == 0
     said = capsys.readouterr().out
-    assert "Run by its own runtime at 7 sizes: scores differ from those of the run by at most" in said
+    assert "Run by its own runtime at 8 sizes: scores differ from those of the run by at most" in said
     assert "Beside it: model.pt.json and model_example.py." in said
     assert (root / "runs/run0/export/model.pt").is_file()
 

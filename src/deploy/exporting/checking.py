@@ -7,15 +7,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 
 from src.audio.io import SPEECH_RATE
 from src.audio.voices import draw_voice, speak
 from src.deploy.exporting.capture import in_short
 from src.deploy.exporting.formats import Run
-from src.deploy.exporting.module import Exportable
+from src.deploy.exporting.module import Exportable, jump_of
 from src.deploy.judge import Judge
 
-SIZES: Mapping[float, Sequence[int]] = {0.5: (1, 8), 1.3: (2,), 4.0: (1, 8), 30.0: (1, 2)}
+SIZES: Mapping[float, Sequence[int]] = {0.1: (2,), 0.5: (1, 8), 1.3: (2,), 4.0: (1, 8), 30.0: (1, 2)}
 """Seconds -> clips of the batches of a check."""
 
 
@@ -27,6 +28,8 @@ class Check:
     clips: int
     difference: float
     """The largest between two scores of a clip, in natural units."""
+    unexplained: float
+    """The largest that is left where a clip's jump over the thresholds of trees is taken off."""
     largest_score: float
     """The largest magnitude of a score of the run."""
 
@@ -66,7 +69,12 @@ def compare(
         if n_samples >= exportable.shortest and n_samples not in found:
             clips = made_up_clips(max(batches), n_samples)
             scores = judge.score(list(clips))
-            found[n_samples] = [_compared(run, clips[:count], scores[:count]) for count in batches]
+            with torch.no_grad():
+                jumps = jump_of(exportable.module, torch.from_numpy(clips)).numpy()
+                exact = exportable.module(torch.from_numpy(clips)).numpy() if exportable.rounded else scores
+            found[n_samples] = [
+                _compared(run, clips[:count], scores[:count], exact[:count], jumps[:count]) for count in batches
+            ]
     return [check for checks in found.values() for check in checks]
 
 
@@ -79,7 +87,8 @@ def made_up_clips(n_clips: int, n_samples: int) -> np.ndarray:
     return np.stack(clips)
 
 
-def _compared(run: Run, clips: np.ndarray, expected: np.ndarray) -> Check:
+def _compared(run: Run, clips: np.ndarray, expected: np.ndarray, exact: np.ndarray, jumps: np.ndarray) -> Check:
+    """Run a batch; `exact` are the scores in float32 where the run rounds to less, `expected` those of the run."""
     size = f"{len(clips)} x {clips.shape[1] / SPEECH_RATE:g} s"
     try:
         scores = np.asarray(run(clips), np.float64)
@@ -91,4 +100,5 @@ def _compared(run: Run, clips: np.ndarray, expected: np.ndarray) -> Check:
             "removed."
         )
     difference = float(np.abs(scores - expected).max())
-    return Check(clips.shape[1] / SPEECH_RATE, len(clips), difference, float(np.abs(expected).max()))
+    unexplained = float((np.abs(scores - exact) - jumps).clip(0).max())
+    return Check(clips.shape[1] / SPEECH_RATE, len(clips), difference, unexplained, float(np.abs(expected).max()))

@@ -2,9 +2,11 @@
 
 The file is made under a temporary name, run at several lengths and batches against the run itself, and renamed only
 when it says the same: a file whose check failed is never seen. Floats are summed in another order by every runtime, so
-scores differ in their last digits (`TOLERANCE`). Two kinds of runs differ by more: trees, whose score jumps where a
-feature lies at a threshold, and runs whose backbone computes in bf16 (`ROUGH`). Weights of eight bits give other
-scores; what that costs is told as the EER of the validation clips before and after.
+scores differ in their last digits (`TOLERANCE`). Two kinds of runs differ by more. The score of trees jumps where a
+feature lies at a threshold: so much is allowed as the leaves within its reach explain (`trees.py`). The backbone of a
+run may compute in bf16, with two to three digits, and its file in float32: the file must equal the run's own module in
+float32, and the run itself but roughly (`ROUGH`). Of such a run, and of weights of eight bits, which give other scores
+too, the EER of the validation clips before and after tells what the difference costs.
 """
 
 from collections.abc import Sequence
@@ -117,7 +119,7 @@ def export_run(trained: Trained, wish: Wish, root: Path) -> Export:
         checks = compare(run, judge, exportable)
         if not n_products:
             require_agreement(checks, exportable, str(trained.name))
-        agreement = validate(run, trained, exportable) if n_products else None
+        agreement = validate(run, trained, exportable) if n_products or exportable.rounded else None
         n_bytes, digest = temporary.stat().st_size, file_digest(temporary)
     made = Export(path, n_bytes, trained.threshold, checks, agreement, n_products)
     about = _record(made, wish, trained, exportable)
@@ -129,14 +131,17 @@ def export_run(trained: Trained, wish: Wish, root: Path) -> Export:
 
 def require_agreement(checks: Sequence[Check], exportable: Exportable, name: str) -> None:
     """Raise ValueError when a file does not give the scores of its run."""
-    share = ROUGH if exportable.jumps or exportable.rounded else TOLERANCE
     for check in checks:
-        allowed = share * max(1.0, check.largest_score)
-        if check.difference > allowed:
-            raise ValueError(
-                f"The file gives other scores than {name}: they differ by {check.difference:.3g} for {check.clips} x "
-                f"{check.seconds:g} s, and {allowed:.3g} is allowed. It was removed; try another `format`."
-            )
+        size = max(1.0, check.largest_score)
+        limits = [(check.unexplained, TOLERANCE * size)]
+        if exportable.rounded:
+            limits.append((check.difference, ROUGH * size))
+        for difference, allowed in limits:
+            if difference > allowed:
+                raise ValueError(
+                    f"The file gives other scores than {name}: they differ by {difference:.3g} for {check.clips} x "
+                    f"{check.seconds:g} s, and {allowed:.3g} is allowed. It was removed; try another `format`."
+                )
 
 
 def sidecar_of(path: Path) -> Path:

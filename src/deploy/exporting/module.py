@@ -24,7 +24,7 @@ from src.backbones.clips import window_samples
 from src.deploy.exporting.classifiers import classifier_module
 from src.deploy.exporting.frames import Pooled, frames_module
 from src.deploy.exporting.spectra import exportable
-from src.deploy.exporting.trees import Boosted, Forest
+from src.deploy.exporting.trees import Trees
 from src.deploy.exporting.windows import windows_module
 from src.detectors.detector import Detector
 from src.experiments.evaluation.own_requests import own_requests
@@ -51,8 +51,6 @@ class Exportable:
     """Samples of a clip that shows an exporter all parts of the graph."""
     rounded: bool = False
     """Whether the run itself computes in less than float32, so that its scores differ by more than rounding."""
-    jumps: bool = False
-    """Whether its score jumps where a feature passes a threshold, as that of trees does."""
 
 
 class Calibrated(nn.Module):
@@ -67,6 +65,10 @@ class Calibrated(nn.Module):
         scores: Tensor = self.scale * self.scores(waveforms) + self.offset
         return scores
 
+    def jump(self, waveforms: Tensor) -> Tensor:
+        """Return by how much rounding can move the scores, shape (b,)."""
+        return abs(self.scale) * jump_of(self.scores, waveforms)
+
 
 class OnEmbeddings(nn.Module):
     """A classifier on the statistics of one backbone or several, side by side."""
@@ -77,9 +79,19 @@ class OnEmbeddings(nn.Module):
 
     def forward(self, waveforms: Tensor) -> Tensor:
         """Return the scores."""
-        vectors = [backbone(waveforms) for backbone in self.backbones]
-        scores: Tensor = self.classifier(torch.cat(vectors, dim=-1) if len(vectors) > 1 else vectors[0])
+        scores: Tensor = self.classifier(self.vectors(waveforms))
         return scores
+
+    def vectors(self, waveforms: Tensor) -> Tensor:
+        """Return what the classifier eats."""
+        vectors = [backbone(waveforms) for backbone in self.backbones]
+        return torch.cat(vectors, dim=-1) if len(vectors) > 1 else vectors[0]
+
+    def jump(self, waveforms: Tensor) -> Tensor:
+        """Return by how much rounding can move the scores, shape (b,)."""
+        if isinstance(self.classifier, Trees):
+            return self.classifier.jump(self.vectors(waveforms))
+        return torch.zeros(len(waveforms))
 
 
 class Fused(nn.Module):
@@ -94,6 +106,21 @@ class Fused(nn.Module):
         """Return the sum."""
         scores = [weight * part(waveforms) for weight, part in zip(self.weights, self.parts, strict=True)]
         return torch.stack(scores).sum(dim=0) + self.intercept
+
+    def jump(self, waveforms: Tensor) -> Tensor:
+        """Return by how much rounding can move the sum, shape (b,)."""
+        jumps = [abs(weight) * jump_of(part, waveforms) for weight, part in zip(self.weights, self.parts, strict=True)]
+        return torch.stack(jumps).sum(dim=0)
+
+
+def jump_of(module: nn.Module, waveforms: Tensor) -> Tensor:
+    """Return by how much rounding can move the scores of a module, shape (b,): beyond its last digits, of trees alone.
+
+    A network that is no tree has no thresholds, and its scores move with what they are computed from.
+    """
+    if isinstance(module, Calibrated | OnEmbeddings | Fused):
+        return module.jump(waveforms)
+    return torch.zeros(len(waveforms))
 
 
 def run_module(trained: Trained, root: Path, model: str | None = None) -> Exportable:
@@ -137,8 +164,7 @@ def _on_embeddings(trained: Trained, eaten: Embeddings, model: str | None) -> Ex
     shortest = max(backbone.frames.min_samples for backbone in backbones)
     rounded = any(request.precision in ("bf16", "tf32") for request in requests)
     most = min(longest)
-    jumps = isinstance(classifier, Forest | Boosted)
-    return Exportable(OnEmbeddings(backbones, classifier), shortest, most, min(most, 2 * SPEECH_RATE), rounded, jumps)
+    return Exportable(OnEmbeddings(backbones, classifier), shortest, most, min(most, 2 * SPEECH_RATE), rounded)
 
 
 def _detector(trained: Trained) -> Exportable:
@@ -161,5 +187,4 @@ def _fusion(trained: Trained, eaten: Scores, root: Path, model: str | None) -> E
         longest,
         min(typical, longest or typical),
         any(part.rounded for part in parts),
-        any(part.jumps for part in parts),
     )

@@ -7,8 +7,12 @@ sines cuts frames, weighs them and transforms them in one step. The tables are c
 filters and the cosine transform are convolutions over one frame, too: what rounds weights to eight bits looks at
 matrix products alone and leaves front ends as they are. Their logarithms span many powers of ten, which eight bits
 cannot tell apart.
+
+The floor below a logarithm, log(p + floor), is written log(p / floor + 1) + log(floor): onnxscript takes a constant
+smaller than 1e-8 for zero and leaves the addition out, and silence would become minus infinity.
 """
 
+import math
 from typing import Any
 
 import numpy as np
@@ -16,6 +20,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import conv1d
 
+from src.backbones.constant_q import POWER_FLOOR, ConstantQ
 from src.backbones.front_ends import Cepstra, FilterBank, FrontEnd, delta
 from src.backbones.lfcc import FFT, HOP
 from src.detectors.whisper_encoder import FFT as WHISPER_FRAME
@@ -78,7 +83,19 @@ class Bank(nn.Module):
             emphasised = waveforms[:, 1:] - self.pre_emphasis * waveforms[:, :-1]
             waveforms = torch.cat([waveforms[:, :1], emphasised], dim=1)
         powers = self.spectrum(waveforms)
-        return torch.log(self.filters(powers if self.exponent == 2 else powers.sqrt()) + self.floor)
+        return floored_log(self.filters(powers if self.exponent == 2 else powers.sqrt()), self.floor)
+
+
+class Octaves(nn.Module):
+    """A `ConstantQ`: waveforms (b, n) -> logarithms of the powers of its bins (b, bands, t)."""
+
+    def __init__(self, transform: ConstantQ) -> None:
+        super().__init__()
+        self.transform = transform.float()
+
+    def forward(self, waveforms: Tensor) -> Tensor:
+        """Return the logarithms."""
+        return floored_log(self.transform.powers(waveforms), POWER_FLOOR)
 
 
 class Features(nn.Module):
@@ -87,7 +104,7 @@ class Features(nn.Module):
     def __init__(self, front_end: FrontEnd) -> None:
         super().__init__()
         spectrum = front_end.spectrum
-        self.spectrum = Bank(spectrum) if isinstance(spectrum, FilterBank) else spectrum.float()
+        self.spectrum = Bank(spectrum) if isinstance(spectrum, FilterBank) else Octaves(spectrum)
         self.cosines = Mixing(front_end.cepstra.cosines) if isinstance(front_end.cepstra, Cepstra) else None
         self.n_features, self.min_samples = front_end.n_features, front_end.min_samples
 
@@ -99,6 +116,15 @@ class Features(nn.Module):
         cepstra = self.cosines(energies)
         deltas = delta(cepstra)
         return torch.cat([cepstra, deltas, delta(deltas)], dim=1)
+
+
+def floored_log(powers: Tensor, floor: float) -> Tensor:
+    """Return log(powers + floor).
+
+    >>> round(float(floored_log(torch.zeros(1), 1e-10)), 3)
+    -23.026
+    """
+    return torch.log(powers / floor + 1) + math.log(floor)
 
 
 class LogMel(nn.Module):

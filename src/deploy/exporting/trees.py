@@ -3,6 +3,10 @@
 All nodes of a forest stand in one table; a leaf is its own child, so that walking as many steps as the deepest tree has
 brings every clip to its leaf, without a branch in the graph. A node compares the float32 number x with a float64
 threshold t. Here t is float32 too: the greatest that is not above it, and x <= t has the same answer for every x.
+
+A runtime that sums in another order moves x in its last digits, and x may then pass t: another leaf, another score.
+`jump` tells by how much at most: a clip is sent to both sides of every threshold that lies within rounding of its
+feature (`SLACK`), and the least and the greatest leaf that it can reach in each tree are summed.
 """
 
 from dataclasses import dataclass
@@ -11,6 +15,10 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, nn
+
+SLACK = 1e-3
+"""How far rounding moves a feature, as a share of the range of its thresholds; 9e-4 of the deviation among clips at
+most, measured for lfcc."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +56,7 @@ class Walk(nn.Module):
         self.register_buffer("below", torch.from_numpy(np.concatenate(below).ravel()).long())
         self.register_buffer("value", torch.from_numpy(np.concatenate([tree.value for tree in trees])).double())
         self.register_buffer("roots", torch.from_numpy(roots).long())
+        self.slack = SLACK * ranges(self.feature.numpy(), thresholds, self._inner())
 
     def forward(self, vectors: Tensor) -> Tensor:
         """Return the sums, float64."""
@@ -57,33 +66,72 @@ class Walk(nn.Module):
             at = self.below[2 * at + goes_left.long()]
         return self.value[at].sum(dim=1)
 
+    def bounds(self, vectors: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the least and the greatest sum within rounding of vectors (b, d), (b,) each."""
+        inner, (right, left) = self._inner(), self.below.numpy().reshape(-1, 2).T
+        x, threshold = vectors.numpy()[:, self.feature.numpy()], self.threshold.numpy()
+        reached = np.zeros(x.shape, bool)
+        reached[:, self.roots.numpy()] = True
+        for _ in range(self.depth):
+            reached[:, left[inner]] = (reached & (x <= threshold + self.slack))[:, inner]
+            reached[:, right[inner]] = (reached & (x > threshold - self.slack))[:, inner]
+        leaves = reached & ~inner
+        least = np.minimum.reduceat(np.where(leaves, self.value.numpy(), np.inf), self.roots.numpy(), axis=1)
+        greatest = np.maximum.reduceat(np.where(leaves, self.value.numpy(), -np.inf), self.roots.numpy(), axis=1)
+        return torch.from_numpy(least.sum(axis=1)), torch.from_numpy(greatest.sum(axis=1))
 
-class Forest(nn.Module):
+    def _inner(self) -> np.ndarray:
+        """Return which nodes are no leaves, shape (nodes,)."""
+        below = self.below.numpy().reshape(-1, 2)
+        inner: np.ndarray = below[:, 0] != below[:, 1]
+        return inner
+
+
+class Trees(nn.Module):
+    """The base: a score that grows with a sum of leaves."""
+
+    def __init__(self, trees: list[Nodes]) -> None:
+        super().__init__()
+        self.walk = Walk(trees)
+
+    def forward(self, vectors: Tensor) -> Tensor:
+        """Return the scores of vectors (b, d), shape (b,)."""
+        return self.score(self.walk(vectors))
+
+    def score(self, sums: Tensor) -> Tensor:
+        """Return the scores of sums."""
+        raise NotImplementedError
+
+    def jump(self, vectors: Tensor) -> Tensor:
+        """Return by how much rounding can move the scores of vectors (b, d), shape (b,)."""
+        least, greatest = self.walk.bounds(vectors)
+        return self.score(greatest) - self.score(least)
+
+
+class Forest(Trees):
     """A random forest: the log-odds of the mean probability of bona fide, half a tree short of certainty."""
 
     def __init__(self, estimator: Any) -> None:
-        super().__init__()
-        self.walk = Walk([_of_forest(each.tree_) for each in estimator.estimators_])
+        super().__init__([_of_forest(each.tree_) for each in estimator.estimators_])
         self.n_trees = len(estimator.estimators_)
 
-    def forward(self, vectors: Tensor) -> Tensor:
-        """Return the scores of vectors (b, d), shape (b,)."""
+    def score(self, sums: Tensor) -> Tensor:
+        """Return the scores of sums."""
         doubt = 0.5 / self.n_trees
-        probability = (self.walk(vectors) / self.n_trees).clamp(doubt, 1 - doubt)
+        probability = (sums / self.n_trees).clamp(doubt, 1 - doubt)
         return (probability.log() - torch.log1p(-probability)).float()
 
 
-class Boosted(nn.Module):
+class Boosted(Trees):
     """Boosted trees: the sum of their leaves and the score that the first of them started from."""
 
     def __init__(self, estimator: Any) -> None:
-        super().__init__()
-        self.walk = Walk([_of_boosting(predictor.nodes) for (predictor,) in estimator._predictors])
+        super().__init__([_of_boosting(predictor.nodes) for (predictor,) in estimator._predictors])
         self.start = float(np.ravel(estimator._baseline_prediction)[0])
 
-    def forward(self, vectors: Tensor) -> Tensor:
-        """Return the scores of vectors (b, d), shape (b,)."""
-        return (self.walk(vectors) + self.start).float()
+    def score(self, sums: Tensor) -> Tensor:
+        """Return the scores of sums."""
+        return (sums + self.start).float()
 
 
 def depth(tree: Nodes) -> int:
@@ -108,6 +156,19 @@ def floor_to_float32(numbers: np.ndarray) -> np.ndarray:
     with np.errstate(over="ignore"):
         rounded = numbers.astype(np.float32)
     return np.where(rounded > numbers, np.nextafter(rounded, np.float32(-np.inf)), rounded)
+
+
+def ranges(feature: np.ndarray, threshold: np.ndarray, inner: np.ndarray) -> np.ndarray:
+    """Return for every node how far the thresholds of its feature lie apart, shape (nodes,).
+
+    >>> ranges(np.array([0, 1, 0]), np.array([1.0, 5.0, 4.0]), np.array([True, True, True])).tolist()
+    [3.0, 0.0, 3.0]
+    """
+    least, greatest = np.full(feature.max() + 1, np.inf), np.full(feature.max() + 1, -np.inf)
+    np.minimum.at(least, feature[inner], threshold[inner])
+    np.maximum.at(greatest, feature[inner], threshold[inner])
+    spans: np.ndarray = np.where(greatest >= least, greatest - least, 0.0)[feature]
+    return spans
 
 
 def _of_forest(tree: Any) -> Nodes:

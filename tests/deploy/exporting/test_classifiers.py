@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from src.deploy.exporting.classifiers import classifier_module
-from src.deploy.exporting.trees import floor_to_float32
+from src.deploy.exporting.trees import Trees, floor_to_float32
 from src.models import CLASSIFIERS, classifier_class
 from tests.models.conftest import QUICK, DrawTable, draw_table  # noqa: F401 (a fixture)
 
@@ -38,6 +38,23 @@ def test_scores_are_those_of_the_classifier(name: str, values: dict[str, Any], d
     np.testing.assert_allclose(scores, model.scores(vectors), rtol=1e-4, atol=1e-4)
     alone = torch.cat([module(torch.tensor(vector[None])) for vector in vectors[:5]])
     np.testing.assert_allclose(alone.detach().numpy(), scores[:5], rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["rf", "gb"])
+def test_rounding_moves_the_score_of_trees_by_no_more_than_their_jump(name: str, draw_table: DrawTable) -> None:  # noqa: F811
+    model, vectors = fitted(name, draw_table)
+    module, clips = classifier_module(model), torch.tensor(vectors)
+    assert isinstance(module, Trees)
+    jump, scores = module.jump(clips), module(clips)
+    assert (jump >= 0).all() and 0 < (jump > 0).float().mean() < 0.9
+    walk = module.walk
+    for seed in range(20):
+        spans = torch.zeros(clips.shape[1])
+        spans[walk.feature] = torch.as_tensor(walk.slack, dtype=torch.float32)
+        moved = clips + 0.99 * spans * (2 * torch.rand(clips.shape, generator=torch.Generator().manual_seed(seed)) - 1)
+        assert ((module(moved) - scores).abs() <= jump + 1e-6).all()
+    walk.slack = 0 * walk.slack
+    np.testing.assert_allclose(module.score(walk.bounds(clips)[0]), scores, rtol=0, atol=1e-6)
 
 
 def test_thresholds_in_float32_decide_as_those_in_float64_do() -> None:

@@ -65,7 +65,7 @@ def exported(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Export:
 def test_scores_agree_at_all_lengths_and_batches(exported: Export) -> None:
     assert {(check.seconds, check.clips) for check in exported.checks} >= {(0.5, 1), (4.0, 8), (30.0, 2)}
     assert max(check.difference for check in exported.checks) < 1e-3
-    assert "Run by its own runtime at 7 sizes" in str(exported)
+    assert "Run by its own runtime at 8 sizes" in str(exported)
 
 
 def test_the_record_says_what_a_score_needs_to_be_read(exported: Export, root: Path) -> None:
