@@ -23,8 +23,9 @@ def capture(exportable: Exportable) -> Any:
     ValueError
         When the module cannot be captured; the message is one line.
     """
-    import torch.fx.experimental._config as settings
+    import torch.fx.experimental._config as config
 
+    settings: Any = config  # it names its functions for no type checker
     known = hasattr(settings, "backed_size_oblivious")
     sizes = {INPUT: {0: torch.export.Dim.AUTO, 1: torch.export.Dim.AUTO}}
     with quietly(), settings.patch(backed_size_oblivious=True) if known else nullcontext():

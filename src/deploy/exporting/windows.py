@@ -88,11 +88,12 @@ class OfFineTuned(OnWindows):
 
     def decide(self, windows: Tensor, own: Any) -> Output:
         """Return what the network says of the clips' own samples."""
+        encoder: Any = self.network.encoder
         if not (self.hears_zeros or self.repeats):
             windows = windows[:, :own]
-        hidden, _ = self.network.encoder(windows)
+        hidden, _ = encoder(windows)
         if self.hears_zeros:
-            hidden = [layer[:, : self.network.encoder.count_frames(own)] for layer in hidden]
+            hidden = [layer[:, : encoder.count_frames(own)] for layer in hidden]
         valid = torch.ones_like(hidden[-1][..., 0], dtype=torch.bool) if self.all_valid else None
         return self.network.decide(hidden, valid)
 
