@@ -119,7 +119,8 @@ def write_scores(folder: Path, found: Scored) -> dict[str, Any]:
     """Write a score file into a folder; return its entry in the manifest."""
     names = trials_of(found.table["file"].tolist())
     lines = [f"{name} {score!r}" for name, score in zip(names, found.table["score"].tolist(), strict=True)]
-    which = text_digest(f"{found.protocol}\n{found.data_digest}")[:8]
+    # By all that it holds: corpora whose names differ in a sign, or lie in two folders, do not overwrite each other.
+    which = text_digest("\n".join([found.corpus, found.protocol, *lines]))[:8]
     path = folder / FOLDER / f"{simple(found.corpus)}-{which}.txt"
     write_text(path, "\n".join(lines) + "\n")
     return {

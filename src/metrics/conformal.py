@@ -31,8 +31,9 @@ decided; with the threshold fitted to the same clips, which the argument takes a
 
 What it costs: log(0.05) / log(1 - r) clips without an error are needed, 59 for r = 0.05. With fewer, or where even the
 surest quarter has too many errors, every clip is uncertain: nothing can be promised. If all clips may be decided, the
-margin is 0. Validation clips that also chose the epoch, the calibration and the threshold flatter the run a little, and
-clips of one person are alike: the rates that a test of other people finds (`coverage`, `decided_error`) are the check.
+margin is 0. Validation clips that also chose the epoch, the calibration and the threshold (of a fusion, the weights of
+its runs too) flatter the run a little, and clips of one person are alike: the rates that a test of other people finds
+(`coverage`, `decided_error`) are the check.
 
 Sources: Vovk, Gammerman and Shafer, "Algorithmic learning in a random world", 2005 (p-values, Mondrian); Geifman and
 El-Yaniv, "Selective classification for deep neural networks", NeurIPS 2017; Angelopoulos, Bates, Candès, Jordan and

@@ -8,11 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from src.audio.io import load_waveform, save_waveform
 from src.deploy.arena import export_arena
 from src.deploy.arena_detector import ARENA_SAMPLES, Detector
+from src.deploy.arena_scores import Scored, write_scores
 from src.deploy.judge import open_judge
 from src.experiments.runs.artefacts import read_scores
 from src.experiments.runs.names import RunName
@@ -99,6 +101,15 @@ def test_score_files_are_pinned_and_name_their_protocol(exported: Path, judged: 
     assert "| a &#60;b&#62; |" in (exported / "README.md").read_text()
     arena = protocols["all clips, the first 64,600 samples"]
     assert arena["trials"] == len(list((judged / "datasets" / "corpus").rglob("*.flac")))
+
+
+def test_corpora_of_nearly_one_name_keep_their_scores(tmp_path: Path) -> None:
+    tables = [pd.DataFrame({"file": ["1.wav"], "score": [score]}) for score in (1.0, 2.0)]
+    names = ("mini a", "mini-a")
+    found = [Scored(name, "all", True, table, "0", "") for name, table in zip(names, tables, strict=True)]
+    entries = [write_scores(tmp_path, one) for one in found]
+    assert [file_digest(tmp_path / entry["file"]) for entry in entries] == [entry["sha256"] for entry in entries]
+    assert entries[0]["file"] != entries[1]["file"]
 
 
 def test_the_arena_sees_the_first_samples_alone(exported: Path) -> None:
