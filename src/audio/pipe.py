@@ -109,7 +109,9 @@ def _read_header(pipe: Pipe) -> Samples:
             coding, channels, rate, bits = written
             is_known = 0 < size < NO_SIZE_FROM[4]
             return Samples(rate, channels, coding, bits, size if is_known else None)
-        content = _exactly(pipe, min(size + size % 2, 2**20))
+        content, left = b"", size + size % 2
+        while left and (piece := _exactly(pipe, min(left, 2**20))):
+            content, left = content or piece, left - len(piece)
         if name == b"fmt " and len(content) >= 16:
             coding, channels, rate, bits = (int.from_bytes(content[a:b], "little") for a, b in _FIELDS)
             coding = int.from_bytes(content[24:26], "little") if coding == EXTENSIBLE else coding

@@ -80,7 +80,7 @@ def as_text(predictions: Sequence[Prediction]) -> str:
             rows.append((legible(each.file), "", "", "error", "", each.error))
             continue
         probability = "" if each.probability is None else f"{each.probability:.1%}"
-        far = "" if each.far is None else f"{each.far:.0f}"
+        far = "" if each.far is None else str(int(each.far))
         rows.append((legible(each.file), f"{each.score:.3f}", probability, each.decision, far, "; ".join(each.reasons)))
     filled = [column for column in range(6) if column in (0, 1, 3) or any(row[column] for row in rows[1:])]
     widths = {column: max(len(row[column]) for row in rows) for column in filled}

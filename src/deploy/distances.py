@@ -15,6 +15,7 @@ them the sound itself is compared, by mean and deviation over time of LFCCs (240
 at random where there are more. That tells other recording conditions and codecs, not what a network makes of a clip.
 """
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
@@ -127,10 +128,13 @@ def read_distances(trained: Trained, root: Path) -> Distances:
     path = trained.folder / NAMES
     if path.is_file():
         noted = read_record(path, "of_sound", "scaling", "groups", "people", "trained")
-        if noted["trained"] == trained.provenance.get("ended"):
+        if noted["trained"] and noted["trained"] == trained.provenance.get("ended"):
             return _load(trained.folder, noted)
     found = distances_of(*_training_tables(trained, root), getattr(trained.recipe.config, "scaling", ""))
-    _save(trained, found)
+    try:
+        _save(trained, found)
+    except OSError as error:
+        warnings.warn(f"What {trained.name} keeps of its training data could not be written: {error}", stacklevel=2)
     return found
 
 

@@ -94,7 +94,7 @@ def _predict(judge: Judge, path: Path, asked: Asked, ranges: Mapping[str, Range]
     far = _percentile(asked.doubt, path, seen) if asked.doubt else None
     reasons = reasons_of(sound, ranges)
     if far is not None and far >= FAR:
-        reasons = (f"far from the training data ({ordinal(round(far))} percentile)", *reasons)
+        reasons = (f"far from the training data ({ordinal(int(far))} percentile)", *reasons)
     words = asked.rejection.decide(scores) if asked.rejection else decide(scores, judge.threshold)
     return Prediction(
         str(path),

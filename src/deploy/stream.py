@@ -113,9 +113,11 @@ class Listener:
                 f"{source.name} cannot be used after {self._windows.end / SPEECH_RATE:.2f} s: {error}."
             ) from None
         finally:
-            self._end_alarm(self._alarm.interrupt())
-            self.totals.seconds = seconds(self._windows.end)
-            self.emit({"event": "end", **asdict(self.totals)})
+            try:
+                self._end_alarm(self._alarm.interrupt())
+            finally:  # the summary is told where the last clip cannot be kept as well
+                self.totals.seconds = seconds(self._windows.end)
+                self.emit({"event": "end", **asdict(self.totals)})
         return self.totals
 
     def _take(self, source: Source) -> None:

@@ -166,7 +166,7 @@ def _facts(score: float, far: float | None, about: About) -> list[tuple[str, str
         low, high = about.threshold - about.rejection.margin, about.threshold + about.rejection.margin
         facts[1] = ("uncertain between", f"{low:+.2f} and {high:+.2f}")
     if _is_known(far):
-        facts.append(("farther from the training data than", f"{far:.0f} % of validation"))
+        facts.append(("farther from the training data than", f"{int(far)} % of validation"))
     return facts
 
 
@@ -183,6 +183,12 @@ def _doubts(prediction: Prediction, about: About) -> Sequence[str]:
     measured = (
         f"On the validation data of its own corpus the run {errors}; on speech from elsewhere it may err far more."
     )
+    assert prediction.score is not None
+    if about.is_calibrated and prediction.decision == ("spoof" if prediction.score > 0 else "bona fide"):
+        own.append(
+            "The probability points the other way: the decision follows the threshold of the run, at which it errs as "
+            "often with people as with machines."
+        )
     return [*own, measured, _promise(about), _NO_PROOF]
 
 
