@@ -27,7 +27,7 @@ def capture(exportable: Exportable) -> Any:
     """
     import torch.fx.experimental._config as settings
 
-    known = hasattr(settings, "backed_size_oblivious")
+    known = hasattr(settings, "backed_size_oblivious")  # type: ignore[attr-defined]
     sizes = {INPUT: {0: torch.export.Dim.AUTO, 1: torch.export.Dim.AUTO}}
     with quietly(), settings.patch(backed_size_oblivious=True) if known else nullcontext():
         try:

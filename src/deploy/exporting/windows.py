@@ -92,7 +92,7 @@ class OfFineTuned(OnWindows):
             windows = windows[:, :own]
         hidden, _ = self.network.encoder(windows)
         if self.hears_zeros:
-            hidden = [layer[:, : self.network.encoder.count_frames(own)] for layer in hidden]
+            hidden = [layer[:, : self.network.encoder.count_frames(own)] for layer in hidden]  # type: ignore[operator]
         valid = torch.ones_like(hidden[-1][..., 0], dtype=torch.bool) if self.all_valid else None
         return self.network.decide(hidden, valid)
 
