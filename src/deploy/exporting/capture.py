@@ -25,9 +25,10 @@ def capture(exportable: Exportable) -> Any:
     ValueError
         When the module cannot be captured; the message is one line.
     """
-    import torch.fx.experimental._config as settings
+    import torch.fx.experimental._config as module
 
-    known = hasattr(settings, "backed_size_oblivious")  # type: ignore[attr-defined]
+    settings: Any = module  # its options and patch are made while it is imported
+    known = hasattr(settings, "backed_size_oblivious")
     sizes = {INPUT: {0: torch.export.Dim.AUTO, 1: torch.export.Dim.AUTO}}
     with quietly(), settings.patch(backed_size_oblivious=True) if known else nullcontext():
         try:
