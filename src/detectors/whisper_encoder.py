@@ -129,7 +129,7 @@ def positions_of(model: Any, n_frames: int) -> Iterator[None]:
     """Let the model take so many frames: it checks their number, and adds a position for each that it knows of."""
     config, positions = model.config, model.embed_positions
     whole = config.max_source_positions
-    config.max_source_positions = positions.num_embeddings = n_frames
+    config.max_source_positions = positions.num_embeddings = int(n_frames)  # a tensor while it is traced
     try:
         yield
     finally:

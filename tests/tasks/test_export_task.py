@@ -34,7 +34,7 @@ def test_a_run_becomes_a_file(root: Path, monkeypatch: pytest.MonkeyPatch, capsy
 @pytest.mark.parametrize(
     ("flags", "said"),
     [
-        ("--run=run9", "run9"),
+        ("--run=run9", "There is no run 9"),
         ("--run=run0 --format=tflite", "Unknown format 'tflite'; allowed: onnx, torchscript, torch-export."),
         ("--run=run0 --precision=int4", "Unknown precision 'int4'; allowed: fp32, int8."),
         ("--run=run0 --format=torchscript --precision=int8", "--precision=int8 is for --format=onnx"),

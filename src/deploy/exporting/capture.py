@@ -3,6 +3,8 @@
 `torch.export` runs the module once with symbols in place of sizes. A size of 0 or 1 it would take for a constant, and a
 batch of one clip, or a clip of one window, would need a graph of its own; it is told not to look at the sizes of the
 example (`backed_size_oblivious`). What it assumes wrongly all the same is found by running the file at other sizes.
+WavLM folds the batch into the heads of its attention: shown a single clip, its graph is one for a single clip, so it is
+shown three.
 """
 
 import textwrap
@@ -23,16 +25,22 @@ def capture(exportable: Exportable) -> Any:
     ValueError
         When the module cannot be captured; the message is one line.
     """
-    import torch.fx.experimental._config as config
+    import torch.fx.experimental._config as module
 
-    settings: Any = config  # it names its functions for no type checker
+    settings: Any = module  # its options and patch are made while it is imported
     known = hasattr(settings, "backed_size_oblivious")
     sizes = {INPUT: {0: torch.export.Dim.AUTO, 1: torch.export.Dim.AUTO}}
     with quietly(), settings.patch(backed_size_oblivious=True) if known else nullcontext():
         try:
-            return torch.export.export(exportable.module, (example_of(exportable),), dynamic_shapes=sizes, strict=False)
+            clips = example_of(exportable).repeat(3 if folds_batch(exportable.module) else 1, 1)
+            return torch.export.export(exportable.module, (clips,), dynamic_shapes=sizes, strict=False)
         except Exception as error:
             raise ValueError(f"This run cannot be captured as a graph ({in_short(error)}).") from None
+
+
+def folds_batch(module: torch.nn.Module) -> bool:
+    """Tell whether a part of a module is the attention of WavLM."""
+    return any(type(part).__name__ == "WavLMAttention" for part in module.modules())
 
 
 def in_short(error: BaseException) -> str:

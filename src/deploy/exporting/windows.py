@@ -88,12 +88,11 @@ class OfFineTuned(OnWindows):
 
     def decide(self, windows: Tensor, own: Any) -> Output:
         """Return what the network says of the clips' own samples."""
-        encoder: Any = self.network.encoder
         if not (self.hears_zeros or self.repeats):
             windows = windows[:, :own]
-        hidden, _ = encoder(windows)
+        hidden, _ = self.network.encoder(windows)
         if self.hears_zeros:
-            hidden = [layer[:, : encoder.count_frames(own)] for layer in hidden]
+            hidden = [layer[:, : self.network.encoder.count_frames(own)] for layer in hidden]  # type: ignore[operator]
         valid = torch.ones_like(hidden[-1][..., 0], dtype=torch.bool) if self.all_valid else None
         return self.network.decide(hidden, valid)
 
