@@ -15,8 +15,12 @@ Relative paths are taken from the folder in which the notebook runs; `root`, whe
 holds `embeddings/` and `runs/`: this project's own by default.
 """
 
+import logging
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+for noisy in ("torchao", "torch.utils._pytree"):  # transformers imports torchao, which complains of its own parts
+    logging.getLogger(noisy).setLevel(logging.ERROR)
 
 if TYPE_CHECKING:
     import numpy as np

@@ -29,9 +29,6 @@ from src.tasks.words import listed
 from src.utils.paths import absolute
 from src.utils.processes import is_first, n_processes
 
-for noisy in ("torchao", "torch.utils._pytree"):  # transformers imports torchao, which complains of its own parts
-    logging.getLogger(noisy).setLevel(logging.ERROR)
-
 STOPPED = 130  # the exit code that shells give after Ctrl-C
 GREATEST_SEED = 2**32 - 1
 """The largest seed that every library with a random generator accepts."""

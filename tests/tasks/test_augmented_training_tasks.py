@@ -1,7 +1,11 @@
 """Augmentation as it is typed: copies and windows in training, a corpus of copies, a run under distortions; errors."""
 
 import json
+import os
 import shutil
+import signal
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -10,13 +14,9 @@ import numpy as np
 import pytest
 
 from src.detectors import DETECTORS
-from src.experiments.corpus.copies import Augmenting
-from src.experiments.extraction.copies import extract_copies
-from src.experiments.extraction.requests import Request
 from src.utils.embeddings import load_embeddings
 from src.utils.files import read_json
-from tests.forked import finished, forked, kill
-from tests.typed import run_fab
+from tests.typed import REPOSITORY, run_fab
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:The EER is", "ignore:There are only"),
@@ -100,23 +100,27 @@ def test_bad_input_ends_with_one_line(
     assert not (project / "runs/run0").exists()
 
 
-def extract_two_copies(root: Path) -> None:
-    request = Request(root / "datasets/corpus", ["downstream_train"], "lfcc")
-    list(extract_copies(request, Augmenting("noise", copies=2), root=root))
-
-
 @pytest.mark.slow
 def test_killed_copies_end_as_undisturbed_ones(project: Path, tmp_path: Path) -> None:
     """SIGKILL once a few copies are written, and again while the second store is made."""
     undisturbed = Path(shutil.copytree(project, tmp_path / "undisturbed"))
+    program = (
+        "import sys; from pathlib import Path; from src.experiments.corpus.copies import Augmenting; "
+        "from src.experiments.extraction.copies import extract_copies; "
+        "from src.experiments.extraction.requests import Request; root = Path(sys.argv[1]); "
+        "request = Request(root / 'datasets/corpus', ['downstream_train'], 'lfcc'); "
+        "list(extract_copies(request, Augmenting('noise', copies=2), root=root))"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
     folder = project / "embeddings/corpus/copies"
     for number in (1, 2):
-        process = forked(extract_two_copies, project)
-        while process.is_alive() and len(list(folder.glob(f"*noise-{number}/**/*.flac"))) < 5:
+        process = subprocess.Popen([sys.executable, "-c", program, str(project)], cwd=REPOSITORY, env=environment)
+        while process.poll() is None and len(list(folder.glob(f"*noise-{number}/**/*.flac"))) < 5:
             time.sleep(0.01)
-        kill(process)
+        process.send_signal(signal.SIGKILL)
+        assert process.wait() == -signal.SIGKILL
     for root in (project, undisturbed):
-        assert finished(forked(extract_two_copies, root)) == 0
+        subprocess.run([sys.executable, "-c", program, str(root)], cwd=REPOSITORY, env=environment, check=True)
     for number in (1, 2):
         place = f"embeddings/corpus/lfcc/downstream_train-noise-{number}"
         one, other = (load_embeddings(root / place) for root in (project, undisturbed))

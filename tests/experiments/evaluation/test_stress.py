@@ -9,7 +9,7 @@ import pytest
 from src.detectors import DETECTORS
 from src.experiments.corpus.splits import DOWNSTREAM
 from src.experiments.corpus.transforms import unchanged
-from src.experiments.evaluation import distorted, stress
+from src.experiments.evaluation import own_requests, stress
 from src.experiments.evaluation.distorted import DistortedTest
 from src.experiments.evaluation.evaluate import evaluate_run
 from src.experiments.evaluation.held_out import USUAL, read_held_out
@@ -118,7 +118,7 @@ def test_what_cannot_be_stressed_is_told_before_any_work(root: Path, monkeypatch
 
 
 def test_the_folder_of_a_local_model_is_asked_for(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(distorted, "CPU_ONLY", ())
+    monkeypatch.setattr(own_requests, "CPU_ONLY", ())
     with pytest.raises(ValueError, match="embeddings of the model lfcc-40, a local folder: give it as `model`"):
         stress_run(RUN, WHITE, root=root)
     assert stress.ASKED in [path.name for path in (root / "runs/run0/stress").iterdir()]

@@ -84,7 +84,9 @@ def test_a_study_shows_a_slice_of_everything_that_varies_and_draws_it_once(
 
     drawn = []
     draw = slices.slice_figure
-    monkeypatch.setattr(slices, "slice_figure", lambda study, name: drawn.append(name) or draw(study, name))
+    monkeypatch.setattr(
+        slices, "slice_figure", lambda study, name, *what: drawn.append(name) or draw(study, name, *what)
+    )
     folder = tmp_path / "runs" / "svm_study0"
     write_study(folder, write_run, 4)
     report_runs(tmp_path)
