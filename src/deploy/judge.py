@@ -206,8 +206,7 @@ class _OfScores(Judge):
 def _load(trained: Trained, request: Request) -> Backbone:
     """Load a backbone; raise ValueError unless it is the one of the run's stores."""
     backbone = load_backbone(request.backbone, request.model, **request.options)
-    origin = trained.origin(TRAIN)
-    before, now = origin.get("stores", {}).get(request.backbone, origin), backbone.identity()
+    before, now = trained.store_of(request.backbone), backbone.identity()
     what = f"The embeddings that {trained.folder} was trained on and those of the {request.backbone} given"
     Embeddings(request.backbone).require_like(before, now, what)
     if backbone.rate != SPEECH_RATE:

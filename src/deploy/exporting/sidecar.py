@@ -13,7 +13,6 @@ from src.backbones import CPU_ONLY
 from src.backbones.published import FAMILIES
 from src.deploy.exporting.formats import INPUT, OUTPUT, Format
 from src.deploy.exporting.module import Exportable
-from src.experiments.inputs.contract import TRAIN
 from src.experiments.inputs.embeddings import Embeddings
 from src.experiments.training.trained import Trained
 
@@ -83,8 +82,7 @@ def built_upon(trained: Trained, model: str | None) -> list[dict[str, str]]:
     """Return the pretrained models inside a file with their licences, as far as their own files say them."""
     eaten, config = trained.recipe.input, trained.recipe.config
     if isinstance(eaten, Embeddings):
-        noted = trained.origin(TRAIN)
-        names = [str(noted.get("stores", {}).get(each, noted)["model"]) for each in eaten.backbones if has_model(each)]
+        names = [str(trained.store_of(each)["model"]) for each in eaten.backbones if has_model(each)]
         return [{"model": name, "licence": licence_of(name if "/" in name else model or name)} for name in names]
     name = str(getattr(config, "weights", "") or getattr(config, "model", ""))
     if not name and hasattr(config, "backbone"):

@@ -45,8 +45,7 @@ def own_requests(
 def _request(
     trained: Trained, wanted: Embeddings, backbone: str, split: str, model: str | None, device: str
 ) -> Request:
-    origin = trained.origin(TRAIN)
-    meta = origin["stores"][backbone] if len(wanted.backbones) > 1 else origin
+    meta = trained.store_of(backbone)
     limits = Limits(window_seconds=float(meta.get("max_seconds", WINDOW_SECONDS)))
     if backbone in CPU_ONLY:
         return Request(Path(), [split], backbone, limits=limits)

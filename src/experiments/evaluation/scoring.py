@@ -83,12 +83,11 @@ def score_corpus(trained: Trained, dataset: Path, split: str, *, root: Path, fol
 
 def extract_missing(trained: Trained, asked: Embeddings, dataset: Path, split: str, root: Path) -> None:
     """Compute the embeddings of a split that a run needs and that are missing, as those of its training were."""
-    origin = trained.origin(TRAIN)
     layer = -1 if asked.layer is None else asked.layer
     n_backbones = len(asked.backbones)
     wanted = [None] * n_backbones if layer == MIX else layers_in(layer, n_backbones)
     for backbone, number in zip(asked.backbones, wanted, strict=True):
-        meta = origin.get("stores", {}).get(backbone, origin)
+        meta = trained.store_of(backbone)
         store = embeddings_folder(root, dataset, backbone, split)
         layers = meta["layers"] if number is None else [number if number >= 0 else meta["layers"][number]]
         if (store / META).is_file():

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from src.experiments.inputs.contract import OpenInput
+from src.experiments.inputs.contract import TRAIN, OpenInput
 from src.experiments.runs.artefacts import CALIBRATION, HYPERPARAMETERS, METRICS, PROVENANCE, read_hyperparameters
 from src.experiments.runs.commands import how_to_train_again
 from src.experiments.runs.folders import find_run
@@ -95,6 +95,12 @@ class Trained:
     def origin(self, split: str) -> Mapping[str, Any]:
         """Return what it noted about the input of a split that it used."""
         return self.provenance["data"][self.recipe.input.kind][split]
+
+    def store_of(self, backbone: str) -> Mapping[str, Any]:
+        """Return what it noted about a backbone's store that it was trained on; of embeddings of one or several."""
+        origin = self.origin(TRAIN)
+        noted: Mapping[str, Any] = origin.get("stores", {}).get(backbone, origin)
+        return noted
 
     def people(self) -> set[str]:
         """Return the people of its training and validation."""
