@@ -43,7 +43,7 @@ def content_of(trained: Trained, run: Run, parts: Sequence[Trained], root: Path)
         "hyperparameters": inputs_table(own_places(trained.inputs), "Hyperparameters"),
         "size": size(trained.provenance),
         "weights": _size_of_weights(trained),
-        "machine": inputs_table(_noted(trained, "machine"), "Machine"),
+        "machine": inputs_table(_machine(trained), "Machine"),
         "software": inputs_table(
             {"python": trained.provenance.get("python"), **_noted(trained, "packages")}, "Packages"
         ),
@@ -162,6 +162,10 @@ def _size_of_weights(trained: Trained) -> str:
 def _noted(trained: Trained, what: str) -> Mapping[str, Any]:
     noted = trained.provenance.get(what)
     return noted if isinstance(noted, Mapping) else {}
+
+
+def _machine(trained: Trained) -> Mapping[str, Any]:
+    return {part: "none" if value == "" else value for part, value in _noted(trained, "machine").items()}
 
 
 def _is_fusion(trained: Trained) -> bool:

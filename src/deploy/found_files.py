@@ -20,6 +20,8 @@ from src.utils.paths import absolute
 
 LIST_SUFFIX = ".txt"
 WILD = "*?["
+ONLY_WILD = "*?"
+"""Unlike brackets, hardly ever part of a name."""
 
 
 def find_files(typed: str) -> list[Path]:
@@ -61,9 +63,9 @@ def _of(item: str) -> Iterator[Path]:
         # Not `path`: signs in the name of the current folder are no part of the glob.
         found = map(absolute, glob.glob(os.path.expanduser(item), recursive=True))  # noqa: PTH111, PTH207
         matches = sorted(match for match in found if match.is_file())
-        if not matches:
+        if not matches and any(sign in item for sign in ONLY_WILD):
             raise ValueError(f"`files`: nothing matches {item}.")
-        yield from matches
+        yield from matches or [path]
     else:
         yield path  # missing: whoever reads it says so, and goes on
 

@@ -82,9 +82,10 @@ class SuspiciousFolder:
                 )
             self._append(COLUMNS)
         with table.open(encoding="utf-8-sig", newline="") as file:
-            header = next(csv.reader(file), [])
+            header, *rows = list(csv.reader(file)) or [[]]
         if tuple(header[: len(COLUMNS)]) != COLUMNS:
             raise ValueError(f"{table} has the columns {', '.join(header)}, not {', '.join(COLUMNS)}, ...")
+        self._listed = {row[0] for row in rows if row}
         self._n_more = len(header) - len(COLUMNS)
         self._n_bytes = sum(path.stat().st_size for path in (self.folder / CLIPS).rglob("*.flac"))
 
@@ -114,7 +115,7 @@ class SuspiciousFolder:
         self._scores = [(at, score) for at, score in self._scores if at > end] or self._scores[-1:]
         name = "-".join(f"{at / SPEECH_RATE:09.3f}" for at in (start, end))
         file = f"{CLIPS}/{self.origin.person}/{name}.flac"
-        if (self.folder / file).exists():  # the same recording once more
+        if file in self._listed and (self.folder / file).exists():  # the same recording once more
             return
         if self._n_bytes + 2 * n_samples + HEADER_BYTES > self.megabytes * 1e6:
             self.n_refused += 1
@@ -133,6 +134,7 @@ class SuspiciousFolder:
         seconds = [f"{at / SPEECH_RATE:.3f}" for at in place]
         numbers = [f"{value:.4f}" for value in (min(scores), sum(scores) / len(scores))]
         about = self.origin
+        self._listed.add(file)
         self._append([file, "", about.person, about.source, *seconds, *numbers, about.run, *[""] * self._n_more])
 
     def _append(self, cells: Sequence[str]) -> None:

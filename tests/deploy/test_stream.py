@@ -247,6 +247,14 @@ def test_a_folder_grows_by_other_streams_and_not_by_the_same_one(tmp_path: Path)
     assert table["speaker"].tolist() == ["recording-a", "recording-b"]
 
 
+def test_a_clip_whose_row_a_kill_prevented_gets_its_row_from_the_same_recording(tmp_path: Path) -> None:
+    listen(chunked(CALL, 1600), suspicious(tmp_path / "kept", "recording-a"))
+    table = kept(tmp_path / "kept")
+    table.iloc[:0].to_csv(tmp_path / "kept" / "suspicious.csv", index=False)
+    listen(chunked(CALL, 1600), suspicious(tmp_path / "kept", "recording-a"))
+    assert kept(tmp_path / "kept").equals(table)
+
+
 def test_a_table_that_an_editor_left_without_a_last_line_end_is_gone_on_with(tmp_path: Path) -> None:
     folder = suspicious(tmp_path / "kept")
     for number in range(2):
