@@ -1,4 +1,4 @@
-"""Fail if a test was skipped for want of a tool: `python .ci/skipped.py tests.xml` (what pytest --junitxml wrote).
+"""Fail if a test was skipped for want of a tool: `python .ci/skipped.py tests.xml ...` (what pytest --junitxml wrote).
 
 A test may be skipped where there is no GPU, or where data that are not in the repository are missing; its reason then
 begins with "needs a CUDA GPU" or "needs the data". Any other reason is a tool that could have been installed.
@@ -24,6 +24,6 @@ def skipped(report: Path) -> list[str]:
 
 
 if __name__ == "__main__":
-    lacking = skipped(Path(sys.argv[1]))
+    lacking = [test for report in sys.argv[1:] for test in skipped(Path(report))]
     if lacking:
         sys.exit("\n".join(["Skipped for want of a tool:", *lacking]))

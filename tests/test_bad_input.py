@@ -358,6 +358,7 @@ def test_wrong_use_ends_in_one_line(
     assert digest(project) == before, "a refused task wrote something"
 
 
+@pytest.mark.slow
 def test_raw_recordings_are_the_same_before_and_after_the_whole_chain(
     make_corpus: Callable[..., Path], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

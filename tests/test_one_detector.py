@@ -77,6 +77,7 @@ def fab(with_detector: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str],
     return lambda arguments: run_fab(arguments, with_detector, monkeypatch)
 
 
+@pytest.mark.slow
 def test_a_new_detector_is_one_file_and_one_row(
     with_detector: Path, fab: Callable[[str], int], capsys: pytest.CaptureFixture[str]
 ) -> None:

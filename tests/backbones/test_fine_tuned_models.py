@@ -117,6 +117,7 @@ def test_a_model_of_spectrograms_with_a_head_gives_the_frames_of_the_model_below
     np.testing.assert_array_equal(backbone.frames(SOUND), below.frames(SOUND))
 
 
+@pytest.mark.slow
 def test_the_head_is_told_once_whatever_the_number_of_processes(prepared: Path, base: Path, tmp_path: Path) -> None:
     """Workers and shards load the model each for itself; the user asked once."""
     from transformers import Wav2Vec2Config, Wav2Vec2ForCTC

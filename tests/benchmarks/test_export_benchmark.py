@@ -12,6 +12,7 @@ from src.experiments.training.recipe import choose_recipe
 from src.experiments.training.trainer import train_model
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:The EER is")
 def test_rows_tell_size_speed_error_and_differences(
     prepared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]

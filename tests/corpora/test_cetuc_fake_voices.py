@@ -201,6 +201,7 @@ class Interrupter:
         return touch
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("has_links", [True, False])
 def test_a_run_stopped_anywhere_and_run_again_ends_the_same(
     tmp_path: Path, whole: tuple[Files, CountCheck], has_links: bool

@@ -54,6 +54,7 @@ def exported(judged: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return export(root, LR, root / "out", datasets=[judged / "datasets" / "corpus"])
 
 
+@pytest.mark.slow
 def test_a_fresh_process_scores_as_the_run_did(exported: Path, judged: Path, tmp_path: Path) -> None:
     table = read_scores(judged / "runs" / LR)
     moved = shutil.copytree(exported, tmp_path / "elsewhere")  # it needs neither its project nor the corpus

@@ -41,6 +41,7 @@ def from_test(root: Path, name: str) -> tuple[list[Path], np.ndarray]:
     return [root / "datasets" / "corpus" / file for file in table["file"]], table["score"].to_numpy()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [LR, SVM])
 def test_on_spectral_features_scores_are_those_of_the_test_to_the_last_digit(root: Path, name: str) -> None:
     judge, (paths, expected) = judge_of(root, name), from_test(root, name)

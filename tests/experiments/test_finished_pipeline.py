@@ -82,6 +82,7 @@ def loads(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return names
 
 
+@pytest.mark.slow
 def test_a_finished_pipeline_takes_moments_and_loads_no_model(dataset: Path, tmp_path: Path, model: Path) -> None:
     first = list(run_pipeline(dataset, Chain("wav2vec2", "svm", 2, str(model)), root=tmp_path))
     done = subprocess.run(

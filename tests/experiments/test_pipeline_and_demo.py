@@ -138,6 +138,7 @@ def test_a_second_call_computes_nothing(corpus: Path, tmp_path: Path, monkeypatc
     assert second[-1] == first[-1]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("n_steps", range(1, len(STEPS)))
 def test_a_chain_broken_off_after_any_step_ends_the_same(
     n_steps: int, corpus: Path, tmp_path: Path, make_corpus: MakeCorpus, undisturbed: list[dict[str, Any]]

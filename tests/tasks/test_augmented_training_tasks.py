@@ -36,6 +36,7 @@ def fab(project: Path, monkeypatch: pytest.MonkeyPatch) -> Fab:
     return lambda arguments: run_fab(arguments, project, monkeypatch)
 
 
+@pytest.mark.slow
 def test_a_classifier_is_trained_on_copies_put_under_distortions_and_shown(
     project: Path, fab: Fab, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -59,6 +60,7 @@ def test_a_classifier_is_trained_on_copies_put_under_distortions_and_shown(
     assert "augmented by a recipe of its own" in page and "EER under distortions" in page
 
 
+@pytest.mark.slow
 def test_detectors_and_the_trials_of_their_studies_note_the_recipe(project: Path, fab: Fab) -> None:
     assert fab(f"TrainDetector {ON} --detector=tiny --epochs=1 --augment=hiss.json") == 0
     assert json.loads(read_json(project / "runs/run0/hyperparameters.json")["augment"]) == HISS

@@ -24,6 +24,7 @@ def fab(project: Path, monkeypatch: pytest.MonkeyPatch) -> Fab:
     return lambda arguments: run_fab(arguments, project, monkeypatch)
 
 
+@pytest.mark.slow
 def test_a_pruned_and_quantised_run_is_told_of_tested_and_reproduced(
     fab: Fab, project: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -30,6 +30,7 @@ def fab(project: Path, monkeypatch: pytest.MonkeyPatch) -> Fab:
     return lambda arguments: run_fab(arguments, project, monkeypatch)
 
 
+@pytest.mark.slow
 def test_ctrl_c_says_how_to_resume_and_the_second_start_finishes(
     project: Path, fab: Fab, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

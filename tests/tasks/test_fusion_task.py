@@ -60,6 +60,7 @@ def fab(root: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixtu
     return run
 
 
+@pytest.mark.slow
 def test_a_fused_run_is_a_run_as_any_other(root: Path, fab: Fab) -> None:
     inputs = read_json(root / "runs" / "run2" / "hyperparameters.json")
     assert inputs == {

@@ -92,6 +92,7 @@ def test_batches_of_any_size_give_the_same_store(tmp_path: Path, batch: int) -> 
     assert_undisturbed(tmp_path / "store")
 
 
+@pytest.mark.slow
 @settings(max_examples=40, deadline=None)
 @given(st.data())
 def test_files_torn_at_any_byte_are_made_whole(data: st.DataObject) -> None:

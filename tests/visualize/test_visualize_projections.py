@@ -16,6 +16,7 @@ def two_blobs(n_each: int = 20, n_dimensions: int = 12) -> np.ndarray:
     return vectors.astype(np.float32)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("project", PROJECTIONS)
 def test_far_blobs_stay_apart(project):
     points = project(two_blobs(), seed=0)

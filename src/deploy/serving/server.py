@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 _GREATEST_PORT = 65535
 _SHUTDOWN_SECONDS = 2
-_ENDING = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
+_ENDING = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
 _WHY = {errno.EADDRINUSE: "is in use", errno.EACCES: "may be taken by administrators only"}
 
 

@@ -23,6 +23,7 @@ def _magnitudes(waveform: np.ndarray) -> np.ndarray:
     return np.abs(stft(waveform, nperseg=640)[2])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("vocoder", VOCODERS)
 @pytest.mark.parametrize("rate", [8000, 48000])
 def test_a_copy_keeps_length_level_and_form(vocoder: str, rate: int) -> None:

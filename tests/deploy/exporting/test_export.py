@@ -62,6 +62,7 @@ def exported(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Export:
     return export_run(trained_run(root, LR), Wish(output=output), root)
 
 
+@pytest.mark.slow
 def test_scores_agree_at_all_lengths_and_batches(exported: Export) -> None:
     assert {(check.seconds, check.clips) for check in exported.checks} >= {(0.5, 1), (4.0, 8), (30.0, 2)}
     assert max(check.difference for check in exported.checks) < 1e-3

@@ -149,6 +149,7 @@ def clip(reception: Reception, side: str) -> Path:
     return min((reception.judge.trained.recipe.dataset / side).rglob("*.flac"))
 
 
+@pytest.mark.slow
 def test_verdicts_are_read_and_a_text_file_is_refused_in_words(visit: Visit, served: Served, tmp_path: Path) -> None:
     assert "Nothing that you give it is kept" in visit.page.locator("#head").inner_text()
     real, fake = (clip(served.reception, side) for side in ("real_voices", "fake_voices"))
@@ -178,6 +179,7 @@ def test_names_are_text_whatever_they_look_like(visit: Visit, served: Served, tm
     assert visit.complaints == []
 
 
+@pytest.mark.slow
 def test_a_recording_from_the_microphone_is_judged(visit: Visit, served: Served) -> None:
     visit.page.get_by_role("tab", name="The microphone").click()
     visit.page.get_by_role("button", name="Record", exact=True).click()

@@ -79,12 +79,14 @@ def test_the_folder_of_uploads_vanishes_and_the_environment_is_as_before(monkeyp
     assert "GRADIO_ANALYTICS_ENABLED" not in os.environ
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_signals_end_the_page_and_not_the_process(number: signal.Signals) -> None:
     class Server:
         def run(self, sockets: list[socket.socket]) -> None:
-            os.kill(os.getpid(), number)
+            signal.raise_signal(number)
             time.sleep(60)
+            raise AssertionError("nothing ended the page")
 
     said: list[str] = []
     before = signal.getsignal(number)

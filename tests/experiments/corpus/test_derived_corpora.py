@@ -198,6 +198,7 @@ def test_every_clip_has_noise_of_its_own(corpus: Path) -> None:
     assert np.abs(correlations).max() < 0.06  # of 8,000 samples each: five deviations
 
 
+@pytest.mark.slow
 @every_step
 def test_one_process_and_many_write_the_same_bytes(step: Step, corpus: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.undo()  # the other processes know no stand-in

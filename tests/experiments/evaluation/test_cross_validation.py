@@ -123,6 +123,7 @@ def kill_in_fold(root: Path, fold: int, where: str) -> None:
     crossed(root)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("where", ["train_run", "write_table"])
 def test_killed_and_resumed_equals_undisturbed(root: Path, tmp_path: Path, where: str) -> None:
     undisturbed = crossed(shutil.copytree(root, tmp_path / "undisturbed"))
@@ -169,6 +170,7 @@ def test_a_scheme_is_refused_before_anything_is_read() -> None:
         Scheme(folds=1)
 
 
+@pytest.mark.slow
 def test_a_detector_resumes_within_a_fold(project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """And the scores are those of a cross-validation that nobody stopped."""
     from src.detectors import DETECTORS

@@ -90,6 +90,7 @@ def test_the_one_band_that_tells_the_classes_apart_is_found(one_band: Path, tmp_
     assert "frequency band 4-5 kHz" in str(found).splitlines()[1]
 
 
+@pytest.mark.slow
 def test_what_is_found_is_kept_and_is_the_same_again(one_band: Path, tmp_path: Path) -> None:
     root = Path(shutil.copytree(one_band, tmp_path / "root"))
     found = explained(root, "lr", Embeddings("lfcc", -1, "mean+std"))

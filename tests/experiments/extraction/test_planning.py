@@ -75,6 +75,7 @@ def files_of(dataset: Path) -> list[str]:
     return [file for split in DOWNSTREAM for file in read_split(dataset, split)["file"]]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("devices", ["cpu", "cpu,cpu,cpu"])
 def test_every_header_is_read_once_by_however_many_devices(dataset: Path, tmp_path: Path, devices: str) -> None:
     (tmp_path / "counting").mkdir()

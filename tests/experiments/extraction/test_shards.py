@@ -211,6 +211,7 @@ def test_long_clips_go_through_in_windows_and_their_statistics_are_pooled(datase
         run(dataset, tmp_path, limits=Limits(1.5, window_seconds=20.0))
 
 
+@pytest.mark.slow
 def test_devices_share_the_work_in_processes_of_their_own(dataset: Path, tmp_path: Path) -> None:
     splits = ["downstream_val", SPLIT]
     request = Request(dataset, splits, "lfcc", limits=LIMITS)

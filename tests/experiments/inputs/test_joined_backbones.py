@@ -114,6 +114,7 @@ def test_a_run_is_trained_tested_repeated_and_reported(root: Path) -> None:
     assert Recipe.from_json(json.loads(json.dumps(inputs)), recipe_of(root).dataset).input == again.input
 
 
+@pytest.mark.slow
 def test_a_study_chooses_a_layer_and_a_pooling_of_each(root: Path) -> None:
     search = Search(root / "datasets" / "corpus", Embeddings(BOTH, None, None), "lr")
     study = optimize_hyperparameters(search, Effort(6), root=root)

@@ -51,6 +51,7 @@ def test_all_layers_of_every_clip_are_read(drawn: Path, pooling: str) -> None:
     assert set(opened.read("downstream_test", "F").genders) == {"F"}
 
 
+@pytest.mark.slow
 def test_a_run_is_trained_tested_repeated_and_its_weights_are_drawn(drawn: Path) -> None:
     run = train_model(recipe_of(drawn), root=drawn)
     assert read_json(run.folder / "hyperparameters.json")["layer"] == "mix"

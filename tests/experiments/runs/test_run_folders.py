@@ -48,6 +48,7 @@ def found(root: Path, name: str) -> Path:
     return find_run(root, RunName.parse(name))
 
 
+@pytest.mark.slow
 def test_64_folders_asked_for_at_once_get_64_numbers(tmp_path: Path) -> None:
     """Fault 5: numbers were counted, and 64 parallel starts gave 22 folders."""
     context = multiprocessing.get_context("spawn")

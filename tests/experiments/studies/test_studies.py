@@ -132,6 +132,7 @@ def test_the_pictures_show_the_trials(drawn: Path) -> None:
     assert not (one.folder / "param_importances.png").exists(), "one trial shows no importance"
 
 
+@pytest.mark.slow
 def test_one_seed_gives_one_study_and_another_seed_another(drawn: Path) -> None:
     """Past the tenth trial the sampler learns from those before, so twelve are compared."""
     first, again, other = (
@@ -147,6 +148,7 @@ def test_one_seed_gives_one_study_and_another_seed_another(drawn: Path) -> None:
     assert told(first)[1][1]["C"] != told(other)[1][1]["C"]
 
 
+@pytest.mark.slow
 def test_trials_counts_all_of_them(drawn: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     search = search_in(drawn)
     whole = optimize_hyperparameters(search, Effort(5), root=drawn)

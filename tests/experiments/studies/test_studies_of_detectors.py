@@ -28,6 +28,7 @@ def outcomes(study: Path, trials: int) -> list[dict[str, Any]]:
     return [read_json(study / f"run{number}" / "metrics.json") for number in range(trials)]
 
 
+@pytest.mark.slow
 def test_a_killed_trial_is_carried_on_and_the_study_ends_as_an_undisturbed_one(
     project: Path, fab: Fab, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -78,6 +78,7 @@ def test_a_killed_worker_costs_no_trial(drawn: Path, monkeypatch: pytest.MonkeyP
     assert states(trials) == ["COMPLETE"] * 8, "the killed worker's trial was trained by another"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("jobs", [1, 2])
 def test_a_study_killed_as_a_whole_ends_with_the_trials_asked_for(jobs: int, drawn: Path) -> None:
     arguments = (drawn, 40, jobs, None, None)
@@ -189,6 +190,7 @@ def test_an_unpromising_training_is_pruned_and_says_so(drawn: Path, monkeypatch:
     assert study.n_trials == 8, "it counts among the trials"
 
 
+@pytest.mark.slow
 def test_jobs_whose_workers_die_three_times_fail(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(workers, "train_job", kill_this_process)
     jobs = [Job(None, None, Path(), Path())]  # type: ignore[arg-type]
