@@ -6,7 +6,7 @@ import torch
 from torch.nn.functional import cross_entropy
 
 from src.pretraining.best_rq import BestRq, RandomQuantiser
-from tests.pretraining.tiny import crops, masks_of, tiny_objective
+from tests.pretraining.tiny_objectives import crops, masks_of, tiny_objective
 
 
 def started(seed: int = 7, front_end: str = "mel") -> BestRq:
@@ -62,7 +62,8 @@ def test_codes_collapse_where_bands_are_not_standardised() -> None:
     healthy = objective(crops(), crops(), masks)["signs"]
     objective.standardised.load_state_dict({"mean": torch.zeros(160), "deviation": torch.ones(160)})
     collapsed = objective(crops(), crops(), masks)["signs"]
-    assert healthy["perplexity"] > 3 * collapsed["perplexity"] and healthy["codes_used"] > 2 * collapsed["codes_used"]
+    assert healthy["perplexity"] > 1.5 * collapsed["perplexity"]
+    assert healthy["codes_used"] > 1.5 * collapsed["codes_used"]
 
 
 def test_silence_has_one_code() -> None:
