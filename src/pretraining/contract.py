@@ -75,10 +75,10 @@ class PretrainingConfig(Config):
     """Share of frames that are masked, about; 0 = the objective's."""
     mask_span: int = 0
     """Frames in a masked span; 0 = the objective's."""
-    mel_weight: float = 0.0
-    """Of the reconstruction of masked log-mel spectra, which is added to the objective's own loss; 0 = none."""
     units: int = 0
     """How many units an objective tells apart (wav2vec2: in each of its groups); 0 = the objective's."""
+    mel_weight: float = 0.0
+    """Weight of the reconstruction of log-mel spectra beside the objective; 0 = none."""
 
     def __post_init__(self) -> None:
         check_allowed("objective", self.objective, tuple(OBJECTIVES))

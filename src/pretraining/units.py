@@ -10,6 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from src.utils.threads import limited_threads
+
 BATCH_FRAMES = 10_000
 
 
@@ -45,7 +47,9 @@ def learn_units(frames: Tensor, n_units: int, seed: int) -> Tensor:
         raise ValueError("Frames to learn units from are not finite: look for broken recordings (fab DatasetInfo).")
     clusters = MiniBatchKMeans(
         n_units, batch_size=BATCH_FRAMES, n_init=1, reassignment_ratio=0.0, random_state=seed
-    ).fit(points)
+    )
+    with limited_threads(1):  # sums of several threads differ in their last digits
+        clusters.fit(points)
     return torch.from_numpy(clusters.cluster_centers_).to(frames.dtype)
 
 

@@ -6,7 +6,7 @@ import torch
 from torch.nn.functional import cross_entropy
 
 from src.pretraining.best_rq import BestRq, RandomQuantiser
-from tests.pretraining.tiny_objectives import crops, masks_of, tiny_objective
+from tests.pretraining.tiny import crops, masks_of, tiny_objective
 
 
 def started(seed: int = 7, front_end: str = "mel") -> BestRq:

@@ -8,7 +8,7 @@ import torch
 
 from src.pretraining.best_rq import BestRq
 from src.pretraining.health import COLUMNS, Health, collapse_in
-from tests.pretraining.tiny_objectives import crops, masks_of, tiny_objective
+from tests.pretraining.tiny import crops, masks_of, tiny_objective
 
 HEALTHY = {"loss": 4.0, "loss_bits": 5.77, "accuracy": 0.2, "chance": 0.1, "perplexity": 60.0, "codes_used": 0.8}
 COLLAPSES = {

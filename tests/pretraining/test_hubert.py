@@ -9,7 +9,7 @@ import torch
 
 from src.pretraining.hubert import Hubert
 from src.pretraining.teacher import read_teacher
-from tests.pretraining.tiny_objectives import crops, masks_of, tiny_encoder, tiny_objective
+from tests.pretraining.tiny import crops, masks_of, tiny_encoder, tiny_objective
 
 
 def started(front_end: str = "mel", **settings: object) -> Hubert:
@@ -78,7 +78,7 @@ def test_silence_has_no_units() -> None:
 
 def test_a_teacher_gives_frames_and_is_not_saved(folder: Path) -> None:
     objective = started(teacher=str(folder), teacher_layer=1)
-    assert objective.centres.shape == (12, 16) and objective.teacher is not None
+    assert objective.centres.shape == (12, 32) and objective.teacher is not None
     assert not [name for name in objective.state_dict() if "teacher" in name]
     frames = objective.teacher(crops(), 100)  # its convolutions give 99
     with torch.no_grad():
@@ -92,8 +92,8 @@ def test_a_teacher_gives_frames_and_is_not_saved(folder: Path) -> None:
 
 
 def test_a_layer_that_a_teacher_lacks_is_refused(folder: Path) -> None:
-    with pytest.raises(ValueError, match="`teacher_layer` must be 0 to 2, or -1 for the last, not 3"):
-        read_teacher(str(folder), 3)
+    with pytest.raises(ValueError, match="`teacher_layer` must be 0 to 1, or -1 for the last, not 2"):
+        read_teacher(str(folder), 2)
 
 
 def test_a_folder_that_is_none_is_refused(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from src.pretraining import OBJECTIVES
 from src.pretraining.contract import PretrainingConfig
 from src.pretraining.mel import Mel
 from src.pretraining.spectra import LogMel
-from tests.pretraining.tiny_objectives import crops, masks_of, tiny_objective
+from tests.pretraining.tiny import crops, masks_of, tiny_objective
 
 
 def test_the_loss_is_the_mean_difference_of_standardised_bands() -> None:
