@@ -57,6 +57,7 @@ DESIGNED_TASKS = {
     "ExportArena",
     "ExplainRun",
     "ExportModel",
+    "PretrainBackbone",
     "CreateSpoofs",
     "CrossValidate",
     "CutNoise",
