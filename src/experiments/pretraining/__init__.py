@@ -1,0 +1,1 @@
+"""Pretraining into a run folder, and what the pretrained model is worth."""
