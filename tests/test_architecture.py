@@ -16,6 +16,8 @@ FLOORS = {
     "deploy": 5,
     "experiments": 4,
     "detectors": 3,
+    "pretraining": 3,
+    "learning": 2,
     "backbones": 2,
     "models": 2,
     "corpora": 2,
@@ -35,7 +37,8 @@ STAGES = {
     "training": 3,
     "studies": 4,
     "evaluation": 4,
-    "report": 5,
+    "pretraining": 5,
+    "report": 6,
 }
 """The sub-rooms of experiments/, by the same rule; what lies beside them (the whole chain) imports from all of them."""
 

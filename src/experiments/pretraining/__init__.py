@@ -1,1 +1,1 @@
-"""Pretraining into a run folder, and what the pretrained model is worth."""
+"""Speech without labels -> a pretrained model: run folders, resumption, and what the model is worth."""
