@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 
 from src.visualize.style import BLACK, GREY, ORANGE, PURPLE, TRAINING_COLOR, VALIDATION_COLOR, new_figure, new_panels
 
@@ -124,6 +124,9 @@ def _draw(axes: Axes, panel: _Panel, hours: np.ndarray, columns: Mapping[str, np
         )
     if panel.logarithmic:
         axes.set_yscale("log")
+        axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axes.yaxis.set_major_formatter("{x:g}")
+        axes.yaxis.set_minor_formatter(NullFormatter())
     axes.set_title(panel.title, fontsize=10)
     axes.set_xlabel("hours seen", fontsize=9)
     axes.xaxis.set_major_locator(MaxNLocator(nbins=5))
