@@ -105,7 +105,9 @@ def family_of(folder: Path) -> str:
     """
     if not (folder / "config.json").is_file():
         why = "has no config.json" if folder.is_dir() else "does not exist"
-        raise FileNotFoundError(f"The model folder {folder} {why}; name a folder made by MODEL.save_pretrained(FOLDER).")
+        raise FileNotFoundError(
+            f"The model folder {folder} {why}; name a folder made by MODEL.save_pretrained(FOLDER)."
+        )
     found = read_config(str(folder)).get("model_type", "")
     for family in FAMILIES:
         if family in BACKBONES and model_type(family) == found:

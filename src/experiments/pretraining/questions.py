@@ -89,10 +89,7 @@ def _without(table: ClipTable, part: np.ndarray, of_system: np.ndarray) -> tuple
         return f"there are {judge.sum()} spoofs to judge by, fewer than {LEAST_CLIPS}"
     if not (train & ~bonafide).any():
         return "no spoof would be left in training"
-    if choose.sum() >= LEAST_CLIPS:
-        choose = choose | (part == CHOOSES) & bonafide
-    else:
-        choose = np.zeros_like(choose)
+    choose = choose | (part == CHOOSES) & bonafide if choose.sum() >= LEAST_CLIPS else np.zeros_like(choose)
     return np.flatnonzero(train), np.flatnonzero(choose), np.flatnonzero(judge | (part == JUDGES) & bonafide)
 
 

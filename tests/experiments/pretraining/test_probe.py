@@ -1,6 +1,7 @@
 """A probe of two small models beside LFCC, on recordings of three spoof systems."""
 
 import json
+import shutil
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,8 +14,10 @@ from src.experiments.pretraining import clip_embeddings
 from src.experiments.pretraining.clip_embeddings import LFCC, embed_clips, family_of, load_local
 from src.experiments.pretraining.probe import has_downstream_splits, probe
 from src.experiments.pretraining.probe_results import IN_DOMAIN, LEFT_OUT, PICTURE, TABLE, Probe
+from src.experiments.pretraining.probing import RECORD, find_models
 from tests.detectors.small_models import save_small, save_small_whisper
 from tests.experiments.pretraining.probed_project import SYSTEMS, silence, write_probed_corpus
+from tests.typed import run_fab
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -139,8 +142,8 @@ def test_it_is_written_as_table_picture_and_sentences(probed: Probe, tmp_path: P
 
 
 def test_without_known_systems_it_says_so_and_judges_in_domain() -> None:
-    from src.experiments.pretraining.probe_results import conclude
     from src.experiments.pretraining.probe_results import Layer as ProbedLayer
+    from src.experiments.pretraining.probe_results import conclude
     from src.metrics.across import Scored
     from src.metrics.bootstrap import Trials
 
@@ -178,3 +181,33 @@ def test_clips_that_cannot_be_used_at_all_are_an_error(root: Path, silent: str) 
 def test_a_corpus_with_splits_can_be_probed(root: Path, tmp_path: Path) -> None:
     assert has_downstream_splits(root / "datasets" / "corpus")
     assert not has_downstream_splits(tmp_path)
+
+
+def test_models_are_probed_by_a_task(
+    root: Path, silent: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run_fab("ProbeBackbone --dataset=datasets/corpus --models=start --device=cpu", root, monkeypatch) == 0
+    printed = capsys.readouterr().out
+    assert "In domain: lfcc, EER " in printed
+    folder = root / "runs" / "probe0"
+    assert f"Written to {folder}; {folder / PICTURE} shows all layers." in printed
+    record = json.loads((folder / RECORD).read_text())
+    assert record["models"][f"{root.name}/start"].startswith("sha256:")
+    assert record["in_words"] == printed.splitlines()[: len(record["in_words"])]
+    assert set(record["origin"]["data"]["waveforms"]) == {"downstream_train", "downstream_val", "downstream_test"}
+
+
+def test_models_are_found_by_folder_or_by_pretraining(root: Path, tmp_path: Path) -> None:
+    run = tmp_path / "runs" / "pretraining3"
+    for part in ("start", "model"):
+        shutil.copytree(root / "start", run / part)
+    for typed in ("pretraining3", "runs/pretraining3/"):
+        assert find_models(typed, tmp_path) == {f"pretraining3/{part}": run / part for part in ("start", "model")}
+    both = find_models(f"{root / 'start'}, {run / 'start'}", tmp_path)
+    assert list(both) == [f"{root.name}/start", "pretraining3/start"]
+    with pytest.raises(ValueError, match="Which models"):
+        find_models(" , ", tmp_path)
+    with pytest.raises(ValueError, match=r"names .*start twice"):
+        find_models(f"{run / 'start'},pretraining3", tmp_path)
+    with pytest.raises(FileNotFoundError, match="pretraining4/start does not exist"):
+        find_models("pretraining4", tmp_path)

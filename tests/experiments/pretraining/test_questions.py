@@ -78,9 +78,7 @@ def test_nobody_is_both_in_training_and_judged() -> None:
 
 def test_what_cannot_be_left_out_is_told() -> None:
     few = [*EVERYWHERE, *[(JUDGES, "person2", "rare")] * 4]
-    assert questions_about(*table(few))[1] == [
-        "rare is not left out: there are 4 spoofs to judge by, fewer than 5."
-    ]
+    assert questions_about(*table(few))[1] == ["rare is not left out: there are 4 spoofs to judge by, fewer than 5."]
     one = [row for part in (TRAINS, CHOOSES, JUDGES) for row in clips_of(part, systems=("world",))]
     asked, notes = questions_about(*table(one))
     assert [each.left_out for each in asked] == [""]
