@@ -50,7 +50,7 @@ DECODERS = {"soundfile", "av", "audioread", "wave", "aifc", "torchaudio", "torch
 DECODING_CALLS = {"librosa.load", "librosa.stream", "librosa.core.load"}
 PRINTING = ("src/tasks/command_line.py", "src/tasks/")
 """The first passes warnings on to whoever typed the task."""
-RANDOMNESS = "src/detectors/training/randomness.py"
+RANDOMNESS = "src/learning/randomness.py"
 """Seeds every global generator for a training of transformers' Trainer, and puts their states back."""
 SEEDING_ROOM = ("src/models/mlp/", "src/backbones/random_weights.py", RANDOMNESS)
 """PyTorch draws from global state alone; all seed it inside fork_rng, which puts it back: the MLP for its training, the

@@ -77,6 +77,8 @@ class PretrainingConfig(Config):
     """Frames in a masked span; 0 = the objective's."""
     units: int = 0
     """How many units an objective tells apart (wav2vec2: in each of its groups); 0 = the objective's."""
+    mel_weight: float = 0.0
+    """Weight of the reconstruction of log-mel spectra beside the objective; 0 = none."""
 
     def __post_init__(self) -> None:
         check_allowed("objective", self.objective, tuple(OBJECTIVES))
@@ -98,6 +100,7 @@ class PretrainingConfig(Config):
         check_range("mask_share", self.mask_share, 0, 0.9)
         check_range("mask_span", self.mask_span, 0, 100)
         check_range("units", self.units, 0, 100_000)
+        check_range("mel_weight", self.mel_weight, 0, 1000)
         if self.augment:
             parse_recipe(self.augment)
         elif self.noise_folder or self.rooms_folder:

@@ -14,7 +14,7 @@ from src.backbones.pretrained import load_pretrained
 from src.pretraining import encoders
 from src.pretraining.contract import PretrainingConfig
 from src.pretraining.encoders import PretrainingEncoder, encoder_of, new_encoder
-from tests.pretraining.tiny import SMALLER, smaller
+from tests.pretraining.smaller import SMALLER, smaller
 
 KINDS = [("wav2vec2", "conv"), ("hubert", "conv"), ("wav2vec2", "mel")]
 
