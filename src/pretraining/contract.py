@@ -41,7 +41,7 @@ class PretrainingConfig(Config):
     teacher: str = ""
     """Folder of the model whose layers give the units of hubert, or that distill follows."""
     teacher_layer: int = -1
-    """Which hidden layer of the teacher; -1 is its last."""
+    """Which hidden layer of the teacher; -1 is its last, and for distill three: a third, two thirds and all the way."""
     steps: int = 0
     """How often weights change; 0 = as many as `hours_seen` asks for."""
     hours_seen: float = 1.0
@@ -125,6 +125,10 @@ class Objective(nn.Module):
 
     def start(self, clips: Iterable[np.ndarray]) -> None:
         """Learn from some clips, each (n,) at 16 kHz, before the first step of a new pretraining; default: nothing."""
+
+    def describe(self) -> dict[str, Any]:
+        """Return what must be known of the model beside its settings, for its `pretraining.json`; default: nothing."""
+        return {}
 
     def start_step(self, step: int, n_steps: int) -> None:
         """Set what changes with the steps, such as a temperature; by default nothing does."""
