@@ -63,8 +63,8 @@ def embed_clips(models: Models, clips: WaveformTable, *, device: str = "auto") -
         try:
             waveform = load_waveform(Path(path), SPEECH_RATE)
             of_clip = {name: clip_statistics(backbone, waveform)[0] for name, backbone in backbones.items()}
-        except UnusableAudio as reason:
-            left_out[str(clips.files[place])] = str(reason)
+        except UnusableAudio as error:
+            left_out[str(clips.files[place])] = str(error)
             kept[place] = False
             continue
         for name, statistics in of_clip.items():

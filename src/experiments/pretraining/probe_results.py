@@ -107,9 +107,9 @@ class Probe:
         write_table(folder / TABLE, self.table)
         panels: dict[str, list[ProbeCurve]] = {}
         for (judged, model), rows in self.table[self.table["system"] == ""].groupby(["judged", "model"], sort=False):
-            columns = (rows[name].to_numpy() for name in ("layer", "eer", "low", "high"))
-            chosen = int(np.argmax(rows["chosen"].to_numpy(bool)))
-            panels.setdefault(WORDS[str(judged)], []).append(ProbeCurve(str(model), *columns, chosen))
+            layers, eers, lows, highs = (rows[name].to_numpy(float) for name in ("layer", "eer", "low", "high"))
+            curve = ProbeCurve(str(model), layers, eers, lows, highs, int(rows["chosen"].to_numpy(bool).argmax()))
+            panels.setdefault(WORDS[str(judged)], []).append(curve)
         save_figure(folder / PICTURE, probe_figure(panels))
 
 
