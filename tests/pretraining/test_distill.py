@@ -1,4 +1,4 @@
-"""Distillation: its loss and signs against a plain loop over frames, and a student that learns to follow its teacher."""
+"""Distillation: loss and signs against a plain loop over frames, and a student that learns to follow its teacher."""
 
 from collections.abc import Iterator
 from pathlib import Path
