@@ -99,8 +99,10 @@ class PretrainingConfig(Config):
         check_range("accumulate", self.accumulate, 1, 100_000)
         check_range("mask_share", self.mask_share, 0, 0.9)
         check_range("mask_span", self.mask_span, 0, 100)
-        check_range("units", self.units, 0, 100_000)
         check_range("mel_weight", self.mel_weight, 0, 1000)
+        check_range("units", self.units, 0, 100_000)
+        if self.mel_weight and self.objective == "mel":
+            raise ValueError("`mel_weight` goes with other objectives: mel is that reconstruction itself.")
         if self.augment:
             parse_recipe(self.augment)
         elif self.noise_folder or self.rooms_folder:
@@ -130,6 +132,15 @@ class Objective(nn.Module):
         """Return what must be known of the model beside its settings, for its `pretraining.json`; default: nothing."""
         return {}
 
+    def carry_on(self, name: str) -> None:
+        """Take over what a public checkpoint holds beside the model itself; by default nothing is needed.
+
+        Raises
+        ------
+        ValueError
+            When it lacks what the objective cannot do without.
+        """
+
     def start_step(self, step: int, n_steps: int) -> None:
         """Set what changes with the steps, such as a temperature; by default nothing does."""
 
@@ -150,8 +161,9 @@ class Objective(nn.Module):
         Returns
         -------
         dict
-            `loss`, a scalar, and `signs`, name -> scalar: those of "loss_bits", "accuracy" (on masked frames),
-            "perplexity", "codes_used" (share), "temperature" and "chance" (accuracy by chance) that the objective has.
+            `loss`, a scalar; `signs`, name -> scalar: those of "loss_bits", "accuracy" (on masked frames), "chance"
+            (accuracy by chance), "perplexity", "codes_used" (share) and "temperature" that the objective has; and
+            `hidden`, the last hidden states (b, t, d), for what may stand beside it (`beside_mel.py`).
         """
         raise NotImplementedError
 

@@ -69,6 +69,6 @@ def read_teacher(folder: str, layer: int, *, families: Sequence[str] = FINE_TUNA
     n_layers = len(encoder.layers()) + 1
     if not -n_layers <= layer < n_layers:
         raise ValueError(
-            f"`teacher_layer` must be 0 to {n_layers - 1}, or -1 for the last, not {layer}: {folder} has no more layers."
+            f"`teacher_layer` must be 0 to {n_layers - 1}, or -1 for the last, not {layer}: {folder} has no other."
         )
     return Teacher(encoder, layer)

@@ -1,17 +1,18 @@
 """Units: what k-means makes of frames, so that sounds have numbers that a network can be asked for.
 
-Minibatch k-means (D. Sculley, "Web-scale k-means clustering", WWW 2010) as scikit-learn has it, with the settings of
-HuBERT (W.-N. Hsu et al., TASLP 2021, section IV-B): k-means++ from the best of 20 starts, batches of 10,000 frames,
-centres that stay where they are however few frames they have.
+Minibatch k-means (D. Sculley, "Web-scale k-means clustering", WWW 2010) as scikit-learn has it, with HuBERT's settings
+(W.-N. Hsu et al., TASLP 2021, section IV-B): k-means++, batches of 10,000 frames, centres that stay where they are
+however few frames they have. The start is one in place of the best of 20, and ten batches without progress end it in
+place of a hundred: on 22 minutes of speech the frames lie as near to their centres, to 1 %, for a tenth of the time.
 """
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from src.utils.threads import limited_threads
+
 BATCH_FRAMES = 10_000
-STARTS = 20
-ITERATIONS = 100
 
 
 def learn_units(frames: Tensor, n_units: int, seed: int) -> Tensor:
@@ -45,15 +46,10 @@ def learn_units(frames: Tensor, n_units: int, seed: int) -> Tensor:
     if not np.isfinite(points).all():
         raise ValueError("Frames to learn units from are not finite: look for broken recordings (fab DatasetInfo).")
     clusters = MiniBatchKMeans(
-        n_units,
-        batch_size=BATCH_FRAMES,
-        n_init=STARTS,
-        max_iter=ITERATIONS,
-        max_no_improvement=ITERATIONS,
-        tol=0.0,
-        reassignment_ratio=0.0,
-        random_state=seed,
-    ).fit(points)
+        n_units, batch_size=BATCH_FRAMES, n_init=1, reassignment_ratio=0.0, random_state=seed
+    )
+    with limited_threads(1):  # sums of several threads differ in their last digits
+        clusters.fit(points)
     return torch.from_numpy(clusters.cluster_centers_).to(frames.dtype)
 
 

@@ -62,7 +62,8 @@ def test_codes_collapse_where_bands_are_not_standardised() -> None:
     healthy = objective(crops(), crops(), masks)["signs"]
     objective.standardised.load_state_dict({"mean": torch.zeros(160), "deviation": torch.ones(160)})
     collapsed = objective(crops(), crops(), masks)["signs"]
-    assert healthy["perplexity"] > 3 * collapsed["perplexity"] and healthy["codes_used"] > 2 * collapsed["codes_used"]
+    assert healthy["perplexity"] > 1.5 * collapsed["perplexity"]
+    assert healthy["codes_used"] > 1.5 * collapsed["codes_used"]
 
 
 def test_silence_has_one_code() -> None:

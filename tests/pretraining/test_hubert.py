@@ -97,7 +97,7 @@ def test_a_layer_that_a_teacher_lacks_is_refused(folder: Path) -> None:
 
 
 def test_a_folder_that_is_none_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError, match="There is no folder .*`teacher`"):
+    with pytest.raises(FileNotFoundError, match=r"There is no folder .*`teacher`"):
         read_teacher(str(tmp_path / "nothing"), 0)
     with pytest.raises(ValueError, match="of no known family: give a model of the families wav2vec2"):
         read_teacher(str(tmp_path), 0)

@@ -35,7 +35,9 @@ def test_the_seed_decides_the_centres() -> None:
 
 
 def test_silence_has_one_unit_and_is_refused() -> None:
-    with pytest.raises(ValueError, match="5 units need as many different frames, not 1 .of 300.*silent.*`units` lower"):
+    with pytest.raises(
+        ValueError, match=r"5 units need as many different frames, not 1 .of 300.*silent.*`units` lower"
+    ):
         learn_units(torch.zeros(300, 4), 5, seed=1)
 
 
