@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from src.pretraining.encoders import PretrainingEncoder
 
 FRONT_ENDS = ("", "conv", "mel")
-SIZES = ("", "small", "base")
+SIZES = ("", "tiny", "small", "base")
 SCHEDULES = ("linear", "cosine", "constant")
 PRECISIONS = ("fp32", "bf16")
 
@@ -35,7 +35,7 @@ class PretrainingConfig(Config):
     front_end: str = ""
     """What makes frames: "conv" (convolutions on the waveform) or "mel" (log-mel); default mel, or the model's."""
     size: str = ""
-    """Of a new encoder: "small" (4 layers of 256; default) or "base" (as published)."""
+    """Of a new encoder: "tiny" (4 layers of 216), "small" (4 layers of 256; default) or "base" (as published)."""
     model: str = ""
     """Hub id or folder of the model that is carried on; empty to begin with random weights."""
     teacher: str = ""

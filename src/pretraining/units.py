@@ -45,9 +45,7 @@ def learn_units(frames: Tensor, n_units: int, seed: int) -> Tensor:
         )
     if not np.isfinite(points).all():
         raise ValueError("Frames to learn units from are not finite: look for broken recordings (fab DatasetInfo).")
-    clusters = MiniBatchKMeans(
-        n_units, batch_size=BATCH_FRAMES, n_init=1, reassignment_ratio=0.0, random_state=seed
-    )
+    clusters = MiniBatchKMeans(n_units, batch_size=BATCH_FRAMES, n_init=1, reassignment_ratio=0.0, random_state=seed)
     with limited_threads(1):  # sums of several threads differ in their last digits
         clusters.fit(points)
     return torch.from_numpy(clusters.cluster_centers_).to(frames.dtype)
