@@ -22,7 +22,7 @@ from transformers.integrations import TensorBoardCallback
 from transformers.trainer_callback import PrinterCallback
 
 from src.learning.arguments import Settings
-from src.learning.checkpoints import Checkpoints
+from src.learning.checkpoints import Checkpoints, Progress
 from src.learning.weights import split_weights
 from src.utils.files import as_os_errors
 from src.utils.processes import from_first, is_first, wait_for_all
@@ -55,8 +55,7 @@ class BaseTrainer(transformers.Trainer):
     """transformers' Trainer, with our learning rates and checks."""
 
     lesson: Lesson
-    progress: Any
-    """How far the training has come; a subclass says of which kind."""
+    progress: Progress
 
     def __init__(self, arguments: transformers.TrainingArguments, **data: Any) -> None:
         super().__init__(model=self.lesson.training, args=arguments, **data)
@@ -97,8 +96,12 @@ class BaseTrainer(transformers.Trainer):
                 f"The loss is not finite in {self.where()}: train with a lower `learning_rate`"
                 + (", or with `precision=fp32`." if self.lesson.config.precision == "bf16" else ".")
             )
-        self.progress.add_loss(of_all * self.current_gradient_accumulation_steps)
+        self.note_loss(of_all * self.current_gradient_accumulation_steps)
         return loss
+
+    def note_loss(self, loss: float) -> None:
+        """Note the loss of a batch."""
+        raise NotImplementedError
 
     def where(self) -> str:
         """Say how far the training has come, for an error."""

@@ -112,7 +112,10 @@ class Crops(Dataset[dict[str, Any]]):
         return rounds * self.mean_seconds * self.a_round + float(of_rest) / SPEECH_RATE
 
     def __getitem__(self, number: int) -> dict[str, Any]:
-        """Return a batch: `heard`, `clean` (b, n), `masks` (b, t) and `drawn`; an `error` where one cannot be read."""
+        """Return a batch: `clean` (b, n), `masks` (b, t), `drawn`, and `heard` (b, n) where it is augmented.
+
+        It is an `error` in place of these where a recording cannot be read.
+        """
         round_number, place = divmod(number, self.a_round)
         clips = self._round(round_number)[place]
         length = int(self.speech.lengths[clips].min())
@@ -122,7 +125,8 @@ class Crops(Dataset[dict[str, Any]]):
             start = int(rng.integers(0, self.speech.n_samples[clip] - length + 1))
             try:
                 clean.append(self._stretch(clip, start, length))
-                heard.append(self._as_heard(clean[-1], clip, rng) if self.augmented else clean[-1])
+                if self.augmented:
+                    heard.append(np.resize(self.augmented(clean[-1], clip, rng), length))
             except (ValueError, FileNotFoundError) as error:
                 return {"error": str(error)}
         return self._batch(heard, clean, number)
@@ -133,7 +137,7 @@ class Crops(Dataset[dict[str, Any]]):
         length = int(self.speech.lengths[clips].min())
         starts = (self.speech.n_samples[clips] - length) // 2
         clean = [self._stretch(clip, int(start), length) for clip, start in zip(clips, starts, strict=True)]
-        return self._batch(clean, clean, number)
+        return self._batch([], clean, number)
 
     def _batch(self, heard: Sequence[np.ndarray], clean: Sequence[np.ndarray], number: int) -> dict[str, Any]:
         """Add masks, and what the objective draws."""
@@ -141,7 +145,7 @@ class Crops(Dataset[dict[str, Any]]):
         masks = draw_masks((self.seed, MASK, number), shape, self.share, self.span)
         drawn = self.draw(np.random.default_rng((self.seed, DRAWN, number)), masks)
         return {
-            "heard": _tensor(heard),
+            **({"heard": _tensor(heard)} if heard else {}),
             "clean": _tensor(clean),
             "masks": torch.from_numpy(masks),
             "drawn": {name: torch.from_numpy(values) for name, values in drawn.items()},
@@ -153,11 +157,6 @@ class Crops(Dataset[dict[str, Any]]):
             return load_stretch(path, start, start + length)
         except UnusableAudio as error:
             raise ValueError(why_unusable(path, error)) from None
-
-    def _as_heard(self, clean: np.ndarray, clip: int, rng: np.random.Generator) -> np.ndarray:
-        assert self.augmented
-        heard = self.augmented(clean, clip, rng)
-        return np.resize(heard, len(clean)) if len(heard) != len(clean) else heard
 
     def _batches_of_round(self, number: int) -> list[np.ndarray]:
         return self.speech.batches(self.batch_samples, np.random.default_rng((self.seed, ORDER, number)))

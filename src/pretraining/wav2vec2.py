@@ -119,8 +119,8 @@ class Wav2Vec2(Objective):
         absent = sorted(key for key in report["missing_keys"] if key.startswith(("quantizer", "project_")))
         if absent:
             raise ValueError(
-                f"{name} holds no quantiser ({absent[0]} is missing), whose units wav2vec2 learns to tell: carry on from a "
-                "checkpoint of Wav2Vec2ForPreTraining, or with another `objective`."
+                f"{name} holds no quantiser ({absent[0]} is missing), whose units wav2vec2 learns to tell: carry on "
+                "from a checkpoint of Wav2Vec2ForPreTraining, or with another `objective`."
             )
         table, config = published.quantizer.codevectors, published.config
         groups, units = config.num_codevector_groups, config.num_codevectors_per_group

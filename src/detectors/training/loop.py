@@ -68,6 +68,10 @@ class OurTrainer(BaseTrainer):
                 transformers.Trainer.training_step(self, model, inputs, num_items_in_batch)
         return loss
 
+    def note_loss(self, loss: float) -> None:
+        """Note the loss of a batch."""
+        self.progress.add_loss(loss)
+
     def where(self) -> str:
         """Say how far the training has come, for an error."""
         return f"epoch {len(self.progress.val_eers)}"
