@@ -1,4 +1,4 @@
-"""May an encoder of our own ship? One that is small enough is pretrained or distilled, probed, and judged by a fixed rule.
+"""May an encoder of our own ship? A small one is pretrained or distilled, probed, and judged by a fixed rule.
 
     python -m benchmarks.own_encoder --dataset=datasets/speech --hours-seen=20
     python -m benchmarks.own_encoder --dataset=datasets/speech --hours-seen=20 --teacher=models/whisper-base

@@ -1,5 +1,6 @@
 """Distillation: loss and signs against a plain loop over frames, and a student that learns to follow its teacher."""
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from src.backbones.pretrained import model_digest
 from src.pretraining.contract import PretrainingConfig
 from src.pretraining.distill import LOOKED_AT, Distill, thirds_of
 from src.pretraining.health import Health
+from src.pretraining.onwards import save_pretrained
 from tests.detectors.small_models import save_small, save_small_whisper
 from tests.pretraining.tiny import crops, masks_of, tiny_encoder, tiny_objective
 
@@ -112,13 +114,16 @@ def test_a_student_of_one_front_end_follows_a_teacher_of_the_other(tmp_path: Pat
     assert found["loss"].isfinite()
 
 
-def test_the_teacher_is_named_and_its_weights_are_not_saved_or_trained(teacher: Path) -> None:
+def test_the_teacher_is_named_and_its_weights_are_not_saved_or_trained(teacher: Path, tmp_path: Path) -> None:
     objective = student(teacher)
     assert objective.describe() == {
         "distilled_from": teacher.name,
         "teacher_digest": model_digest(str(teacher)),
         "teacher_layers": [1, 2, 3],
     }
+    save_pretrained(objective, tmp_path, {"steps": 3})
+    noted = json.loads((tmp_path / "pretraining.json").read_text())
+    assert (noted["distilled_from"], noted["steps"]) == (teacher.name, 3)
     own = {name for name in objective.state_dict() if not name.startswith("encoder.")}
     assert own == {"standardised.mean", "standardised.deviation", "heads.weight", "heads.bias"}
     again = student(teacher, seed=8)

@@ -14,11 +14,10 @@ import numpy as np
 from tqdm import tqdm
 
 from src.audio.io import SPEECH_RATE, UnusableAudio, load_waveform
-from src.backbones import BACKBONES, WITH_WINDOWS, load_backbone
+from src.backbones import WITH_WINDOWS, load_backbone
 from src.backbones.clips import clip_statistics
 from src.backbones.contract import Backbone
-from src.backbones.pretrained import read_config
-from src.backbones.published import FAMILIES, model_type
+from src.backbones.pretrained import family_of
 from src.utils.waveform_table import WaveformTable
 
 LFCC = "lfcc"
@@ -85,31 +84,9 @@ def load_local(folder: Path | None, *, device: str = "auto") -> Backbone:
     """
     if folder is None:
         return load_backbone(LFCC)
-    family = family_of(folder)
+    family = family_of(str(folder))
     window = "own" if family in WITH_WINDOWS else None
     backbone = load_backbone(family, str(folder), device=device, precision="fp32", window=window)
     if backbone.rate != SPEECH_RATE:
         raise ValueError(f"{folder} takes sound at {backbone.rate} Hz; models are probed at {SPEECH_RATE} Hz.")
     return backbone
-
-
-def family_of(folder: Path) -> str:
-    """Return the backbone that a model's folder goes with, by its config.json.
-
-    Raises
-    ------
-    FileNotFoundError
-        When there is no such folder, or it has no config.json.
-    ValueError
-        When no backbone is of its family.
-    """
-    if not (folder / "config.json").is_file():
-        why = "has no config.json" if folder.is_dir() else "does not exist"
-        raise FileNotFoundError(
-            f"The model folder {folder} {why}; name a folder made by MODEL.save_pretrained(FOLDER)."
-        )
-    found = read_config(str(folder)).get("model_type", "")
-    for family in FAMILIES:
-        if family in BACKBONES and model_type(family) == found:
-            return family
-    raise ValueError(f"{folder} is of the family '{found}'; allowed: {', '.join(map(model_type, FAMILIES))}.")

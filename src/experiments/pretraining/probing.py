@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from src.backbones.pretrained import model_digest
+from src.backbones.pretrained import family_of, model_digest
 from src.experiments.corpus.splits import DOWNSTREAM
 from src.experiments.inputs.waveforms import Waveforms
-from src.experiments.pretraining.clip_embeddings import LFCC, Models, family_of
+from src.experiments.pretraining.clip_embeddings import LFCC, Models
 from src.experiments.pretraining.probe import probe
 from src.experiments.pretraining.probe_results import PICTURE, Probe
 from src.experiments.runs.folders import new_numbered_folder
@@ -81,7 +81,7 @@ def find_models(named: str, root: Path) -> Models:
     if twice:
         raise ValueError(f"`models` names {twice[0]} twice.")
     for folder in folders:
-        family_of(folder)
+        family_of(str(folder))
     last = [folder.name for folder in folders]
     alone = len(set(last)) == len(last) and not set(last) & set(PARTS)
     return {folder.name if alone else f"{folder.parent.name}/{folder.name}": folder for folder in folders}
