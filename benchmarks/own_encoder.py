@@ -24,8 +24,12 @@ from tempfile import TemporaryDirectory
 from benchmarks.made_up import hardware
 from src.experiments.evaluation.comparison import Difference
 from src.experiments.pretraining.clip_embeddings import LFCC
+from src.experiments.pretraining.pretrainer import pretrain_backbone
 from src.experiments.pretraining.probe import probe
 from src.experiments.pretraining.probe_results import LEFT_OUT
+from src.experiments.pretraining.recipe import PretrainingRecipe
+from src.pretraining.contract import PretrainingConfig
+from src.pretraining.onwards import completed
 from src.utils.paths import ROOT, absolute
 
 MOST_BYTES = 5_000_000
@@ -74,7 +78,9 @@ def pretrain(options: argparse.Namespace, dataset: Path, root: Path) -> Path:
         "augment": options.augment,
         **json.loads(options.set),
     }
-    raise NotImplementedError(settings)
+    config = completed(PretrainingConfig.from_mapping(settings))
+    recipe = PretrainingRecipe((dataset,), config, seed=options.seed)
+    return pretrain_backbone(recipe, root=root, with_probe=False).folder
 
 
 def round_weights(model: Path, folder: Path) -> int:

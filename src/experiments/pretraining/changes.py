@@ -49,7 +49,7 @@ class Changes:
     def as_json(self) -> dict[str, Any]:
         """Return what the metrics of a run say of it; a distance that is not known is None."""
         known = self.table.astype(object).where(self.table.notna(), None)
-        return {"clips": self.n_clips, "layers": known.to_dict("records")}
+        return {"clips": self.n_clips, "layers": known.to_dict("records"), "in_words": [str(self)]}
 
     def write(self, folder: Path) -> None:
         """Write `changes.csv` and `changes.png`."""

@@ -6,11 +6,10 @@
 
 Voices of training that spoke for one system alone are judged with it when it is left out, since nothing of them is left
 in training; otherwise a system of one voice could not be judged at all. Validation people choose the layer, by the same
-question asked of their clips. Where the only spoofs of a system that can be judged are voices of validation, these are
-judged and do not choose.
+question asked of their clips. Where the test has too few spoofs of a system, those of validation are judged as well, and
+then do not choose.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -81,18 +80,13 @@ def _without(table: ClipTable, part: np.ndarray, of_system: np.ndarray) -> tuple
     """Return the rows of training, choice and judgement where a system is left out, or why it cannot be."""
     bonafide = table.labels == BONAFIDE
     train = (part == TRAINS) & ~of_system
-    alone = of_system & ~np.isin(table.speakers, table.speakers[train])
-    choose, judge = (part == CHOOSES) & of_system, of_system & ((part == JUDGES) | (part == TRAINS) & alone)
-    if judge.sum() < LEAST_CLIPS and (judge | choose & alone).sum() >= LEAST_CLIPS:
-        judge, choose = judge | choose & alone, np.zeros_like(choose)
+    unknown = ~np.isin(table.speakers, table.speakers[train])
+    choose, judge = (part == CHOOSES) & of_system, of_system & ((part == JUDGES) | (part == TRAINS) & unknown)
+    if judge.sum() < LEAST_CLIPS <= (judge | choose).sum():
+        judge, choose = judge | choose, np.zeros_like(choose)
     if judge.sum() < LEAST_CLIPS:
         return f"there are {judge.sum()} spoofs to judge by, fewer than {LEAST_CLIPS}"
     if not (train & ~bonafide).any():
         return "no spoof would be left in training"
     choose = choose | (part == CHOOSES) & bonafide if choose.sum() >= LEAST_CLIPS else np.zeros_like(choose)
     return np.flatnonzero(train), np.flatnonzero(choose), np.flatnonzero(judge | (part == JUDGES) & bonafide)
-
-
-def systems_in(questions: list[Question]) -> Iterator[str]:
-    """Yield the systems that are left out."""
-    yield from (question.left_out for question in questions if question.left_out)
