@@ -85,7 +85,7 @@ class PretrainingEncoder(nn.Module, ABC):
 
     @abstractmethod
     def normalised(self, features: torch.Tensor) -> torch.Tensor:
-        """Return features (b, t, c), each frame with zero mean and unit variance, as the model itself sees them."""
+        """Return features (b, t, c) on one scale, as a quantiser needs them."""
 
     @abstractmethod
     def contextual(self, features: torch.Tensor, masks: torch.Tensor | None = None) -> list[torch.Tensor]:
@@ -104,6 +104,7 @@ class PretrainingEncoder(nn.Module, ABC):
 
     def save(self, folder: Path) -> None:
         """Write the model as `--model=` reads it."""
+        transformers.utils.logging.disable_progress_bar()
         self.model.save_pretrained(folder)
         self.extractor.save_pretrained(folder)
 
@@ -181,8 +182,13 @@ class MelEncoder(PretrainingEncoder):
         return gelu(self.model.conv2(gelu(self.model.conv1(self.log_mel(whole))))).transpose(1, 2)
 
     def normalised(self, features: torch.Tensor) -> torch.Tensor:
-        """Return features, each frame with zero mean and unit variance."""
-        return layer_norm(features, features.shape[-1:])
+        """Return features, each of zero mean and unit variance over the clip.
+
+        The first convolution of the other front end does that. Without it frames of speech lie close together, far from
+        zero, and a quantiser gives most of them the same units.
+        """
+        centred = features - features.mean(dim=1, keepdim=True)
+        return centred / (centred.square().mean(dim=1, keepdim=True) + NORMALISATION_EPSILON).sqrt()
 
     def contextual(self, features: torch.Tensor, masks: torch.Tensor | None = None) -> list[torch.Tensor]:
         """Return the hidden states of all layers; the last is normalised."""

@@ -93,18 +93,25 @@ class PretrainingTrainer(BaseTrainer):
         step = self.state.global_step
         return self.health.end_row(step, self.lesson.hours_after(step), held_out_loss)
 
-    def evaluate(self, *_: Any, **__: Any) -> dict[str, float]:
-        """Measure the loss on held-out speech, of which each process sees a part."""
+    def held_out_signs(self) -> dict[str, float]:
+        """Return the loss on held-out speech, and its signs, of which each process measures a part."""
         training = self.lesson.training
         training.eval()
         found = []
         with torch.inference_mode():
             for batch in self.lesson.held_out[own_number() :: n_processes()]:
                 inputs: Any = self._prepare_inputs(batch)
-                found.append((training(**inputs)["loss"].item(), int(batch["masks"].sum())))
+                output = training(**inputs)
+                signs = {"loss": output["loss"], **output["signs"]}
+                found.append(({name: sign.item() for name, sign in signs.items()}, int(batch["masks"].sum())))
         training.train()
-        losses = [each for of_process in gathered(found) for each in of_process]
-        loss = sum(loss * count for loss, count in losses) / sum(count for _, count in losses)
+        parts = [each for of_process in gathered(found) for each in of_process]
+        total = sum(count for _, count in parts)
+        return {name: sum(signs[name] * count for signs, count in parts) / total for name in parts[0][0]}
+
+    def evaluate(self, *_: Any, **__: Any) -> dict[str, float]:
+        """End a stretch: the loss on held-out speech."""
+        loss = self.held_out_signs()["loss"]
         config = self.lesson.config
         self.progress.end_validation(loss, self.state.global_step, patience=config.patience, n_steps=self.n_steps)
         self.words = self.end_row(loss)
@@ -130,6 +137,14 @@ class Keeper(BaseKeeper):
         self.told, self.bar, self.shown = told, bar, monotonic()
         self.stretch = max(1, -(-trainer.n_steps // trainer.lesson.config.validations))
         self.row = max(1, self.stretch // ROWS)
+
+    def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        """Measure where a new pretraining begins, for the first row of signs; its weights are no candidate."""
+        self.trainer.lesson.training.objective.start_step(state.global_step, self.trainer.n_steps)
+        if not self.trainer.health.rows:
+            signs = self.trainer.held_out_signs()
+            self.trainer.health.add(signs)
+            self.trainer.end_row(signs["loss"])
 
     def on_step_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         """Tell the objective which step it is."""

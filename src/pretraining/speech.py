@@ -14,7 +14,7 @@ the row: nothing depends on which process reads a batch, or on whether the pretr
 Bona fide speech and spoofs alike are seen: nothing here knows of labels, but that babble is made of bona fide speech.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -138,6 +138,13 @@ class Crops(Dataset[dict[str, Any]]):
         starts = (self.speech.n_samples[clips] - length) // 2
         clean = [self._stretch(clip, int(start), length) for clip, start in zip(clips, starts, strict=True)]
         return self._batch([], clean, number)
+
+    def some(self, most: int) -> Iterator[np.ndarray]:
+        """Yield clips, at most so many, taken evenly: of each the middle, as it was recorded, (n,) at 16 kHz."""
+        count = len(self.speech.lengths)
+        for clip in np.linspace(0, count - 1, min(most, count)).astype(int):
+            length = int(self.speech.lengths[clip])
+            yield self._stretch(clip, int(self.speech.n_samples[clip] - length) // 2, length)
 
     def _batch(self, heard: Sequence[np.ndarray], clean: Sequence[np.ndarray], number: int) -> dict[str, Any]:
         """Add masks, and what the objective draws."""

@@ -9,6 +9,8 @@ from src.experiments.inputs.waveforms import Waveforms
 from src.experiments.pretraining.clip_embeddings import LFCC, Models
 from src.experiments.pretraining.probe import probe
 from src.experiments.pretraining.probe_results import PICTURE, Probe
+from src.experiments.pretraining.recipe import PRETRAINING
+from src.experiments.pretraining.review import MODEL, START
 from src.experiments.runs.folders import new_numbered_folder
 from src.experiments.runs.names import numbered
 from src.experiments.runs.provenance import describe_origin, now
@@ -17,8 +19,8 @@ from src.utils.paths import absolute, runs_folder
 
 FOLDER = "probe"
 RECORD = "probe.json"
-PRETRAINING, PARTS = "pretraining", ("start", "model")
-"""How the folder of a pretraining is called, and the models in it."""
+PARTS = (START, MODEL)
+"""The models of a pretraining that are probed."""
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,8 @@
 
 Voices of training that spoke for one system alone are judged with it when it is left out, since nothing of them is left
 in training; otherwise a system of one voice could not be judged at all. Validation people choose the layer, by the same
-question asked of their clips. Where the test has too few spoofs of a system, those of validation are judged as well, and
-then do not choose.
+question asked of their clips. Where the test has too few spoofs of a system, those of validation are judged as well
+and do not choose.
 """
 
 from dataclasses import dataclass

@@ -12,7 +12,7 @@ SYSTEMS = {"alpha": 0.004, "beta": 0.006, "gamma": 0.008}
 """System -> how much noise its tones stand in; bona fide ones stand in more."""
 
 
-def write_probed_corpus(folder: Path, *, people: int = 24) -> Path:
+def write_probed_corpus(folder: Path, *, people: int = 24, seconds: float = 0.5) -> Path:
     """Write recordings, tables and splits; every person has two bona fide clips and a spoof of each system."""
     from src.experiments.corpus.splits import SplitShares, split_dataset
     from src.utils.dataset import FILE_COLUMNS, write_tables
@@ -28,7 +28,7 @@ def write_probed_corpus(folder: Path, *, people: int = 24) -> Path:
         ]
         for place, (file, label, system, noise) in enumerate(sounds):
             (folder / file).parent.mkdir(parents=True, exist_ok=True)
-            soundfile.write(folder / file, tone(100 * number + place, noise=noise), RATE)
+            soundfile.write(folder / file, tone(100 * number + place, noise=noise, seconds=seconds), RATE)
             rows.append([file, *person, label, system])
     write_tables(folder, pd.DataFrame(rows, columns=FILE_COLUMNS))
     split_dataset(folder, SplitShares(pretext=0.2, train=0.5, val=0.25), seed=7)
