@@ -80,7 +80,7 @@ def pretrain(options: argparse.Namespace, dataset: Path, root: Path) -> Path:
     }
     config = completed(PretrainingConfig.from_mapping(settings))
     recipe = PretrainingRecipe((dataset,), config, seed=options.seed)
-    return pretrain_backbone(recipe, root=root, with_probe=False).folder
+    return pretrain_backbone(recipe, root=root).folder
 
 
 def round_weights(model: Path, folder: Path) -> int:

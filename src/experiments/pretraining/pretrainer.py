@@ -81,12 +81,12 @@ class Surroundings:
     """Holds `runs/`."""
     workers: int = 0
     """Processes that read recordings."""
-    with_probe: bool = True
+    with_probe: bool = False
     """Whether the model is probed at the end (`probe.py`)."""
 
 
 def pretrain_backbone(
-    recipe: PretrainingRecipe, *, root: Path, workers: int = 0, with_probe: bool = True
+    recipe: PretrainingRecipe, *, root: Path, workers: int = 0, with_probe: bool = False
 ) -> Pretrained:
     """Pretrain into a new folder `runs/pretraining<k>`.
 

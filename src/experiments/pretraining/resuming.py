@@ -12,7 +12,7 @@ from src.utils.files import read_record
 from src.utils.processes import check_launcher, is_first, join_others
 
 
-def resume_pretraining(name: str, *, root: Path, workers: int = 0, with_probe: bool = True) -> Pretrained:
+def resume_pretraining(name: str, *, root: Path, workers: int = 0, with_probe: bool = False) -> Pretrained:
     """Resume a pretraining; everything it needs to know stands in its folder.
 
     Raises

@@ -37,7 +37,7 @@ def draw_signs(folder: Path) -> None:
 
     if (folder / SIGNS).is_file():
         table = pd.read_csv(folder / SIGNS)
-        save_figure(folder / SIGNS_PICTURE, signs_figure({name: table[name].to_numpy() for name in table}))
+        save_figure(folder / SIGNS_PICTURE, signs_figure({str(name): table[name].to_numpy() for name in table}))
 
 
 def keep_half(folder: Path, encoder: PretrainingEncoder, step: int, n_steps: int) -> None:

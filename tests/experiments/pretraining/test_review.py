@@ -38,7 +38,7 @@ def recipe(root: Path) -> PretrainingRecipe:
 
 @pytest.fixture(scope="module")
 def pretrained(recipe: PretrainingRecipe, root: Path) -> Pretrained:
-    return pretrain_backbone(recipe, root=root)
+    return pretrain_backbone(recipe, root=root, with_probe=True)
 
 
 def test_signs_changes_and_probe_lie_in_the_folder(pretrained: Pretrained) -> None:
