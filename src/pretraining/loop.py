@@ -82,10 +82,12 @@ class PretrainingTrainer(BaseTrainer):
 
     def log(self, logs: dict[str, float], *arguments: Any, **options: Any) -> None:
         """Note the norm of the gradient and the learning rate, which the Trainer knows; a row may end here."""
-        found = {"gradient_norm": logs.get("grad_norm"), "learning_rate": logs.get("learning_rate")}
-        self.health.add({name: float(value) for name, value in found.items() if value is not None})
         super().log(logs, *arguments, **options)
-        if not self.control.should_evaluate and self.state.global_step < self.n_steps:
+        if "learning_rate" not in logs:  # what it says of the whole training, at its end
+            return
+        found = {"gradient_norm": logs.get("grad_norm"), "learning_rate": logs["learning_rate"]}
+        self.health.add({name: float(value) for name, value in found.items() if value is not None})
+        if not self.control.should_evaluate:
             self.end_row()
 
     def end_row(self, held_out_loss: float | None = None) -> str:
