@@ -50,6 +50,7 @@ DESIGNED_TASKS = {
     "FuseRuns",
     "CompareRuns",
     "CompareLayers",
+    "ProbeBackbone",
     "ReproduceRun",
     "ReportRuns",
     "EvaluateScores",

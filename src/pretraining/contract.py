@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from src.pretraining.encoders import PretrainingEncoder
 
 FRONT_ENDS = ("", "conv", "mel")
-SIZES = ("", "small", "base")
+SIZES = ("", "tiny", "small", "base")
 SCHEDULES = ("linear", "cosine", "constant")
 PRECISIONS = ("fp32", "bf16")
 
@@ -35,13 +35,13 @@ class PretrainingConfig(Config):
     front_end: str = ""
     """What makes frames: "conv" (convolutions on the waveform) or "mel" (log-mel); default mel, or the model's."""
     size: str = ""
-    """Of a new encoder: "small" (4 layers of 256; default) or "base" (as published)."""
+    """Of a new encoder: "tiny" (4 layers of 216), "small" (4 layers of 256; default) or "base" (as published)."""
     model: str = ""
     """Hub id or folder of the model that is carried on; empty to begin with random weights."""
     teacher: str = ""
     """Folder of the model whose layers give the units of hubert, or that distill follows."""
     teacher_layer: int = -1
-    """Which hidden layer of the teacher; -1 is its last."""
+    """Which hidden layer of the teacher; -1 is its last, and for distill three: a third, two thirds and all the way."""
     steps: int = 0
     """How often weights change; 0 = as many as `hours_seen` asks for."""
     hours_seen: float = 1.0
@@ -127,6 +127,10 @@ class Objective(nn.Module):
 
     def start(self, clips: Iterable[np.ndarray]) -> None:
         """Learn from some clips, each (n,) at 16 kHz, before the first step of a new pretraining; default: nothing."""
+
+    def describe(self) -> dict[str, Any]:
+        """Return what must be known of the model beside its settings, for its `pretraining.json`; default: nothing."""
+        return {}
 
     def carry_on(self, name: str) -> None:
         """Take over what a public checkpoint holds beside the model itself; by default nothing is needed.

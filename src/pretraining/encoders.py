@@ -8,8 +8,9 @@
                 HubertModel
     mel         WhisperEncoder    log-mel, gelu(conv2(gelu(conv1(.)))), as published    --backbone=whisper --window=own
 
-Small: c = d = 256, 4 layers of 4 heads and a feed-forward part of 1024; base: as wav2vec2-base and whisper-base. The
-mel front end computes a twentieth of what the convolutions do. `save` writes what `--model=` reads.
+Small: c = d = 256, 4 layers of 4 heads and a feed-forward part of 1024; tiny: d = 216, and c = 128 of convolutions, so
+that a mel encoder in float16 has less than 5 MB; base: as wav2vec2-base and whisper-base. The mel front end computes a
+twentieth of what the convolutions do. `save` writes what `--model=` reads.
 
 Masked frames are replaced by one learnt vector in front of the transformer: wav2vec2 has it among its weights
 (`masked_spec_embed`), Whisper knows none, so there it is the encoder's own. Layers are never dropped, and transformers
@@ -43,6 +44,15 @@ SMALL_CONV = {
     "num_attention_heads": 4,
     "intermediate_size": 1024,
 }
+TINY_CONV = {
+    "conv_dim": (128,) * 7,
+    "hidden_size": 216,
+    "num_hidden_layers": 4,
+    "num_attention_heads": 4,
+    "intermediate_size": 864,
+    "num_conv_pos_embedding_groups": 8,
+}
+TINY_MEL = {"d_model": 216, "encoder_layers": 4, "encoder_attention_heads": 4, "encoder_ffn_dim": 864}
 SMALL_MEL = {"d_model": 256, "encoder_layers": 4, "encoder_attention_heads": 4, "encoder_ffn_dim": 1024}
 
 
@@ -215,11 +225,12 @@ def entering(layers: list[nn.Module]) -> Iterator[list[torch.Tensor]]:
 def new_encoder(config: PretrainingConfig) -> PretrainingEncoder:
     """Return an encoder of random weights, drawn from PyTorch's state: whoever begins a pretraining seeds it."""
     if config.front_end == "mel":
-        settings = SMALL_MEL if config.size != "base" else FAMILIES["whisper"].sizes["base"]
+        sizes = {"tiny": TINY_MEL, "base": FAMILIES["whisper"].sizes["base"]}
+        settings = sizes.get(config.size, SMALL_MEL)
         model = WhisperEncoder(transformers.WhisperConfig(**settings))
         return MelEncoder(model, transformers.WhisperFeatureExtractor())
     family = "hubert" if config.objective == "hubert" else "wav2vec2"
-    settings = SMALL_CONV if config.size != "base" else FAMILIES[family].sizes["base"]
+    settings = {"tiny": TINY_CONV, "base": FAMILIES[family].sizes["base"]}.get(config.size, SMALL_CONV)
     conv_model = transformers.AutoModel.from_config(transformers.AutoConfig.for_model(family, **settings))
     extractor = transformers.Wav2Vec2FeatureExtractor(sampling_rate=SPEECH_RATE, do_normalize=True)
     return ConvEncoder(conv_model, extractor)

@@ -7,6 +7,7 @@ A row holds the means over the steps since the row before: the columns of `signs
     loss_bits, accuracy, chance   of masked frames, where codes are named (`codes.py`); chance is the accuracy by chance
     perplexity, codes_used        how many codes there are in effect, and which share of them occurs
     mel_loss, loss_of_mean        of spectra, where they are reconstructed (`mel.py`); the latter is chance
+    cosine, cosine_of_mean        to the layers of a teacher, where it is distilled (`distill.py`); the latter is chance
     gradient_norm, temperature, learning_rate
 
 A training has collapsed when its task has become trivial, whatever its loss promises. What says so, and why there:
@@ -16,6 +17,7 @@ A training has collapsed when its task has become trivial, whatever its loss pro
     below 2 % of codes used  two of a hundred: the same, told by the number of codes
     loss below 0.05 bits     the right code has a probability of 2 ^ -0.05 = 97 % on average. No masked sound can be
                              told so surely: HuBERT ends at 3 bits and more
+    cosine of mean over 0.99 the teacher says the same of all frames: there is nothing to learn from it, in silence
     loss of mean below 0.01  0.8 where bands vary as they should: there is nothing to reconstruct, in silence
 
 Only three rows one after another behind the warm-up count: codes may be few while the first weights still say nothing,
@@ -40,6 +42,11 @@ COLUMNS = (
     "codes_used",
     "mel_loss",
     "loss_of_mean",
+    "cosine",
+    "cosine_1",
+    "cosine_2",
+    "cosine_3",
+    "cosine_of_mean",
     "gradient_norm",
     "temperature",
     "learning_rate",
@@ -48,6 +55,7 @@ LEAST_PERPLEXITY = 2.5
 LEAST_CODES_USED = 0.02
 LEAST_BITS = 0.05
 LEAST_LOSS_OF_MEAN = 0.01
+GREATEST_COSINE_OF_MEAN = 0.99
 LASTING = 3
 """Rows with a collapse after which a training stops."""
 BY_CHANCE = 1.1
@@ -150,6 +158,8 @@ def collapse_in(row: Row) -> str:
         return f"masked frames are known for certain (loss {row['loss_bits']:.2g} bits)"
     if row.get("loss_of_mean", math.inf) < LEAST_LOSS_OF_MEAN:
         return f"spectra do not vary (answering with their mean has a loss of {row['loss_of_mean']:.2g})"
+    if row.get("cosine_of_mean", 0.0) > GREATEST_COSINE_OF_MEAN:
+        return f"the teacher's answers do not vary (the cosine to their mean is {row['cosine_of_mean']:.3g})"
     return ""
 
 
@@ -176,6 +186,8 @@ def _state(rows: Sequence[Row]) -> str:
         return "no better than chance"
     if "accuracy" not in row and row.get("mel_loss", 0.0) >= AS_THE_MEAN * row.get("loss_of_mean", math.inf):
         return "no better than the mean"
+    if row.get("cosine", math.inf) <= BY_CHANCE * row.get("cosine_of_mean", 0.0):
+        return "no better than the mean"
     if held_out and held_out[-1] > RISEN * min(held_out):
         return "held-out loss rises"
     return "learning"
@@ -188,6 +200,8 @@ def _numbers(row: Row) -> list[str]:
         told.append(f"{row['loss_bits']:.2f} bits")
     elif "loss" in row and "loss_of_mean" not in row:
         told.append(f"loss {row['loss']:.3g}")
+    if "cosine" in row:
+        told.append(f"cosine {row['cosine']:.3f} (mean {row['cosine_of_mean']:.3f})")
     if "accuracy" in row:
         told.append(f"accuracy {100 * row['accuracy']:.1f} % (chance {100 * row.get('chance', 0):.1f} %)")
     if "perplexity" in row:

@@ -76,7 +76,7 @@ def save_pretrained(objective: Objective, folder: Path, facts: Mapping[str, Any]
     weights = {name: tensor.contiguous() for name, tensor in own_weights(objective.state_dict()).items()}
     with atomic_path(folder / OWN_WEIGHTS) as temporary:
         save_file(weights, temporary)
-    write_json(folder / SETTINGS, {**facts, "settings": asdict(objective.config)})
+    write_json(folder / SETTINGS, {**objective.describe(), **facts, "settings": asdict(objective.config)})
 
 
 def own_settings(model: str) -> dict[str, Any]:

@@ -24,13 +24,22 @@ class Teacher:
         self.width = encoder.width
         self._encoder = encoder.eval().requires_grad_(False)
 
+    @property
+    def depth(self) -> int:
+        """How many transformer layers the model has."""
+        return len(self._encoder.layers())
+
     def __call__(self, waveforms: Tensor, n_frames: int) -> Tensor:
         """Return the frames of waveforms (b, n), shape (b, n_frames, d)."""
+        return self.hidden(waveforms, n_frames)[self.layer]
+
+    def hidden(self, waveforms: Tensor, n_frames: int) -> list[Tensor]:
+        """Return the frames of all layers, depth + 1 of shape (b, n_frames, d)."""
         self._encoder.to(waveforms.device)
         with torch.no_grad(), torch.autocast(waveforms.device.type, enabled=False):
-            frames = self._encoder.contextual(self._encoder.features(waveforms))[self.layer]
-        places = torch.arange(n_frames, device=frames.device).clamp(max=frames.shape[1] - 1)
-        return frames[:, places]
+            hidden = self._encoder.contextual(self._encoder.features(waveforms))
+        places = torch.arange(n_frames, device=waveforms.device).clamp(max=hidden[0].shape[1] - 1)
+        return [frames[:, places] for frames in hidden]
 
 
 def read_teacher(folder: str, layer: int, *, families: Sequence[str] = FINE_TUNABLE) -> Teacher:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from fabric import Connection
 
@@ -34,6 +35,7 @@ class PretrainingFlags:
     rooms_folder: Path | None = None
     precision: str = ""
     set: str = ""
+    no_probe: bool = False
     workers: int = 0
     resume: str = ""
     seed: int = 7
@@ -66,7 +68,7 @@ HELP = {
     "dataset": "folders of corpora, separated by commas (default datasets/release)",
     "splits": "splits that are learnt from, separated by commas (default pretext_train); pretext_val is held out",
     "front_end": "of a new model: mel (log-mel; cheap on a CPU; default) or conv (convolutions on the waveform)",
-    "size": "of a new model: small (4 layers of 256; default) or base (as published)",
+    "size": "of a new model: tiny (4 layers of 216), small (4 layers of 256; default) or base (as published)",
     "model": "carry on this model: hub id, folder such as runs/pretraining0/model, or random:base (default: a new one)",
     "teacher": "folder of a model: hubert names units of its layers, distill follows them (default: none)",
     "steps": "how often weights change (default: as --hours-seen asks for)",
@@ -77,8 +79,9 @@ HELP = {
     **FOLDERS_HELP,
     "precision": "fp32, or bf16 on hardware that has it (default fp32)",
     "set": "further settings, such as patience=3,layer_decay=0.8,crop_seconds=3; --set=?=0 lists all",
+    "no_probe": "do not judge the model at the end by the downstream splits, layer by layer (see ProbeBackbone)",
     "workers": "processes that read recordings; 0 = the pretraining itself (default)",
-    "resume": "pretraining to resume, such as pretraining3, after a kill; all other flags but --workers are its own",
+    "resume": "pretraining to resume, such as pretraining3, after a kill; only --workers and --no-probe go with it",
 }
 
 
@@ -94,13 +97,14 @@ def pretrain_backbone(c: Connection, flags: PretrainingFlags) -> None:
     from src.pretraining.contract import PretrainingConfig
     from src.pretraining.onwards import completed
 
+    around: dict[str, Any] = {"workers": flags.workers, "with_probe": not flags.no_probe}
     if flags.resume:
-        done = resuming.resume_pretraining(flags.resume, root=ROOT, workers=flags.workers)
+        done = resuming.resume_pretraining(flags.resume, root=ROOT, **around)
     else:
         config = completed(PretrainingConfig.from_mapping(flags.chosen()))
         datasets, splits = folders(flags.dataset), [name.strip() for name in flags.splits.split(",") if name.strip()]
         recipe = PretrainingRecipe(tuple(datasets), config, tuple(splits), flags.seed)
-        done = pretrainer.pretrain_backbone(recipe, root=ROOT, workers=flags.workers)
+        done = pretrainer.pretrain_backbone(recipe, root=ROOT, **around)
     print(done)
     window = " --window=own" if done.family == "whisper" else ""
     used = f"fab GenerateEmbeddings --backbone={done.family} --model={noted_path(ROOT, done.model)}{window}"

@@ -102,7 +102,7 @@ def test_sizes(monkeypatch: pytest.MonkeyPatch) -> None:
     [
         ({"objective": "words"}, "`objective` must be wav2vec2, hubert, best-rq, mel or distill, not 'words'"),
         ({"front_end": "lfcc"}, "`front_end` must be conv or mel, not 'lfcc'"),
-        ({"size": "large"}, "`size` must be small or base, not 'large'"),
+        ({"size": "large"}, "`size` must be tiny, small or base, not 'large'"),
         ({"batch_seconds": 2.0}, r"batch_seconds must lie in \[4, 100000\], not 2"),
         ({"noise_folder": "x"}, "go with `augment`"),
     ],

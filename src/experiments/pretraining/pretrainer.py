@@ -4,11 +4,14 @@ runs/pretraining<k>/
   hyperparameters.json   what it is made from
   provenance.json        data, code, machine; written when it begins, and again when it ends
   start/                 the encoder before its first step, by save_pretrained
-  signs.csv              the signs of its health, row by row (`src/pretraining/health.py`)
+  half/                  the encoder after half of the steps
+  signs.csv, signs.png   the signs of its health, row by row (`src/pretraining/health.py`)
   checkpoints/           while it is under way
   model/                 the encoder with the lowest loss on held-out speech, as `--model=` reads it, and what its
                          pretraining goes on from (`src/pretraining/onwards.py`)
-  metrics.json           losses and signs before and after; written last
+  changes.csv, .png      how far each layer has moved, of a model that was carried on (`changes.py`)
+  probe.csv, .png        what its layers are worth, where there are downstream splits (`probe.py`)
+  metrics.json           losses and signs before and after, and what these two found; written last
 """
 
 import json
@@ -22,6 +25,7 @@ import pandas as pd
 
 from src.experiments.pretraining.data import PretrainingData, read_speech
 from src.experiments.pretraining.recipe import PRETRAINING, PretrainingRecipe, how_to_resume_pretraining
+from src.experiments.pretraining.review import MODEL, SIGNS, START, draw_signs, in_words, keep_half, review
 from src.experiments.runs.artefacts import CHECKPOINTS, HYPERPARAMETERS, METRICS, PROVENANCE
 from src.experiments.runs.folders import alone, new_numbered_folder
 from src.experiments.runs.provenance import describe_origin, now
@@ -42,7 +46,6 @@ from src.utils.files import NO_ROOM, as_os_errors, read_json, text_digest, write
 from src.utils.paths import runs_folder
 from src.utils.processes import check_launcher, from_first, is_first, join_others, n_processes, own_place
 
-SIGNS, START, MODEL = "signs.csv", "start", "model"
 MOST_HELD_OUT = 1200.0
 """Seconds of held-out speech that a validation listens to, at most; no more than is seen between two validations."""
 MOST_STARTING = 400
@@ -66,10 +69,25 @@ class Pretrained:
     def __str__(self) -> str:
         found = self.metrics
         losses = f"held-out loss {found['start']['held_out_loss']:.4g} -> {found['held_out_loss']:.4g}"
-        return f"{self.folder}: {losses} after {found['hours_seen']:.3g} hours of speech; {found['words']}"
+        line = f"{self.folder}: {losses} after {found['hours_seen']:.3g} hours of speech; {found['words']}"
+        return "\n".join([line, *in_words(found)])
 
 
-def pretrain_backbone(recipe: PretrainingRecipe, *, root: Path, workers: int = 0) -> Pretrained:
+@dataclass(frozen=True)
+class Surroundings:
+    """What a pretraining finds around it; none of it changes the weights."""
+
+    root: Path
+    """Holds `runs/`."""
+    workers: int = 0
+    """Processes that read recordings."""
+    with_probe: bool = False
+    """Whether the model is probed at the end (`probe.py`)."""
+
+
+def pretrain_backbone(
+    recipe: PretrainingRecipe, *, root: Path, workers: int = 0, with_probe: bool = False
+) -> Pretrained:
     """Pretrain into a new folder `runs/pretraining<k>`.
 
     Raises
@@ -83,12 +101,10 @@ def pretrain_backbone(recipe: PretrainingRecipe, *, root: Path, workers: int = 0
     data = read_speech(recipe, root)
     join_others()
     folder = from_first(lambda: new_numbered_folder(runs_folder(root), PRETRAINING))
-    return pretrain_alone(recipe, data, folder, root=root, workers=workers)
+    return pretrain_alone(recipe, data, folder, Surroundings(root, workers, with_probe))
 
 
-def pretrain_alone(
-    recipe: PretrainingRecipe, data: PretrainingData, folder: Path, *, root: Path, workers: int
-) -> Pretrained:
+def pretrain_alone(recipe: PretrainingRecipe, data: PretrainingData, folder: Path, around: Surroundings) -> Pretrained:
     """Pretrain, or resume it, while no other process may touch the folder.
 
     Raises
@@ -98,7 +114,7 @@ def pretrain_alone(
     """
     try:
         with own_place(folder) as place, alone(place):
-            return _pretrain_into(place, folder, recipe, data, root=root, workers=workers)
+            return _pretrain_into(place, folder, recipe, data, around)
     except (KeyboardInterrupt, OSError) as error:
         if not (folder / CHECKPOINTS).is_dir():
             raise
@@ -115,12 +131,12 @@ def pretrain_alone(
 
 
 def _pretrain_into(
-    place: Path, folder: Path, recipe: PretrainingRecipe, data: PretrainingData, *, root: Path, workers: int
+    place: Path, folder: Path, recipe: PretrainingRecipe, data: PretrainingData, around: Surroundings
 ) -> Pretrained:
     """Pretrain into a folder; checkpoints lie in the one that all processes share."""
     noted = read_json(place / PROVENANCE) if (place / PROVENANCE).is_file() else {}
     started = str(noted.get("started") or now())
-    write_json(place / HYPERPARAMETERS, recipe.as_json(root))
+    write_json(place / HYPERPARAMETERS, recipe.as_json(around.root))
     write_json(place / PROVENANCE, {**_origin(recipe, data, started), "ended": None})
     with own_randomness(recipe.seed):
         objective, has_learnt = begin(recipe.config)
@@ -133,11 +149,18 @@ def _pretrain_into(
         if not has_learnt and not has_checkpoint(folder / CHECKPOINTS):
             objective.start(lesson.crops.some(MOST_STARTING))
         identity = [asdict(recipe.config), digest, recipe.seed, data.files, n_processes()]
-        workspace = Workspace(folder / CHECKPOINTS, None, workers)
-        progress = pretrain(lesson, text_digest(json.dumps(identity)), workspace, lambda table: _tell(place, table))
+        workspace = Workspace(folder / CHECKPOINTS, None, around.workers)
+        try:
+            progress = pretrain(
+                lesson, text_digest(json.dumps(identity)), workspace, lambda table: _tell(place, lesson, table)
+            )
+        finally:
+            draw_signs(place)
     facts = {"start_weights_digest": digest, "parameters": sum(each.numel() for each in objective.parameters())}
     metrics = _metrics(lesson, progress)
     _write_model(place, objective, metrics)
+    if is_first():
+        metrics |= review(place, recipe, data, root=around.root, with_probe=around.with_probe)
     write_json(place / PROVENANCE, {**_origin(recipe, data, started), **facts})
     write_json(place / METRICS, metrics)
     if is_first():
@@ -181,9 +204,10 @@ def _metrics(lesson: PretrainingLesson, progress: PretrainingProgress) -> dict[s
     }
 
 
-def _tell(place: Path, table: pd.DataFrame) -> None:
+def _tell(place: Path, lesson: PretrainingLesson, table: pd.DataFrame) -> None:
     if len(table):
         write_table(place / SIGNS, table)
+        keep_half(place, lesson.training.objective.encoder, int(table["step"].iloc[-1]), lesson.n_steps)
 
 
 def _write_model(place: Path, objective: Objective, metrics: dict[str, Any]) -> None:

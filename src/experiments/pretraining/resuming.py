@@ -4,14 +4,15 @@ import shutil
 from pathlib import Path
 
 from src.experiments.pretraining.data import read_speech
-from src.experiments.pretraining.pretrainer import MODEL, Pretrained, pretrain_alone
+from src.experiments.pretraining.pretrainer import Pretrained, Surroundings, pretrain_alone
 from src.experiments.pretraining.recipe import PretrainingRecipe, find_pretraining
+from src.experiments.pretraining.review import MODEL
 from src.experiments.runs.artefacts import CHECKPOINTS, HYPERPARAMETERS, METRICS, PROVENANCE
 from src.utils.files import read_record
 from src.utils.processes import check_launcher, is_first, join_others
 
 
-def resume_pretraining(name: str, *, root: Path, workers: int = 0) -> Pretrained:
+def resume_pretraining(name: str, *, root: Path, workers: int = 0, with_probe: bool = False) -> Pretrained:
     """Resume a pretraining; everything it needs to know stands in its folder.
 
     Raises
@@ -34,4 +35,4 @@ def resume_pretraining(name: str, *, root: Path, workers: int = 0) -> Pretrained
     data = read_speech(recipe, root)
     data.require_same(read_record(folder / PROVENANCE, "data")["data"], folder)
     join_others()
-    return pretrain_alone(recipe, data, folder, root=root, workers=workers)
+    return pretrain_alone(recipe, data, folder, Surroundings(root, workers, with_probe))

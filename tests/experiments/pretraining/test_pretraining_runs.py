@@ -33,7 +33,7 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore:The EER is", "ignore:There are only"),
 ]
 TINY = {"crop_seconds": 1.0, "batch_seconds": 4.0, "steps": 6, "validations": 3, "units": 8, "warmup": 0.5}
-FLAGS = "--steps=2 --batch-seconds=4 --set=crop_seconds=1,validations=1,units=8"
+FLAGS = "--no-probe --steps=2 --batch-seconds=4 --set=crop_seconds=1,validations=1,units=8"
 
 
 @pytest.fixture(scope="module")
@@ -76,7 +76,8 @@ def done(root: Path, small: None) -> Pretrained:
 
 def test_the_folder_tells_everything(done: Pretrained) -> None:
     names = {path.name for path in done.folder.iterdir()}
-    assert names == {"hyperparameters.json", "provenance.json", "start", "signs.csv", "model", "metrics.json"}
+    records = {"hyperparameters.json", "provenance.json", "metrics.json", "signs.csv", "signs.png"}
+    assert names == {*records, "start", "half", "model"}
     signs = pd.read_csv(done.folder / "signs.csv")
     assert signs["step"].tolist() == [0, 1, 2, 3, 4, 5, 6]
     assert signs["held_out_loss"].notna().tolist() == [True, False, True, False, True, False, True]
