@@ -171,22 +171,23 @@ def judge(rows: Sequence[Row], warm_up: int) -> str:
     """
     if not rows or rows[-1]["step"] <= warm_up:
         return ", ".join(["warming up", *_numbers(rows[-1] if rows else {})])
-    return ", ".join([_state(rows), *_numbers(rows[-1])])
+    return ", ".join([_state(rows, warm_up), *_numbers(rows[-1])])
 
 
-def _state(rows: Sequence[Row]) -> str:
-    """Return the state that the newest row is in."""
+def _state(rows: Sequence[Row], warm_up: int) -> str:
+    """Return the state that the newest row is in; chance is compared with means of a few rows, which may be short."""
     row = rows[-1]
+    late = pd.DataFrame([each for each in rows[-LASTING:] if each["step"] > warm_up]).mean().to_dict()
     held_out = [each["held_out_loss"] for each in rows if "held_out_loss" in each]
     if collapse := collapse_in(row):
         return f"collapsing: {collapse}"
     if row.get("gradient_norm", 0.0) > STEEP:
         return f"unsteady (gradient norm {row['gradient_norm']:.3g})"
-    if row.get("accuracy", math.inf) <= BY_CHANCE * row.get("chance", 0.0):
+    if late.get("accuracy", math.inf) <= BY_CHANCE * late.get("chance", 0.0):
         return "no better than chance"
-    if "accuracy" not in row and row.get("mel_loss", 0.0) >= AS_THE_MEAN * row.get("loss_of_mean", math.inf):
+    if "accuracy" not in row and late.get("mel_loss", 0.0) >= AS_THE_MEAN * late.get("loss_of_mean", math.inf):
         return "no better than the mean"
-    if row.get("cosine", math.inf) <= BY_CHANCE * row.get("cosine_of_mean", 0.0):
+    if late.get("cosine", math.inf) <= BY_CHANCE * late.get("cosine_of_mean", 0.0):
         return "no better than the mean"
     if held_out and held_out[-1] > RISEN * min(held_out):
         return "held-out loss rises"
