@@ -18,7 +18,8 @@ A training has collapsed when its task has become trivial, whatever its loss pro
     loss below 0.05 bits     the right code has a probability of 2 ^ -0.05 = 97 % on average. No masked sound can be
                              told so surely: HuBERT ends at 3 bits and more
     cosine of mean over 0.99 the teacher says the same of all frames: there is nothing to learn from it, in silence
-    loss of mean below 0.01  0.8 where bands vary as they should: there is nothing to reconstruct, in silence
+    loss of mean below 0.1   0.8 where bands vary as they should. Where all frames but a share p are the same, it is
+                             2 (p (1 - p)) ^ 0.5 at most: 0.1 is a share of 0.25 %, and there is nothing to reconstruct
 
 Only three rows one after another behind the warm-up count: codes may be few while the first weights still say nothing,
 and a batch may be silent. A sign that is not finite counts at once.
@@ -54,7 +55,7 @@ COLUMNS = (
 LEAST_PERPLEXITY = 2.5
 LEAST_CODES_USED = 0.02
 LEAST_BITS = 0.05
-LEAST_LOSS_OF_MEAN = 0.01
+LEAST_LOSS_OF_MEAN = 0.1
 GREATEST_COSINE_OF_MEAN = 0.99
 LASTING = 3
 """Rows with a collapse after which a training stops."""
