@@ -206,6 +206,7 @@ def _metrics(lesson: PretrainingLesson, progress: PretrainingProgress) -> dict[s
         "hours_seen": lesson.hours_after(progress.steps[-1]),
         "start": rows[0],
         "best": until[-1],
+        "held_out": progress.best_signs,
         "end": rows[-1],
         "words": judge(until, warm_up),
     }
