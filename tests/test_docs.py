@@ -50,6 +50,7 @@ DESIGNED_TASKS = {
     "FuseRuns",
     "CompareRuns",
     "CompareLayers",
+    "PretrainBackbone",
     "ProbeBackbone",
     "ReproduceRun",
     "ReportRuns",
