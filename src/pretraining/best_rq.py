@@ -55,17 +55,21 @@ class RandomQuantiser(nn.Module):
 class BestRq(Objective):
     """Random codes of log-mel spectra, named by the encoder."""
 
+    commonest: Tensor
+
     def __init__(self, encoder: "PretrainingEncoder", config: PretrainingConfig) -> None:
         super().__init__(encoder, config)
         n_codes = config.units or CODES
         self.log_mel = LogMel()
         self.standardised = Standardised(LogMel.width)
         self.quantiser = RandomQuantiser(LogMel.width, n_codes)
+        self.register_buffer("commonest", torch.tensor(0))
         self.head = nn.Linear(encoder.width, n_codes)
 
     def start(self, clips: Iterable[np.ndarray]) -> None:
-        """Measure mean and deviation of every band."""
-        self.standardised.learn(frames_of(clips, LogMel()))
+        """Measure mean and deviation of every band, and which code is the commonest."""
+        spectra = self.standardised.learn(frames_of(clips, LogMel()))
+        self.commonest.copy_(self.quantiser(spectra.to(self.commonest.device)).mode().values)
 
     def codes(self, clean: Tensor, n_frames: int) -> Tensor:
         """Return the codes of crops (b, n), shape (b, t); in float32, whatever the encoder computes in."""
@@ -76,5 +80,6 @@ class BestRq(Objective):
     def forward(self, heard: Tensor, clean: Tensor, masks: Tensor, **drawn: Tensor) -> dict[str, Any]:
         """Return the cross-entropy of masked frames, its signs, and the last hidden state (b, t, d)."""
         hidden = self.encoder.contextual(self.encoder.features(heard), masks)[-1]
-        loss, signs = predict_codes(self.head(hidden[masks]), self.codes(clean, masks.shape[1])[masks])
+        codes = self.codes(clean, masks.shape[1])[masks]
+        loss, signs = predict_codes(self.head(hidden[masks]), codes, self.commonest)
         return {"loss": loss, "signs": signs, "hidden": hidden}

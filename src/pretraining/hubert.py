@@ -1,15 +1,13 @@
 """HuBERT: the network names the unit of each masked frame, and units are what k-means found beforehand.
 
-    crop (b, n)                -> 39 MFCC of a frame, or a layer of a teacher   (b, t, c), standardised
+    crop (b, n)                -> 39 MFCC of a frame, or a layer of a teacher   (b, t, c)
                                -> the nearest of k centres                      (b, t)     the unit of a frame
     last hidden state (b, t, d) -> linear map -> directions of masked frames    (m, e)
                                   cosine to the learnt direction of each unit   (m, k), divided by 0.1
                                   cross-entropy with the units
 
 In the first iteration units are those of MFCC, coarse and nearly phonetic; in the second those of a layer of the model
-that came out of the first (`teacher`, `teacher_layer`), which are better. Standardisation takes the place of the
-liftering of Kaldi's MFCC, which the paper used: without either, loudness would decide. Centres, mean and deviation are
-saved with the objective.
+that came out of the first (`teacher`, `teacher_layer`), which are better. Their centres are saved with the objective.
 
 The loss starts near log2 k bits and is at about half of that when a training went well (6.7 -> 3.3 with 100 units). The
 defaults of 100 and 500 units, of e = 256 and of masks are the paper's; only masked frames count.
@@ -29,7 +27,7 @@ from torch.nn.functional import normalize
 from src.pretraining.codes import predict_codes
 from src.pretraining.contract import Objective, PretrainingConfig
 from src.pretraining.spectra import Mfcc
-from src.pretraining.standardised import Standardised, frames_of
+from src.pretraining.standardised import frames_of
 from src.pretraining.teacher import Teacher, read_teacher
 from src.pretraining.units import learn_units, nearest_units
 
@@ -63,30 +61,35 @@ class Hubert(Objective):
     mask_share = 0.57
 
     centres: Tensor
+    commonest: Tensor
 
     def __init__(self, encoder: "PretrainingEncoder", config: PretrainingConfig) -> None:
         super().__init__(encoder, config)
         self.teacher = read_teacher(config.teacher, config.teacher_layer) if config.teacher else None
         n_units = config.units or (UNITS_OF_TEACHER if self.teacher else UNITS_OF_MFCC)
         self.mfcc = Mfcc()
-        self.standardised = Standardised(self.teacher.width if self.teacher else Mfcc.width)
-        self.register_buffer("centres", torch.zeros(n_units, len(self.standardised.mean)))
+        width = self.teacher.width if self.teacher else Mfcc.width
+        self.register_buffer("centres", torch.zeros(n_units, width))
+        self.register_buffer("commonest", torch.tensor(0))
         self.head = UnitHead(encoder.width, n_units)
         self._seed = int(torch.randint(2**31, ()))
 
     def start(self, clips: Iterable[np.ndarray]) -> None:
         """Learn the units, from the seed that the first weights are drawn from."""
-        frames = self.standardised.learn(frames_of(clips, self.teacher or Mfcc()))
-        self.centres.copy_(learn_units(frames, len(self.centres), self._seed))
+        frames = frames_of(clips, self.teacher or Mfcc())
+        centres = learn_units(frames, len(self.centres), self._seed)
+        self.centres.copy_(centres)
+        self.commonest.copy_(nearest_units(frames, centres).mode().values)
 
     def units(self, clean: Tensor, n_frames: int) -> Tensor:
         """Return the units of crops (b, n), shape (b, t); in float32, whatever the encoder computes in."""
         source: Teacher | Mfcc = self.teacher or self.mfcc
         with torch.no_grad(), torch.autocast(clean.device.type, enabled=False):
-            return nearest_units(self.standardised(source(clean, n_frames)), self.centres)
+            return nearest_units(source(clean, n_frames), self.centres)
 
     def forward(self, heard: Tensor, clean: Tensor, masks: Tensor, **drawn: Tensor) -> dict[str, Any]:
         """Return the cross-entropy of masked frames, its signs, and the last hidden state (b, t, d)."""
         hidden = self.encoder.contextual(self.encoder.features(heard), masks)[-1]
-        loss, signs = predict_codes(self.head(hidden[masks]), self.units(clean, masks.shape[1])[masks])
+        units = self.units(clean, masks.shape[1])[masks]
+        loss, signs = predict_codes(self.head(hidden[masks]), units, self.commonest)
         return {"loss": loss, "signs": signs, "hidden": hidden}

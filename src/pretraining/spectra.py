@@ -8,8 +8,12 @@ computed for these very stretches, so that vector i belongs to frame i:
     Mfcc     (b, n) -> (b, t, 39)    13 coefficients, their deltas and double deltas: a window of 20 ms, the stretch
                                      itself; deltas are taken over its neighbours 10 ms away
 
-The numbers are those of the front ends `logmel` and `mfcc` (`src/backbones/front_ends.py`), with the first 13 of its 40
-coefficients, as in HuBERT. What a window needs beyond the ends of a crop is mirrored: zeros would be a sudden silence.
+The numbers are those of the front ends `logmel` and `mfcc` (`src/backbones/front_ends.py`). Of the latter the first 13
+coefficients are taken, coefficient k times 1 + 11 sin(pi k / 22): Kaldi's liftering, which HuBERT's MFCC have. In
+speech all 13 then vary alike (a deviation of 18 to 26), deltas a third as much, double deltas a fifth; without it,
+loudness alone (k = 0) would decide which frames are near to each other.
+
+What a window needs beyond the ends of a crop is mirrored: zeros would be a sudden silence.
 
 The middles of the stretches lie at 320 i + 160. The field of view of a convolutional encoder's frame has its middle
 at 320 i + 200, that of Whisper's at 320 i: 2.5 and 10 ms away, less than a frame.
@@ -17,6 +21,8 @@ at 320 i + 200, that of Whisper's at 320 i: 2.5 and 10 ms away, less than a fram
 W.-N. Hsu et al., "HuBERT", TASLP 2021, section IV-B (39 MFCC); T.-Q. Lin et al., "MelHuBERT", ASRU 2023 (2 x 40 bands).
 """
 
+import numpy as np
+import torch
 from torch import Tensor, nn
 
 from src.backbones.front_ends import LOG_MEL_FRAME, N_BANDS, front_end
@@ -25,6 +31,8 @@ from src.backbones.lfcc import HOP, N_FILTERS
 FRAME = 2 * HOP
 """Samples that a frame of an encoder stands for."""
 N_CEPSTRA = 13
+LIFTER = 22
+"""Kaldi's, in coefficients."""
 
 
 class LogMel(nn.Module):
@@ -60,17 +68,19 @@ class Mfcc(nn.Module):
     """Mel frequency cepstral coefficients with deltas and double deltas; nothing is learnt or saved."""
 
     width = 3 * N_CEPSTRA
+    weights: Tensor
 
     def __init__(self) -> None:
         super().__init__()
         self.front_end = front_end("mfcc")
+        weights = 1 + LIFTER / 2 * np.sin(np.pi * np.arange(N_CEPSTRA) / LIFTER)
+        self.register_buffer("weights", torch.from_numpy(weights).float(), persistent=False)
 
     def forward(self, waveforms: Tensor, n_frames: int) -> Tensor:
         """Return the coefficients of `n_frames` frames, shape (b, t, 39); see `LogMel.forward`."""
         features = self.front_end(mirrored(waveforms, 0, n_frames * FRAME))[..., : 2 * n_frames : 2]
-        orders = features.unflatten(1, (3, N_FILTERS))[:, :, :N_CEPSTRA]
-        cepstra: Tensor = orders.flatten(1, 2).transpose(1, 2)
-        return cepstra
+        orders = features.transpose(1, 2).unflatten(2, (3, N_FILTERS))[..., :N_CEPSTRA]
+        return (orders * self.weights).flatten(2)
 
 
 def mirrored(waveforms: Tensor, before: int, end: int) -> Tensor:

@@ -135,7 +135,7 @@ def train(objective: BestRq, waveforms: torch.Tensor, n_steps: int) -> Health:
 def test_a_training_on_speech_learns_and_is_not_stopped() -> None:
     objective = tiny_objective(objective="best-rq", units=16)
     assert isinstance(objective, BestRq)
-    health = train(objective, crops(), 40)
+    health = train(objective, crops(4), 40)
     assert health.words().startswith("learning")
     last = health.rows[-1]
     assert last["accuracy"] > 1.3 * last["chance"] and last["loss"] < 0.9 * health.rows[0]["loss"]

@@ -13,6 +13,7 @@ from typing import Any
 from src.experiments.inputs.contract import TEST, require_same_data
 from src.experiments.inputs.waveforms import OpenWaveforms, Waveforms
 from src.experiments.pretraining.recipe import PRETEXT_TRAIN, PRETEXT_VAL, PretrainingRecipe
+from src.experiments.runs.lineage import first_source
 from src.pretraining.speech import LEAST, SPEECH_RATE, Speech
 from src.utils.paths import on
 from src.utils.waveform_table import WaveformTable
@@ -66,7 +67,7 @@ def read_speech(recipe: PretrainingRecipe, root: Path) -> PretrainingData:
         each.check(*recipe.splits, PRETEXT_VAL)
     train = _joined(opened, recipe.splits)
     held_out = _joined(opened, (PRETEXT_VAL,))
-    _check_people(recipe, train, held_out)
+    _check_people(recipe, _people(opened, recipe.splits), _people(opened, (PRETEXT_VAL,)))
     crop = recipe.config.crop_seconds
     corpora = [_origin(each, recipe) for each in opened]
     data = PretrainingData(Speech.of(train, crop), Speech.of(held_out, crop), corpora)
@@ -83,16 +84,26 @@ def _origin(opened: OpenWaveforms, recipe: PretrainingRecipe) -> dict[str, Any]:
     return {"path": opened.noted_path, "splits": splits}
 
 
-def _check_people(recipe: PretrainingRecipe, train: WaveformTable, held_out: WaveformTable) -> None:
-    people = set(train.people())
-    if len(people) < 2:
+def _people(opened: list[OpenWaveforms], splits: tuple[str, ...]) -> set[tuple[Path, str]]:
+    """Return who speaks; a name is the same person only within a corpus, and in those that are derived from it."""
+    return {
+        (first_source(each.dataset).resolve(), person)
+        for each in opened
+        for split in splits
+        for person in each.read(split).people()
+    }
+
+
+def _check_people(recipe: PretrainingRecipe, train: set[tuple[Path, str]], held_out: set[tuple[Path, str]]) -> None:
+    if len(train) == 1:
+        ((_, person),) = train
         raise ValueError(
-            f"All {len(train)} clips to learn from are of one person ({train.speakers[0]}): a model of speech needs "
-            "several. Name more corpora in `dataset`, or more `splits`."
+            f"All clips to learn from are of one person ({person}): a model of speech needs several. Name more corpora "
+            "in `dataset`, or more `splits`."
         )
-    if both := sorted(people & set(held_out.people())):
+    if both := sorted(train & held_out):
         raise ValueError(
-            f"{both[0]} is heard in {', '.join(recipe.splits)} and held out in {PRETEXT_VAL}: the loss on held-out "
+            f"{both[0][1]} is heard in {', '.join(recipe.splits)} and held out in {PRETEXT_VAL}: the loss on held-out "
             "speech would say nothing. Choose other `splits`."
         )
     if TEST in recipe.splits:

@@ -4,6 +4,7 @@ import errno
 import shutil
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ import transformers
 
 from src.experiments.corpus.catalogue import generate_tables
 from src.experiments.corpus.splits import SplitShares, split_dataset
+from src.experiments.pretraining.data import read_speech
 from src.experiments.pretraining.pretrainer import Pretrained, pretrain_backbone
 from src.experiments.pretraining.recipe import PretrainingRecipe
 from src.experiments.pretraining.resuming import resume_pretraining
@@ -32,7 +34,9 @@ pytestmark = [
     pytest.mark.usefixtures("one_thread", "small"),
     pytest.mark.filterwarnings("ignore:The EER is", "ignore:There are only"),
 ]
-TINY = {"crop_seconds": 1.0, "batch_seconds": 4.0, "steps": 6, "validations": 3, "units": 8, "warmup": 0.5}
+NOISY = '[{"probability": 0.8, "one_of": [{"effect": "white", "parameters": {"snr": {"from": 10, "to": 30}}}]}]'
+TINY = {"crop_seconds": 1.0, "batch_seconds": 2.0, "accumulate": 2, "steps": 6, "validations": 3, "units": 8}
+TINY |= {"warmup": 0.5, "augment": NOISY}
 FLAGS = "--no-probe --steps=2 --batch-seconds=4 --set=crop_seconds=1,validations=1,units=8"
 
 
@@ -145,6 +149,16 @@ def test_it_is_carried_on_with_what_it_has_learnt(done: Pretrained, root: Path) 
     shutil.rmtree(further.folder)
 
 
+def test_several_corpora_are_learnt_from_at_once(done: Pretrained, root: Path, tmp_path: Path) -> None:
+    other = shutil.copytree(root / "datasets/corpus", tmp_path / "other")
+    recipe = recipe_in(root)
+    one, two = (read_speech(replace(recipe, datasets=(recipe.datasets[0], *more)), root) for more in ((), (other,)))
+    assert len(two.train.table) == 2 * len(one.train.table) and len(two.corpora) == 2
+    with pytest.raises(ValueError, match="corpus_digest"):
+        changed = replace(one, corpora=[{**one.corpora[0], "splits": {"pretext_train": {"corpus_digest": "1"}}}])
+        changed.require_same({"corpora": one.corpora}, done.folder)
+
+
 @pytest.mark.parametrize(
     ("wrong", "line"),
     [
@@ -234,6 +248,7 @@ CASES = [
     ("--batch-seconds=600", nothing, "s of speech to learn from, less than a batch .--batch-seconds=600"),
     ("", edited("pretext_train", lambda table: table[table["id"] == table["id"][0]]), "are of one person"),
     ("--splits=pretext_train,pretext_val", nothing, "pretext_val is held out"),
+    ("--splits=all", nothing, "is heard in all and held out in pretext_val"),
     ("", broken, "cannot be used: .*fab AddDatasetDuration"),
     ("--model=datasets/whisper", whisper, "learnt from transcripts, and no --objective"),
     ("--model=datasets/bare", without_quantiser, "bare holds no quantiser"),
