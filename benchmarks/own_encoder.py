@@ -43,7 +43,7 @@ def main() -> None:
     options = read_options()
     dataset, root = absolute(options.dataset), absolute(options.root)
     run = absolute(options.run) if options.run else pretrain(options, dataset, root)
-    print(hardware())
+    print(hardware("auto"))
     with TemporaryDirectory() as place:
         n_bytes = round_weights(run / "model", Path(place))
         models = {LFCC: None, "start": run / "start", "model": run / "model", SHIPPED: Path(place)}

@@ -207,3 +207,18 @@ def test_models_are_found_by_folder_or_by_pretraining(root: Path, tmp_path: Path
         find_models(" , ", tmp_path)
     with pytest.raises(ValueError, match=r"names .*start twice"):
         find_models(f"{run / 'start'},pretraining3", tmp_path)
+
+
+def test_an_encoder_of_our_own_is_judged_by_its_benchmark(
+    root: Path, silent: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from benchmarks import own_encoder
+
+    for part in ("start", "model"):
+        shutil.copytree(root / "start", tmp_path / part)
+    flags = [f"--dataset={root / 'datasets' / 'corpus'}", f"--root={root}", f"--run={tmp_path}"]
+    monkeypatch.setattr("sys.argv", ["own_encoder", *flags])
+    own_encoder.main()
+    printed = capsys.readouterr().out.splitlines()
+    assert any(line.startswith("On systems left out of training: model in float16, layer") for line in printed)
+    assert printed[-1].startswith("It may ") and "0.01 MB in float16, of 5 allowed" in printed[-1]
