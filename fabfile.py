@@ -39,6 +39,8 @@ from src.tasks.explanations import explain_run
 from src.tasks.exports import export_model
 from src.tasks.folds import cross_validate
 from src.tasks.predict import predict
+from src.tasks.pretraining import pretrain_backbone
+from src.tasks.probing import probe_backbone
 from src.tasks.publishing import export_arena, model_card
 from src.tasks.review import (
     compare_layers,
@@ -84,6 +86,8 @@ __all__ = [
     "pipeline",
     "predict",
     "prepare_dataset",
+    "pretrain_backbone",
+    "probe_backbone",
     "put_to_test",
     "report_runs",
     "reproduce_run",

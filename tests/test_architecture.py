@@ -16,6 +16,8 @@ FLOORS = {
     "deploy": 5,
     "experiments": 4,
     "detectors": 3,
+    "pretraining": 3,
+    "learning": 2,
     "backbones": 2,
     "models": 2,
     "corpora": 2,
@@ -35,7 +37,8 @@ STAGES = {
     "training": 3,
     "studies": 4,
     "evaluation": 4,
-    "report": 5,
+    "pretraining": 5,
+    "report": 6,
 }
 """The sub-rooms of experiments/, by the same rule; what lies beside them (the whole chain) imports from all of them."""
 
@@ -47,7 +50,7 @@ DECODERS = {"soundfile", "av", "audioread", "wave", "aifc", "torchaudio", "torch
 DECODING_CALLS = {"librosa.load", "librosa.stream", "librosa.core.load"}
 PRINTING = ("src/tasks/command_line.py", "src/tasks/")
 """The first passes warnings on to whoever typed the task."""
-RANDOMNESS = "src/detectors/training/randomness.py"
+RANDOMNESS = "src/learning/randomness.py"
 """Seeds every global generator for a training of transformers' Trainer, and puts their states back."""
 SEEDING_ROOM = ("src/models/mlp/", "src/backbones/random_weights.py", RANDOMNESS)
 """PyTorch draws from global state alone; all seed it inside fork_rng, which puts it back: the MLP for its training, the

@@ -4,22 +4,17 @@ Weights are read as float32 whatever the file holds.
 """
 
 import json
-import textwrap
 import warnings
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from src.backbones.model_folders import WEIGHT_FILES, check_model_folder, in_one_line
 from src.backbones.published import FAMILIES, PARTS, model_type, random_size
 from src.backbones.random_weights import EMPTY_FILTER, make_random, random_digest
 from src.utils.files import file_digest, text_digest
 from src.utils.registry import lookup
-
-WEIGHT_FILES = ("*.safetensors", "pytorch_model*.bin")
-PREPROCESSING_FILES = ("preprocessor_config.json", "processor_config.json")
-"""Where a feature extractor is saved: by itself, or by the processor that holds it and a tokenizer."""
 
 
 @dataclass(frozen=True)
@@ -76,9 +71,9 @@ def load_pretrained(family: str, name: str) -> Pretrained:
         return Pretrained(model, config, extractor, extractor.sampling_rate, random_digest(size), random=True)
     folder = Path(name)
     if folder.is_absolute() or name.startswith((".", "~")) or folder.is_dir():
-        _check_model_folder(folder)
+        check_model_folder(folder)
     config = _read_config_of_family(family, name)
-    with _in_one_line(name):
+    with in_one_line(name):
         extractor = _load_extractor(family, name)
         rate = int(extractor.sampling_rate)
         model, report = _load_model(family, name, config)
@@ -88,6 +83,29 @@ def load_pretrained(family: str, name: str) -> Pretrained:
         kind = (config.architectures or ["a model with a head"])[0]
         warnings.warn(f"{name} holds a {kind}: its head ({head}) is not used, the model below it is", stacklevel=2)
     return Pretrained(_without_adapter(model), config, extractor, rate, model_digest(name))
+
+
+def family_of(name: str) -> str:
+    """Return the row of FAMILIES that a model belongs to.
+
+    Raises
+    ------
+    FileNotFoundError
+        When there is no such folder, a file of it is missing, or the hub cannot be reached.
+    ValueError
+        When it is of no family that is known here.
+    """
+    from transformers import AutoConfig
+
+    folder = Path(name)
+    if folder.is_absolute() or name.startswith((".", "~")) or folder.is_dir():
+        check_model_folder(folder)
+    with in_one_line(name):
+        found = AutoConfig.from_pretrained(name).model_type
+    families = [family for family in FAMILIES if model_type(family) == found]
+    if not families:
+        raise ValueError(f"{name} is of the family {found}, which is not known here: {', '.join(FAMILIES)} are.")
+    return families[0]
 
 
 def _load_model(family: str, name: str, config: Any) -> tuple[Any, dict[str, Any]]:
@@ -114,7 +132,7 @@ def _read_config_of_family(family: str, name: str) -> Any:
     """Return a model's configuration; raise ValueError when it is of another family."""
     from transformers import AutoConfig
 
-    with _in_one_line(name):
+    with in_one_line(name):
         config = AutoConfig.from_pretrained(name)
     if config.model_type != model_type(family):
         raise ValueError(
@@ -200,38 +218,3 @@ def _cached_config(name: str) -> Path | None:
     except HFValidationError:
         return None
     return Path(cached) if isinstance(cached, str) else None
-
-
-@contextmanager
-def _in_one_line(name: str) -> Iterator[None]:
-    """Turn whatever transformers, safetensors and torch raise for a model they cannot load into one line."""
-    try:
-        yield
-    except Exception as error:
-        lines = str(error).strip().splitlines() or [type(error).__name__]
-        reason = textwrap.shorten(lines[0].rstrip(".:"), 200)
-        if isinstance(error, OSError) and not Path(name).is_dir():
-            raise FileNotFoundError(
-                f"The model {name} is not in the hub's cache and cannot be downloaded ({reason}); "
-                "connect to the network, or name a folder that holds the model (`model=FOLDER`)."
-            ) from None
-        raise ValueError(
-            f"The model {name} cannot be loaded ({reason}): a file of it is damaged or of another kind; fetch it again."
-        ) from None
-
-
-def _check_model_folder(folder: Path) -> None:
-    if not folder.is_dir():
-        raise FileNotFoundError(f"There is no model folder {folder}.")
-    if not (folder / "config.json").is_file():
-        raise FileNotFoundError(
-            f"The model folder {folder} has no config.json; save the model there: MODEL.save_pretrained(FOLDER)."
-        )
-    if not any((folder / name).is_file() for name in PREPROCESSING_FILES):
-        raise FileNotFoundError(
-            f"The model folder {folder} has neither {' nor '.join(PREPROCESSING_FILES)}, which say how waveforms are "
-            "prepared; save those of the model that it was made from there: "
-            "AutoFeatureExtractor.from_pretrained(MODEL).save_pretrained(FOLDER)."
-        )
-    if not any(any(folder.glob(pattern)) for pattern in WEIGHT_FILES):
-        raise FileNotFoundError(f"The model folder {folder} has no weights ({' or '.join(WEIGHT_FILES)}).")

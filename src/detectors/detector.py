@@ -20,14 +20,15 @@ from src.audio.io import SPEECH_RATE
 from src.detectors.compression import Compression, bytes_of
 from src.detectors.contract import DetectorConfig
 from src.detectors.quantization import check_dense, check_torchao, convert, prepare
-from src.detectors.training.augmentation import Augmentation
-from src.detectors.training.checkpoints import Progress
-from src.detectors.training.lesson import Lesson, Surroundings, Training, digest_of, load_weights, save_weights
+from src.detectors.training.lesson import Lesson, Surroundings, Training, load_weights
 from src.detectors.training.loop import train_network
 from src.detectors.training.objectives import make_objective
-from src.detectors.training.randomness import own_randomness
+from src.detectors.training.progress import Progress
 from src.detectors.training.scoring import GivenClips, Scored, WholeClips, forward, score_clips
 from src.detectors.training.windows import window_samples
+from src.learning.augmentation import Augmentation
+from src.learning.randomness import own_randomness
+from src.learning.weights import digest_of, save_weights
 from src.metrics.localization import FrameScores
 from src.models.contract import History, Watch, Workspace, keep_going, reading_weights
 from src.utils.devices import choose_device, choose_precision

@@ -31,8 +31,8 @@ from src.detectors.kept_encoder import FACTS, facts_of, give_shape, left_out, re
 from src.detectors.pretrained_encoder import PretrainedEncoder, Source
 from src.detectors.pruning import PRUNABLE, check_pruning
 from src.detectors.training.lesson import Surroundings, load_weights
-from src.detectors.training.randomness import own_randomness
 from src.detectors.training.windows import window_samples
+from src.learning.randomness import own_randomness
 from src.models.contract import History, check_range, reading_weights
 from src.utils.files import read_record, text_digest, write_json
 from src.utils.registry import lookup, require_known

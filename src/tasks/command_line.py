@@ -61,7 +61,7 @@ FLAGS = {
     "output": "folder of the new corpus (default: beside the dataset, named after the step)",
 }
 """Help of the flags for all tasks; a task may replace it by its own."""
-TASKS_OF_SEVERAL = ("TrainDetector", "FineTune")
+TASKS_OF_SEVERAL = ("TrainDetector", "FineTune", "PretrainBackbone")
 """Tasks that a launcher may start in several processes, each of which runs the task."""
 KNOWN_FLAGS = set(FLAGS)
 """The flags of all tasks, with underscores: errors name them so, users type them with dashes."""

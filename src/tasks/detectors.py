@@ -186,9 +186,9 @@ def written(settings: Mapping[str, object]) -> dict[str, object]:
 
 
 def found_model(settings: dict[str, object]) -> dict[str, object]:
-    """Make the paths of `model` and `weights` absolute where they are folders, not ids on the hub."""
-    typed = {name: value for name in ("model", "weights") if isinstance(value := settings.get(name), str) and value}
-    folders = {name: absolute(value) for name, value in typed.items()}
+    """Make the paths of `model`, `weights` and `teacher` absolute where they are folders, not ids on the hub."""
+    named = {name: settings.get(name) for name in ("model", "weights", "teacher")}
+    folders = {name: absolute(value) for name, value in named.items() if isinstance(value, str) and value}
     return {**settings, **{name: str(folder) for name, folder in folders.items() if folder.is_dir()}}
 
 

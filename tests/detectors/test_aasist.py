@@ -9,8 +9,8 @@ import torch
 from src.detectors import detector_class
 from src.detectors.aasist import Aasist, AasistConfig, AasistNetwork
 from src.detectors.aasist_graphs import Graphs
-from src.detectors.training.lesson import digest_of
 from src.experiments.training.origin import facts_of
+from src.learning.weights import digest_of
 from src.models.contract import Workspace
 from tests.detectors.networks import (
     SHARED,

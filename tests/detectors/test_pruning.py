@@ -14,6 +14,7 @@ from src.detectors.encoder import Encoder
 from src.detectors.fine_tuned import BACKBONE, WEIGHTS, FineTuned, FineTunedConfig
 from src.detectors.pruning import PRUNABLE, Kept, check_pruning, head_strengths, prune, reshape, unit_strengths
 from src.detectors.training import loop
+from src.learning import trainer as learning
 from src.models.contract import Workspace
 from src.utils.waveform_table import WaveformTable
 from tests.detectors.small_models import noise, save_small, save_small_whisper, source
@@ -112,7 +113,7 @@ def test_a_pruned_run_is_the_same_killed_and_resumed_and_read_back(
         return step(self, *arguments)
 
     with monkeypatch.context() as patch:
-        patch.setattr(loop, "CHECKPOINT_SECONDS", 0.0)
+        patch.setattr(learning, "CHECKPOINT_SECONDS", 0.0)
         patch.setattr(loop.OurTrainer, "training_step", cut_off)
         with pytest.raises(KeyboardInterrupt):
             killed.fit(*tables)

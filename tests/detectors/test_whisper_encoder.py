@@ -11,12 +11,13 @@ import torch
 
 from src.backbones import load_backbone
 from src.backbones.pretrained import load_pretrained
+from src.backbones.whisper_log_mel import WhisperLogMel
 from src.detectors.fine_tuned import BACKBONE, WEIGHTS, FineTuned, FineTunedConfig
 from src.detectors.fine_tuned_network import FineTunedNetwork
 from src.detectors.freezing import Trained, trained_parts
 from src.detectors.heads import HEADS
 from src.detectors.pretrained_encoder import Source
-from src.detectors.whisper_encoder import WhisperEncoder, WhisperLogMel
+from src.detectors.whisper_encoder import WhisperEncoder
 from src.models.contract import Workspace
 from tests.detectors.small_models import noise, save_small_whisper
 from tests.detectors.tiny import write_clips

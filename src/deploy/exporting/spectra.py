@@ -23,8 +23,8 @@ from torch.nn.functional import conv1d
 from src.backbones.constant_q import POWER_FLOOR, ConstantQ
 from src.backbones.front_ends import Cepstra, FilterBank, FrontEnd, delta
 from src.backbones.lfcc import FFT, HOP
-from src.detectors.whisper_encoder import FFT as WHISPER_FRAME
-from src.detectors.whisper_encoder import FLOOR, RANGE, WhisperLogMel
+from src.backbones.whisper_log_mel import FFT as WHISPER_FRAME
+from src.backbones.whisper_log_mel import FLOOR, RANGE, WhisperLogMel
 
 
 class Fourier(nn.Module):

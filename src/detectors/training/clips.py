@@ -16,8 +16,9 @@ from torch.utils.data import Dataset, Sampler
 from src.audio.io import SPEECH_RATE
 from src.audio.unusable import UnusableAudio
 from src.detectors.contract import BONA_FIDE, DetectorConfig
-from src.detectors.training.augmentation import Augmentation
-from src.detectors.training.windows import conditioned, fill, own_samples, read_window, why_unusable, window_samples
+from src.detectors.training.windows import conditioned, fill, own_samples, read_window, window_samples
+from src.learning.augmentation import Augmentation
+from src.learning.recordings import why_unusable
 from src.metrics.spans import cell_labels
 from src.utils.segments import parse_segments
 from src.utils.waveform_table import WaveformTable

@@ -1,20 +1,19 @@
-"""What a training is made of: the network with its loss, the clips, what is around it; and how weights are written."""
+"""What a training is made of: the network with its loss, the clips, what is around it; and how weights are read."""
 
-import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
 import torch
-from safetensors.torch import load_file, save, save_file
+from safetensors.torch import load_file
 from torch import nn
 
 from src.detectors.contract import DetectorConfig, Output
 from src.detectors.int8 import put_int8_layers
 from src.detectors.training.objectives import Objective, distillation, frame_labels, frame_loss
 from src.detectors.training.scoring import forward
+from src.learning.weights import split_weights
 from src.models.contract import Watch
-from src.utils.files import atomic_path
 from src.utils.waveform_table import WaveformTable
 
 
@@ -77,24 +76,6 @@ class Surroundings:
     """Where curves go while they grow, for TensorBoard; None = nowhere."""
     workers: int = 0
     """Processes that read recordings."""
-
-
-def split_weights(module: nn.Module, unchanging: str = "") -> tuple[dict[str, torch.Tensor], dict[str, torch.Tensor]]:
-    """Return the weights of a module that are written, and those that are not: whose names begin with `unchanging`."""
-    state = {name: tensor.contiguous() for name, tensor in module.state_dict().items()}
-    left_out = {name: state.pop(name) for name in list(state) if unchanging and name.startswith(unchanging)}
-    return state, left_out
-
-
-def digest_of(module: nn.Module) -> str:
-    """Return a digest of all weights of a module."""
-    return hashlib.sha256(save(split_weights(module)[0])).hexdigest()
-
-
-def save_weights(module: nn.Module, path: Path, unchanging: str = "") -> None:
-    """Write the weights of a module but for unchanging ones, whole or not at all."""
-    with atomic_path(path) as temporary:
-        save_file(split_weights(module, unchanging)[0], temporary)
 
 
 def load_weights(module: nn.Module, path: Path, unchanging: str = "") -> None:

@@ -16,11 +16,11 @@ from src.detectors.training.objectives import Objective
 from src.detectors.training.windows import (
     conditioned,
     own_samples,
-    why_unusable,
     window_samples,
     window_starts,
     windows_of,
 )
+from src.learning.recordings import why_unusable
 from src.metrics.localization import FrameScores
 
 SCORING_BATCH = 32

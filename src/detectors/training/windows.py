@@ -11,7 +11,6 @@ from pathlib import Path
 import numpy as np
 
 from src.audio.io import SPEECH_RATE, count_samples, load_stretch, load_waveform
-from src.audio.unusable import UnusableAudio
 from src.detectors.contract import DetectorConfig
 
 LEVEL = 0.1
@@ -110,11 +109,3 @@ def read_window(path: Path, length: int, rng: np.random.Generator) -> tuple[np.n
     start = int(rng.integers(0, n_samples - length + 1)) if n_samples > length else 0
     waveform = load_stretch(path, start, start + length) if n_samples > length else load_waveform(path)
     return waveform[:length], start
-
-
-def why_unusable(path: Path, error: UnusableAudio) -> str:
-    """Return one line on a recording that cannot be used, and what to do."""
-    return (
-        f"{path} cannot be used: {error}. Run fab AddDatasetDuration on its corpus, which lists such clips as "
-        "rejected, and train again."
-    )

@@ -14,7 +14,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from src.detectors.training.checkpoints import has_checkpoint
 from src.experiments.inputs.contract import TRAIN, VAL, TrainingData, read_training_data
 from src.experiments.runs.artefacts import (
     CALIBRATION,
@@ -39,6 +38,7 @@ from src.experiments.training.localization import FRAME_THRESHOLD, localize
 from src.experiments.training.models import model_class
 from src.experiments.training.origin import begun, facts_of, origin
 from src.experiments.training.recipe import Recipe
+from src.learning.checkpoints import has_checkpoint
 from src.metrics.calibration import fit_calibration
 from src.metrics.eer import doubt, operating_threshold
 from src.metrics.report import evaluate

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 import torch
 
-from src.detectors.training.augmentation import Augmentation
 from src.detectors.training.clips import TrainingClips
 from src.detectors.training.scoring import WholeClips
+from src.learning.augmentation import Augmentation
 from src.utils.recipes import name_of, parse_recipe, written_recipe
 from src.utils.waveform_table import WaveformTable
 from tests.detectors.tiny import TinyConfig, write_clips

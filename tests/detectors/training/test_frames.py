@@ -11,9 +11,9 @@ from torch import nn
 
 from src.detectors.contract import DetectorConfig, Output
 from src.detectors.detector import Detector
-from src.detectors.training.checkpoints import Progress
 from src.detectors.training.clips import TrainingClips
 from src.detectors.training.objectives import IGNORED, frame_labels, frame_loss, make_objective
+from src.detectors.training.progress import Progress
 from src.detectors.training.scoring import Scored, WholeClips, _joined, score_clips
 from src.experiments.training.localization import localize
 from src.models.contract import Workspace

@@ -11,6 +11,7 @@ from src.detectors.contract import LOSSES, Output
 from src.detectors.training import loop
 from src.detectors.training.lesson import Training
 from src.detectors.training.objectives import make_objective
+from src.learning import trainer as learning
 from src.metrics.eer import eer_of
 from src.models.contract import History
 from src.utils.waveform_table import WaveformTable
@@ -90,7 +91,7 @@ def test_a_training_that_was_cut_off_ends_with_the_same_weights(
     step: int,
     every_step: bool,
 ) -> None:
-    monkeypatch.setattr(loop, "CHECKPOINT_SECONDS", 0.0 if every_step else 1e9)
+    monkeypatch.setattr(learning, "CHECKPOINT_SECONDS", 0.0 if every_step else 1e9)
     whole, expected = undisturbed
     taken, original = [], loop.OurTrainer.training_step
 

@@ -27,6 +27,7 @@ from src.experiments.inputs.waveforms import Waveforms
 from src.experiments.runs.names import RunName
 from src.experiments.training import resuming, trainer
 from src.experiments.training.recipe import choose_recipe
+from src.learning import trainer as learning
 from tests.forked import finished, forked
 from tests.typed import run_fab
 
@@ -59,7 +60,7 @@ def in_one_of_several(work: Any, *arguments: Any) -> None:
 
 def train(root: Path, how: str, last: int) -> None:
     """Train, or resume, with a checkpoint at every step; be killed at the step `last`; note the weights at the end."""
-    loop.CHECKPOINT_SECONDS = 0.0
+    learning.CHECKPOINT_SECONDS = 0.0
     step = loop.OurTrainer.training_step
 
     def until(self: loop.OurTrainer, *arguments: Any) -> Any:

@@ -175,9 +175,10 @@ def test_a_detector_resumes_within_a_fold(project: Path, tmp_path: Path, monkeyp
     """And the scores are those of a cross-validation that nobody stopped."""
     from src.detectors import DETECTORS
     from src.detectors.training import loop
+    from src.learning import trainer as learning
 
     monkeypatch.setitem(DETECTORS, "tiny", "tests.detectors.tiny:Tiny")
-    monkeypatch.setattr(loop, "CHECKPOINT_SECONDS", 0.0)  # at every step
+    monkeypatch.setattr(learning, "CHECKPOINT_SECONDS", 0.0)  # at every step
     undisturbed = detector_crossed(shutil.copytree(project, tmp_path / "undisturbed"))
     steps, training_step = [], loop.OurTrainer.training_step
 

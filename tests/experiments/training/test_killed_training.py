@@ -19,6 +19,7 @@ from src.experiments.runs.names import RunName
 from src.experiments.training.recipe import choose_recipe
 from src.experiments.training.resuming import resume_run
 from src.experiments.training.trainer import train_model
+from src.learning import trainer as learning
 from src.utils.files import read_json, write_json
 from tests.forked import FORK, finished, forked, kill
 
@@ -29,7 +30,7 @@ RUN = RunName.parse("run0")
 def train_in_its_process(root: Path, how: str, last: int, waits: Connection) -> None:
     """Train, or resume, with a checkpoint at every step; after a step say so, and wait to be killed."""
     DETECTORS["tiny"] = "tests.detectors.tiny:Tiny"
-    loop.CHECKPOINT_SECONDS = 0.0
+    learning.CHECKPOINT_SECONDS = 0.0
     step = loop.OurTrainer.training_step
 
     def counted(self: loop.OurTrainer, *arguments: Any) -> Any:

@@ -8,6 +8,7 @@ some clips only, they would tell these apart.
 """
 
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 
@@ -15,8 +16,8 @@ from src.audio.augment.contract import find_effect
 from src.audio.augment.sources import Sources
 from src.audio.augment.steps import apply_steps
 from src.audio.io import SPEECH_RATE
-from src.detectors.contract import BONA_FIDE, DetectorConfig
 from src.utils.babble import Voices
+from src.utils.labels import BONAFIDE
 from src.utils.recipes import parse_recipe
 from src.utils.waveform_table import WaveformTable
 
@@ -24,15 +25,31 @@ ANYWHERE = Path()
 """The paths of a table are whole: whatever they are joined to, they stay."""
 
 
+class Augmenting(Protocol):
+    """What a config says of augmentation."""
+
+    @property
+    def augment(self) -> str:
+        """A recipe: its name, or all of it as JSON."""
+
+    @property
+    def noise_folder(self) -> str:
+        """Folder of recordings of noise; empty for none."""
+
+    @property
+    def rooms_folder(self) -> str:
+        """Folder of responses of rooms; empty for none."""
+
+
 class Augmentation:
     """A recipe, and the recordings of a training split that its effects mix in."""
 
-    def __init__(self, table: WaveformTable, config: DetectorConfig) -> None:
+    def __init__(self, table: WaveformTable, config: Augmenting) -> None:
         self.recipe = parse_recipe(config.augment)
         self.folders = [Path(folder) if folder else None for folder in (config.noise_folder, config.rooms_folder)]
         self.speakers = table.speakers
         self.keeps_length = any(str(cell) for cell in table.segments)
-        self.voices = Voices(table.speakers, table.labels == BONA_FIDE)
+        self.voices = Voices(table.speakers, table.labels == BONAFIDE)
         self.paths = table.paths.astype(object)  # so that all sources share the strings
         self._heard = self.voices.heard
         self._sources: dict[str, Sources] = {}

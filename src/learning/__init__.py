@@ -1,0 +1,1 @@
+"""What every training by transformers' Trainer shares: checkpoints, resumption to the same weights, many processes."""

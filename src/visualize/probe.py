@@ -1,0 +1,103 @@
+"""What pretrained models are worth, layer by layer: the EER of a linear head on each, beside LFCC.
+
+A panel for each way of judging (in domain, on systems left out); all share one scale, so that heights can be compared.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from src.visualize.style import BLACK, GREEN, GREY, ORANGE, PURPLE, SKY, new_panels, percent, require_finite
+
+COLORS = (ORANGE, PURPLE, SKY, GREY)
+"""Of the models but the last, in order; further ones begin again."""
+PANEL_SIZE = (4.6, 4.6)
+"""Width and height, in inches."""
+
+
+@dataclass(frozen=True)
+class ProbeCurve:
+    """The EERs of the layers of one model."""
+
+    name: str
+    layers: npt.ArrayLike
+    """Shape (n,), rising; a model of one layer is drawn as a horizontal line."""
+    eers: npt.ArrayLike
+    """Shape (n,), in [0, 1]."""
+    lows: npt.ArrayLike
+    """Shape (n,); NaN where there is no interval."""
+    highs: npt.ArrayLike
+    chosen: int
+    """Place of the layer that validation chose."""
+
+
+def probe_figure(panels: Mapping[str, Sequence[ProbeCurve]]) -> Figure:
+    """Draw the EER by layer of every model; the bands of the first and the last are their 95 % intervals.
+
+    Parameters
+    ----------
+    panels : mapping of str to sequence of ProbeCurve
+        How the models were judged -> their curves, the same models in all panels.
+
+    Raises
+    ------
+    ValueError
+        When there is nothing to draw, or an EER is NaN or infinite.
+
+    Examples
+    --------
+    >>> curve = ProbeCurve("model", [0, 1], [0.3, 0.1], [0.2, 0.05], [0.4, 0.2], 1)
+    >>> lfcc = ProbeCurve("lfcc", [0], [0.25], [0.2], [0.3], 0)
+    >>> figure = probe_figure({"in domain": [lfcc, curve]})
+    >>> [text.get_text() for text in figure.axes[0].get_legend().get_texts()]
+    ['lfcc: 25.00 %', 'model: 10.00 % at layer 1']
+    """
+    if not panels or not all(panels.values()):
+        raise ValueError("There is no model to draw.")
+    size = (PANEL_SIZE[0] * len(panels) + 0.4, PANEL_SIZE[1])
+    figure, grid = new_panels(1, len(panels), size, sharey=True)
+    top = 0.0
+    for axes, (title, curves) in zip(grid[0], panels.items(), strict=True):
+        _draw_panel(axes, curves)
+        axes.set_title(title, fontsize=10, parse_math=False)
+        top = max([top, *(100 * float(np.nanmax([*_array(each.eers), *_array(each.highs)])) for each in curves)])
+    grid[0][0].set(ylabel="EER (%)", ylim=(-0.03 * top, 1.05 * max(top, 1.0)))
+    return figure
+
+
+def _draw_panel(axes: Axes, curves: Sequence[ProbeCurve]) -> None:
+    deep = [curve for curve in curves if len(_array(curve.layers)) > 1]
+    for curve in curves:
+        eers = _array(curve.eers)
+        require_finite(eers, "EERs")
+        if curve in deep:
+            last = curve is deep[-1]
+            color = GREEN if last else COLORS[deep.index(curve) % len(COLORS)]
+            _draw_curve(axes, curve, color, with_band=last or curve is deep[0])
+        else:
+            axes.axhline(100 * eers[0], color=BLACK, linestyle="--", label=f"{curve.name}: {percent(eers[0])}")
+    axes.set_xlabel("hidden layer (ringed: chosen on validation; shaded: 95 %)")
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+    legend = axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.16), frameon=False, fontsize=9)
+    for text in legend.get_texts():
+        text.set_parse_math(False)
+
+
+def _draw_curve(axes: Axes, curve: ProbeCurve, color: str, *, with_band: bool) -> None:
+    layers, eers = _array(curve.layers), _array(curve.eers)
+    label = f"{curve.name}: {percent(eers[curve.chosen])} at layer {layers[curve.chosen]:g}"
+    axes.plot(layers, 100 * eers, color=color, marker="o", markersize=5, label=label)
+    axes.plot(layers[curve.chosen], 100 * eers[curve.chosen], color=color, marker="o", markersize=11, fillstyle="none")
+    if with_band:
+        axes.fill_between(
+            layers, 100 * _array(curve.lows), 100 * _array(curve.highs), color=color, alpha=0.2, linewidth=0
+        )
+
+
+def _array(values: npt.ArrayLike) -> np.ndarray:
+    return np.asarray(values, float)
