@@ -11,6 +11,7 @@ import torch
 from benchmarks import pretraining, pretraining_health
 from benchmarks.made_up import flops_of_second
 from src.audio.voices import draw_voice, speak
+from src.experiments.pretraining import pretrainer
 from tests.pretraining.smaller import smaller
 
 
@@ -60,6 +61,7 @@ def test_health_shows_signs_before_and_after_and_how_a_tone_ends(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     smaller(monkeypatch)
+    monkeypatch.setattr(pretrainer, "draw_signs", lambda folder: None)  # takes longer than everything else
     dataset = pretraining_health.write_corpus(tmp_path / "speech", voice)
     flags = ["--health", f"--dataset={dataset}", "--objectives=best-rq", "--seeds=3", f"--root={tmp_path}"]
     monkeypatch.setattr(sys, "argv", ["pretraining", *flags, "--hours-seen=0.005", "--batch-seconds=8"])
