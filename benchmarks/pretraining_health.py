@@ -14,7 +14,7 @@ out, and the training is refused or stopped: the line that says so is printed.
 import argparse
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +42,7 @@ SHOWN = {
 """Column -> the sign, the sign of chance that stands behind it in brackets, and the factor on both."""
 TONE_HERTZ = 500
 """32 samples a period: a whole number of them lies between two spectra, so that all are the same."""
-TONE_CLIPS, TONE_SECONDS = 8, 4
+TONE_SECONDS, CLIPS_OF_PERSON = 4, 8
 TONE_SETTINGS = {"steps": 20, "batch_seconds": 16.0}
 
 
@@ -58,7 +58,7 @@ def show_health(options: argparse.Namespace) -> None:
             for seed in options.seeds.split(","):
                 print(row_of(objective, int(seed), root, options), flush=True)
         print(f"A tone of {TONE_HERTZ} Hz in place of speech:")
-        corpus = write_tones(Path(place) / "tones")
+        corpus = write_corpus(Path(place) / "tones", tone)
         for objective in options.objectives.split(","):
             recipe = recipe_of(corpus, {**settings_of(objective, options), **TONE_SETTINGS}, 1)
             print(f"{objective:10} {how_it_ends(recipe, Path(place))}", flush=True)
@@ -79,10 +79,13 @@ def recipe_of(dataset: Path, settings: dict[str, Any], seed: int) -> Pretraining
 
 
 def row_of(objective: str, seed: int, root: Path, options: argparse.Namespace) -> str:
-    """Pretrain; return the row."""
+    """Pretrain; return the row, or the line in which it was stopped."""
     recipe = recipe_of(absolute(options.dataset), settings_of(objective, options), seed)
     started = time.perf_counter()
-    found = pretrain_backbone(recipe, root=root).metrics
+    try:
+        found = pretrain_backbone(recipe, root=root).metrics
+    except ValueError as error:
+        return f"{objective:10} {seed:>4} {error}"
     minutes = (time.perf_counter() - started) / 60
     before, after = found["start"], found["held_out"]
     cells = [written(before, after, *shown) for shown in SHOWN.values()]
@@ -110,22 +113,21 @@ def how_it_ends(recipe: PretrainingRecipe, root: Path) -> str:
         return str(error)
 
 
-def write_tones(dataset: Path) -> Path:
-    """Write a corpus of clips of a tone, of two people to learn from and another two held out."""
-    tone = 0.5 * np.sin(2 * np.pi * TONE_HERTZ / SPEECH_RATE * np.arange(TONE_SECONDS * SPEECH_RATE))
+def tone(_: int) -> np.ndarray:
+    """Return the tone, however many there were before."""
+    times = np.arange(TONE_SECONDS * SPEECH_RATE) / SPEECH_RATE
+    return (0.5 * np.sin(2 * np.pi * TONE_HERTZ * times)).astype(np.float32)
+
+
+def write_corpus(dataset: Path, sound: Callable[[int], np.ndarray]) -> Path:
+    """Write a corpus of clips, `sound` of the number of each: of two people to learn from and another two held out."""
     for split, people in ((PRETEXT_TRAIN, (0, 1)), (PRETEXT_VAL, (2, 3))):
-        rows = list(_clips_of(dataset, tone.astype(np.float32), people))
+        rows = []
+        for number in range(CLIPS_OF_PERSON * people[0], CLIPS_OF_PERSON * (people[1] + 1)):
+            name = f"F{number // CLIPS_OF_PERSON:03d}"
+            path = dataset / "real_voices" / f"Nobody_{name}" / f"{name}-{number:04d}.flac"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            save_waveform(path, sound(number))
+            rows.append([path.relative_to(dataset).as_posix(), "Nobody", name, "F", "bona-fide", ""])
         write_table(split_table(dataset, split), pd.DataFrame(rows, columns=FILE_COLUMNS))
     return dataset
-
-
-def _clips_of(dataset: Path, tone: np.ndarray, people: tuple[int, ...]) -> Iterator[list[str]]:
-    """Write the clips of some people; yield their rows in a split's table."""
-    for person in people:
-        name = f"F{person:03d}"
-        folder = dataset / "real_voices" / f"Nobody_{name}"
-        folder.mkdir(parents=True)
-        for number in range(TONE_CLIPS):
-            path = folder / f"{name}-{number:04d}.flac"
-            save_waveform(path, tone)
-            yield [path.relative_to(dataset).as_posix(), "Nobody", name, "F", "bona-fide", ""]
