@@ -13,7 +13,7 @@ the same precision, measured in the same rounds.
 
     python -m benchmarks.pretraining --health --dataset=datasets/speech --hours-seen=2
 
-shows instead what every objective learns from the pretext splits of a corpus; see `benchmarks/pretraining_health.py`.
+shows instead what every objective learns from the pretext splits of a corpus: see `benchmarks/pretraining_health.py`.
 """
 
 import argparse
@@ -56,6 +56,11 @@ class Measured:
 def main() -> None:
     """Measure, and print the table."""
     options = read_options()
+    if options.health:
+        from benchmarks.pretraining_health import show_health
+
+        show_health(options)
+        return
     device = choose_device(options.device)
     use_tf32(device, False)
     steps = {way: prepare(*way, options, device) for way in WAYS}
@@ -79,6 +84,16 @@ def read_options() -> argparse.Namespace:
     parser.add_argument("--size", default="small", choices=("small", "base"))
     parser.add_argument("--batch-seconds", type=float, default=64.0, help="of speech in a step (default 64)")
     parser.add_argument("--steps", type=int, default=5, help="rounds, in which each way takes a step (default 5)")
+    health = parser.add_argument_group("what objectives learn")
+    health.add_argument("--health", action="store_true", help="pretrain every objective, in place of timing steps")
+    health.add_argument("--dataset", default="datasets/release", help="corpus with pretext splits")
+    health.add_argument("--hours-seen", type=float, default=1.0, help="of speech, by each pretraining (default 1)")
+    health.add_argument("--objectives", default="wav2vec2,hubert,best-rq,mel", help="separated by commas")
+    health.add_argument("--seeds", default="1,2,3", help="separated by commas (default 1,2,3)")
+    health.add_argument("--front-end", default="mel", choices=("mel", "conv"))
+    health.add_argument("--precision", default="fp32", choices=("fp32", "bf16"))
+    health.add_argument("--teacher", default="", help="folder of the model that the objective distill follows")
+    health.add_argument("--root", default="", help="keeps runs/ with the pretrainings (default: they are dropped)")
     return parser.parse_args()
 
 

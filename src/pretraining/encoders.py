@@ -182,10 +182,9 @@ class MelEncoder(PretrainingEncoder):
         return gelu(self.model.conv2(gelu(self.model.conv1(self.log_mel(whole))))).transpose(1, 2)
 
     def normalised(self, features: torch.Tensor) -> torch.Tensor:
-        """Return features, each of zero mean and unit variance over the clip.
+        """Return features, each of zero mean and unit variance over the clip, as the other front end's first are.
 
-        The first convolution of the other front end does that. Without it frames of speech lie close together, far from
-        zero, and a quantiser gives most of them the same units.
+        Without that frames of speech lie close together, and a quantiser gives most of them the same units.
         """
         centred = features - features.mean(dim=1, keepdim=True)
         return centred / (centred.square().mean(dim=1, keepdim=True) + NORMALISATION_EPSILON).sqrt()

@@ -18,7 +18,8 @@ A training has collapsed when its task has become trivial, whatever its loss pro
     loss below 0.05 bits     the right code has a probability of 2 ^ -0.05 = 97 % on average. No masked sound can be
                              told so surely: HuBERT ends at 3 bits and more
     cosine of mean over 0.99 the teacher says the same of all frames: there is nothing to learn from it, in silence
-    loss of mean below 0.01  0.8 where bands vary as they should: there is nothing to reconstruct, in silence
+    loss of mean below 0.1   0.8 where bands vary as they should. Where all frames but a share p are the same, it is
+                             2 (p (1 - p)) ^ 0.5 at most: 0.1 is a share of 0.25 %, and there is nothing to reconstruct
 
 Only three rows one after another behind the warm-up count: codes may be few while the first weights still say nothing,
 and a batch may be silent. A sign that is not finite counts at once.
@@ -54,7 +55,7 @@ COLUMNS = (
 LEAST_PERPLEXITY = 2.5
 LEAST_CODES_USED = 0.02
 LEAST_BITS = 0.05
-LEAST_LOSS_OF_MEAN = 0.01
+LEAST_LOSS_OF_MEAN = 0.1
 GREATEST_COSINE_OF_MEAN = 0.99
 LASTING = 3
 """Rows with a collapse after which a training stops."""
@@ -171,22 +172,23 @@ def judge(rows: Sequence[Row], warm_up: int) -> str:
     """
     if not rows or rows[-1]["step"] <= warm_up:
         return ", ".join(["warming up", *_numbers(rows[-1] if rows else {})])
-    return ", ".join([_state(rows), *_numbers(rows[-1])])
+    return ", ".join([_state(rows, warm_up), *_numbers(rows[-1])])
 
 
-def _state(rows: Sequence[Row]) -> str:
-    """Return the state that the newest row is in."""
+def _state(rows: Sequence[Row], warm_up: int) -> str:
+    """Return the state that the newest row is in; chance is compared with means of a few rows, which may be short."""
     row = rows[-1]
+    late = pd.DataFrame([each for each in rows[-LASTING:] if each["step"] > warm_up]).mean().to_dict()
     held_out = [each["held_out_loss"] for each in rows if "held_out_loss" in each]
     if collapse := collapse_in(row):
         return f"collapsing: {collapse}"
     if row.get("gradient_norm", 0.0) > STEEP:
         return f"unsteady (gradient norm {row['gradient_norm']:.3g})"
-    if row.get("accuracy", math.inf) <= BY_CHANCE * row.get("chance", 0.0):
+    if late.get("accuracy", math.inf) <= BY_CHANCE * late.get("chance", 0.0):
         return "no better than chance"
-    if "accuracy" not in row and row.get("mel_loss", 0.0) >= AS_THE_MEAN * row.get("loss_of_mean", math.inf):
+    if "accuracy" not in row and late.get("mel_loss", 0.0) >= AS_THE_MEAN * late.get("loss_of_mean", math.inf):
         return "no better than the mean"
-    if row.get("cosine", math.inf) <= BY_CHANCE * row.get("cosine_of_mean", 0.0):
+    if late.get("cosine", math.inf) <= BY_CHANCE * late.get("cosine_of_mean", 0.0):
         return "no better than the mean"
     if held_out and held_out[-1] > RISEN * min(held_out):
         return "held-out loss rises"

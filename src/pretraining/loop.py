@@ -113,9 +113,12 @@ class PretrainingTrainer(BaseTrainer):
 
     def evaluate(self, *_: Any, **__: Any) -> dict[str, float]:
         """End a stretch: the loss on held-out speech."""
-        loss = self.held_out_signs()["loss"]
+        signs = self.held_out_signs()
+        loss = signs["loss"]
         config = self.lesson.config
         self.progress.end_validation(loss, self.state.global_step, patience=config.patience, n_steps=self.n_steps)
+        if self.progress.best == self.progress.n_validated - 1:
+            self.progress.best_signs = signs
         self.words = self.end_row(loss)
         metrics = {"eval_loss": loss}
         super().log(metrics)

@@ -16,6 +16,8 @@ class PretrainingProgress(Progress):
     """One value per validation."""
     steps: list[int] = field(default_factory=list)
     """After how many steps each of them was."""
+    best_signs: dict[str, float] = field(default_factory=dict)
+    """The signs on held-out speech at the best validation."""
     health: dict[str, Any] = field(default_factory=dict)
     """The state of `Health`."""
     ended: bool = False

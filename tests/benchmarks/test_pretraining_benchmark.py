@@ -1,12 +1,17 @@
-"""The benchmark of pretraining takes a step of every way, and counts its operations."""
+"""The benchmarks of pretraining: a step of every way and its operations; what objectives learn, and where not."""
 
+import re
 import sys
+from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
-from benchmarks import pretraining
+from benchmarks import pretraining, pretraining_health
 from benchmarks.made_up import flops_of_second
+from src.audio.voices import draw_voice, speak
+from src.experiments.pretraining import pretrainer
 from tests.pretraining.smaller import smaller
 
 
@@ -44,3 +49,25 @@ def test_a_step_computes_three_times_what_forward_does(options: pretraining.argp
     head = int(masks.sum()) * 2 * config.hidden_size * n_codes
     assert pretraining.count_operations(step) == pytest.approx(3 * (encoder + head) + codes, rel=0.05)
     assert config._attn_implementation == "sdpa"
+
+
+def voice(number: int) -> np.ndarray:
+    """Return made-up speech."""
+    rng = np.random.default_rng(number)
+    return speak(draw_voice("F", rng), 2, rng)
+
+
+def test_health_shows_signs_before_and_after_and_how_a_tone_ends(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    smaller(monkeypatch)
+    monkeypatch.setattr(pretrainer, "draw_signs", lambda folder: None)  # takes longer than everything else
+    dataset = pretraining_health.write_corpus(tmp_path / "speech", voice)
+    flags = ["--health", f"--dataset={dataset}", "--objectives=best-rq", "--seeds=3", f"--root={tmp_path}"]
+    monkeypatch.setattr(sys, "argv", ["pretraining", *flags, "--hours-seen=0.005", "--batch-seconds=8"])
+    pretraining.main()
+    lines = [line for line in capsys.readouterr().out.splitlines() if not line.startswith("step")]
+    assert re.search(r"^best-rq +3 +\S+ +(\S+) -> (\S+)  .* -> \S+ \(\S+\) ", lines[2])
+    assert (tmp_path / "runs/pretraining0/model").is_dir()
+    assert lines[3] == "A tone of 500 Hz in place of speech:"
+    assert re.search(r"^best-rq +The pretraining has collapsed at step 4: .*\(perplexity 1\)", lines[4])

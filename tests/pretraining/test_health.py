@@ -106,6 +106,14 @@ def test_reconstruction_is_judged_by_the_loss_of_the_mean() -> None:
     assert said == ["no better than the mean, spectra 0.79 (mean 0.8)", "learning, spectra 0.6 (mean 0.8)"]
 
 
+def test_chance_is_compared_with_the_mean_of_three_rows() -> None:
+    health, said = Health(warm_up=0), []
+    for step, accuracy in enumerate((0.08, 0.2, 0.09, 0.08, 0.08), start=1):
+        health.add({**HEALTHY, "accuracy": accuracy})
+        said.append(health.end_row(step, 0.0).split(",")[0])
+    assert said == ["no better than chance", "learning", "learning", "learning", "no better than chance"]
+
+
 def test_a_held_out_loss_that_rises_is_said() -> None:
     health = Health(warm_up=0)
     said = []

@@ -109,6 +109,17 @@ def test_targets_come_from_what_was_recorded(carried_on: Wav2Vec2, batch: dict[s
     assert same["loss"] != heard["loss"]
 
 
+def test_the_noise_of_training_does_not_hide_that_all_frames_are_alike(
+    carried_on: Wav2Vec2, batch: dict[str, torch.Tensor]
+) -> None:
+    silence = torch.zeros_like(batch["crops"])
+    was_training = carried_on.training
+    found = carried_on.train()(silence, silence, batch["masks"], negatives=batch["negatives"])
+    carried_on.train(was_training)
+    assert float(found["signs"]["perplexity"]) == pytest.approx(2)  # one unit in each of both groups
+    assert float(found["signs"]["codes_used"]) == pytest.approx(1 / 8)
+
+
 def test_a_product_quantiser_has_units_of_every_group() -> None:
     with torch.random.fork_rng([]):
         torch.manual_seed(0)

@@ -25,7 +25,16 @@ import pandas as pd
 
 from src.experiments.pretraining.data import PretrainingData, read_speech
 from src.experiments.pretraining.recipe import PRETRAINING, PretrainingRecipe, how_to_resume_pretraining
-from src.experiments.pretraining.review import MODEL, SIGNS, START, draw_signs, in_words, keep_half, review
+from src.experiments.pretraining.review import (
+    MODEL,
+    SIGNS,
+    START,
+    draw_signs,
+    in_words,
+    keep_encoder,
+    keep_half,
+    review,
+)
 from src.experiments.runs.artefacts import CHECKPOINTS, HYPERPARAMETERS, METRICS, PROVENANCE
 from src.experiments.runs.folders import alone, new_numbered_folder
 from src.experiments.runs.provenance import describe_origin, now
@@ -140,9 +149,7 @@ def _pretrain_into(
     write_json(place / PROVENANCE, {**_origin(recipe, data, started), "ended": None})
     with own_randomness(recipe.seed):
         objective, has_learnt = begin(recipe.config)
-        if not (place / START).is_dir():
-            with as_os_errors(place / START):
-                objective.encoder.save(place / START)
+        keep_encoder(objective.encoder, place / START)
         training = Pretraining(objective)
         digest = digest_of(training)
         lesson = _lesson(training, recipe, data)
@@ -199,6 +206,7 @@ def _metrics(lesson: PretrainingLesson, progress: PretrainingProgress) -> dict[s
         "hours_seen": lesson.hours_after(progress.steps[-1]),
         "start": rows[0],
         "best": until[-1],
+        "held_out": progress.best_signs,
         "end": rows[-1],
         "words": judge(until, warm_up),
     }

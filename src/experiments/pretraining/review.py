@@ -44,13 +44,19 @@ def draw_signs(folder: Path) -> None:
 
 def keep_half(folder: Path, encoder: PretrainingEncoder, step: int, n_steps: int) -> None:
     """Write the encoder to `half/`, once half of the steps are done; called after every validation."""
-    if 2 * step < n_steps or step >= n_steps or (folder / HALF).is_dir():
+    if n_steps <= 2 * step < 2 * n_steps:
+        keep_encoder(encoder, folder / HALF)
+
+
+def keep_encoder(encoder: PretrainingEncoder, folder: Path) -> None:
+    """Write an encoder to a folder whole or not at all; it stays as it is where it is there already."""
+    if folder.is_dir():
         return
-    fresh = folder / f"{HALF}.fresh"
+    fresh = folder.with_name(f"{folder.name}.fresh")
     shutil.rmtree(fresh, ignore_errors=True)  # of a kill
     with as_os_errors(fresh):
         encoder.save(fresh)
-    fresh.rename(folder / HALF)
+    fresh.rename(folder)
 
 
 def review(
