@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from src.experiments.pretraining import clip_embeddings
+from src.experiments.pretraining import clip_embeddings, probing
 from src.experiments.pretraining.clip_embeddings import LFCC, embed_clips, load_local
 from src.experiments.pretraining.probe import has_downstream_splits, probe
 from src.experiments.pretraining.probe_results import IN_DOMAIN, LEFT_OUT, PICTURE, TABLE, Probe
@@ -182,10 +182,14 @@ def test_a_corpus_with_splits_can_be_probed(root: Path, tmp_path: Path) -> None:
 
 
 def test_models_are_probed_by_a_task(
-    root: Path, silent: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    root: Path, probed: Probe, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    asked: list[object] = []
+    monkeypatch.setattr(probing, "probe", lambda models, *_, **options: asked.extend([models, options]) or probed)
     assert run_fab("ProbeBackbone --dataset=datasets/corpus --models=start --device=cpu", root, monkeypatch) == 0
     printed = capsys.readouterr().out
+    assert asked[0] == {LFCC: None, f"{root.name}/start": root / "start"}
+    assert asked[1] == {"root": root, "seed": 7, "device": "cpu"}
     assert "In domain: lfcc, EER " in printed
     folder = root / "runs" / "probe0"
     assert f"Written to {folder}; {folder / PICTURE} shows all layers." in printed
@@ -210,9 +214,12 @@ def test_models_are_found_by_folder_or_by_pretraining(root: Path, tmp_path: Path
 
 
 def test_an_encoder_of_our_own_is_judged_by_its_benchmark(
-    root: Path, silent: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    root: Path, probed: Probe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     from benchmarks import own_encoder
+
+    asked: list[str] = []
+    monkeypatch.setattr(own_encoder, "probe", lambda models, *_, **__: asked.extend(models) or probed)
 
     for part in ("start", "model"):
         shutil.copytree(root / "start", tmp_path / part)
@@ -220,5 +227,5 @@ def test_an_encoder_of_our_own_is_judged_by_its_benchmark(
     monkeypatch.setattr("sys.argv", ["own_encoder", *flags])
     own_encoder.main()
     printed = capsys.readouterr().out.splitlines()
-    assert any(line.startswith("On systems left out of training: model in float16, layer") for line in printed)
+    assert asked == [LFCC, "start", "model", "model in float16"]
     assert printed[-1].startswith("It may ") and "0.01 MB in float16, of 5 allowed" in printed[-1]

@@ -25,7 +25,7 @@ SETTINGS = {"objective": "best-rq", "steps": 6, "batch_seconds": 4.0, "validatio
 @pytest.fixture(scope="module")
 def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("reviewed")
-    write_probed_corpus(folder / "datasets" / "corpus", seconds=1.0)
+    write_probed_corpus(folder / "datasets" / "corpus", people=16, seconds=1.0)
     save_small(folder / "public", "hubert", num_hidden_layers=2)
     return folder
 
