@@ -9,6 +9,7 @@ warning.
 import shutil
 import warnings
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +38,8 @@ def draw_signs(folder: Path) -> None:
 
     if (folder / SIGNS).is_file():
         table = pd.read_csv(folder / SIGNS)
-        save_figure(folder / SIGNS_PICTURE, signs_figure({str(name): table[name].to_numpy() for name in table}))
+        with suppress(ValueError):  # none of them is finite: why a pretraining ended so, it says itself
+            save_figure(folder / SIGNS_PICTURE, signs_figure({str(name): table[name].to_numpy() for name in table}))
 
 
 def keep_half(folder: Path, encoder: PretrainingEncoder, step: int, n_steps: int) -> None:

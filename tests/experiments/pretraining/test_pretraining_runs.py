@@ -16,6 +16,7 @@ import transformers
 
 from src.experiments.corpus.catalogue import generate_tables
 from src.experiments.corpus.splits import SplitShares, split_dataset
+from src.experiments.pretraining import pretrainer
 from src.experiments.pretraining.data import read_speech
 from src.experiments.pretraining.pretrainer import Pretrained, pretrain_backbone
 from src.experiments.pretraining.recipe import PretrainingRecipe
@@ -45,6 +46,12 @@ def small() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         smaller(patch)
         yield
+
+
+@pytest.fixture
+def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave out the picture of the signs, which takes longer than a training."""
+    monkeypatch.setattr(pretrainer, "draw_signs", lambda folder: None)
 
 
 @pytest.fixture(scope="module")
@@ -140,6 +147,7 @@ def test_other_tasks_read_its_model(
     assert run_fab(f"FineTune {model} {flags}", root, monkeypatch) == 0, capsys.readouterr().err
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_it_is_carried_on_with_what_it_has_learnt(done: Pretrained, root: Path) -> None:
     further = pretrain_backbone(recipe_in(root, model=str(done.model), steps=2, validations=1, units=0), root=root)
     settings = read_json(further.model / "pretraining.json")["settings"]
@@ -181,6 +189,7 @@ def published(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_a_public_model_is_carried_on(root: Path, published: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert run_fab(f"PretrainBackbone --dataset=datasets/corpus --model={published} {FLAGS}", root, monkeypatch) == 0
     folder = max((root / "runs").glob("pretraining*"), key=lambda path: path.stat().st_mtime)
@@ -192,6 +201,7 @@ def test_a_public_model_is_carried_on(root: Path, published: Path, monkeypatch: 
     shutil.rmtree(folder)
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_stopped_or_out_of_space_it_says_how_to_resume(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def stop(*_: Any) -> None:
         raise KeyboardInterrupt
@@ -202,6 +212,7 @@ def test_stopped_or_out_of_space_it_says_how_to_resume(root: Path, monkeypatch: 
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt, match="--resume=pretraining"):
         patch.setattr(loop.PretrainingTrainer, "training_step", stop)
         pretrain_backbone(recipe_in(root), root=root)
+    monkeypatch.setattr(learning, "CHECKPOINT_SECONDS", 0.0)
     monkeypatch.setattr(transformers.Trainer, "_save_checkpoint", full)
     with pytest.raises(ValueError, match=r"No space left on device: optimizer\.pt\. Free some space and resume"):
         pretrain_backbone(recipe_in(root), root=root)
@@ -286,6 +297,7 @@ def test_wrong_use_ends_in_one_line(
     assert not (tmp_path / "runs").exists() or not list((tmp_path / "runs").iterdir())
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_a_loss_that_is_not_finite_ends_it(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from src.pretraining.wav2vec2 import Wav2Vec2
 
@@ -300,6 +312,7 @@ def test_a_loss_that_is_not_finite_ends_it(root: Path, monkeypatch: pytest.Monke
         pretrain_backbone(recipe_in(root), root=root)
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_without_hope_it_stops_early(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     losses = iter([5.0, 4.0, 3.0, 3.5, 3.4, 3.3])
     signs = loop.PretrainingTrainer.held_out_signs

@@ -89,6 +89,9 @@ def test_without_downstream_splits_or_where_it_is_not_wanted_nothing_is_probed(
 def test_signs_are_drawn_where_there_are_any(pretrained: Pretrained, tmp_path: Path) -> None:
     draw_signs(tmp_path)
     assert not list(tmp_path.iterdir())
+    (tmp_path / "signs.csv").write_text("step,hours_seen,loss\n1,0.1,\n")
+    draw_signs(tmp_path)
+    assert not (tmp_path / "signs.png").is_file()
     shutil.copy(pretrained.folder / "signs.csv", tmp_path)
     draw_signs(tmp_path)
     assert (tmp_path / "signs.png").is_file()
