@@ -33,7 +33,7 @@ from benchmarks.made_up import hardware
 from src.audio.voices import draw_voice, speak
 from src.pretraining import OBJECTIVES
 from src.pretraining.beside_mel import make_objective
-from src.pretraining.contract import Objective, PretrainingConfig
+from src.pretraining.contract import SIZES, Objective, PretrainingConfig
 from src.pretraining.encoders import new_encoder
 from src.pretraining.masks import draw_masks
 from src.utils.devices import DTYPES, choose_device, use_tf32
@@ -81,7 +81,7 @@ def read_options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", maxsplit=1)[0])
     parser.add_argument("--device", default="auto", help="cuda, cpu or auto (default auto)")
     parser.add_argument("--objective", default="best-rq", choices=tuple(OBJECTIVES))
-    parser.add_argument("--size", default="small", choices=("small", "base"))
+    parser.add_argument("--size", default="small", choices=tuple(filter(None, SIZES)))
     parser.add_argument("--batch-seconds", type=float, default=64.0, help="of speech in a step (default 64)")
     parser.add_argument("--steps", type=int, default=5, help="rounds, in which each way takes a step (default 5)")
     health = parser.add_argument_group("what objectives learn")

@@ -7,7 +7,7 @@
                                   cross-entropy with the units
 
 In the first iteration units are those of MFCC, coarse and nearly phonetic; in the second those of a layer of the model
-that came out of the first (`teacher`, `teacher_layer`), which are better. Their centres are saved with the objective.
+that came out of the first (`teacher`, `teacher_layer`), which are better. The centres are saved with the objective.
 
 The loss starts near log2 k bits and is at about half of that when a training went well (6.7 -> 3.3 with 100 units). The
 defaults of 100 and 500 units, of e = 256 and of masks are the paper's; only masked frames count.

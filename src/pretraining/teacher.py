@@ -5,13 +5,10 @@ waveform has a frame less than a student on log-mel, for nothing is padded; its 
 of both stands for the same 20 ms.
 """
 
-from collections.abc import Sequence
-from pathlib import Path
-
 import torch
 from torch import Tensor
 
-from src.backbones.pretrained import load_pretrained, read_config
+from src.backbones.pretrained import family_of, load_pretrained
 from src.backbones.published import FINE_TUNABLE
 from src.pretraining.encoders import PretrainingEncoder, encoder_of
 
@@ -42,13 +39,13 @@ class Teacher:
         return [frames[:, places] for frames in hidden]
 
 
-def read_teacher(folder: str, layer: int, *, families: Sequence[str] = FINE_TUNABLE) -> Teacher:
+def read_teacher(folder: str, layer: int) -> Teacher:
     """Load a teacher.
 
     Parameters
     ----------
     folder : str
-        Folder or hub id of a model of one of the `families`.
+        Folder or hub id of a model on waveforms, or of Whisper's encoder.
     layer : int
         Of its hidden states: 0 enters the first transformer layer, -1 is the last.
 
@@ -59,11 +56,9 @@ def read_teacher(folder: str, layer: int, *, families: Sequence[str] = FINE_TUNA
     ValueError
         When it is of another family, damaged, or has no such layer.
     """
-    if Path(folder).is_absolute() and not Path(folder).is_dir():
-        raise FileNotFoundError(f"There is no folder {folder}, which `teacher` names: give that of a pretrained model.")
-    family = str(read_config(folder).get("model_type") or "of no known family")
-    if family not in families:
-        raise ValueError(f"The `teacher` {folder} is {family}: give a model of the families {', '.join(families)}.")
+    family = family_of(folder)
+    if family not in FINE_TUNABLE:
+        raise ValueError(f"The `teacher` {folder} is of the family {family}: give one of {', '.join(FINE_TUNABLE)}.")
     loaded = load_pretrained(family, folder)
     encoder = encoder_of(loaded.model, loaded.extractor)
     n_layers = len(encoder.layers()) + 1

@@ -1,6 +1,8 @@
 """HuBERT's loss is that of a plain re-implementation; units come from MFCC or from a layer of a teacher."""
 
+import json
 import math
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -97,11 +99,14 @@ def test_a_layer_that_a_teacher_lacks_is_refused(folder: Path) -> None:
         read_teacher(str(folder), 2)
 
 
-def test_a_folder_that_is_none_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError, match=r"There is no folder .*`teacher`"):
+def test_a_teacher_that_is_no_model_or_of_a_family_without_frames_is_refused(tmp_path: Path, folder: Path) -> None:
+    with pytest.raises(FileNotFoundError, match="There is no model folder"):
         read_teacher(str(tmp_path / "nothing"), 0)
-    with pytest.raises(ValueError, match="of no known family: give a model of the families wav2vec2"):
-        read_teacher(str(tmp_path), 0)
+    other = shutil.copytree(folder, tmp_path / "other")
+    config = json.loads((other / "config.json").read_text())
+    (other / "config.json").write_text(json.dumps({**config, "model_type": "wav2vec2-bert"}))
+    with pytest.raises(ValueError, match="of the family wav2vec2-bert: give one of wav2vec2, hubert"):
+        read_teacher(str(other), 0)
 
 
 def _normalised(waveforms: torch.Tensor) -> torch.Tensor:
