@@ -4,9 +4,10 @@
 
 Every run is exported to ONNX with weights of 32 bits and of eight, into a folder that is removed. Both files and the
 run score the same clips: differences are the largest over clips of synthetic speech, in batches of 1 and 8, at 0.5, 4
-and 30 s. Speed is that of one clip of 4 s: run, fp32 and int8 in turn, round after round, so that what else the machine
-does hits all alike; a time is the median of the rounds. EERs are those of the run's validation clips, which the files
-score one by one.
+and 30 s (`--most-clips=1` leaves out the batches of 8: AASIST sees all windows of eight clips of 30 s at once, which
+takes more than 24 GB). Speed is that of one clip of 4 s: run, fp32 and int8 in turn, round after round, so that what
+else the machine does hits all alike; a time is the median of the rounds. EERs are those of the run's validation clips,
+which the files score one by one.
 """
 
 import argparse
@@ -32,7 +33,7 @@ from src.experiments.runs.names import RunName
 from src.experiments.training.trained import Trained, read_trained
 from src.utils.paths import ROOT
 
-SIZES = {0.5: (1, 8), 4.0: (1, 8), 30.0: (1, 8)}
+SECONDS_OF_CLIPS, BATCHES = (0.5, 4.0, 30.0), (1, 8)
 SECONDS = 4.0
 
 
@@ -42,7 +43,7 @@ def main() -> None:
     torch.set_num_threads(options.threads)
     print(f"Exports of {options.runs}; {hardware('cpu')}, {options.threads} threads, {options.rounds} rounds")
     print(f"{'run':24} {'file':10} {'MB':>7} {'ms of 4 s':>10} {'x faster':>9} {'EER %':>7}   largest difference at")
-    print(f"{'':72} " + " ".join(_sizes()))
+    print(f"{'':72} " + " ".join(_titles(options.most_clips)))
     for name in options.runs.split(","):
         trained = read_trained(options.root, RunName.parse(name))
         for row in rows_of(trained, options):
@@ -69,7 +70,7 @@ def rows_of(trained: Trained, options: argparse.Namespace) -> list[str]:
         for kind, run in runs.items():
             size = f"{paths[kind].stat().st_size / 1e6:.1f}"
             found = validate(run, trained, exportable)
-            checks = compare(run, judge, exportable, SIZES)
+            checks = compare(run, judge, exportable, _sizes(options.most_clips))
             rows.append(_row(trained, f"onnx {kind}", size, times[kind], times["run"], found, checks))
     return [*rows, f"{trained.name!s:24} onnx int8  {refusal}"] if refusal else rows
 
@@ -92,8 +93,14 @@ def judge_one(judge: Judge) -> Run:
     return lambda waveforms: judge.score(list(waveforms))
 
 
-def _sizes() -> list[str]:
-    return [f"{clips} x {seconds:g} s".rjust(9) for seconds, batches in SIZES.items() for clips in batches]
+def _sizes(most_clips: int) -> dict[float, tuple[int, ...]]:
+    batches = tuple(clips for clips in BATCHES if clips <= most_clips)
+    return dict.fromkeys(SECONDS_OF_CLIPS, batches)
+
+
+def _titles(most_clips: int) -> list[str]:
+    sizes = _sizes(most_clips)
+    return [f"{clips} x {seconds:g} s".rjust(9) for seconds, batches in sizes.items() for clips in batches]
 
 
 def _own_eer(trained: Trained) -> Agreement | str:
@@ -123,6 +130,7 @@ def read_options() -> argparse.Namespace:
     parser.add_argument("--model", help="folder of the backbone's model, where the runs' was a local one")
     parser.add_argument("--threads", type=int, default=2, help="of PyTorch and onnxruntime (default 2)")
     parser.add_argument("--rounds", type=int, default=11, help="timed rounds (default 11)")
+    parser.add_argument("--most-clips", type=int, choices=BATCHES, default=8, help="in a batch (default 8)")
     options = parser.parse_args()
     if options.rounds < 1 or options.threads < 1:
         parser.error("--rounds and --threads must be 1 or more.")

@@ -20,7 +20,7 @@ def test_rows_tell_size_speed_error_and_differences(
     root = Path(shutil.copytree(prepared, tmp_path / "project"))
     monkeypatch.setattr("src.experiments.training.trainer.save_figure", lambda *_: None)
     train_model(choose_recipe(root / "datasets" / "corpus", Embeddings("lfcc"), "lr"), root=root)
-    monkeypatch.setattr(export, "SIZES", {0.5: (1, 8)})
+    monkeypatch.setattr(export, "SECONDS_OF_CLIPS", (0.5,))
     monkeypatch.setattr(sys, "argv", ["export", "--runs=run0", f"--root={root}", "--threads=1", "--rounds=1"])
     export.main()
     itself, fp32, int8 = capsys.readouterr().out.splitlines()[-3:]
