@@ -82,7 +82,7 @@ def read_options() -> argparse.Namespace:
     parser.add_argument("--device", default="auto", help="cuda, cpu or auto (default auto)")
     parser.add_argument("--objective", default="best-rq", choices=tuple(OBJECTIVES))
     parser.add_argument("--size", default="small", choices=tuple(filter(None, SIZES)))
-    parser.add_argument("--batch-seconds", type=float, default=64.0, help="of speech in a step (default 64)")
+    parser.add_argument("--batch-seconds", type=float, default=16.0, help="of speech in a step (default 16)")
     parser.add_argument("--steps", type=int, default=5, help="rounds, in which each way takes a step (default 5)")
     health = parser.add_argument_group("what objectives learn")
     health.add_argument("--health", action="store_true", help="pretrain every objective, in place of timing steps")

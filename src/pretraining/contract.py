@@ -46,8 +46,8 @@ class PretrainingConfig(Config):
     """How often weights change; 0 = as many as `hours_seen` asks for."""
     hours_seen: float = 1.0
     """Hours of speech, each crop counted every time it is seen."""
-    batch_seconds: float = 64.0
-    """Seconds of audio in a batch, on each device."""
+    batch_seconds: float = 16.0
+    """Seconds of audio in a batch, on each device: small, as a budget of a few hours is few steps of large ones."""
     crop_seconds: float = 4.0
     """Longest stretch of a recording that is seen at once."""
     learning_rate: float = 0.0

@@ -73,7 +73,7 @@ HELP = {
     "teacher": "folder of a model: hubert names units of its layers, distill follows them (default: none)",
     "steps": "how often weights change (default: as --hours-seen asks for)",
     "hours_seen": "hours of speech that are seen, each crop counted every time (default 1)",
-    "batch_seconds": "seconds of audio in a batch, on each device (default 64)",
+    "batch_seconds": "seconds of audio in a batch, on each device (default 16; more on a GPU)",
     "learning_rate": "at its peak (default 0.0005, or 0.00005 for a model that is carried on)",
     "augment": "recipe by which what is heard is augmented, but no target: field, or a JSON file (default: none)",
     **FOLDERS_HELP,
