@@ -1,6 +1,7 @@
 """Signs of health of a pretraining: gathered step by step, kept as rows, judged in words, and in the end a stop.
 
-A row holds the means over the steps since the row before: the columns of `signs.csv`, each where an objective has it.
+A row holds the means over the steps since the row before (of gradient norm and learning rate, what they are at
+its own step): the columns of `signs.csv`, each where an objective has it.
 
     step, hours_seen              how far the training is
     loss, held_out_loss           what is minimised, and the same on speech that is not trained on

@@ -1,8 +1,8 @@
 """What a pretraining is made of: the objective with its encoder, the speech, how long it lasts, who learns how fast.
 
-Layers learn at different rates where `layer_decay` is below 1: the highest at the full rate, as does what the objective
-adds; each below it at that factor of the rate above; everything under the layers as if it were one layer more. What a
-public model knows of sound is kept so, while its upper layers adapt.
+Layers learn at different rates where `layer_decay` is below 1: the highest at the full rate, as does what the
+objective adds and what stands behind the layers; each below it at that factor of the rate above; everything under the
+layers as if it were one layer more. What a public model knows of sound is kept so, while its upper layers adapt.
 """
 
 from dataclasses import dataclass
@@ -12,6 +12,7 @@ import torch
 from torch import nn
 
 from src.pretraining.contract import Objective, PretrainingConfig
+from src.pretraining.encoders import PretrainingEncoder
 from src.pretraining.speech import Crops
 from src.utils.processes import n_processes
 
@@ -81,9 +82,18 @@ def layer_groups(objective: Objective, decay: float) -> list[dict[str, Any]]:
         for parameter in layer.parameters()
     }
     below = {parameter: decay ** len(layers) for parameter in objective.encoder.model.parameters()}
-    everything = dict.fromkeys(objective.parameters(), 1.0) | below | scales
+    behind = dict.fromkeys(_behind_layers(objective.encoder), 1.0)
+    everything = dict.fromkeys(objective.parameters(), 1.0) | below | behind | scales
     groups: dict[float, list[nn.Parameter]] = {}
     for parameter, scale in everything.items():
         if parameter.requires_grad:
             groups.setdefault(scale, []).append(parameter)
     return [{"params": parameters, "scale": scale} for scale, parameters in groups.items()]
+
+
+def _behind_layers(encoder: PretrainingEncoder) -> list[nn.Parameter]:
+    """Return the parameters of the normalisation behind the last layer, where there is one."""
+    if encoder.front_end == "mel":
+        return list(encoder.model.layer_norm.parameters())
+    last = encoder.model.config.to_dict().get("do_stable_layer_norm", False)  # else it stands in front of the first
+    return list(encoder.model.encoder.layer_norm.parameters()) if last else []

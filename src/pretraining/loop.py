@@ -21,7 +21,7 @@ from tqdm import tqdm
 
 from src.learning.arguments import arguments_for
 from src.learning.checkpoints import Checkpoints
-from src.learning.trainer import BaseKeeper, BaseTrainer, quietly, tensorboard
+from src.learning.trainer import BaseKeeper, BaseTrainer, quietly
 from src.learning.weights import save_weights
 from src.models.contract import Workspace
 from src.pretraining.health import Health
@@ -216,8 +216,6 @@ def pretrain(
         with quietly(), tqdm(total=lesson.n_steps, **shown) as bar:
             trainer = PretrainingTrainer(lesson, progress, workspace)
             trainer.add_callback(Keeper(trainer, checkpoints, told, bar))
-            if workspace.curves and is_first():
-                trainer.add_callback(tensorboard(workspace.curves))
             try:
                 trainer.train(resume_from_checkpoint=str(path) if path else None)
             finally:

@@ -8,6 +8,7 @@
 
 Our own pretrainings are known by `pretraining.json`, which lies beside the model with the settings, and by
 `objective.safetensors`, which holds what learnt beside the model: quantiser, units, heads, the vector of masked frames.
+What follows the steps, learning rate and temperature, begins anew.
 """
 
 import warnings
@@ -18,7 +19,7 @@ from typing import Any
 
 from safetensors.torch import load_file, save_file
 
-from src.backbones.pretrained import family_of, load_pretrained
+from src.backbones.pretrained import family_of, load_pretrained, model_digest
 from src.backbones.published import OF_WAVEFORMS, RANDOM
 from src.pretraining.beside_mel import make_objective
 from src.pretraining.contract import ENCODER_WEIGHTS, Objective, PretrainingConfig, own_weights
@@ -42,7 +43,7 @@ def completed(config: PretrainingConfig) -> PretrainingConfig:
     """
     if not config.model or config.model.startswith(RANDOM):
         if config.model:
-            config = replace(config, size=config.size or config.model.removeprefix(RANDOM), front_end="conv")
+            config = replace(config, size=_size_of_random(config), front_end="conv")
         rate, decay = (ONWARDS_RATE, ONWARDS_DECAY) if config.model else (SCRATCH_RATE, 1.0)
         shape: dict[str, Any] = {"front_end": config.front_end or "mel", "size": config.size or "small"}
     else:
@@ -50,6 +51,17 @@ def completed(config: PretrainingConfig) -> PretrainingConfig:
         shape = _shape_of_model(config)
     rates: dict[str, Any] = {"learning_rate": config.learning_rate or rate, "layer_decay": config.layer_decay or decay}
     return replace(config, **shape, **rates)
+
+
+def _size_of_random(config: PretrainingConfig) -> str:
+    """Return the size of a model of random weights; raise ValueError where other settings ask for something else."""
+    size = config.model.removeprefix(RANDOM)
+    if config.front_end == "mel" or config.size not in ("", size):
+        raise ValueError(
+            f"`model={config.model}` is a model on waveforms of the size {size}: leave `front_end` and `size` out, or "
+            "`model` to choose both."
+        )
+    return size
 
 
 def begin(config: PretrainingConfig) -> tuple[Objective, bool]:
@@ -120,10 +132,22 @@ def _require_own(config: PretrainingConfig, own: Mapping[str, Any]) -> None:
                 f"{config.model} was pretrained with the {name} {own[name]}, not {wanted}: carry it on with "
                 f"`{name}={own[name]}`, or leave `model` out to begin anew."
             )
+    for name in SHAPING:  # what learnt beside the model belongs to them
+        wanted, was = getattr(config, name), own.get(name)
+        if _is_given(config, name) and wanted != was and not (name == "teacher" and _is_same_model(wanted, was)):
+            raise ValueError(
+                f"{config.model} was pretrained with `{name}={was}`, to which what it learnt belongs, not {wanted}: "
+                f"leave `{name}` out to carry it on, or `model` to begin anew."
+            )
 
 
 def _is_given(config: PretrainingConfig, name: str) -> bool:
     return getattr(config, name) != getattr(PretrainingConfig(), name)
+
+
+def _is_same_model(folder: str, other: Any) -> bool:
+    digest = model_digest(folder)
+    return bool(digest) and digest == model_digest(str(other))
 
 
 def _encoder(config: PretrainingConfig) -> PretrainingEncoder:

@@ -7,8 +7,8 @@ batch, whose crops are as long as its shortest clip allows, in steps of a quarte
 `crop_seconds`. No sample is made up, and little is left out. Clips shorter than a second are left out: they hold too
 little beside a mask.
 
-In a round every clip is seen once, in an order drawn from the seed and the round; those that do not fill a batch wait
-for the next round. Where crops begin, how they are augmented and what is masked follows from the seed, the batch and
+In a round every clip is seen once, in an order drawn from the seed and the round; the longest may come in a batch that
+is not full. Where crops begin, how they are augmented and what is masked follows from the seed, the batch and
 the row: nothing depends on which process reads a batch, or on whether the pretraining was interrupted.
 
 Bona fide speech and spoofs alike are seen: nothing here knows of labels, but that babble is made of bona fide speech.
@@ -78,8 +78,6 @@ class Speech:
             count = max(1, batch_samples // int(self.lengths[order[start]]))  # the first is the shortest
             found.append(order[start : start + count])
             start += count
-        if len(found) > 1 and len(found[-1]) < count:
-            found.pop()
         return [found[place] for place in rng.permutation(len(found))]
 
 

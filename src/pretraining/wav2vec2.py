@@ -84,7 +84,7 @@ class Wav2Vec2(Objective):
             "accuracy": (logits[:, 0] > logits[:, 1:].amax(dim=1)).float().mean(),
             "chance": (1 / logits.isfinite().sum(dim=1)).mean(),
             "perplexity": perplexity(chosen),
-            "codes_used": chosen.amax(dim=0).mean(),
+            "codes_used": chosen.amax(dim=0).sum(dim=-1).mean() / min(self.quantiser.units, len(chosen)),
             "temperature": logits.new_tensor(self.quantiser.temperature),
         }
         return {"loss": found + DIVERSITY * spread, "signs": signs, "hidden": hidden}

@@ -108,4 +108,4 @@ def pretrain_backbone(c: Connection, flags: PretrainingFlags) -> None:
     print(done)
     window = " --window=own" if done.family == "whisper" else ""
     used = f"fab GenerateEmbeddings --backbone={done.family} --model={noted_path(ROOT, done.model)}{window}"
-    print(f"Next: {used}{'' if flags.resume else on(folders(flags.dataset)[0])}")
+    print(f"Next: {used}{on(done.dataset)}")

@@ -69,6 +69,8 @@ class Pretrained:
     family: str
     """The backbone that reads its model."""
     metrics: dict[str, Any]
+    dataset: Path
+    """The first of its corpora."""
 
     @property
     def model(self) -> Path:
@@ -172,7 +174,7 @@ def _pretrain_into(
     write_json(place / METRICS, metrics)
     if is_first():
         shutil.rmtree(folder / CHECKPOINTS, ignore_errors=True)
-    return Pretrained(folder, objective.encoder.family, metrics)
+    return Pretrained(folder, objective.encoder.family, metrics, recipe.datasets[0])
 
 
 def _lesson(training: Pretraining, recipe: PretrainingRecipe, data: PretrainingData) -> PretrainingLesson:
@@ -215,6 +217,7 @@ def _metrics(lesson: PretrainingLesson, progress: PretrainingProgress) -> dict[s
 def _tell(place: Path, lesson: PretrainingLesson, table: pd.DataFrame) -> None:
     if len(table):
         write_table(place / SIGNS, table)
+    if len(table) and not pd.isna(table["held_out_loss"].iloc[-1]):  # it has just been validated, not broken off
         keep_half(place, lesson.training.objective.encoder, int(table["step"].iloc[-1]), lesson.n_steps)
 
 

@@ -28,6 +28,10 @@ from src.utils.labels import BONAFIDE
 TABLE, PICTURE = "probe.csv", "probe.png"
 IN_DOMAIN, LEFT_OUT = "in domain", "left out"
 WORDS = {IN_DOMAIN: "In domain", LEFT_OUT: "On systems left out of training"}
+CHOSEN_IN_DOMAIN = (
+    "validation has too few spoofs to choose a layer by systems left out: it was chosen in domain, also by spoofs that "
+    "are judged where the test lacks others"
+)
 
 
 @dataclass(frozen=True)
@@ -115,6 +119,8 @@ class Probe:
 
 def conclude(layers: Sequence[Layer], notes: Sequence[str]) -> Probe:
     """Return what the heads on all layers of all models say together."""
+    if any(layer.left_out and np.isnan(layer.val_eers[LEFT_OUT]) for layer in layers):
+        notes = [*notes, CHOSEN_IN_DOMAIN]
     chosen = {judged: choose(layers, judged) for judged in WORDS}
     table = pd.DataFrame([row for layer in layers for row in _rows(layer, chosen)])
     return Probe(table, {judged: list(_differences(chosen[judged], judged)) for judged in WORDS}, notes)

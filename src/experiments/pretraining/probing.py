@@ -86,4 +86,7 @@ def find_models(named: str, root: Path) -> Models:
         family_of(str(folder))
     last = [folder.name for folder in folders]
     alone = len(set(last)) == len(last) and not set(last) & set(PARTS)
-    return {folder.name if alone else f"{folder.parent.name}/{folder.name}": folder for folder in folders}
+    names = last if alone else [f"{folder.parent.name}/{folder.name}" for folder in folders]
+    if len(set(names)) < len(names) or LFCC in names:
+        names = list(map(str, folders))
+    return dict(zip(names, folders, strict=True))

@@ -77,17 +77,17 @@ def review(
     found: dict[str, Any] = {}
     if recipe.config.model:
         clips = [Path(str(path)) for path in data.held_out.table.paths]
-        changes: Changes | None = _unless_hindered(
-            lambda: measure_changes(folder / START, folder / MODEL, clips), "What has changed is not told"
+        found |= _unless_hindered(
+            lambda: _written(measure_changes(folder / START, folder / MODEL, clips), folder, CHANGES),
+            "What has changed is not told",
         )
-        found |= _written(changes, folder, CHANGES)
     corpora = [dataset for dataset in recipe.datasets if has_downstream_splits(dataset)]
     if with_probe and corpora:
         models = {LFCC: None} | {name: folder / name for name in (START, HALF, MODEL) if (folder / name).is_dir()}
-        probed: Probe | None = _unless_hindered(
-            lambda: probe(models, corpora[0], root=root, seed=recipe.seed), "The model is not probed"
+        found |= _unless_hindered(
+            lambda: _written(probe(models, corpora[0], root=root, seed=recipe.seed), folder, PROBE),
+            "The model is not probed",
         )
-        found |= _written(probed, folder, PROBE)
     return found
 
 
@@ -96,17 +96,15 @@ def in_words(metrics: dict[str, Any]) -> list[str]:
     return [line for name in (CHANGES, PROBE) for line in metrics.get(name, {}).get("in_words", [])]
 
 
-def _written(found: Changes | Probe | None, folder: Path, name: str) -> dict[str, Any]:
-    if found is None:
-        return {}
+def _written(found: Changes | Probe, folder: Path, name: str) -> dict[str, Any]:
     found.write(folder)
     return {name: found.as_json()}
 
 
-def _unless_hindered(look: Callable[[], Any], what: str) -> Any:
-    """Return what was found; None, with a warning, where the data do not allow it."""
+def _unless_hindered(look: Callable[[], dict[str, Any]], what: str) -> dict[str, Any]:
+    """Return what was found; nothing, with a warning, where data, disk or memory do not allow it."""
     try:
         return look()
-    except (ValueError, FileNotFoundError) as error:
-        warnings.warn(f"{what}: {error}", stacklevel=3)
-        return None
+    except (ValueError, OSError, MemoryError, RuntimeError) as error:  # torch raises the last for a device's memory
+        warnings.warn(f"{what}: {error or 'too little memory'}", stacklevel=3)
+        return {}

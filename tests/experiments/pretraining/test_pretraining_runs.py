@@ -24,7 +24,8 @@ from src.experiments.pretraining.resuming import resume_pretraining
 from src.learning import trainer as learning
 from src.pretraining import loop
 from src.pretraining.contract import PretrainingConfig
-from src.pretraining.onwards import completed
+from src.pretraining.lesson import layer_groups
+from src.pretraining.onwards import begin, completed
 from src.utils.files import read_json
 from tests.conftest import RATE, tone
 from tests.forked import FORK, finished, forked, kill
@@ -173,11 +174,28 @@ def test_several_corpora_are_learnt_from_at_once(done: Pretrained, root: Path, t
         ({"objective": "mel"}, "was pretrained with the objective wav2vec2, not mel"),
         ({"size": "base"}, "was pretrained with the size small, not base"),
         ({"front_end": "conv"}, "was pretrained with the front_end mel, not conv"),
+        ({"units": 9}, "was pretrained with `units=8`, to which what it learnt belongs, not 9"),
+        ({"teacher": "elsewhere"}, "was pretrained with `teacher=`, to which"),
     ],
 )
 def test_an_earlier_pretraining_of_another_kind_is_refused(done: Pretrained, wrong: dict[str, Any], line: str) -> None:
     with pytest.raises(ValueError, match=line):
         completed(PretrainingConfig(model=str(done.model), **wrong))
+
+
+@pytest.mark.parametrize("other", [{"front_end": "mel"}, {"size": "small"}])
+def test_a_model_of_random_weights_has_its_own_shape(other: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match="is a model on waveforms of the size base: leave `front_end` and `size` out"):
+        completed(PretrainingConfig(model="random:base", **other))
+    assert completed(PretrainingConfig(model="random:base", front_end="conv", size="base")).size == "base"
+
+
+def test_what_stands_behind_the_layers_learns_as_fast_as_the_highest(root: Path) -> None:
+    objective, _ = begin(recipe_in(root).config)
+    scales = {parameter: group["scale"] for group in layer_groups(objective, 0.5) for parameter in group["params"]}
+    model = objective.encoder.model
+    ends = [model.conv1.weight, model.layers[0].fc1.weight, model.layers[-1].fc1.weight, model.layer_norm.weight]
+    assert [scales[parameter] for parameter in ends] == [0.5 ** len(model.layers), 0.5 ** (len(model.layers) - 1), 1, 1]
 
 
 @pytest.fixture(scope="module")

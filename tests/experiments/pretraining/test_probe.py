@@ -207,6 +207,8 @@ def test_models_are_found_by_folder_or_by_pretraining(root: Path, tmp_path: Path
         assert find_models(typed, tmp_path) == {f"pretraining3/{part}": run / part for part in ("start", "model")}
     both = find_models(f"{root / 'start'}, {run / 'start'}", tmp_path)
     assert list(both) == [f"{root.name}/start", "pretraining3/start"]
+    like = Path(shutil.copytree(run, tmp_path / "elsewhere" / "pretraining3")) / "start"
+    assert list(find_models(f"{like},{run / 'start'}", tmp_path)) == [str(like), str(run / "start")]
     with pytest.raises(ValueError, match="Which models"):
         find_models(" , ", tmp_path)
     with pytest.raises(ValueError, match=r"names .*start twice"):
