@@ -28,8 +28,11 @@ def in_one_line(name: str) -> Iterator[None]:
         ) from None
 
 
-def check_model_folder(folder: Path) -> None:
-    """Raise FileNotFoundError when a folder lacks something that a model needs."""
+def check_model_folder(name: str) -> None:
+    """Raise FileNotFoundError when a name is that of a folder, which lacks something that a model needs."""
+    folder = Path(name)
+    if not (folder.is_absolute() or name.startswith((".", "~")) or folder.is_dir()):
+        return  # a hub id
     if not folder.is_dir():
         raise FileNotFoundError(f"There is no model folder {folder}.")
     if not (folder / "config.json").is_file():

@@ -69,9 +69,7 @@ def load_pretrained(family: str, name: str) -> Pretrained:
         model, config, extractor = make_random(family, size)
         model = _without_adapter(model)
         return Pretrained(model, config, extractor, extractor.sampling_rate, random_digest(size), random=True)
-    folder = Path(name)
-    if folder.is_absolute() or name.startswith((".", "~")) or folder.is_dir():
-        check_model_folder(folder)
+    check_model_folder(name)
     config = _read_config_of_family(family, name)
     with in_one_line(name):
         extractor = _load_extractor(family, name)
@@ -97,9 +95,7 @@ def family_of(name: str) -> str:
     """
     from transformers import AutoConfig
 
-    folder = Path(name)
-    if folder.is_absolute() or name.startswith((".", "~")) or folder.is_dir():
-        check_model_folder(folder)
+    check_model_folder(name)
     with in_one_line(name):
         found = AutoConfig.from_pretrained(name).model_type
     families = [family for family in FAMILIES if model_type(family) == found]

@@ -36,7 +36,7 @@ from src.experiments.pretraining.review import (
     review,
 )
 from src.experiments.runs.artefacts import CHECKPOINTS, HYPERPARAMETERS, METRICS, PROVENANCE
-from src.experiments.runs.folders import alone, new_numbered_folder
+from src.experiments.runs.folders import alone, new_numbered_folder, telling_how_to_resume
 from src.experiments.runs.provenance import describe_origin, now
 from src.learning.checkpoints import has_checkpoint
 from src.learning.randomness import own_randomness
@@ -51,7 +51,7 @@ from src.pretraining.progress import PretrainingProgress
 from src.pretraining.speech import Crops
 from src.utils.dataset import write_table
 from src.utils.devices import choose_device, choose_precision
-from src.utils.files import NO_ROOM, as_os_errors, read_json, text_digest, write_json
+from src.utils.files import as_os_errors, read_json, text_digest, write_json
 from src.utils.paths import runs_folder
 from src.utils.processes import check_launcher, from_first, is_first, join_others, n_processes, own_place
 
@@ -124,17 +124,8 @@ def pretrain_alone(recipe: PretrainingRecipe, data: PretrainingData, folder: Pat
         When it is stopped, or the disk is full, with the command that resumes it.
     """
     try:
-        with own_place(folder) as place, alone(place):
+        with telling_how_to_resume(folder, how_to_resume_pretraining), own_place(folder) as place, alone(place):
             return _pretrain_into(place, folder, recipe, data, around)
-    except (KeyboardInterrupt, OSError) as error:
-        if not (folder / CHECKPOINTS).is_dir():
-            raise
-        how = f"resume it with {how_to_resume_pretraining(folder)}."
-        if isinstance(error, KeyboardInterrupt):
-            raise KeyboardInterrupt(f"stopped; {how}") from None
-        if error.errno not in NO_ROOM:
-            raise
-        raise ValueError(f"{error.strerror}: {error.filename or folder}. Free some space and {how}") from None
     except ValueError:
         if is_first() and not has_checkpoint(folder / CHECKPOINTS) and not (folder / SIGNS).is_file():
             shutil.rmtree(folder, ignore_errors=True)  # refused before it began

@@ -4,7 +4,7 @@ Making a folder fails if it exists: of two processes that try the same number, o
 Counting folders instead could give both the same number.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from filelock import FileLock, Timeout
 from src.experiments.runs.artefacts import BEST, CHECKPOINTS, METRICS, TEST_RESULTS
 from src.experiments.runs.commands import how_to_resume_training, how_to_search, how_to_train_again
 from src.experiments.runs.names import CROSS, RUN, RunName, StudyName, existing_numbers, studies_prefix
-from src.utils.files import read_json, read_record, write_json
+from src.utils.files import NO_ROOM, read_json, read_record, write_json
 from src.utils.paths import runs_folder
 
 
@@ -70,6 +70,34 @@ def alone(folder: Path) -> Iterator[None]:
                 (folder / ".lock").unlink(missing_ok=True)
     except Timeout:
         raise ValueError(f"Another process is at work on {folder.name}; wait for it to end.") from None
+
+
+@contextmanager
+def telling_how_to_resume(folder: Path, how: Callable[[Path], str]) -> Iterator[None]:
+    """Say how a training is resumed whose checkpoints lie in a folder.
+
+    Parameters
+    ----------
+    folder : Path
+    how : callable
+        Returns the command that resumes it.
+
+    Raises
+    ------
+    KeyboardInterrupt, ValueError
+        When it is stopped, or the disk is full, after it began to keep checkpoints; other errors pass as they are.
+    """
+    try:
+        yield
+    except (KeyboardInterrupt, OSError) as error:
+        if not (folder / CHECKPOINTS).is_dir():
+            raise
+        resume = f"resume it with {how(folder)}."
+        if isinstance(error, KeyboardInterrupt):
+            raise KeyboardInterrupt(f"stopped; {resume}") from None
+        if error.errno not in NO_ROOM:
+            raise
+        raise ValueError(f"{error.strerror}: {error.filename or folder}. Free some space and {resume}") from None
 
 
 def find_study(root: Path, study: StudyName) -> Path:

@@ -31,7 +31,7 @@ from src.experiments.runs.artefacts import (
     score_table,
 )
 from src.experiments.runs.commands import how_to_resume_training
-from src.experiments.runs.folders import alone, new_numbered_folder
+from src.experiments.runs.folders import alone, new_numbered_folder, telling_how_to_resume
 from src.experiments.runs.names import RUN, RunName
 from src.experiments.training.across_domains import disagreement_in, leave_out_domains, tell, write_across
 from src.experiments.training.localization import FRAME_THRESHOLD, localize
@@ -45,7 +45,7 @@ from src.metrics.report import evaluate
 from src.models.contract import Classifier, History, Resumable, Watch, Workspace, keep_going
 from src.utils.clip_table import ClipTable
 from src.utils.dataset import write_table
-from src.utils.files import NO_ROOM, write_json
+from src.utils.files import write_json
 from src.utils.paths import runs_folder
 from src.utils.processes import from_first, is_first, own_place
 
@@ -133,18 +133,9 @@ def train_alone(recipe: Recipe, data: TrainingData, folder: Path, aids: Aids | N
         When it is stopped, or the disk is full, with the command that resumes it where it can be resumed.
     """
     try:
-        with own_place(folder) as place, alone(place):
+        with telling_how_to_resume(folder, _how_to_resume), own_place(folder) as place, alone(place):
             run = train_run(recipe, data, place, aids=replace(aids or Aids(), run=folder))
             draw_losses(place)
-    except (KeyboardInterrupt, OSError) as error:
-        if not (folder / CHECKPOINTS).is_dir():
-            raise
-        how = f"resume it with {how_to_resume_training(RunName.of(folder))}."
-        if isinstance(error, KeyboardInterrupt):
-            raise KeyboardInterrupt(f"stopped; {how}") from None
-        if error.errno not in NO_ROOM:
-            raise
-        raise ValueError(f"{error.strerror}: {error.filename or folder}. Free some space and {how}") from None
     except ValueError:
         if is_first() and not has_checkpoint(folder / CHECKPOINTS):  # nothing is lost: type the same command again
             shutil.rmtree(folder / CHECKPOINTS, ignore_errors=True)
@@ -152,6 +143,10 @@ def train_alone(recipe: Recipe, data: TrainingData, folder: Path, aids: Aids | N
     if run.doubt:
         warnings.warn(run.doubt, stacklevel=2)
     return replace(run, folder=folder)
+
+
+def _how_to_resume(folder: Path) -> str:
+    return how_to_resume_training(RunName.of(folder))
 
 
 def train_run(
