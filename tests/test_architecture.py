@@ -21,6 +21,7 @@ FLOORS = {
     "backbones": 2,
     "models": 2,
     "corpora": 2,
+    "engines": 2,
     "utils": 1,
     "visualize": 1,
     "audio": 0,

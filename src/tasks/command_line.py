@@ -32,6 +32,13 @@ from src.utils.processes import is_first, n_processes
 STOPPED = 130  # the exit code that shells give after Ctrl-C
 GREATEST_SEED = 2**32 - 1
 """The largest seed that every library with a random generator accepts."""
+ENGINE_FLAGS = {
+    "engine": "local (default: this machine), slurm or ray: what the work is carried out by (docs/engines.md)",
+    "workers": "calls of an engine at the same time; 0 = ray: one for each GPU or node (default); slurm needs a number",
+    "address": "with --engine=ray: auto (default), host:port or ray://host:port",
+    "partition": "with --engine=slurm: the partition (default: that of the cluster)",
+    "time_limit": "with --engine=slurm: minutes of a job; one that is cut short goes on (default 60)",
+}
 FLAGS = {
     "dataset": "folder of the corpus (default datasets/release)",
     "seed": "whole number, 0 to 4294967295, from which all randomness follows (default 7)",
@@ -51,6 +58,7 @@ FLAGS = {
     "max_seconds": "longer clips are cut into windows and pooled over all of them (default 30)",
     "shard": "which part of the clips to compute, from 0 (default 0)",
     "num_shards": "parts among which processes or machines share the clips (default 1)",
+    **ENGINE_FLAGS,
     "window": "own = whisper computes each clip in a window of its own length: faster, other numbers (default: 30 s)",
     "color_by": "label (default), gender, speaker or system",
     "max_points": "most clips to draw; of more, a random choice (default 5000)",

@@ -34,12 +34,19 @@ class ExtractionFlags:
     noise_folder: Path | None = None
     rooms_folder: Path | None = None
     seed: int = 7
+    engine: str = "local"
+    workers: int = 0
+    address: str = ""
+    partition: str = ""
+    time_limit: int = 0
 
 
 def _generate_embeddings(c: Connection, flags: ExtractionFlags) -> None:
     """Compute mean and deviation over time of every hidden layer for every clip; resumes where it stopped."""
+    from src.engines.contract import Engine
     from src.experiments.corpus.copies import Augmenting
     from src.experiments.corpus.splits import split_notes
+    from src.experiments.extraction.clusters import open_cluster
     from src.experiments.extraction.copies import extract_copies
     from src.experiments.extraction.engines import extract_splits
     from src.experiments.extraction.requests import Limits, Request, Share
@@ -59,11 +66,13 @@ def _generate_embeddings(c: Connection, flags: ExtractionFlags) -> None:
     )
     recipe = written_recipe(flags.augment)
     how = Augmenting(recipe or "field", flags.copies, flags.noise_folder, flags.rooms_folder, flags.seed)
-    copies = extract_copies(request, how, root=ROOT) if recipe else ()
+    engine = Engine(flags.engine, flags.workers, flags.address, flags.partition, flags.time_limit)
     finished = True
-    for done in chain(extract_splits(request, root=ROOT), copies):
-        print(done)
-        finished &= done.n_clips is not None
+    with open_cluster(engine, request, root=ROOT) as cluster:
+        copies = extract_copies(request, how, root=ROOT, cluster=cluster) if recipe else ()
+        for done in chain(extract_splits(request, root=ROOT, cluster=cluster), copies):
+            print(done)
+            finished &= done.n_clips is not None
     for note in split_notes(flags.dataset):
         print(f"Note: {note}")
     if finished:

@@ -22,7 +22,7 @@ INTERNAL = 1
 SOURCE = Path(__file__).resolve().parents[1]
 FABFILE = SOURCE.parent / "fabfile.py"
 
-_FRAME = re.compile(r'^ *File "(?P<file>.+)", line \d+, in .*\n(?: +(?P<line>\S.*))?', re.MULTILINE)
+_FRAME = re.compile(r'^ *File "(?P<file>.+)", line \d+, in .*\n(?: +(?!File ")(?P<line>\S.*))?', re.MULTILINE)
 
 
 def ending(task: str, error: Exception, flags: Collection[str]) -> tuple[str, int]:

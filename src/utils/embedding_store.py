@@ -49,6 +49,8 @@ class EmbeddingStore:
         What must agree for two stores to be of one kind: model, digest, precision, ..., `layers` and `dimension`.
     share : str
         Name of the share of the clips that this process writes; each share has one writer at a time.
+    patience : float
+        Seconds to wait for another writer of the share.
 
     Raises
     ------
@@ -56,22 +58,22 @@ class EmbeddingStore:
         When the folder holds embeddings of another kind, or another process is writing this share.
     """
 
-    def __init__(self, folder: Path, identity: Mapping[str, Any], share: str = "all") -> None:
+    def __init__(self, folder: Path, identity: Mapping[str, Any], share: str = "all", *, patience: float = 0.0) -> None:
         self.folder = folder
+        self._patience = patience
         self.identity = dict(identity)
         self._share_lock = FileLock(folder / f".lock-{share}")
-        self._store_lock = FileLock(folder / ".lock")
         self._paths = [layer_file(folder, layer) for layer in self.identity["layers"]]
         self._row_bytes = bytes_per_row(self.identity["dimension"])
 
     def __enter__(self) -> "EmbeddingStore":
         self.folder.mkdir(parents=True, exist_ok=True)
         try:
-            self._share_lock.acquire(timeout=0)
+            self._share_lock.acquire(timeout=self._patience, poll_interval=0.5)
         except Timeout:
             raise ValueError(f"Another process is writing {self.folder}; wait for it to end.") from None
         try:
-            with self._store_lock:
+            with store_rows.locked(self.folder):
                 self._check_identity()
                 self._known = self._recover()
         except BaseException:
@@ -107,7 +109,7 @@ class EmbeddingStore:
     def agree_on_batch_seconds(self, wanted: float) -> float:
         """Return the batch size, in seconds, by which the clips are divided: that of the first process to ask."""
         path = self.folder / SHARING
-        with self._store_lock:
+        with store_rows.locked(self.folder):
             if not path.is_file():
                 write_json(path, {"batch_seconds": wanted})
             return float(read_record(path, "batch_seconds")["batch_seconds"])
@@ -129,7 +131,7 @@ class EmbeddingStore:
             (*astuple(row), checksum, len(rows) - 1 - place)
             for place, (row, checksum) in enumerate(zip(rows, row_checksums(values), strict=True))
         ]
-        with self._store_lock:
+        with store_rows.locked(self.folder):
             self._catch_up()
             for layer, path in enumerate(self._paths):
                 with path.open("ab") as file:
@@ -140,7 +142,7 @@ class EmbeddingStore:
     def leave_out(self, reasons: Mapping[str, str], fingerprints: Mapping[str, str]) -> None:
         """Record clips that cannot be used, file -> reason."""
         if reasons:
-            with self._store_lock:
+            with store_rows.locked(self.folder):
                 store_rows.append_left_out(self.folder, reasons, fingerprints)
 
     def finish(self, clips: pd.DataFrame, fingerprints: Mapping[str, str]) -> int | None:
@@ -158,7 +160,7 @@ class EmbeddingStore:
         int or None
             How many clips the index has; None when other shares are still to be written.
         """
-        with self._store_lock:
+        with store_rows.locked(self.folder):
             self._catch_up()
             left_out = self.left_out(fingerprints)
             if any(file not in self._known and file not in left_out for file in clips["file"]):
@@ -185,7 +187,7 @@ class EmbeddingStore:
     def _check_identity(self) -> None:
         path = self.folder / META
         if not path.exists():
-            if (self.folder / JOURNAL).is_file() and (self.folder / JOURNAL).stat().st_size:
+            if store_rows.size_of(self.folder / JOURNAL):
                 raise ValueError(
                     f"{self.folder} holds embeddings but no {META}, which names their model: "
                     "delete that folder to compute them again."
@@ -198,8 +200,7 @@ class EmbeddingStore:
         """Cut off what a kill left behind; return file -> fingerprint for the clips whose rows are intact."""
         self._paths[0].parent.mkdir(exist_ok=True)
         for path in (*self._paths, self.folder / JOURNAL):
-            if not path.is_file():
-                path.touch()
+            path.touch()
         rows = store_rows.read_rows(self.folder, self.identity["layers"], self._row_bytes)
         if rows.torn:
             (self.folder / INDEX).unlink(missing_ok=True)

@@ -6,13 +6,15 @@ Reading changes nothing, so that a plan can inspect a store that another process
 import csv
 import io
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from filelock import FileLock
 
 from src.utils.embedding_checks import damaged_rows
 from src.utils.embeddings import (
@@ -56,7 +58,7 @@ def read_rows(folder: Path, layers: Sequence[int], row_bytes: int) -> Rows:
     """
     journal = read_journal(folder)
     paths = [layer_file(folder, layer) for layer in layers]
-    n_rows = min(len(journal), *(path.stat().st_size // row_bytes if path.is_file() else 0 for path in paths))
+    n_rows = min(len(journal), *(size_of(path) // row_bytes for path in paths))
     while n_rows and journal["following"][n_rows - 1] != "0":
         n_rows -= 1
     torn = n_rows < len(journal)
@@ -147,9 +149,35 @@ def append_left_out(folder: Path, reasons: Mapping[str, str], fingerprints: Mapp
 
 def cut_off(path: Path, size: int) -> None:
     """Truncate a file to `size` bytes if it is longer."""
-    if path.stat().st_size > size:
+    if size_of(path) > size:
         with path.open("r+b") as file:
             file.truncate(size)
+
+
+def size_of(path: Path) -> int:
+    """Return the size of a file, 0 if there is none.
+
+    The file is opened for it: of a file that another machine has written, a network disk's client may remember the
+    size of a minute ago, and asks the server when a file is opened.
+    """
+    try:
+        with path.open("rb") as file:
+            return os.fstat(file.fileno()).st_size
+    except FileNotFoundError:
+        return 0
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Hold the lock of a store, and see what others wrote under it, on whatever machine.
+
+    The folder is opened for that: a network disk's client then asks the server which files it has. Files are opened
+    and closed while the lock is held, which makes the client fetch what is new and send what it has.
+    """
+    with FileLock(folder / ".lock"):
+        with os.scandir(folder):
+            pass
+        yield
 
 
 def to_disk(path: Path) -> None:

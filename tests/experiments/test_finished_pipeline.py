@@ -16,7 +16,7 @@ import soundfile
 
 from src.experiments.corpus.catalogue import generate_tables
 from src.experiments.corpus.splits import DOWNSTREAM, SplitShares, read_split, split_dataset, split_notes
-from src.experiments.extraction import engines
+from src.experiments.extraction import local
 from src.experiments.extraction.engines import extract_splits
 from src.experiments.extraction.requests import Limits, Request
 from src.experiments.pipeline import Chain, Step, run_pipeline
@@ -72,13 +72,13 @@ def extract_all(dataset: Path, root: Path, model: Path, **options: Any) -> list[
 def loads(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Return a list to which every model that is loaded is added."""
     names: list[str] = []
-    real = engines.load_backbone
+    real = local.load_backbone
 
     def noted(name: str, model: str = "", **options: Any) -> Any:
         names.append(model)
         return real(name, model, **options)
 
-    monkeypatch.setattr(engines, "load_backbone", noted)
+    monkeypatch.setattr(local, "load_backbone", noted)
     return names
 
 

@@ -16,6 +16,7 @@ from typing import Any
 
 from filelock import FileLock
 
+from src.engines.contract import Cluster
 from src.experiments.corpus.copies import Augmenting, augmented, draw_copies, rows_of_copies
 from src.experiments.corpus.derivation import RECIPE, Derivation, Job
 from src.experiments.corpus.fingerprints import take_fingerprints
@@ -31,7 +32,9 @@ from src.utils.paths import as_flac, claim_embeddings, copies_folder
 from src.utils.recipes import name_of
 
 
-def extract_copies(request: Request, how: Augmenting, *, root: Path) -> Iterator[Extraction]:
+def extract_copies(
+    request: Request, how: Augmenting, *, root: Path, cluster: Cluster | None = None
+) -> Iterator[Extraction]:
     """Make the copies of every training split of a request, and extract them as the request says.
 
     Parameters
@@ -41,6 +44,8 @@ def extract_copies(request: Request, how: Augmenting, *, root: Path) -> Iterator
     how : Augmenting
     root : Path
         Embeddings lie in `<root>/embeddings`.
+    cluster : Cluster, optional
+        What computes the embeddings; the recordings of the copies are made by this machine.
 
     Raises
     ------
@@ -60,7 +65,8 @@ def extract_copies(request: Request, how: Augmenting, *, root: Path) -> Iterator
             with FileLock(folder.with_name(f".{folder.name}.lock")):  # other shares wait for the first
                 write_copies(request.dataset, split, folder, how, number)
             copies = CopiesOf(request.dataset, name, number, how.seed)
-            yield from extract_splits(replace(request, dataset=folder, splits=[split], copies=copies), root=root)
+            of_copies = replace(request, dataset=folder, splits=[split], copies=copies)
+            yield from extract_splits(of_copies, root=root, cluster=cluster)
 
 
 def write_copies(dataset: Path, split: str, folder: Path, how: Augmenting, number: int) -> None:

@@ -45,7 +45,7 @@ def extract(part: SplitPlan, backbone: Backbone, request: Request) -> Extraction
     started = time.perf_counter()
     identity = {**backbone.identity(), **request.about()}
     samples, reasons = part.samples(backbone.rate, backbone.min_samples)
-    with EmbeddingStore(part.folder, identity, request.share.name) as store:
+    with EmbeddingStore(part.folder, identity, request.share.name, patience=request.patience) as store:
         waiting = store.waiting(part.fingerprints)
         store.leave_out({file: reasons[file] for file in waiting if file in reasons}, part.fingerprints)
         to_do = {file: samples[file] for file in waiting if file in samples}

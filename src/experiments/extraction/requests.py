@@ -105,6 +105,8 @@ class Request:
     share: Share = Share()
     window: str | None = None
     """`own` = each clip in a window of its own length, where the backbone has a choice; None = its default."""
+    patience: float = 0.0
+    """Seconds to wait for another process that writes the same share; it may be on a machine that was lost."""
     copies: CopiesOf | None = None
     """Where `dataset` holds augmented copies of another corpus."""
 

@@ -12,7 +12,7 @@ from src.audio.io import load_waveform
 from src.backbones.lfcc import Lfcc, lfcc
 from src.experiments.corpus.catalogue import add_duration, generate_tables
 from src.experiments.corpus.splits import SplitShares, read_split, split_dataset
-from src.experiments.extraction import engines, readers
+from src.experiments.extraction import local, readers
 from src.experiments.extraction.batches import Batch, Piece
 from src.experiments.extraction.engines import extract_splits
 from src.experiments.extraction.readers import Sound
@@ -261,7 +261,7 @@ def test_bad_names_are_refused_before_the_model_is_loaded(
     def loaded(*_: Any, **__: Any) -> None:
         raise AssertionError("the model was loaded")
 
-    monkeypatch.setattr(engines, "load_backbone", loaded)
+    monkeypatch.setattr(local, "load_backbone", loaded)
     with pytest.raises(ValueError, match="Unknown split 'exam'"):
         list(extract_splits(Request(dataset, [SPLIT, "exam"], "lfcc"), root=tmp_path))
     with pytest.raises(FileNotFoundError, match=r"was not made .*run fab SplitDataset"):

@@ -20,8 +20,8 @@ from src.backbones.contract import Statistics
 from src.backbones.lfcc import Lfcc, lfcc
 from src.experiments.corpus.catalogue import generate_tables
 from src.experiments.corpus.splits import SplitShares, read_split, split_dataset
-from src.experiments.extraction import engines
-from src.experiments.extraction.engines import on_devices
+from src.experiments.extraction import local
+from src.experiments.extraction.local import on_devices
 from src.experiments.extraction.plan import make_plan
 from src.experiments.extraction.requests import Extraction, Limits, Request, Share
 from src.utils.dataset import read_rejected
@@ -240,7 +240,7 @@ def test_what_a_device_refuses_is_reported_in_one_line(dataset: Path, tmp_path: 
 def test_a_device_whose_process_dies_ends_in_one_line(
     dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(engines, "_run_part", lambda _: os.kill(os.getpid(), signal.SIGKILL))
+    monkeypatch.setattr(local, "run_part", lambda _: os.kill(os.getpid(), signal.SIGKILL))
     with pytest.raises(ChildProcessError, match=r"One of the 2 extracting processes died \(SIGKILL\)") as caught:
         on_devices(make_plan(Request(dataset, [SPLIT], "lfcc"), root=tmp_path), ["cpu", "cpu"])
     assert "\n" not in str(caught.value)
