@@ -204,7 +204,12 @@ class Detector(ABC):
 
 
 def _check_batch(network: nn.Module, size: int) -> None:
-    """Raise ValueError when a network normalises over its batch, and the batch is a single window."""
+    """Raise ValueError when a process has no window of a batch, or a network normalises over a batch of one."""
+    if size < n_processes():
+        raise ValueError(
+            f"A batch of {size} windows is shared by {n_processes()} processes, and some would have none: launch "
+            "fewer, or give a larger `batch_size` (of no more windows than there are training clips)."
+        )
     norms = [each for each in network.modules() if isinstance(each, nn.BatchNorm1d | nn.BatchNorm2d)]
     if size < 2 and any(any(parameter.requires_grad for parameter in norm.parameters()) for norm in norms):
         raise ValueError(f"This network normalises over its batch: `batch_size` must be 2 or more, not {size}.")

@@ -7,6 +7,8 @@ from contextlib import contextmanager
 import numpy as np
 import torch
 
+from src.utils.processes import n_processes, own_number
+
 
 @contextmanager
 def own_randomness(seed: int) -> Iterator[None]:
@@ -22,3 +24,12 @@ def own_randomness(seed: int) -> Iterator[None]:
         finally:
             random.setstate(states[0])
             np.random.set_state(states[1])  # noqa: NPY002
+
+
+def draw_apart(seed: int) -> None:
+    """Seed the global generators of each of several processes by its own number: equal dropout would be drawn twice."""
+    if n_processes() > 1:
+        own = (seed + own_number()) % 2**32
+        random.seed(own)
+        np.random.seed(own)  # noqa: NPY002
+        torch.manual_seed(own)

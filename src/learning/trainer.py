@@ -16,6 +16,7 @@ from typing import Any, Protocol
 
 import torch
 import transformers
+from accelerate.data_loader import prepare_data_loader
 from torch import nn
 from torch.utils.data import DataLoader
 from transformers.integrations import TensorBoardCallback
@@ -25,7 +26,7 @@ from src.learning.arguments import Settings
 from src.learning.checkpoints import Checkpoints, Progress
 from src.learning.weights import split_weights
 from src.utils.files import as_os_errors
-from src.utils.processes import from_first, is_first, wait_for_all
+from src.utils.processes import from_first, gathered, is_first, n_processes, wait_for_all
 
 CHECKPOINT_SECONDS = 300.0
 """Least time between two checkpoints where nothing else asks for one."""
@@ -61,13 +62,15 @@ class BaseTrainer(transformers.Trainer):
         super().__init__(model=self.lesson.training, args=arguments, **data)
         self.remove_callback(PrinterCallback)
 
-    def prepared(self, **options: Any) -> DataLoader[Any]:
-        """Return a loader of batches, of which each process gets its own."""
+    def prepared(self, *, shared: bool = False, **options: Any) -> DataLoader[Any]:
+        """Return a loader of batches, of which each process gets its own or, `shared`, its rows of every one."""
         loader = DataLoader(
             num_workers=self.args.dataloader_num_workers,
             pin_memory=self.args.device.type == "cuda",
             **options,
         )
+        if shared and n_processes() > 1:  # to accelerate it is one process: the batches are divided already
+            return prepare_data_loader(loader, self.args.device, 1, 0, put_on_device=True)
         prepared: DataLoader[Any] = self.accelerator.prepare(loader)
         return prepared
 
@@ -87,8 +90,7 @@ class BaseTrainer(transformers.Trainer):
 
     def training_step(self, model: nn.Module, inputs: dict[str, Any], num_items_in_batch: Any = None) -> torch.Tensor:
         """Return the loss of a batch, its gradients summed, and note it."""
-        if "error" in inputs:
-            raise ValueError(inputs["error"])
+        self._check(inputs.get("error"))
         loss = super().training_step(model, inputs, num_items_in_batch)
         of_all = float(self.accelerator.reduce(loss.detach(), "mean"))
         if not math.isfinite(of_all):
@@ -98,6 +100,15 @@ class BaseTrainer(transformers.Trainer):
             )
         self.note_loss(of_all * self.current_gradient_accumulation_steps)
         return loss
+
+    def _check(self, error: str | None) -> None:
+        """Raise ValueError where this batch, or the share of it that another process has, cannot be used."""
+        if n_processes() > 1:
+            has_one = torch.tensor(float(error is not None), device=self.args.device)
+            if self.accelerator.reduce(has_one, "sum") > 0:
+                error = next(filter(None, gathered(error)))
+        if error is not None:
+            raise ValueError(error)
 
     def note_loss(self, loss: float) -> None:
         """Note the loss of a batch."""

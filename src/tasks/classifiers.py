@@ -102,6 +102,11 @@ class StudyFlags(ModelFlags):
     keep: int = 5
     hold_out: str = ""
     augment: str = ""
+    engine: str = "local"
+    workers: int = 0
+    address: str = ""
+    partition: str = ""
+    time_limit: int = 0
 
     def fixed(self) -> dict[str, object]:
         """Return the hyperparameters that are the same in all trials."""
@@ -116,7 +121,8 @@ class StudyFlags(ModelFlags):
     pooling="mean, std or mean+std (default: part of the search)",
     jobs="processes that train trials in parallel (default 1); with several a study cannot be repeated exactly",
     study_number="study to resume; -1 = a new one (default)",
-    storage="database URL (postgresql://user@host/base) or journal file, for several machines on one study",
+    storage="database URL (postgresql://user@host/base) or journal file, for several machines on one study; the "
+    "workers of an engine need one",
     timeout="wall-clock seconds after which no trial is started; 0 = none (default)",
     augment="recipe such as field, of a detector's windows, or of copies that GenerateEmbeddings --augment=RECIPE made",
     set="hyperparameters that are the same in all trials, such as epochs=5,channels=16; the others are searched",
@@ -124,14 +130,19 @@ class StudyFlags(ModelFlags):
 )
 def optimize_hyperparameters(c: Connection, flags: StudyFlags) -> None:
     """Search the hyperparameters with the lowest validation EER into runs/<classifier or detector>_study<k>."""
-    from src.experiments.studies import tuner
+    from src.engines.contract import Engine
+    from src.experiments.studies import on_engines, tuner
     from src.experiments.studies.search import Search, Wish
 
+    engine = Engine(flags.engine, flags.workers, flags.address, flags.partition, flags.time_limit)
     wanted = (flags.dataset, flags.input(flags.augment), flags.detector or flags.classifier)
     search = Search(*wanted, flags.seed, flags.fixed(), flags.hold_out)
     effort = tuner.Effort(flags.trials or None, flags.jobs, flags.timeout or None, flags.keep)
     wish = Wish(flags.study_number if flags.study_number >= 0 else None, flags.storage or None)
-    study = tuner.optimize_hyperparameters(search, effort, root=ROOT, wish=wish)
+    if engine.is_local:
+        study = tuner.optimize_hyperparameters(search, effort, root=ROOT, wish=wish)
+    else:
+        study = on_engines.search_on_engine(search, effort, engine, root=ROOT, wish=wish)
     print(f"{study}. Next: {how_to_test(study.name.run())}")
 
 

@@ -10,9 +10,10 @@ dataclass whose fields are the flags. A task that fails ends with one line on th
 import functools
 import inspect
 import logging
+import sys
 import warnings
-from collections.abc import Callable
-from contextlib import nullcontext, redirect_stdout, suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext, redirect_stdout, suppress
 from dataclasses import fields, is_dataclass
 from pathlib import Path
 from types import NoneType
@@ -24,10 +25,11 @@ from invoke.exceptions import Exit
 from src.backbones import BACKBONES
 from src.detectors import DETECTORS
 from src.models import CLASSIFIERS
-from src.tasks.errors import ending, with_flags
+from src.tasks.errors import INTERNAL, ending, with_flags
 from src.tasks.words import listed
 from src.utils.paths import absolute
-from src.utils.processes import is_first, n_processes
+from src.utils.peers import Peers, speaks
+from src.utils.processes import check_launcher, is_first, n_processes
 
 STOPPED = 130  # the exit code that shells give after Ctrl-C
 GREATEST_SEED = 2**32 - 1
@@ -95,24 +97,13 @@ def command(name: str, **help_texts: str) -> Callable[[Callable[..., None]], Any
 
         @functools.wraps(function)
         def in_one_line(c: Any, **typed: Any) -> None:
-            try:
+            with _ending_in_one_line(name):
                 given = {flag: _as_typed(flag, text, flags[flag].annotation) for flag, text in typed.items()}
                 _check_seed(given.get("seed"))
-                if n_processes() > 1 and name not in TASKS_OF_SEVERAL:
-                    raise ValueError(f"This task is one process: start it without a launcher of {n_processes()}.")
                 with warnings.catch_warnings():
                     warnings.showwarning = lambda message, *_, **__: print(_note(message))
                     with nullcontext() if is_first() else redirect_stdout(None):
                         function(c, **given)
-            except Exit:
-                raise
-            except Exception as error:
-                logging.getLogger("audios").debug("%s", error, exc_info=True)
-                line, code = ending(name, error, KNOWN_FLAGS)
-                raise Exit(line, code=code) from None
-            except KeyboardInterrupt as stop:
-                how = str(stop) or "stopped; run the same command again to resume."
-                raise Exit(f"{name}: {how}", code=STOPPED) from None
 
         in_one_line.__signature__ = signature.replace(  # type: ignore[attr-defined]
             parameters=[_as_text(about) for about in signature.parameters.values()]
@@ -135,6 +126,38 @@ def fixed(written: Callable[..., None], **values: Any) -> Callable[..., None]:
     named = " ".join(f"--{flag}={value}" for flag, value in values.items())
     filled.__doc__ = f"{str(function.__doc__).rstrip('.')} ({named})."
     return filled
+
+
+@contextmanager
+def _ending_in_one_line(name: str) -> Iterator[None]:
+    """Let a task that fails end with one line; of several processes, whichever of them fails, all with the same."""
+    peers = None
+    try:
+        if n_processes() > 1 and name not in TASKS_OF_SEVERAL:
+            raise ValueError(f"This task is one process: start it without a launcher of {n_processes()}.")
+        if n_processes() > 1:
+            check_launcher()
+            peers = Peers(name, _tell_at_once)
+        yield
+        if peers:
+            peers.leave()
+        return
+    except Exit as exit_now:
+        line, code = str(exit_now.message or ""), exit_now.code
+    except Exception as error:
+        logging.getLogger("audios").debug("%s", error, exc_info=True)
+        line, code = ending(name, error, KNOWN_FLAGS)
+    except KeyboardInterrupt as stop:
+        line, code = f"{name}: {str(stop) or 'stopped; run the same command again to resume.'}", STOPPED
+    speaking = peers.ended(line, code, expected=code != INTERNAL) if peers else speaks()
+    raise Exit(line if speaking else "", code=code)
+
+
+def _tell_at_once(line: str) -> None:
+    """Say a line in a process that is about to end."""
+    if sys.stdout:  # which all but the first process keep shut
+        sys.stdout.flush()
+    print(line, file=sys.stderr, flush=True)
 
 
 def _one_by_one(function: Callable[..., None]) -> Callable[..., None]:

@@ -17,7 +17,7 @@ from src.utils.paths import ROOT, absolute
 TRAINING_HELP = {
     "seconds": "length of the windows that the network sees (default: the detector's own)",
     "epochs": "epochs at most (default: the detector's own)",
-    "batch_size": "windows in a batch, on each device (default: the detector's own)",
+    "batch_size": "windows in a batch, which all processes of a launcher share (default: the detector's own)",
     "learning_rate": "at its peak (default: the detector's own)",
     "loss": "cross-entropy, focal, oc-softmax, am-softmax or contrastive (default cross-entropy)",
     "augment": "recipe by which training windows are augmented: a name such as field, or a JSON file (default: none)",
@@ -109,7 +109,7 @@ class FineTuneFlags(NetworkFlags):
 FINE_TUNING_HELP = TRAINING_HELP | {
     "seconds": "length of the windows that the network sees (default 4)",
     "epochs": "epochs at most (default 5)",
-    "batch_size": "windows in a batch, on each device (default 4)",
+    "batch_size": "windows in a batch, which all processes of a launcher share (default 4)",
     "learning_rate": "of the head, at its peak; the encoder learns at a tenth of it (default 0.0003)",
     "model": "hub id, local folder made by save_pretrained, or random:base, random:large (default: the backbone's own)",
 }

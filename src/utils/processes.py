@@ -9,10 +9,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
-
-if TYPE_CHECKING:
-    from torch import nn
+from typing import Any, TypeVar
 
 T = TypeVar("T")
 IN_PARTS = ("FSDP", "DEEPSPEED", "MEGATRON_LM")
@@ -90,6 +87,22 @@ def from_first(make: Callable[[], T]) -> T:
     return gathered(make() if is_first() else None)[0]  # type: ignore[return-value]
 
 
+def made_by_all(make: Callable[[], T]) -> list[T]:
+    """Return what the processes make, by their numbers, to each of them; bad input of one is an error of all."""
+    if n_processes() == 1:
+        return [make()]
+    made: T | Exception
+    try:
+        made = make()
+    except (ValueError, OSError) as error:
+        made = error
+    everywhere = gathered(made)
+    for each in everywhere:
+        if isinstance(each, Exception):
+            raise each
+    return everywhere  # type: ignore[return-value]
+
+
 @contextmanager
 def first_before_others() -> Iterator[None]:
     """Run a block in the first process, then in the others; where it fails in the first, it may fail in them too."""
@@ -110,12 +123,3 @@ def own_place(folder: Path) -> Iterator[Path]:
     else:
         with tempfile.TemporaryDirectory() as place:
             yield Path(place)
-
-
-def share_buffers(module: "nn.Module") -> None:
-    """Give every process the first one's statistics of batches, which each has gathered from batches of its own."""
-    if n_processes() > 1:
-        import torch
-
-        for buffer in module.buffers():
-            torch.distributed.broadcast(buffer, 0)

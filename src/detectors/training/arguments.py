@@ -13,7 +13,7 @@ def arguments_of(lesson: Lesson, around: Surroundings) -> transformers.TrainingA
     """Return the arguments of a training."""
     config = lesson.config
     n_batches = max(1, len(lesson.train) // config.batch_size)
-    steps = config.epochs * math.ceil(math.ceil(n_batches / n_processes()) / config.accumulate)
+    steps = config.epochs * math.ceil(n_batches / config.accumulate)
     return arguments_for(
         config,
         steps,
@@ -21,7 +21,7 @@ def arguments_of(lesson: Lesson, around: Surroundings) -> transformers.TrainingA
         seed=lesson.seed,
         workers=around.workers,
         num_train_epochs=config.epochs,
-        per_device_train_batch_size=config.batch_size,
+        per_device_train_batch_size=math.ceil(config.batch_size / n_processes()),
         eval_strategy="epoch",
         save_strategy="epoch",
         logging_strategy="epoch",

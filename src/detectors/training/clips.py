@@ -19,7 +19,9 @@ from src.detectors.contract import BONA_FIDE, DetectorConfig
 from src.detectors.training.windows import conditioned, fill, own_samples, read_window, window_samples
 from src.learning.augmentation import Augmentation
 from src.learning.recordings import why_unusable
+from src.learning.whole_batch import own_share
 from src.metrics.spans import cell_labels
+from src.utils.processes import n_processes, own_number
 from src.utils.segments import parse_segments
 from src.utils.waveform_table import WaveformTable
 
@@ -103,7 +105,8 @@ class EpochBatches(Sampler[list[Key]]):
     """The batches of an epoch: clips in an order drawn from seed and epoch.
 
     The last clips of an epoch that do not fill a batch wait for another epoch, where there is more than one batch.
-    Clips of one unit, such as a spoof and the clip that it was copied from, stay side by side.
+    Clips of one unit, such as a spoof and the clip that it was copied from, stay side by side. Of each batch, a process
+    gets its share.
     """
 
     def __init__(self, units: Sequence[Sequence[int]], batch_size: int, seed: int) -> None:
@@ -122,7 +125,8 @@ class EpochBatches(Sampler[list[Key]]):
         order = np.random.default_rng((self.seed, self.epoch)).permutation(len(self.units))
         keys = [(self.epoch, number) for place in order for number in self.units[place]]
         for batch in range(len(self)):
-            yield keys[batch * self.batch_size : (batch + 1) * self.batch_size]
+            whole = keys[batch * self.batch_size : (batch + 1) * self.batch_size]
+            yield list(own_share(whole, own_number(), n_processes()))
 
 
 def units_of(table: WaveformTable, paired: bool) -> list[list[int]]:

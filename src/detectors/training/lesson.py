@@ -13,6 +13,7 @@ from src.detectors.int8 import put_int8_layers
 from src.detectors.training.objectives import Objective, distillation, frame_labels, frame_loss
 from src.detectors.training.scoring import forward
 from src.learning.weights import split_weights
+from src.learning.whole_batch import WholeBatch
 from src.models.contract import Watch
 from src.utils.waveform_table import WaveformTable
 
@@ -35,8 +36,13 @@ class Training(nn.Module):
         cell_labels: torch.Tensor,
         teacher_scores: torch.Tensor,
     ) -> dict[str, torch.Tensor]:
-        """Return the loss of a batch of windows (b, n), and of its frames where the network decides them."""
-        output: Output = forward(self.network, waveforms, lengths)
+        """Return the loss of a batch, and of its frames where the network decides them.
+
+        The windows (b, n) are this process's rows of the batch; the loss is that of all.
+        """
+        whole = WholeBatch(len(labels), labels.device)
+        output = Output(*(whole.joined(each) for each in forward(self.network, waveforms, lengths) if each is not None))
+        labels, cell_labels, teacher_scores = map(whole.joined, (labels, cell_labels, teacher_scores))
         loss = self.objective(output, labels)
         if output.frame_logits is not None:
             seconds = float(self.network.frame_seconds)  # type: ignore[arg-type]

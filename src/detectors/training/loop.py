@@ -25,18 +25,19 @@ from src.detectors.training.progress import Progress
 from src.detectors.training.scoring import Scored, WholeClips, score_clips
 from src.detectors.training.sharpness import at_the_worst_point_nearby
 from src.learning.checkpoints import Checkpoints
+from src.learning.randomness import draw_apart
 from src.learning.trainer import BaseKeeper, BaseTrainer, quietly, tensorboard
 from src.learning.weights import save_weights
+from src.learning.whole_batch import normalised_over_all
 from src.metrics.eer import eer_of
 from src.metrics.localization import range_eer
 from src.models.contract import cross_entropy
 from src.utils.processes import (
     first_before_others,
-    gathered,
     is_first,
+    made_by_all,
     n_processes,
     own_number,
-    share_buffers,
     wait_for_all,
 )
 
@@ -58,7 +59,7 @@ class OurTrainer(BaseTrainer):
         lesson = self.lesson
         units = units_of(lesson.train, paired=lesson.config.loss == "contrastive")
         self.batches = EpochBatches(units, lesson.config.batch_size, lesson.seed)
-        return self.prepared(dataset=self.clips, batch_sampler=self.batches, collate_fn=collate)
+        return self.prepared(shared=True, dataset=self.clips, batch_sampler=self.batches, collate_fn=collate)
 
     def training_step(self, model: nn.Module, inputs: dict[str, Any], num_items_in_batch: Any = None) -> torch.Tensor:
         """Return the loss of a batch, its gradients summed; sharpness-aware ones where the config asks for them."""
@@ -79,10 +80,10 @@ class OurTrainer(BaseTrainer):
     def evaluate(self, *_: Any, **__: Any) -> dict[str, float]:
         """End an epoch: the EER and the loss of whole validation clips, of which each process scores a part."""
         training, val = self.lesson.training, self.lesson.val
-        share_buffers(training)
         mine = self.held_out.part(own_number(), n_processes())
-        own = score_clips(training.network, training.objective, mine, workers=self.args.dataloader_num_workers)
-        scored = Scored.joined(gathered(own))
+        how = {"workers": self.args.dataloader_num_workers}
+        parts = made_by_all(lambda: score_clips(training.network, training.objective, mine, **how))
+        scored = Scored.joined(parts)
         range_error = range_eer(val.with_truth(scored.frames))[0] if scored.frames else None
         scores = scored.scores
         self.progress.end_epoch(cross_entropy(val.labels, scores), eer_of(val.labels, scores), range_error)
@@ -105,6 +106,10 @@ class Keeper(BaseKeeper):
         super().__init__(trainer, checkpoints)
         self.around, self.bar, self.told = around, bar, monotonic()
         self.start_epoch = getattr(trainer.lesson.training.network, "start_epoch", None)
+
+    def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        """Let each process draw its own dropout."""
+        draw_apart(self.trainer.lesson.seed)
 
     def on_epoch_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         """Choose the epoch's batches, and let the network unfreeze what it unfreezes now."""
@@ -170,7 +175,8 @@ def train_network(lesson: Lesson, recipe: str, around: Surroundings) -> Progress
             trainer.add_callback(Keeper(trainer, checkpoints, around, bar))
             if around.curves and is_first():
                 trainer.add_callback(tensorboard(around.curves))
-            trainer.train(resume_from_checkpoint=str(path) if path else None)
+            with normalised_over_all(lesson.training.network):
+                trainer.train(resume_from_checkpoint=str(path) if path else None)
     wait_for_all()  # the first has written them
     load_weights(lesson.training, checkpoints.best_weights(progress.best), lesson.unchanging)
     wait_for_all()  # the first may remove them

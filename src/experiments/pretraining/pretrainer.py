@@ -36,7 +36,7 @@ from src.experiments.pretraining.review import (
     review,
 )
 from src.experiments.runs.artefacts import CHECKPOINTS, HYPERPARAMETERS, METRICS, PROVENANCE
-from src.experiments.runs.folders import alone, new_numbered_folder, telling_how_to_resume
+from src.experiments.runs.folders import alone, new_folder_of_all, telling_how_to_resume
 from src.experiments.runs.provenance import describe_origin, now
 from src.learning.checkpoints import has_checkpoint
 from src.learning.randomness import own_randomness
@@ -53,7 +53,7 @@ from src.utils.dataset import write_table
 from src.utils.devices import choose_device, choose_precision
 from src.utils.files import as_os_errors, read_json, text_digest, write_json
 from src.utils.paths import runs_folder
-from src.utils.processes import check_launcher, from_first, is_first, join_others, n_processes, own_place
+from src.utils.processes import check_launcher, is_first, join_others, n_processes, own_place
 
 MOST_HELD_OUT = 1200.0
 """Seconds of held-out speech that a validation listens to, at most; no more than is seen between two validations."""
@@ -111,7 +111,7 @@ def pretrain_backbone(
     _check_precision(recipe)
     data = read_speech(recipe, root)
     join_others()
-    folder = from_first(lambda: new_numbered_folder(runs_folder(root), PRETRAINING))
+    folder = new_folder_of_all(runs_folder(root), PRETRAINING)
     return pretrain_alone(recipe, data, folder, Surroundings(root, workers, with_probe))
 
 

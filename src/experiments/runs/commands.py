@@ -3,6 +3,7 @@
 They can be pasted into a shell as they are, wherever the corpus lies.
 """
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from shlex import quote
@@ -10,6 +11,7 @@ from typing import Any
 
 from src.detectors import DETECTORS
 from src.experiments.runs.names import RunName, StudyName
+from src.utils.processes import n_processes
 
 
 def corpus_of(inputs: Mapping[str, Any], provenance: Mapping[str, Any]) -> str:
@@ -79,6 +81,21 @@ def how_to_resume_training(name: RunName) -> str:
     'fab TrainDetector --resume=run3'
     """
     return _command("TrainDetector", {"resume": name})
+
+
+def launched(command: str) -> str:
+    """Return a command as it is started again where a launcher has started this process, among several.
+
+    >>> launched("fab TrainDetector --resume=run3")
+    'fab TrainDetector --resume=run3'
+    """
+    here = int(os.environ.get("LOCAL_WORLD_SIZE", n_processes()))
+    if n_processes() == 1:
+        return command
+    task = command.removeprefix("fab ")
+    if here == n_processes():
+        return f"torchrun --nproc-per-node={here} -m fabric {task}"
+    return f"the same torchrun on every machine, with {task}"
 
 
 def how_to_search(model: str) -> str:

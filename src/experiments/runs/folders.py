@@ -4,18 +4,24 @@ Making a folder fails if it exists: of two processes that try the same number, o
 Counting folders instead could give both the same number.
 """
 
+import socket
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from time import monotonic, sleep
 from typing import Any
 
 from filelock import FileLock, Timeout
 
 from src.experiments.runs.artefacts import BEST, CHECKPOINTS, METRICS, TEST_RESULTS
-from src.experiments.runs.commands import how_to_resume_training, how_to_search, how_to_train_again
+from src.experiments.runs.commands import how_to_resume_training, how_to_search, how_to_train_again, launched
 from src.experiments.runs.names import CROSS, RUN, RunName, StudyName, existing_numbers, studies_prefix
 from src.utils.files import NO_ROOM, read_json, read_record, write_json
 from src.utils.paths import runs_folder
+from src.utils.peers import if_one_is_lost
+from src.utils.processes import from_first, gathered, is_first
+
+APPEARS_SECONDS = 30.0
 
 
 def new_numbered_folder(parent: Path, prefix: str, *, above: int | None = None) -> Path:
@@ -30,6 +36,34 @@ def new_numbered_folder(parent: Path, prefix: str, *, above: int | None = None) 
             number += 1
         else:
             return folder
+
+
+def new_folder_of_all(parent: Path, prefix: str) -> Path:
+    """Make such a folder for all processes of a launcher, and return it to each of them.
+
+    Raises
+    ------
+    ValueError
+        When another machine does not see it.
+    """
+    folder = from_first(lambda: new_numbered_folder(parent, prefix))
+    blind = sorted({host for host in gathered("" if _appears(folder) else socket.gethostname()) if host})
+    if blind:
+        if is_first():
+            folder.rmdir()
+        raise ValueError(
+            f"{folder}, which the first process made, is not there on {', '.join(blind)}: the machines need the "
+            "project on a disk that they share."
+        )
+    return folder
+
+
+def _appears(folder: Path) -> bool:
+    """Wait until a folder is there that another machine has made: a network disk shows it some seconds later."""
+    until = monotonic() + APPEARS_SECONDS
+    while not folder.is_dir() and monotonic() < until:
+        sleep(0.5)
+    return folder.is_dir()
 
 
 def folder_to_resume(parent: Path, prefix: str, inputs: Mapping[str, Any], *, note: str, last: str) -> Path:
@@ -87,12 +121,18 @@ def telling_how_to_resume(folder: Path, how: Callable[[Path], str]) -> Iterator[
     KeyboardInterrupt, ValueError
         When it is stopped, or the disk is full, after it began to keep checkpoints; other errors pass as they are.
     """
+
+    def remedy() -> str:
+        begun = (folder / CHECKPOINTS).is_dir()
+        return f"Resume it with {launched(how(folder))}." if begun else "Start the same command again."
+
     try:
-        yield
+        with if_one_is_lost(remedy):
+            yield
     except (KeyboardInterrupt, OSError) as error:
         if not (folder / CHECKPOINTS).is_dir():
             raise
-        resume = f"resume it with {how(folder)}."
+        resume = f"resume it with {launched(how(folder))}."
         if isinstance(error, KeyboardInterrupt):
             raise KeyboardInterrupt(f"stopped; {resume}") from None
         if error.errno not in NO_ROOM:

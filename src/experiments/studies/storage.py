@@ -5,8 +5,8 @@ journal's length is noted; at the next start it is truncated to that length, so 
 it was. Where several trials ran at once, the other killed ones are marked as failed.
 
 A shared storage is a database (`postgresql://user@host/base`) or a journal file on a shared disk. No trial is ever
-removed there: other machines may be at work. Each trial names its process, and trials whose process has ended are
-marked as failed. In both cases a failed trial does not count, and another takes its place.
+removed there: other machines may be at work. Each trial names its process, and trials whose process is gone are marked
+as failed (`places.py`). In both cases a failed trial does not count, and another takes its place.
 """
 
 import os
@@ -97,27 +97,21 @@ def this_worker() -> str:
     return f"{socket.gethostname()} {process.pid} {process.create_time()}"
 
 
+def is_of_this_machine(worker: str) -> bool:
+    """Tell whether the process of a trial is, or was, one of this machine."""
+    return worker.startswith(f"{socket.gethostname()} ")
+
+
 def is_at_work(worker: str) -> bool:
     """Tell whether the process of a trial is running on this machine."""
-    host, _, process = worker.partition(" ")
-    number, _, created = process.partition(" ")
-    if host != socket.gethostname():
+    _, number, created = (*worker.split(" "), "", "")[:3]
+    if not is_of_this_machine(worker):
         return False
     try:
         found = psutil.Process(int(number))
         return str(found.create_time()) == created and found.status() != psutil.STATUS_ZOMBIE
     except (psutil.NoSuchProcess, ValueError):
         return False
-
-
-def give_up_dead_trials(study: "optuna.Study", *, alone: bool) -> None:
-    """Mark interrupted trials as failed: all unfinished if `alone`, else those of dead processes on this machine."""
-    import optuna
-
-    for trial in study.get_trials(deepcopy=False, states=(optuna.trial.TrialState.RUNNING,)):
-        worker = trial.user_attrs.get(WORKER, "")
-        if alone or (worker.startswith(f"{socket.gethostname()} ") and not is_at_work(worker)):
-            study.tell(trial.number, state=optuna.trial.TrialState.FAIL, skip_if_finished=True)
 
 
 def _open_shared_journal(path: Path) -> "optuna.storages.BaseStorage":

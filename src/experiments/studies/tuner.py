@@ -11,36 +11,39 @@ on the trials before it and on nothing else; with several jobs it depends on whi
 is pruned when its best EER so far is not among the best quarter of the finished trials', at that epoch.
 """
 
-from contextlib import nullcontext
+import shutil
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
-from time import monotonic
+from time import monotonic, sleep
+from typing import TYPE_CHECKING, Any
 
 from tqdm import tqdm
 
-from src.experiments.corpus.held_out_domains import differing_choice
-from src.experiments.inputs.contract import TRAIN, VAL, OpenInput, read_training_data
-from src.experiments.runs.artefacts import BEST, LAYER_PLOT, LOSS_PLOT, METRICS, VAL_SCORES, read_hyperparameters
+from src.experiments.inputs.contract import TRAIN, VAL, read_training_data
+from src.experiments.runs.artefacts import METRICS
 from src.experiments.runs.commands import how_to_resume
 from src.experiments.runs.folders import alone
 from src.experiments.runs.names import trials_of
 from src.experiments.studies.effort import Effort, StudyResult
+from src.experiments.studies.findings import Findings, Task
 from src.experiments.studies.pictures import save_pictures
+from src.experiments.studies.places import Places
 from src.experiments.studies.search import Search, StudyPlace, UnfitError, Wish, find_place
-from src.experiments.studies.storage import (
-    WORKER,
-    give_up_dead_trials,
-    is_at_work,
-    note_finished,
-    this_worker,
-)
+from src.experiments.studies.storage import note_finished, open_shared
 from src.experiments.studies.workers import Job, Outcome, forget_data, train_all
 from src.experiments.training.across_domains import leave_out_domains, objective, tell
 from src.experiments.training.models import model_class
-from src.experiments.training.recipe import HOLD_OUT, Recipe
+from src.experiments.training.recipe import Recipe
 from src.experiments.training.trainer import draw_losses
-from src.utils.files import write_json
+
+if TYPE_CHECKING:
+    import optuna
 
 MOST_LOST = 3
+WAIT_SECONDS = 2.0
+"""How often a process without a trial looks whether those of others are finished."""
 NEW_STUDY = Wish()
 
 
@@ -62,6 +65,23 @@ def optimize_hyperparameters(
     wish : Wish
         Which study to resume, and where its trials are kept.
     """
+    with tuner_of(search, effort or Effort(), root=root, wish=wish) as tuner:
+        done = tuner.begin()
+        tuner.work(done)
+        return tuner.result(done)
+
+
+@contextmanager
+def tuner_of(search: Search, effort: Effort, *, root: Path, wish: Wish, name: str = "") -> Iterator["Tuner"]:
+    """Open the study of a search, as `wish` says, for this process; its unfinished trials fail in the end.
+
+    Parameters
+    ----------
+    search, effort, root, wish
+        See `optimize_hyperparameters`.
+    name : str
+        Of this process as an engine's worker; "" elsewhere.
+    """
     model_class(search.model, takes=search.input.kind)  # refuses an unknown name
     search.first()  # refuses what cannot be fixed
     opened = search.input.for_model(search.model).open(search.dataset, root)
@@ -72,59 +92,85 @@ def optimize_hyperparameters(
     place = find_place(search, search.describe(opened), root, wish)
     forget_data()
     with nullcontext() if place.storage else alone(place.folder):
-        return _Tuner(search, effort or Effort(), root, place, opened, len(data.train)).run()
+        tuner = Tuner(Task(search, effort, root, opened, len(data.train)), place, name)
+        try:
+            yield tuner
+        finally:
+            tuner.places.close()
 
 
-class _Tuner:
+class Tuner:
     """A study under way in this process."""
 
-    def __init__(
-        self, search: Search, effort: Effort, root: Path, place: StudyPlace, opened: OpenInput, n_clips: int
-    ) -> None:
+    def __init__(self, task: Task, place: StudyPlace, name: str = "") -> None:
         import optuna
 
         from src.experiments.studies.sampler import PerTrialSampler
 
-        self.search, self.effort, self.root, self.name, self.folder = search, effort, root, place.study, place.folder
-        self.opened, self.n_clips = opened, n_clips
+        self.search, self.effort, self.root, self.opened = task.search, task.effort, task.root, task.opened
+        self.n_clips, self.place, self.name, self.folder = task.n_clips, place, place.study, place.folder
         self.shared, self.n_lost = place.storage is not None, 0
-        self.kind = model_class(search.model)
-        self.wanted = effort.trials or self.kind.Config.trials
-        self.deadline = monotonic() + effort.timeout if effort.timeout else float("inf")
+        self.kind = model_class(self.search.model)
+        self.wanted = self.effort.trials or self.kind.Config.trials
+        self.deadline = monotonic() + self.effort.timeout if self.effort.timeout else float("inf")
         self.states = optuna.trial.TrialState
         self.study = place.open()
-        self.study.sampler = PerTrialSampler(search.seed)
+        self.study.sampler = PerTrialSampler(self.search.seed)
+        self.findings = Findings(self.study, self.name, task)
+        self.places = Places(self.study, self.wanted, shared=self.shared, name=name)
 
-    def run(self) -> StudyResult:
-        """Train until there are enough trials; a stop by Ctrl-C says how to resume."""
-        give_up_dead_trials(self.study, alone=not self.shared)
+    def begin(self) -> int:
+        """Put in order what a killed process may have left; return how many trials are finished."""
+        self.places.free_lost()
         if not self.study.get_trials(deepcopy=False):
             self.study.enqueue_trial(self.search.first())
-        done = self.n_finished()
+        done = self.places.n_finished()
         if done:
-            self.keep_finalists()  # a kill may have come between the end of a trial and this
-            self.note_best()
-        with tqdm(total=max(self.wanted, done), initial=done, desc=self.folder.name, unit="trial", disable=None) as bar:
+            self.findings.note()  # a kill may have come between the end of a trial and this
+        return done
+
+    def work(self, done: int) -> None:
+        """Train until there are enough trials, of which some are done; a stop by Ctrl-C says how to resume."""
+        with self.bar(done) as bar:
             try:
-                for outcome in train_all(self.ask, self.effort.jobs):
+                for outcome in train_all(lambda: self.ask(bar), self.effort.jobs):
                     self.tell(outcome)
                     if outcome.metrics:
                         eer = objective(outcome.metrics, self.search.hold_out)
-                        bar.set_postfix_str(f"EER {eer:.2%}, best {self.best_eer():.2%}")
-                        bar.update()
+                        self.show(bar, f"EER {eer:.2%}, best {self.findings.best_eer():.2%}")
             except KeyboardInterrupt:
                 raise KeyboardInterrupt(self.how_to_resume("stopped")) from None
-        return self.result(done)
 
-    def ask(self) -> Job | None:
-        """Draw the next trial, or none when enough are finished or under way, or the time is up."""
-        if monotonic() > self.deadline or self.n_counted() >= self.wanted:
-            return None
-        trial = self.study.ask()
-        trial.set_user_attr(WORKER, this_worker())
-        if self.n_counted(below=trial.number) >= self.wanted:  # another machine asked at the same time
-            self.study.tell(trial, state=self.states.FAIL)
-            return None
+    def bar(self, done: int) -> "tqdm[Any]":
+        """Return a bar of the finished trials, wherever they are trained."""
+        total = max(self.wanted, done)
+        return tqdm(total=total, initial=done, desc=self.folder.name, unit="trial", disable=None)
+
+    def show(self, bar: "tqdm[Any]", what: str) -> None:
+        """Show how many trials are finished by now."""
+        bar.set_postfix_str(what, refresh=False)
+        bar.update(self.places.n_finished() - bar.n)
+        bar.refresh()
+
+    def ask(self, bar: "tqdm[Any]") -> Job | None:
+        """Draw the next trial; none when enough are finished, all others are under way here, or the time is up.
+
+        Where others are under way elsewhere, and none here, wait: one may be lost, and another take its place.
+        """
+        while True:
+            if monotonic() > self.deadline:
+                return None
+            trial = self.places.take()
+            if trial:
+                return self.job_of(trial)
+            if not self.shared or self.places.own or self.places.n_finished() >= self.wanted:
+                return None
+            self.show(bar, f"waiting for {self.places.n_under_way()} under way elsewhere")
+            sleep(WAIT_SECONDS)
+            self.places.free_lost()
+
+    def job_of(self, trial: "optuna.Trial") -> Job:
+        """Let a trial choose what is searched."""
         search, chosen = self.search, self.opened.suggest(trial)
         try:
             config = search.draw(trial, self.n_clips)
@@ -135,80 +181,39 @@ class _Tuner:
                 f"{self.folder.name} has the search space of another version ({error}): start a new study."
             ) from None
         recipe = Recipe(search.dataset, chosen, search.model, config, search.seed, search.hold_out)
-        return Job(trial, recipe, self.run_folder(trial.number), self.root)
+        return Job(trial, recipe, self.findings.run_folder(trial.number), self.root)
 
     def tell(self, outcome: Outcome) -> None:
-        """Store the outcome of a trial."""
-        trial, metrics = outcome.trial, outcome.metrics
-        if metrics is None:
-            self.study.tell(trial, state=self.states.FAIL)
+        """Store the outcome of a trial; nothing where another process has taken this one for dead in the meantime."""
+        from optuna.exceptions import UpdateFinishedTrialError
+
+        number = outcome.trial.number
+        try:
+            self.findings.store(outcome)
+        except (UpdateFinishedTrialError, ValueError):
+            if not (self.shared and self.places.has_lost(number)):
+                raise
+            warnings.warn(
+                f"Trial {number} was given up by another machine, to which this one was silent.", stacklevel=2
+            )
+            return
+        finally:
+            self.places.own.pop(number, None)
+        if outcome.metrics is None:
             self.count_lost()
-        else:
-            trial.set_user_attr("hyperparameters", outcome.hyperparameters)
-            trial.set_user_attr("metrics", metrics)
-            if metrics.get("pruned"):
-                self.study.tell(trial, state=self.states.PRUNED)
-            else:
-                self.study.tell(trial, objective(metrics, self.search.hold_out))
         if not self.shared:
             note_finished(self.folder)
-        if metrics is not None:
-            self.keep_finalists()
-            self.note_best()
+        if outcome.metrics is not None:
+            self.findings.note()
 
-    def keep_finalists(self) -> None:
-        """Remove the weights, and what only a test would need, of all but the best trials; the rest stays."""
-        completed = self.study.get_trials(deepcopy=False, states=(self.states.COMPLETE,))
-        ranking = sorted(completed, key=lambda trial: (trial.value, trial.number))
-        pruned = self.study.get_trials(deepcopy=False, states=(self.states.PRUNED,))
-        for trial in ranking[self.effort.keep :] + pruned:
-            for name in (*self.kind.files, LOSS_PLOT, LAYER_PLOT, VAL_SCORES):
-                (self.run_folder(trial.number) / name).unlink(missing_ok=True)
+    def forget(self) -> None:
+        """Remove the study where no trial of it has been started."""
+        import optuna
 
-    def note_best(self) -> None:
-        """Write the best trial so far, wherever it was trained."""
-        if not self.study.get_trials(deepcopy=False, states=(self.states.COMPLETE,)):
-            return  # all pruned so far: another machine's are under way
-        best = self.study.best_trial
-        hyperparameters = best.user_attrs.get("hyperparameters")
-        write_json(
-            self.folder / BEST,
-            {
-                "best_trial_number": best.number,
-                "best_validation_eer": best.user_attrs.get("metrics", {}).get("eer", best.value),
-                **({HOLD_OUT: self.search.hold_out, "best_eer_across": best.value} if self.search.hold_out else {}),
-                "dataset": str(self.search.dataset),
-                "best_hyperparameters": hyperparameters or read_hyperparameters(self.run_folder(best.number)),
-            },
-        )
-
-    def best_eer(self) -> float:
-        """Return the lowest validation EER so far."""
-        values = [trial.value for trial in self.study.get_trials(deepcopy=False) if trial.value is not None]
-        return min(values, default=float("nan"))
-
-    def choice_in_domain(self) -> str:
-        """Say which trial validation in domain would have chosen instead of the best; nothing if the same."""
-        completed = self.study.get_trials(deepcopy=False, states=(self.states.COMPLETE,))
-        known = [
-            (trial.user_attrs["metrics"]["eer"], trial.number, trial.value or 0.0)
-            for trial in completed
-            if "metrics" in trial.user_attrs
-        ]
-        return differing_choice(known, self.search.hold_out, "trial") if self.search.hold_out and known else ""
-
-    def n_finished(self) -> int:
-        """Return how many trials were trained, to the end or until they were pruned."""
-        return len(self.study.get_trials(deepcopy=False, states=(self.states.COMPLETE, self.states.PRUNED)))
-
-    def n_counted(self, below: float = float("inf")) -> int:
-        """Return how many trials are finished or under way on this machine, of those with a number below."""
-        return sum(
-            trial.state in (self.states.COMPLETE, self.states.PRUNED)
-            or (trial.state == self.states.RUNNING and is_at_work(trial.user_attrs.get(WORKER, "")))
-            for trial in self.study.get_trials(deepcopy=False)
-            if trial.number < below
-        )
+        if all(trial.state == self.states.WAITING for trial in self.study.get_trials(deepcopy=False)):
+            if self.place.storage and self.place.name:
+                optuna.delete_study(study_name=self.place.name, storage=open_shared(self.place.storage))
+            shutil.rmtree(self.folder)
 
     def result(self, n_before: int) -> StudyResult:
         """Draw the pictures and say what was found."""
@@ -218,21 +223,17 @@ class _Tuner:
         for run in (name.folder(self.root) for name in trials_of(self.name, self.root)):
             if any((run / name).is_file() for name in self.kind.files) and (run / METRICS).is_file():
                 draw_losses(run)
-        best, n_now = self.study.best_trial, self.n_finished()
+        best, n_now = self.study.best_trial, self.places.n_finished()
         counts = (n_now, n_now - n_before, best.number, float(best.value or 0.0))
-        return StudyResult(self.folder, *counts, self.search.hold_out, self.choice_in_domain())
+        return StudyResult(self.folder, *counts, self.search.hold_out, self.findings.choice_in_domain())
 
     def how_to_resume(self, what: str) -> str:
         """Return the line for a study that ends early: why, after how many trials, and the command that resumes it."""
-        n_done = self.n_finished()
+        n_done = self.places.n_finished()
         when = f"after {n_done} of {self.wanted} trials, which are kept" if n_done else "before a trial was finished"
         eaten = self.search.input
         command = how_to_resume(self.name, str(self.search.dataset), {"input": eaten.kind, **eaten.as_json()})
         return f"{what} {when}; resume it with the same flags and {command}."
-
-    def run_folder(self, number: int) -> Path:
-        """Return the folder of a trial."""
-        return self.name.run(number).folder(self.root)
 
     def count_lost(self) -> None:
         """Count a trial whose processes all died; raise ValueError after a few of them."""

@@ -101,12 +101,17 @@ def _read(wanted: Input, dataset: Path, root: Path) -> TrainingData:
 
 def _pruning(trial: "optuna.Trial", config: Config) -> Watch:
     """Return a watch that prunes a training whose best EER so far is worse than that of the best trials by then."""
+    from optuna.exceptions import UpdateFinishedTrialError
+
     every = max(1, config.epochs // LOOKS)
 
     def watch(epoch: int, best_eer: float) -> bool:
         if (epoch + 1) % every:
             return False
-        trial.report(best_eer, epoch)
+        try:
+            trial.report(best_eer, epoch)
+        except UpdateFinishedTrialError:  # another machine took this process for dead: what it finds is dropped
+            return True
         return trial.should_prune()
 
     return watch

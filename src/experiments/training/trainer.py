@@ -31,7 +31,7 @@ from src.experiments.runs.artefacts import (
     score_table,
 )
 from src.experiments.runs.commands import how_to_resume_training
-from src.experiments.runs.folders import alone, new_numbered_folder, telling_how_to_resume
+from src.experiments.runs.folders import alone, new_folder_of_all, telling_how_to_resume
 from src.experiments.runs.names import RUN, RunName
 from src.experiments.training.across_domains import disagreement_in, leave_out_domains, tell, write_across
 from src.experiments.training.localization import FRAME_THRESHOLD, localize
@@ -47,7 +47,7 @@ from src.utils.clip_table import ClipTable
 from src.utils.dataset import write_table
 from src.utils.files import write_json
 from src.utils.paths import runs_folder
-from src.utils.processes import from_first, is_first, own_place
+from src.utils.processes import is_first, own_place
 
 CURVES = ("train_losses", "val_losses", "val_eers")
 
@@ -115,7 +115,7 @@ def train_model(recipe: Recipe, *, root: Path, aids: Aids | None = None) -> Run:
     data = read_training_data(opened)
     if recipe.hold_out:
         tell(leave_out_domains(recipe.dataset, data, recipe.hold_out))
-    folder = from_first(lambda: new_numbered_folder(runs_folder(root), RUN))
+    folder = new_folder_of_all(runs_folder(root), RUN)
     try:
         return train_alone(recipe, data, folder, aids)
     except (ValueError, FileNotFoundError):

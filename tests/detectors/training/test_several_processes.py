@@ -9,7 +9,6 @@ import json
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 from dataclasses import replace
@@ -21,14 +20,15 @@ import pandas as pd
 import pytest
 from safetensors.numpy import load_file
 
-from src.detectors import DETECTORS
 from src.detectors.training import loop
 from src.experiments.inputs.waveforms import Waveforms
+from src.experiments.runs import folders
 from src.experiments.runs.names import RunName
 from src.experiments.training import resuming, trainer
 from src.experiments.training.recipe import choose_recipe
 from src.learning import trainer as learning
-from tests.forked import finished, forked
+from src.utils.processes import own_number
+from tests.launched import launch
 from tests.typed import run_fab
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -46,16 +46,6 @@ from tests.typed import run_fab
 DETECTORS["tiny"] = "tests.detectors.tiny:Tiny"
 sys.exit(run_fab(sys.argv[2], Path(sys.argv[1]), pytest.MonkeyPatch()))
 """
-
-
-def in_one_of_several(work: Any, *arguments: Any) -> None:
-    """Do some work as one of the processes that a launcher has started."""
-    from accelerate.state import AcceleratorState, GradientState
-
-    AcceleratorState._reset_state(reset_partial_state=True)  # of trainings before the fork, which were alone
-    GradientState._reset_state()
-    DETECTORS["tiny"] = "tests.detectors.tiny:Tiny"
-    work(*arguments)
 
 
 def train(root: Path, how: str, last: int) -> None:
@@ -79,30 +69,28 @@ def train(root: Path, how: str, last: int) -> None:
     (root / f"digest-{os.environ['RANK']}").write_text(digest + f" {run.metrics['eer']}")
 
 
+def type_and_die(root: Path, task: str, victim: int) -> None:
+    """Type a task in a process that is killed at the sixth step if it has this number; a checkpoint at every step."""
+    learning.CHECKPOINT_SECONDS = 0.0
+    step = loop.OurTrainer.training_step
+
+    def until(self: loop.OurTrainer, *arguments: Any) -> Any:
+        if self.state.global_step == 5 and own_number() == victim:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return step(self, *arguments)
+
+    loop.OurTrainer.training_step = until  # type: ignore[method-assign]
+    type_task(root, task)
+
+
+def on_own_disk(root: Path, task: str) -> None:
+    """Type a task in a process that, but for the first, does not see what the others write, as on another machine."""
+    folders._appears = lambda _: own_number() == 0  # type: ignore[assignment]
+    type_task(root, task)
+
+
 def type_task(root: Path, task: str) -> None:
     sys.exit(run_fab(task, root, pytest.MonkeyPatch()))
-
-
-def launch(root: Path, work: Any, *arguments: Any, count: int = 2) -> tuple[list[int], str]:
-    """Do some work in several processes at once; return their exit codes and what they wrote."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    variables = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "WORLD_SIZE": str(count)}
-    output = root / "output.txt"
-    output.write_text("")
-    processes = [
-        forked(
-            in_one_of_several,
-            work,
-            root,
-            *arguments,
-            output=output,
-            environment={**variables, "RANK": str(number), "LOCAL_RANK": str(number)},
-        )
-        for number in range(count)
-    ]
-    return [finished(process) for process in processes], output.read_text()
 
 
 @pytest.fixture
@@ -157,3 +145,47 @@ def test_the_task_speaks_once_and_other_tasks_are_for_one_process(project: Path)
     codes, told = launch(project, type_task, "TestModel --run=run0")
     assert codes == [2, 2]
     assert "TestModel: This task is one process: start it without a launcher of 2." in told
+
+
+def own_lines(told: str) -> list[str]:
+    """Return the lines that are neither progress nor a note of PyTorch's, which only forked processes say."""
+    return [line for line in told.splitlines() if not line.startswith(("epoch ", "[rank"))]
+
+
+TRAIN = "TrainDetector --dataset=datasets/corpus --detector=tiny --epochs=2"
+
+
+@pytest.mark.parametrize("victim", [0, 1])
+def test_one_that_is_killed_ends_all_of_them_with_one_line(project: Path, victim: int) -> None:
+    reading = f"{TRAIN} --workers=1"  # by a process that outlives the one that is killed, and must not speak for it
+    codes, told = launch(project, type_and_die, reading, victim, count=3)
+    assert codes == [-signal.SIGKILL if number == victim else 2 for number in range(3)], told
+    lines = own_lines(told)
+    assert len(lines) == 1, told
+    assert lines[0].startswith(f"TrainDetector: Process {victim} of 3, on ")
+    assert lines[0].endswith("Resume it with torchrun --nproc-per-node=3 -m fabric TrainDetector --resume=run0.")
+    assert list((project / "runs/run0/checkpoints").glob("checkpoint-*/complete.json"))
+
+
+def test_bad_input_of_one_is_one_line_and_leaves_nothing(project: Path) -> None:
+    """A recording of the training, and then one of the validation, that only one process reads."""
+    for split in ("train", "val"):
+        table = pd.read_csv(project / f"datasets/corpus/splits/by_file/files-downstream_{split}.csv")
+        clip = project / "datasets/corpus" / table["file"][1]
+        kept = clip.read_bytes()
+        clip.write_bytes(b"nothing")
+        codes, told = launch(project, type_task, TRAIN)
+        clip.write_bytes(kept)
+        assert codes == [2, 2], told
+        lines = own_lines(told)
+        assert len(lines) == 1, told
+        assert f"{clip.name} cannot be used" in lines[0]
+        assert not list((project / "runs").iterdir())
+    codes, told = launch(project, on_own_disk, TRAIN)
+    assert codes == [2, 2]
+    assert len(own_lines(told)) == 1, told
+    assert "which the first process made, is not there on" in told
+    assert not list((project / "runs").iterdir())
+    codes, told = launch(project, type_task, "TrainDetector --dataset=datasets/none --detector=tiny")
+    assert codes == [2, 2]
+    assert len(own_lines(told)) == 1, told

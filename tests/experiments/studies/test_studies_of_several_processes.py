@@ -62,7 +62,7 @@ def children_of(process: int) -> list[psutil.Process]:
 def test_a_killed_worker_costs_no_trial(drawn: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     killed = []
 
-    class Tuner(tuner._Tuner):
+    class Tuner(tuner.Tuner):
         def tell(self, outcome: Outcome) -> None:
             super().tell(outcome)
             if len(killed) < 2:
@@ -70,7 +70,7 @@ def test_a_killed_worker_costs_no_trial(drawn: Path, monkeypatch: pytest.MonkeyP
                 killed.append(worker.pid)
                 worker.kill()
 
-    monkeypatch.setattr(tuner, "_Tuner", Tuner)
+    monkeypatch.setattr(tuner, "Tuner", Tuner)
     study = study_of(drawn, Effort(8, jobs=2))
     assert len(killed) == 2
     trials = trials_in(study.folder / "journal.log")
