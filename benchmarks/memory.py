@@ -19,6 +19,7 @@ import pandas as pd
 import psutil
 
 from benchmarks.made_up import SHAPES, SPLIT, hardware, save_model, write_clips
+from benchmarks.peak import memory_of
 from src.experiments.extraction.engines import in_one_process
 from src.experiments.extraction.plan import make_plan
 from src.experiments.extraction.requests import Request
@@ -88,17 +89,6 @@ def peak_memory(dataset: Path, options: argparse.Namespace) -> float:
     if running.returncode:
         raise subprocess.CalledProcessError(running.returncode, command)
     return peak
-
-
-def memory_of(process: psutil.Process) -> float:
-    """Return the bytes of memory of a process and its children; shared pages are counted once."""
-    total = 0.0
-    try:
-        for each in (process, *process.children(recursive=True)):
-            total += each.memory_full_info().pss
-    except psutil.Error:  # the process has ended
-        pass
-    return total
 
 
 def write_store(folder: Path) -> None:

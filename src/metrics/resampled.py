@@ -86,11 +86,16 @@ def _error_rates(ranked: _Ranked, weights: FloatArray) -> tuple[FloatArray, Floa
     """Return FRR and FAR, shape (resamplings, n + 1): point i rejects the i first trials."""
     missed = _cumulated(np.where(ranked.bonafide, weights, 0.0))
     stopped = _cumulated(np.where(ranked.bonafide, 0.0, weights))
-    return missed / missed[:, -1:], (stopped[:, -1:] - stopped) / stopped[:, -1:]
+    missed /= missed[:, -1:].copy()
+    n_spoof = stopped[:, -1:].copy()
+    np.subtract(n_spoof, stopped, out=stopped)
+    stopped /= n_spoof
+    return missed, stopped
 
 
 def _cumulated(weights: FloatArray) -> FloatArray:
-    sums = np.zeros((len(weights), weights.shape[1] + 1))
+    sums = np.empty((len(weights), weights.shape[1] + 1))
+    sums[:, 0] = 0
     np.cumsum(weights, axis=1, out=sums[:, 1:])
     return sums
 

@@ -8,7 +8,6 @@ refused. Clips that were removed from the split keep their rows, which are unuse
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import astuple, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,21 +21,10 @@ from src.utils.embedding_checks import row_checksums
 from src.utils.embeddings import INDEX, JOURNAL, META, bytes_per_row, layer_file, read_journal
 from src.utils.files import fingerprint, read_json, read_record, text_digest, write_json
 from src.utils.people import first_names
+from src.utils.store_rows import Row
 
 SHARING = "sharing.json"
 """File that records how the clips are divided while several processes write a store."""
-
-
-@dataclass(frozen=True)
-class Row:
-    """A clip's line in the journal, without the columns that the store adds itself."""
-
-    file: str
-    fingerprint: str
-    frames: int
-    """Number of frames that its statistics were computed from."""
-    windows: int = 1
-    """Number of windows in which it was computed."""
 
 
 class EmbeddingStore:
@@ -51,6 +39,9 @@ class EmbeddingStore:
         Name of the share of the clips that this process writes; each share has one writer at a time.
     patience : float
         Seconds to wait for another writer of the share.
+    damaged : sequence of int, optional
+        Numbers of the rows that a survey has just found damaged: all others are trusted. None = compare all rows with
+        their checksums now.
 
     Raises
     ------
@@ -58,9 +49,17 @@ class EmbeddingStore:
         When the folder holds embeddings of another kind, or another process is writing this share.
     """
 
-    def __init__(self, folder: Path, identity: Mapping[str, Any], share: str = "all", *, patience: float = 0.0) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        identity: Mapping[str, Any],
+        share: str = "all",
+        *,
+        patience: float = 0.0,
+        damaged: Sequence[int] | None = None,
+    ) -> None:
         self.folder = folder
-        self._patience = patience
+        self._patience, self._damaged = patience, damaged
         self.identity = dict(identity)
         self._share_lock = FileLock(folder / f".lock-{share}")
         self._paths = [layer_file(folder, layer) for layer in self.identity["layers"]]
@@ -75,7 +74,9 @@ class EmbeddingStore:
         try:
             with store_rows.locked(self.folder):
                 self._check_identity()
-                self._known = self._recover()
+            rows = self._read_rows()  # of a large store that takes a while, in which others may write
+            with store_rows.locked(self.folder):
+                self._recover(rows)
         except BaseException:
             self._share_lock.release()
             raise
@@ -128,7 +129,7 @@ class EmbeddingStore:
             raise ValueError(f"Statistics of shape {expected} were expected, not {statistics.shape}.")
         values = np.ascontiguousarray(statistics, dtype="<f4")
         lines = [
-            (*astuple(row), checksum, len(rows) - 1 - place)
+            (row.file, row.fingerprint, row.frames, row.windows, checksum, len(rows) - 1 - place)
             for place, (row, checksum) in enumerate(zip(rows, row_checksums(values), strict=True))
         ]
         with store_rows.locked(self.folder):
@@ -193,29 +194,32 @@ class EmbeddingStore:
                     "delete that folder to compute them again."
                 )
             write_json(path, self.identity)
-            return
-        store_rows.require_same_kind(self.folder, read_record(path), self.identity)
-
-    def _recover(self) -> dict[str, str]:
-        """Cut off what a kill left behind; return file -> fingerprint for the clips whose rows are intact."""
+        else:
+            store_rows.require_same_kind(self.folder, read_record(path), self.identity)
         self._paths[0].parent.mkdir(exist_ok=True)
-        for path in (*self._paths, self.folder / JOURNAL):
-            path.touch()
-        rows = store_rows.read_rows(self.folder, self.identity["layers"], self._row_bytes)
+        for each in (*self._paths, self.folder / JOURNAL):
+            each.touch()
+
+    def _read_rows(self) -> store_rows.Rows:
+        return store_rows.read_rows(self.folder, self.identity["layers"], self._row_bytes, self._damaged)
+
+    def _recover(self, rows: store_rows.Rows) -> None:
+        """Start from rows that were read, and cut off what a kill left behind."""
+        if rows.torn:
+            rows = self._read_rows()  # somebody may have cut it off and gone on
         if rows.torn:
             (self.folder / INDEX).unlink(missing_ok=True)
-        self._journal_bytes, self._n_rows = rows.n_bytes, rows.n_rows
-        store_rows.cut_off(self.folder / JOURNAL, self._journal_bytes)
-        self._cut_layers()
-        return rows.fingerprints
+            store_rows.cut_off(self.folder / JOURNAL, rows.n_bytes)
+        self._known, self._n_rows = rows.fingerprints, rows.n_rows
+        self._journal = store_rows.JournalTail(self.folder, rows.n_bytes)
+        self._catch_up()
 
     def _catch_up(self) -> None:
         """Read what any process added to the journal since the last call, and cut off what a dead one left."""
-        new = store_rows.read_new_rows(self.folder, self._journal_bytes)
-        self._journal_bytes += len(store_rows.as_lines(new))
+        new = self._journal.new_rows()
         self._n_rows += len(new)
-        self._known.update(zip(new["file"], new["fingerprint"], strict=True))
-        store_rows.cut_off(self.folder / JOURNAL, self._journal_bytes)
+        self._known.update((file, taken) for file, taken, *_ in new)
+        store_rows.cut_off(self.folder / JOURNAL, self._journal.n_bytes)
         self._cut_layers()
 
     def _cut_layers(self) -> None:

@@ -221,15 +221,15 @@ def bytes_per_row(dimension: int) -> int:
 def read_journal(folder: Path) -> pd.DataFrame:
     """Return the rows that were written, in order, all columns as text; a batch that a kill cut short is ignored."""
     path = folder / JOURNAL
-    return whole_batches(path.read_bytes() if path.is_file() else b"")
+    return pd.DataFrame(whole_batches(path.read_bytes() if path.is_file() else b""), columns=JOURNAL_COLUMNS)
 
 
-def whole_batches(lines: bytes) -> pd.DataFrame:
-    """Return the lines of a journal up to the end of its last complete batch."""
+def whole_batches(lines: bytes) -> list[list[str]]:
+    """Return the rows of a journal up to the end of its last complete batch, a cell for each of `JOURNAL_COLUMNS`."""
     rows = list(takewhile(lambda row: len(row) == len(JOURNAL_COLUMNS), _whole_lines(lines)))
     while rows and rows[-1][-1] != "0":
         rows.pop()
-    return pd.DataFrame(rows, columns=JOURNAL_COLUMNS)
+    return rows
 
 
 def read_left_out(folder: Path) -> pd.DataFrame:

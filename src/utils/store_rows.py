@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from filelock import FileLock
 
 from src.utils.embedding_checks import damaged_rows
@@ -31,6 +30,18 @@ from src.utils.embeddings import (
 
 
 @dataclass(frozen=True)
+class Row:
+    """A clip's line in the journal, without the columns that the store adds itself."""
+
+    file: str
+    fingerprint: str
+    frames: int
+    """Number of frames that its statistics were computed from."""
+    windows: int = 1
+    """Number of windows in which it was computed."""
+
+
+@dataclass(frozen=True)
 class Rows:
     """The part of a store that is complete, also after a kill."""
 
@@ -41,9 +52,11 @@ class Rows:
     """Whether the journal holds rows whose vectors are missing."""
     fingerprints: dict[str, str]
     """File -> fingerprint of its recording, for the clips whose rows are intact."""
+    damaged: tuple[int, ...] = ()
+    """Numbers of the rows whose vectors are not what was written."""
 
 
-def read_rows(folder: Path, layers: Sequence[int], row_bytes: int) -> Rows:
+def read_rows(folder: Path, layers: Sequence[int], row_bytes: int, damaged: Sequence[int] | None = None) -> Rows:
     """Find the rows of a store that are complete and intact.
 
     The rows of an unfinished store are compared with their checksums, in case the machine itself crashed.
@@ -55,6 +68,8 @@ def read_rows(folder: Path, layers: Sequence[int], row_bytes: int) -> Rows:
         The layers that the store holds.
     row_bytes : int
         Bytes of one row of one layer.
+    damaged : sequence of int, optional
+        Numbers of the damaged rows, where they were just looked for; None = look for them.
     """
     journal = read_journal(folder)
     paths = [layer_file(folder, layer) for layer in layers]
@@ -64,23 +79,42 @@ def read_rows(folder: Path, layers: Sequence[int], row_bytes: int) -> Rows:
     torn = n_rows < len(journal)
     journal = journal.iloc[:n_rows]
     sound = np.ones(n_rows, dtype=bool)
-    if torn or not (folder / INDEX).is_file():
-        sound[damaged_rows(folder, layers, journal, row_bytes)] = False
+    if damaged is None:
+        is_checked = (folder / INDEX).is_file() and not torn
+        damaged = [] if is_checked else damaged_rows(folder, layers, journal, row_bytes)
+    sound[[row for row in damaged if row < n_rows]] = False
     latest = ~journal["file"].duplicated(keep="last").to_numpy()
     known = journal[latest & sound]
-    return Rows(n_rows, len(as_lines(journal)), torn, dict(zip(known["file"], known["fingerprint"], strict=True)))
+    n_bytes = len(as_lines(journal.itertuples(index=False)))
+    known_prints = dict(zip(known["file"], known["fingerprint"], strict=True))
+    return Rows(n_rows, n_bytes, torn, known_prints, tuple(damaged))
 
 
-def read_new_rows(folder: Path, n_bytes: int) -> pd.DataFrame:
-    """Return the complete batches that the journal holds beyond its first `n_bytes`."""
-    with (folder / JOURNAL).open("rb") as file:
-        file.seek(n_bytes)
-        return whole_batches(file.read())
+@dataclass
+class JournalTail:
+    """A journal that grows, read on from where it was read to: what is new costs time, not what is there."""
+
+    folder: Path
+    n_bytes: int = 0
+    """Bytes of the journal that count as read: complete batches alone."""
+
+    def new_rows(self) -> list[list[str]]:
+        """Return the rows of the batches that any process completed since the last call; see `JOURNAL_COLUMNS`."""
+        try:
+            with (self.folder / JOURNAL).open("rb") as file:
+                file.seek(self.n_bytes)
+                rows = whole_batches(file.read())
+        except FileNotFoundError:
+            return []
+        self.n_bytes += len(as_lines(rows))
+        return rows
 
 
-def as_lines(journal: pd.DataFrame) -> bytes:
-    """Return rows of the journal as the bytes of its lines."""
-    return journal.to_csv(index=False, header=False, lineterminator="\n").encode(**UTF8)
+def as_lines(rows: Iterable[Sequence[Any]]) -> bytes:
+    """Return rows as the bytes of their lines."""
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows(rows)
+    return text.getvalue().encode(**UTF8)
 
 
 def left_out_clips(folder: Path, fingerprints: Mapping[str, str]) -> dict[str, str]:
@@ -132,19 +166,23 @@ def require_same_kind(folder: Path, found: Mapping[str, Any], wanted: Mapping[st
 
 def append_lines(path: Path, rows: Iterable[Sequence[Any]]) -> None:
     """Append lines to a table in one write."""
-    text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows(rows)
     with path.open("ab") as file:
-        file.write(text.getvalue().encode(**UTF8))
+        file.write(as_lines(rows))
 
 
 def append_left_out(folder: Path, reasons: Mapping[str, str], fingerprints: Mapping[str, str]) -> None:
     """Append clips that cannot be used, file -> reason, after the last complete line."""
     path = folder / LEFT_OUT
-    content = path.read_bytes() if path.is_file() else b""
-    if content and not content.endswith(b"\n"):
-        cut_off(path, content.rfind(b"\n") + 1)
+    if path.is_file() and not _ends_with_a_line(path):
+        cut_off(path, path.read_bytes().rfind(b"\n") + 1)
     append_lines(path, [(file, fingerprints[file], reason) for file, reason in reasons.items()])
+
+
+def _ends_with_a_line(path: Path) -> bool:
+    """Tell whether a file is empty or ends with a complete line; only its last byte is read."""
+    with path.open("rb") as file:
+        file.seek(max(0, os.fstat(file.fileno()).st_size - 1))
+        return file.read() in (b"", b"\n")
 
 
 def cut_off(path: Path, size: int) -> None:

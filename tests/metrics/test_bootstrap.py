@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import norm
 
+from src.metrics import bootstrap
 from src.metrics.bootstrap import Resamplings, Trials, interval
 from src.metrics.eer import compute_eer, detection_error_curve, equal_error_point
 from src.metrics.report import evaluate
@@ -119,6 +120,31 @@ def test_the_eer_alone_is_that_among_all_metrics() -> None:
     labels, people, scores = draw_trials(20, 5, np.random.default_rng(0))
     drawn = Trials(labels, people).draw(np.random.default_rng(1), 50)
     np.testing.assert_array_equal(resample_eer(scores, drawn), resample_metrics(scores, drawn)["eer"])
+
+
+@pytest.mark.parametrize(("n_groups", "at_once"), [(1, 400_000), (7, 400_000), (7, 1), (300, 1000)])
+def test_counts_are_those_of_numpy_whatever_is_drawn_at_once(
+    n_groups: int, at_once: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bootstrap, "VALUES_AT_ONCE", at_once)
+    drawn = bootstrap._draw_counts(n_groups, 40, np.random.default_rng(7))
+    expected = np.random.default_rng(7).multinomial(n_groups, np.full(n_groups, 1 / n_groups), size=40)
+    np.testing.assert_array_equal(drawn, expected)
+    assert drawn.dtype == np.uint8
+
+
+@pytest.mark.parametrize("at_once", [1, 700, 10_000_000])
+def test_metrics_do_not_depend_on_how_many_weights_are_held_at_once(
+    at_once: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    labels, people, scores = draw_trials(5, 20, np.random.default_rng(0))
+    drawn = Trials(labels, people).draw(n_resamplings=50)
+    usual = resample_metrics(scores, drawn, 0.0)
+    monkeypatch.setattr(bootstrap, "VALUES_AT_ONCE", at_once)
+    found = resample_metrics(scores, drawn, 0.0)
+    np.testing.assert_allclose(found.pop("cllr"), usual.pop("cllr"), rtol=1e-12)  # a matrix product: sums in any order
+    for name in usual:
+        np.testing.assert_array_equal(found[name], usual[name])
 
 
 def test_a_resampling_without_one_class_is_left_out() -> None:

@@ -3,12 +3,15 @@
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from itertools import chain
 from pathlib import Path
 
 from src.utils.files import fingerprint
 from src.utils.paths import on
 
 THREADS = 16
+BATCH = 64
+"""Recordings that a thread is given at a time: one by one, a million of them would wait in a GB of memory."""
 
 
 def take_fingerprints(dataset: Path, files: Sequence[str]) -> dict[str, str]:
@@ -19,9 +22,11 @@ def take_fingerprints(dataset: Path, files: Sequence[str]) -> dict[str, str]:
     FileNotFoundError
         When recordings are missing; the message counts them and names the first.
     """
+    batches = [files[start : start + BATCH] for start in range(0, len(files), BATCH)]
     with ThreadPoolExecutor(THREADS) as threads:
-        found = dict(zip(files, threads.map(partial(_fingerprint_if_there, dataset), files), strict=True))
-    missing = [file for file, taken in found.items() if not taken]
+        taken = chain.from_iterable(threads.map(partial(_fingerprints_if_there, dataset), batches))
+        found = dict(zip(files, taken, strict=True))
+    missing = [file for file in found if not found[file]]
     if missing:
         raise FileNotFoundError(
             f"{len(missing)} recordings that the splits of {dataset} list are missing (first: {missing[0]}): "
@@ -30,6 +35,6 @@ def take_fingerprints(dataset: Path, files: Sequence[str]) -> dict[str, str]:
     return found
 
 
-def _fingerprint_if_there(dataset: Path, file: str) -> str:
-    path = dataset / file
-    return fingerprint(path) if path.is_file() else ""
+def _fingerprints_if_there(dataset: Path, files: Sequence[str]) -> list[str]:
+    paths = [dataset / file for file in files]
+    return [fingerprint(path) if path.is_file() else "" for path in paths]

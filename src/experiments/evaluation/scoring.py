@@ -2,8 +2,8 @@
 
 Embeddings that are missing are extracted with the model, precision and window of the run's own, and of the layers that
 it uses alone; the store is kept, so that the next run has them. Detectors score the recordings themselves. Scores are
-noted after every 1,000 clips, so that what was killed resumes there. A recording that cannot be used is left out and
-counted. Clips of one class are enough, as nothing is fitted.
+noted after every 1,000 clips, and of more than 10,000 after every tenth more, so that what was killed resumes there. A
+recording that cannot be used is left out and counted. Clips of one class are enough, as nothing is fitted.
 """
 
 from dataclasses import dataclass
@@ -28,6 +28,8 @@ from src.utils.paths import embeddings_folder
 from src.utils.waveform_table import WaveformTable
 
 AT_ONCE = 1000
+NOTED_ANEW = 1.1
+"""All scores are written anew whenever there are so many times as many: the writing grows with their number alone."""
 UNDER_WAY = "under_way.json"
 LONGEST_WINDOW = 30.0
 """Seconds; of stores that note none."""
@@ -113,12 +115,15 @@ def _noted_scores(trained: Trained, table: ClipTable, note: Path, digest: str) -
     noted = read_json(note) if note.is_file() else {}
     about = {"trained": trained_at, "clips": len(table), "corpus_digest": digest}
     parts = noted["scores"] if noted.get("about") == about else []
+    n_noted = len(parts)
     for start in range(AT_ONCE * len(parts), len(table), AT_ONCE):
         part = table.take(np.arange(start, min(start + AT_ONCE, len(table))))
         scores = _scores_of(trained, part)
         parts.append([None if np.isnan(score) else float(score) for score in scores])
-        if len(table) > AT_ONCE:
+        is_last = start + AT_ONCE >= len(table)
+        if len(table) > AT_ONCE and (is_last or len(parts) >= NOTED_ANEW * n_noted):
             write_json(note, {"about": about, "scores": parts})
+            n_noted = len(parts)
     return np.array([np.nan if score is None else score for part in parts for score in part])
 
 

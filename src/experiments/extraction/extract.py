@@ -45,7 +45,8 @@ def extract(part: SplitPlan, backbone: Backbone, request: Request) -> Extraction
     started = time.perf_counter()
     identity = {**backbone.identity(), **request.about()}
     samples, reasons = part.samples(backbone.rate, backbone.min_samples)
-    with EmbeddingStore(part.folder, identity, request.share.name, patience=request.patience) as store:
+    share, patience = request.share.name, request.patience
+    with EmbeddingStore(part.folder, identity, share, patience=patience, damaged=part.damaged) as store:
         waiting = store.waiting(part.fingerprints)
         store.leave_out({file: reasons[file] for file in waiting if file in reasons}, part.fingerprints)
         to_do = {file: samples[file] for file in waiting if file in samples}
@@ -62,7 +63,7 @@ def finish_without_model(part: SplitPlan, request: Request) -> Extraction:
     """Update the index of a split whose clips are all computed; the model is the one that the store names."""
     meta = read_store_meta(part.folder)
     identity = {key: value for key, value in meta.as_json().items() if key not in SUMMARY}
-    with EmbeddingStore(part.folder, identity, request.share.name) as store:
+    with EmbeddingStore(part.folder, identity, request.share.name, damaged=part.damaged) as store:
         n_clips, left_out = _finish(store, part, request.dataset)
     return Extraction(part.folder, n_clips, 0, left_out)
 

@@ -41,6 +41,9 @@ class SplitPlan:
     """Files that have no row in the store and are not known to be unusable."""
     lengths: Mapping[str, Length] = field(default_factory=dict)
     """File -> length, of the waiting clips; if the work is shared, of all clips of a split with waiting ones."""
+    damaged: tuple[int, ...] = ()
+    """Rows of the store that are not what was written; all parts of the plan trust the others, so that a store is
+    compared with its checksums once and not once for every part."""
 
     def samples(self, rate: int, min_samples: int) -> tuple[dict[str, int], dict[str, str]]:
         """Return file -> number of samples at `rate` for usable clips, and file -> reason for the others."""
@@ -106,8 +109,8 @@ def make_plan(request: Request, *, root: Path) -> Plan:
     parts = []
     for split, table in clips.items():
         of_split = {file: prints[file] for file in table["file"]}
-        waiting = tuple(_waiting(folders[split], of_split))
-        parts.append(SplitPlan(folders[split], split, table, of_split, waiting))
+        waiting, damaged = _waiting(folders[split], of_split)
+        parts.append(SplitPlan(folders[split], split, table, of_split, tuple(waiting), damaged=damaged))
     return Plan(request, _measured(parts, request), root, is_known_kind=known is not None and all(kinds_fit))
 
 
@@ -129,10 +132,10 @@ def _is_of_kind(folder: Path, wanted: Mapping[str, Any]) -> bool:
     return True
 
 
-def _waiting(folder: Path, fingerprints: Mapping[str, str]) -> list[str]:
-    """Return the clips that a store does not have yet."""
+def _waiting(folder: Path, fingerprints: Mapping[str, str]) -> tuple[list[str], tuple[int, ...]]:
+    """Return the clips that a store does not have yet, and the numbers of its damaged rows."""
     if not (folder / META).is_file():
-        return list(fingerprints)
+        return list(fingerprints), ()
     meta = read_store_meta(folder)
     rows = read_rows(folder, meta.layers, meta.row_bytes)
-    return waiting_clips(folder, rows.fingerprints, fingerprints)
+    return waiting_clips(folder, rows.fingerprints, fingerprints), rows.damaged

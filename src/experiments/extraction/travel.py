@@ -10,7 +10,7 @@ A plan of a million clips takes some 150 MB; each call gets the folder and the n
 import json
 import os
 import tempfile
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +39,7 @@ def write_plan(plan: Plan, folder: Path) -> Path:
         "root": plan.root,
         "is_known_kind": plan.is_known_kind,
         "folders": {part.split: part.folder for part in plan.splits},
+        "damaged": {part.split: part.damaged for part in plan.splits},
     }
     write_text(place / PLAN, json.dumps(told, default=os.fspath, indent=2) + "\n")
     return place
@@ -47,7 +48,10 @@ def write_plan(plan: Plan, folder: Path) -> Path:
 def read_plan(place: Path) -> Plan:
     """Read a plan that `write_plan` wrote."""
     told = read_json(place / PLAN)
-    splits = tuple(_read_split(place, split, Path(folder)) for split, folder in told["folders"].items())
+    splits = tuple(
+        replace(_read_split(place, split, Path(folder)), damaged=tuple(told["damaged"][split]))
+        for split, folder in told["folders"].items()
+    )
     return Plan(_request(told["request"]), splits, Path(told["root"]), told["is_known_kind"])
 
 

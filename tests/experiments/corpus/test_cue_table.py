@@ -131,6 +131,27 @@ def test_a_measurement_that_was_stopped_resumes_where_it_stopped(
     assert len(measured) == len(set(measured)) == 6
 
 
+def test_a_table_that_is_written_in_shares_is_the_same_to_the_byte(
+    dataset: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files = read_files(dataset)["file"].tolist()
+    read_cues(dataset, files)
+    whole, kept, lengths = (dataset / CUE_TABLE).read_bytes(), cue_table.write_table, []
+    (dataset / CUE_TABLE).unlink()
+    monkeypatch.setattr(cue_table, "AT_ONCE", 1)
+    monkeypatch.setattr(cue_table, "SHARE_AT_ONCE", 1.0)
+    monkeypatch.setattr(cue_table, "write_table", lambda path, table: lengths.append(len(table)) or kept(path, table))
+    read_cues(dataset, files)
+    assert lengths == [1, 2, 4, 6]
+    assert (dataset / CUE_TABLE).read_bytes() == whole
+    for changed in files[:2]:
+        (dataset / changed).write_bytes((dataset / changed).read_bytes() + b"0")
+    read_cues(dataset, files[::-1])
+    lines, then = (dataset / CUE_TABLE).read_bytes().splitlines(), whole.splitlines()
+    assert [line.split(b",")[0] for line in lines] == [line.split(b",")[0] for line in then], "rows keep their places"
+    assert lines[1] != then[1] and lines[2] != then[2] and lines[3:] == then[3:]
+
+
 def test_a_folder_that_cannot_be_written_is_told_once(dataset: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def refused(path: Path, table: object) -> None:
         raise PermissionError(13, "Permission denied", str(path))

@@ -22,7 +22,9 @@ from src.experiments.extraction.engines import in_one_process, on_devices, run_p
 from src.experiments.extraction.plan import make_plan
 from src.experiments.extraction.readers import Length
 from src.experiments.extraction.requests import Limits, Request, Share
-from src.utils.embeddings import load_embeddings, read_journal
+from src.utils import store_rows
+from src.utils.embeddings import layer_file, load_embeddings, read_journal
+from src.utils.files import fingerprint
 from tests.experiments.extraction.one_split import extract_one
 
 REPOSITORY = Path(__file__).resolve().parents[3]
@@ -129,6 +131,25 @@ def test_devices_resume_what_one_process_left_unfinished(dataset: Path, tmp_path
     assert read_journal(made.folder)["file"].is_unique
 
 
+def test_a_store_is_compared_with_its_checksums_once_for_all_parts(
+    dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    request = Request(dataset, [DOWNSTREAM[0]], "lfcc", limits=Limits(1.0))
+    (whole,) = in_one_process(make_plan(request, root=tmp_path))
+    wanted, stored = load_embeddings(whole.folder).vectors, layer_file(whole.folder, 0)
+    (whole.folder / "index.csv").unlink()
+    stored.write_bytes(b"\xff" + stored.read_bytes()[1:])
+    looks, look = [], store_rows.damaged_rows
+    monkeypatch.setattr(store_rows, "damaged_rows", lambda *given: looks.append(1) or look(*given))
+    plan = make_plan(request, root=tmp_path)
+    (part,) = plan.splits
+    assert (len(part.waiting), part.damaged) == (1, (0,))
+    made = [next(in_one_process(plan.part(number, 3, "cpu"))) for number in range(3)]
+    assert (sum(one.n_computed for one in made), made[-1].n_clips) == (1, len(part.clips))
+    assert len(looks) == 1
+    np.testing.assert_array_equal(load_embeddings(whole.folder).vectors, wanted)
+
+
 def test_a_plan_says_what_waits_and_travels(dataset: Path, tmp_path: Path) -> None:
     request = Request(dataset, DOWNSTREAM[:2], "lfcc")
     plan = make_plan(request, root=tmp_path)
@@ -177,6 +198,7 @@ def test_fingerprints_name_every_recording_and_count_the_missing(dataset: Path) 
     files = files_of(dataset)
     found = take_fingerprints(dataset, files)
     assert list(found) == files
+    assert found == {file: fingerprint(dataset / file) for file in files}
     assert len(set(found.values())) == len(files), "each is another sound"
     shutil.copy(dataset / files[0], dataset / files[1])
     assert take_fingerprints(dataset, files)[files[1]] == found[files[0]]
