@@ -16,6 +16,8 @@ from typing import Any
 import numpy as np
 
 from src.audio.recording import Format, stretch_of
+from src.audio.slices import opened
+from src.audio.storage.places import locate
 from src.audio.unusable import UnusableAudio, truncated
 
 CONTAINERS = "flac,ogg,mov,matroska,webm,aac,amr,asf,wav,w64,aiff,au,caf"
@@ -69,10 +71,7 @@ class FfmpegRecording:
 
     def read(self, start: int = 0, stop: int | None = None) -> np.ndarray:
         """Return frames `start` to `stop` (None = the end), float32 of shape (n, channels)."""
-        samples, position = stretch_of(self.blocks(), self.channels, start, stop)
-        if position < (self._promised if stop is None else min(stop, self._promised)):
-            raise truncated(position, self._promised, "samples can be decoded")
-        return samples
+        return stretch_of(self.blocks(), self.channels, start, stop)[0]
 
     def blocks(self) -> Iterator[np.ndarray]:
         """Yield samples in blocks of shape (n, channels), float32; a gap between two blocks is an error."""
@@ -91,6 +90,8 @@ class FfmpegRecording:
                         position += converted.samples
                         yield converted.to_ndarray().T
                 self._check_end((begin or 0.0) + position / self.rate)
+                if position < self._promised:
+                    raise truncated(position, self._promised, "samples can be decoded")
             except av.FFmpegError:
                 after = f"truncated or corrupt (it cannot be decoded after {position / self.rate:.2f} s)"
                 raise UnusableAudio(after if position else self._refusal) from None
@@ -112,7 +113,7 @@ class FfmpegRecording:
         import av
 
         try:
-            container = av.open(str(self._path), options={"format_whitelist": CONTAINERS})
+            container = av.open(_source(self._path), options={"format_whitelist": CONTAINERS})
         except av.FFmpegError:
             raise UnusableAudio(self._refusal) from None
         with container:
@@ -122,6 +123,11 @@ class FfmpegRecording:
             if stream.codec_context.name == "flac":
                 stream.codec_context.options = STRICT
             yield container, stream
+
+
+def _source(path: Path) -> Any:
+    """Return the name of a file, which FFmpeg opens itself, or an opened member of a tar."""
+    return opened(path) if locate(path).is_member else str(path)
 
 
 def _end_by_tag(duration: str) -> float:

@@ -42,12 +42,15 @@ class LibsndfileRecording:
 
     def __init__(self, parts: Sequence[Part], n_frames: int | None = None) -> None:
         self._parts = parts
-        formats = [_format(part) for part in parts]
+        found = [_format(part) for part in parts]
+        formats = [stated for stated, _ in found]
         self.rate, self.channels = formats[0].rate, formats[0].channels
         if any((part.rate, part.channels) != (self.rate, self.channels) for part in formats):
             raise UnusableAudio("joined of parts that differ in rate or channels")
         self.promised = sum(part.n_frames for part in formats)
         """Frames of all parts according to their headers."""
+        self.seeks = all(is_seekable for _, is_seekable in found)
+        """Whether a stretch costs little more than it is long."""
         self._lengths = [part.n_frames for part in formats] if n_frames is None else [n_frames]
         self.format = Format(sum(self._lengths), self.rate, self.channels, formats[0].encoding)
 
@@ -74,8 +77,8 @@ class LibsndfileRecording:
         return np.concatenate([np.empty((0, self.channels), np.float32), *stretches])
 
 
-def _format(part: Part) -> Format:
-    """Return the format that the header of one part states."""
+def _format(part: Part) -> tuple[Format, bool]:
+    """Return the format that the header of one part states, and whether a stretch of it can be found by seeking."""
     try:
         with _opened(part) as file:
             n_frames, encoding = file.frames, f"{file.format} {file.subtype}"
@@ -85,7 +88,8 @@ def _format(part: Part) -> Format:
                 raise UnusableAudio(EMPTY)
             if n_frames >= UNKNOWN_LENGTH:
                 raise RefusedByLibsndfile("unreadable (its header does not state its length; write it again)")
-            return Format(n_frames, file.samplerate, file.channels, encoding)
+            is_seekable = file.seekable() and not file.subtype.startswith(MPEG)
+            return Format(n_frames, file.samplerate, file.channels, encoding), is_seekable
     except (soundfile.LibsndfileError, RuntimeError) as error:
         raise RefusedByLibsndfile(reason_of(error)) from None
 

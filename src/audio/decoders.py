@@ -20,7 +20,7 @@ from src.audio.by_ffmpeg import FfmpegRecording
 from src.audio.by_libsndfile import LibsndfileRecording, RefusedByLibsndfile
 from src.audio.mpeg_decoder import MpegRecording
 from src.audio.recording import Format, Recording
-from src.audio.slices import mapped, whole
+from src.audio.slices import mapped, opened, whole
 from src.audio.unusable import EMPTY, UnusableAudio
 from src.audio.whole import JOINED, check_whole
 
@@ -35,7 +35,7 @@ def open_recording(path: Path) -> Recording:
     UnusableAudio
         When none does, or the recording is incomplete.
     """
-    with path.open("rb") as file:
+    with opened(path) as file:
         is_flac = file.read(4) == HEAD_OF_FLAC[:4]
     parts = [] if is_flac else chunks.parts_of(path) or ogg.parts_of(path)
     if not parts and not is_flac and not check_whole(path) and (frames := mpeg.scan(path)):
@@ -81,7 +81,12 @@ def read_frames(path: Path, start: int = 0, stop: int | None = None) -> tuple[np
 
 def seeks(recording: Recording) -> bool:
     """Return whether a stretch of a recording that `open_recording` returned costs little more than it is long."""
-    return isinstance(recording, LibsndfileRecording | _Flac)
+    return isinstance(recording, _Flac) or (isinstance(recording, LibsndfileRecording) and recording.seeks)
+
+
+def decodes_from_beginning(recording: Recording) -> bool:
+    """Return whether each stretch costs all that lies before it: of MP3 the place is found by its frames."""
+    return not (seeks(recording) or isinstance(recording, _Mp3 | MpegRecording))
 
 
 class _Flac:

@@ -20,8 +20,8 @@ import soundfile
 import soxr
 
 from src.audio.channels import cancelling_channel, to_mono
-from src.audio.decoders import open_recording, read_format
-from src.audio.stretches import SPEECH_RATE, check_exists, load_stretch, load_stretches, within_full_scale
+from src.audio.decoders import decodes_from_beginning, open_recording, read_format
+from src.audio.stretches import SPEECH_RATE, Stretches, check_exists, load_stretch, load_stretches, within_full_scale
 from src.audio.unusable import UnusableAudio
 from src.audio.usable import SILENT, check_usable, is_silent
 
@@ -30,6 +30,7 @@ __all__ = [
     "SILENT",
     "SPEECH_RATE",
     "AudioHeader",
+    "Stretches",
     "UnusableAudio",
     "check_usable",
     "count_samples",
@@ -62,6 +63,8 @@ class AudioHeader:
     channels: int
     encoding: str
     """Container and coding, such as `WAV PCM_16`."""
+    decodes_from_beginning: bool = False
+    """Whether a stretch costs all that lies before it (M4A, AAC, videos, GSM)."""
 
 
 def read_header(path: Path) -> AudioHeader:
@@ -75,8 +78,10 @@ def read_header(path: Path) -> AudioHeader:
         When no decoder can read it, it is incomplete, or holds no samples.
     """
     check_exists(path)
-    found = read_format(path)
-    return AudioHeader(found.n_frames / found.rate, found.rate, found.channels, found.encoding)
+    recording = open_recording(path)
+    found = recording.format
+    duration = found.n_frames / found.rate
+    return AudioHeader(duration, found.rate, found.channels, found.encoding, decodes_from_beginning(recording))
 
 
 def count_samples(path: Path, rate: int = SPEECH_RATE) -> int:

@@ -19,6 +19,7 @@ from pathlib import Path
 
 from src.audio.mpeg_header import Kind, read_header
 from src.audio.slices import Content, mapped
+from src.audio.storage.places import locate
 from src.audio.unusable import UnusableAudio, truncated
 
 DECODER_DELAY = 529
@@ -74,8 +75,8 @@ def scan(path: Path) -> Mpeg | None:
         When there is something else between two frames, the last one is incomplete, there are fewer frames than a Xing
         frame states, or files of different rates were concatenated.
     """
-    state = path.stat()
-    return _scan(path, state.st_mtime_ns, state.st_size)
+    place = locate(path)
+    return _scan(path, place.changed, place.size)
 
 
 @lru_cache(maxsize=8)
@@ -136,9 +137,9 @@ def _check_end(content: Content, place: int, last: Chunk) -> None:
 
 def _first_frame(content: Content, start: int, within: int) -> int:
     """Return where the first frame begins that leads to others of its kind, or to the end; -1 where there is none."""
-    for match in re.compile(b"\xff[\xe0-\xff]").finditer(content, start, min(len(content), start + within + 2)):
-        if _leads_on(content, match.start()):
-            return match.start()
+    for match in re.finditer(b"\xff[\xe0-\xff]", content[start : start + within + 2]):
+        if _leads_on(content, start + match.start()):
+            return start + match.start()
     return -1
 
 

@@ -13,6 +13,7 @@ import numpy as np
 from src.audio.mpeg import Chunk, Mpeg
 from src.audio.mpeg_header import read_header
 from src.audio.recording import Format, stretch_of
+from src.audio.slices import opened
 from src.audio.unusable import UnusableAudio
 
 WARM_UP = 30
@@ -57,7 +58,7 @@ class MpegRecording:
         import av
 
         decoder: Any = av.CodecContext.create(f"mp{self._mpeg.kind.layer}float", "r")
-        with self._path.open("rb") as file:
+        with opened(self._path) as file:
             for number, place in enumerate(chunk.frames[first:], first):
                 file.seek(place)
                 try:

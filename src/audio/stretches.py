@@ -1,7 +1,8 @@
 """Stretches of long recordings, each as it would be cut out of the whole, so that memory does not grow with length.
 
 Where a decoder can seek (WAV, FLAC, Ogg and related formats), a stretch costs what it is long. Where it cannot (MP3,
-M4A, videos), `load_stretch` decodes from the beginning every time; `load_stretches` decodes once for all of them.
+M4A, videos), `load_stretch` decodes from the beginning every time, so that k windows cost what k^2 / 2 of them are
+long; `load_stretches` and `Stretches` decode once for all of them.
 """
 
 from collections import deque
@@ -16,6 +17,7 @@ import soxr
 from src.audio.channels import cancelling_channel, to_mono
 from src.audio.decoders import open_recording, seeks
 from src.audio.recording import Recording
+from src.audio.storage.places import locate
 from src.audio.usable import check_no_outliers, finite
 
 SPEECH_RATE = 16_000
@@ -71,12 +73,31 @@ def load_stretches(path: Path, spans: Iterable[tuple[int, int]], rate: int = SPE
     FileNotFoundError, UnusableAudio
         As `load_stretch`.
     """
-    check_exists(path)
-    recording = open_recording(path)
-    channel = _channel_of(path, recording)
-    readable = recording if seeks(recording) else _Forward(recording)
+    stretches = Stretches(path, rate)
     for start, stop in spans:
-        yield _stretch(readable, channel, start, stop, rate)
+        yield stretches.read(start, stop)
+
+
+class Stretches:
+    """The stretches of one recording, each as `load_stretch` gives it.
+
+    While beginnings ascend, the recording is decoded once at most; to go back costs another time.
+
+    Raises
+    ------
+    FileNotFoundError, UnusableAudio
+        As `load_stretch`, here and when a stretch is read.
+    """
+
+    def __init__(self, path: Path, rate: int = SPEECH_RATE) -> None:
+        check_exists(path)
+        recording = open_recording(path)
+        self._rate, self._channel = rate, _channel_of(path, recording)
+        self._readable = recording if seeks(recording) else _Forward(recording)
+
+    def read(self, start: int, stop: int) -> np.ndarray:
+        """Return samples `start` to `stop` at the rate wanted: float32, shape (n,), shorter at the end."""
+        return _stretch(self._readable, self._channel, start, stop, self._rate)
 
 
 def _stretch(recording: "Recording | _Forward", channel: int | None, start: int, stop: int, rate: int) -> np.ndarray:
@@ -106,6 +127,9 @@ class _Forward:
         """Return frames `start` to `stop`, float32 of shape (n, channels); fewer where the recording ends before."""
         if start == 0:  # a decoder may read the beginning on another way, and round otherwise there
             return self._recording.read(start, stop)
+        if start < self._begin:
+            self._blocks, self._begin, self._end = self._recording.blocks(), 0, 0
+            self._kept.clear()
         while self._end < stop and (block := next(self._blocks, None)) is not None:
             self._kept.append(block)
             self._end += len(block)
@@ -120,9 +144,8 @@ class _Forward:
 
 
 def check_exists(path: Path) -> None:
-    """Raise FileNotFoundError unless there is such a file."""
-    if not path.is_file():
-        raise FileNotFoundError(f"There is no recording {path}.")
+    """Raise FileNotFoundError unless there is such a recording."""
+    locate(path)
 
 
 def _sound(stretch: np.ndarray) -> np.ndarray:
@@ -135,8 +158,8 @@ def _channel_of(path: Path, recording: Recording) -> int | None:
     """Return the `cancelling_channel` of a whole recording, so that all its stretches are mixed alike."""
     if recording.channels == 1:
         return None
-    state = path.stat()
-    return _channel_of_state(path, state.st_mtime_ns, state.st_size)
+    place = locate(path)
+    return _channel_of_state(path, place.changed, place.size)
 
 
 @lru_cache(maxsize=64)

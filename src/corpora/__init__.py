@@ -25,6 +25,7 @@ LAYOUTS = {
     "wavefake": "src.corpora.wavefake:read_layout",
     "speech_commands": "src.corpora.speech_commands:read_layout",
     "generic": "src.corpora.generic:read_layout",
+    "webdataset": "src.corpora.webdataset:read_layout",
 }
 """Name of a layout -> "module:function"."""
 OFFICIAL = "official"

@@ -83,21 +83,22 @@ def read_layout(
             raise ValueError(NO_TABLE.format(option=option))
     labels, notes = label_by_folders(dataset, recordings.files["file"])
     rows = pd.DataFrame({"file": labels.index, "label": labels.array, "system": ""})
-    return _listing(rows, pd.Series("", index=rows.index), [*recordings.notes, *notes])
+    return listing_of(rows, pd.Series("", index=rows.index), [*recordings.notes, *notes])
 
 
 def _by_table(dataset: Path, table: Path, columns: Columns, positive_label: str, recordings: Recordings) -> Listing:
     written = read_protocol(table, _form(table, columns, has_words=not positive_label))
-    labels, notes = _labels(written[columns.label], positive_label)
+    labels, notes = labels_of(written[columns.label], positive_label)
     speaker = columns.speaker or "speaker"
     if columns.speaker and columns.speaker not in written:
         raise ValueError(f"{table} has no column {speaker}; it has {', '.join(map(str, written.columns))}.")
     rows, more = _join(dataset, table, written.assign(label=labels), columns.path, recordings)
     ours = {columns.path, columns.label, speaker, *FILE_COLUMNS, *NUMBER_COLUMNS}
     files = rows[["file", "label", *(column for column in rows if column not in ours)]]
-    system = _column(rows, "system").where(rows["label"] == LABEL_NAMES[SPOOF], "").replace("-", "")
-    genders = _column(rows, "gender").str.upper().str[:1]
-    return _listing(files.assign(system=system), _column(rows, speaker), [*recordings.notes, *notes, *more], genders)
+    system = column_of(rows, "system").where(rows["label"] == LABEL_NAMES[SPOOF], "").replace("-", "")
+    genders = column_of(rows, "gender").str.upper().str[:1]
+    notes = [*recordings.notes, *notes, *more]
+    return listing_of(files.assign(system=system), column_of(rows, speaker), notes, genders)
 
 
 def _recordings(dataset: Path) -> Recordings:
@@ -124,7 +125,7 @@ def _fits(header: str, separator: str, columns: Columns) -> bool:
     return {columns.path, columns.label} <= names
 
 
-def _labels(words: pd.Series, positive_label: str) -> tuple[pd.Series, list[str]]:
+def labels_of(words: pd.Series, positive_label: str) -> tuple[pd.Series, list[str]]:
     """Return the labels in our words; where `positive_label` decides, a note says what became a spoof."""
     if not positive_label:
         return words, []
@@ -179,12 +180,12 @@ def _plain(path: str) -> str:
     return composed(path).replace("\\", "/").removeprefix("./")
 
 
-def _column(rows: pd.DataFrame, name: str) -> pd.Series:
+def column_of(rows: pd.DataFrame, name: str) -> pd.Series:
     """Return a column of a table; empty cells where it has none."""
     return rows[name] if name in rows else pd.Series("", index=rows.index)
 
 
-def _listing(rows: pd.DataFrame, speakers: pd.Series, notes: list[str], genders: pd.Series | None = None) -> Listing:
+def listing_of(rows: pd.DataFrame, speakers: pd.Series, notes: list[str], genders: pd.Series | None = None) -> Listing:
     """Return the listing of rows with file, label and system; who has no speaker is a person of its own."""
     known, own = as_people(speakers, genders), own_people(rows["file"])
     files = rows.assign(**{str(name): known[name].where(speakers != "", own[name]) for name in known})

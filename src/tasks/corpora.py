@@ -24,8 +24,15 @@ def prepare_dataset(c: Connection, output: Path = RELEASE, dry_run: bool = False
 @command("GenerateDatasetCSV", layout=f"how the folder is laid out: {listed(LAYOUTS)} (default audios)", **LAYOUT_HELP)
 def generate_dataset_csv(c: Connection, flags: LayoutFlags) -> None:
     """List the recordings of a corpus in files-metadata.csv and people-metadata.csv."""
+    from src.audio.storage.source import Source
+    from src.corpora.linking import link_corpus
     from src.experiments.corpus.catalogue import generate_tables
 
+    if flags.cache_gb is not None and not flags.source:
+        raise ValueError("`cache_gb` goes with `source`, which names where the recordings are fetched from.")
+    if flags.source:
+        linked = link_corpus(flags.dataset, Source(flags.source, 100.0 if flags.cache_gb is None else flags.cache_gb))
+        print("\n".join([f"{linked}.", *(f"Note: {note}" for note in linked.notes)]))
     made = generate_tables(flags.dataset, flags.layout, flags.options)
     for note in made.notes:
         print(f"Note: {note}")

@@ -25,6 +25,8 @@ import zlib
 from pathlib import Path
 from typing import Literal, NoReturn
 
+from src.audio.storage.tars import StrictMember
+
 TAR_SUFFIXES = (".tar", ".tar.gz", ".tgz", ".tar.xz")
 ARCHIVE_SUFFIXES = (".zip", *TAR_SUFFIXES)
 
@@ -146,22 +148,9 @@ class _Members:
         return "/".join(self.parts(name))
 
 
-class _StrictMember(tarfile.TarInfo):
-    """A tar header that must be valid: tarfile takes an invalid one after the first for the end of the archive."""
-
-    @classmethod
-    def fromtarfile(cls, tar: tarfile.TarFile) -> "_StrictMember":
-        try:
-            return super().fromtarfile(tar)
-        except tarfile.EOFHeaderError:  # type: ignore[attr-defined]
-            raise
-        except tarfile.HeaderError as error:
-            raise tarfile.ReadError(str(error)) from error
-
-
 def _extract_tar(archive: Path, folder: Path, members: _Members) -> None:
     files: set[str] = set()
-    with tarfile.open(archive, "r:*", tarinfo=_StrictMember, errorlevel=2) as tar:
+    with tarfile.open(archive, "r:*", tarinfo=StrictMember, errorlevel=2) as tar:
         for member in tar:
             kind: Kind = "folder" if member.isdir() else "link" if member.issym() else "file"
             name = members.accept(member.name, kind)

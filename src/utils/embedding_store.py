@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 from filelock import FileLock, Timeout
 
+from src.audio.storage.places import exists
 from src.utils import store_rows
 from src.utils.dataset import FILE_COLUMNS, write_table
 from src.utils.embedding_checks import row_checksums
@@ -244,6 +245,6 @@ def changed_recordings(dataset: Path, folder: Path) -> list[str]:
     """Return the recordings that changed since a store was computed from them; missing ones are ignored."""
     journal = read_journal(folder).drop_duplicates("file", keep="last")
     indexed = set(pd.read_csv(folder / INDEX, dtype=str, keep_default_na=False)["file"])
-    used = journal[[file in indexed and (dataset / file).is_file() for file in journal["file"]]]
+    used = journal[[file in indexed and exists(dataset / file) for file in journal["file"]]]
     now = [fingerprint(dataset / file) for file in used["file"]]
     return used["file"][used["fingerprint"] != now].tolist()

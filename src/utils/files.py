@@ -16,6 +16,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from src.audio.storage.links import Link
+from src.audio.storage.places import find
+
 PROBE_BYTES = 32 * 1024
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 """Errors of a disk that is full, or of a limit on what may be written."""
@@ -147,15 +150,18 @@ def file_digest(path: Path) -> str:
 def fingerprint(path: Path) -> str:
     """Return a digest of a recording's size, beginning and end, by which a change is noticed.
 
-    Reading 64 KiB per clip limits the check of a large corpus to seconds; a change that keeps the size and both ends
-    goes unnoticed.
+    A recording inside a tar has the fingerprint that it would have as a file of its own; that of one in storage over a
+    network comes from the storage's listing, and nothing is fetched. Reading 64 KiB per clip limits
+    the check of a large corpus to seconds; a change that keeps the size and both ends goes unnoticed.
     """
-    size = path.stat().st_size
-    digest = hashlib.blake2b(str(size).encode(), digest_size=8)
-    with path.open("rb") as file:
-        digest.update(file.read(PROBE_BYTES))
-        file.seek(max(0, size - PROBE_BYTES))
-        digest.update(file.read(PROBE_BYTES))
+    place = find(path)
+    if isinstance(place, Link):
+        return place.fingerprint
+    digest = hashlib.blake2b(str(place.size).encode(), digest_size=8)
+    with place.file.open("rb") as file:
+        for start in (0, max(0, place.size - PROBE_BYTES)):
+            file.seek(place.start + start)
+            digest.update(file.read(min(PROBE_BYTES, place.size)))
     return digest.hexdigest()
 
 

@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 
 from src.audio.io import UnusableAudio, load_waveform, read_header
+from src.audio.storage.places import find
 from src.corpora.reading import read_corpus
 from src.experiments.corpus.notes import duplicate_notes, people_notes
 from src.experiments.corpus.splits import split_notes
@@ -146,7 +147,14 @@ def _unusable_name_or_size(dataset: Path, file: str) -> str:
     try:
         found = os.stat(f"{dataset}/{file}")  # noqa: PTH116 (a corpus may have 600,000 files)
     except OSError:
-        return NO_FILE
+        return _unusable_in_a_tar(dataset / file)
     if not stat.S_ISREG(found.st_mode):
         return NO_FILE
     return "" if found.st_size else "empty (no bytes)"
+
+
+def _unusable_in_a_tar(path: Path) -> str:
+    try:
+        return "" if find(path).size else "empty (no bytes)"
+    except OSError:
+        return NO_FILE

@@ -20,6 +20,8 @@ from pathlib import Path
 import pandas as pd
 
 from src.audio.io import load_waveform
+from src.audio.storage.places import TAR, exists, locate, tar_of
+from src.audio.storage.tars import read_index
 from src.corpora import OFFICIAL, Finding, Listing
 from src.corpora.passed_over import OWN_FOLDERS, SYSTEM_FOLDERS, is_recording, note_on
 from src.corpora.reading import read_corpus
@@ -99,7 +101,7 @@ def check_corpus(
     listing = read_corpus(dataset, layout, options) if layout else _tables(dataset)
     files = listing.files
     named = files["file"].tolist()
-    there = [file for file in named if (dataset / file).is_file()]
+    there = [file for file in named if exists(dataset / file)]
     findings: list[str] = [note for note in listing.notes if isinstance(note, Finding)]
     findings += _listed("are listed and missing", set(named) - set(there))
     findings += _doubled_names(named)
@@ -123,7 +125,8 @@ def _tables(dataset: Path) -> Listing:
             f"{on(dataset)}."
         )
     files, rejected = read_files(dataset), read_rejected(dataset)
-    unlisted = set(_recordings_below(dataset)) - set(files["file"]) - rejected.keys()
+    listed = files["file"].tolist()
+    unlisted = {*_recordings_below(dataset), *_recordings_beside(dataset, listed)} - set(listed) - rejected.keys()
     reasons = [f"{file}: {reason}" for file, reason in rejected.items()]
     notes = [
         *note_on("Recordings that no table lists, and which so have no label", sorted(unlisted), shown=N_SHOWN),
@@ -138,6 +141,14 @@ def _recordings_below(dataset: Path) -> Iterable[str]:
         own = OWN_FOLDERS if folder == dataset else ()
         folders[:] = [name for name in folders if not name.startswith(".") and name not in (*SYSTEM_FOLDERS, *own)]
         yield from ((folder / name).relative_to(dataset).as_posix() for name in names if is_recording(folder / name))
+
+
+def _recordings_beside(dataset: Path, files: Iterable[str]) -> Iterable[str]:
+    """Yield all recordings of the tars in which some files lie."""
+    for tar in dict.fromkeys(tar_of(dataset / file) for file in files if TAR in file):
+        if tar is not None:
+            paths = (tar / name for name, *_ in read_index(locate(tar).file).in_order())
+            yield from (path.relative_to(dataset).as_posix() for path in paths if is_recording(path))
 
 
 def _listed(what: str, files: Iterable[str]) -> list[str]:

@@ -17,6 +17,7 @@ import pandas as pd
 
 from src.audio.augment.steps import Step
 from src.audio.io import UnusableAudio, check_usable, load_stretch, load_waveform, save_waveform
+from src.audio.storage.places import exists
 from src.experiments.corpus.catalogue import NO_FILE
 from src.utils.csv_tables import printable
 from src.utils.dataset import REJECTED_TABLE
@@ -88,7 +89,7 @@ class Derivation:
             return
         if self.output.exists() and any(self.output.iterdir()):
             raise ValueError(f"{self.output} is not empty and was not made by this step; choose another `output`.")
-        missing = {self._name(path) for job in self.jobs for path in job.sources if not path.is_file()}
+        missing = {self._name(path) for job in self.jobs for path in job.sources if not exists(path)}
         write_json(self.output / RECIPE, self._note(missing))
 
     def run(self, jobs: Sequence[Job], transform: Transform, description: str) -> dict[str, str]:
@@ -143,7 +144,7 @@ def left_out_before(output: Path) -> set[str]:
 
 def _write_clip(transform: Transform, job: Job) -> str:
     """Write one clip; return why its recordings cannot be used, or ""."""
-    if not all(path.is_file() for path in job.sources):
+    if not all(map(exists, job.sources)):
         return NO_FILE
     try:
         told = {} if job.steps is None else {"steps": job.steps}
@@ -164,4 +165,4 @@ def _load(job: Job) -> np.ndarray:
 
 
 def _state(recording: Path) -> str:
-    return fingerprint(recording) if recording.is_file() else "missing"
+    return fingerprint(recording) if exists(recording) else "missing"

@@ -6,6 +6,7 @@ from functools import partial
 from itertools import chain
 from pathlib import Path
 
+from src.audio.storage.places import exists, in_reading_order
 from src.utils.files import fingerprint
 from src.utils.paths import on
 
@@ -22,10 +23,12 @@ def take_fingerprints(dataset: Path, files: Sequence[str]) -> dict[str, str]:
     FileNotFoundError
         When recordings are missing; the message counts them and names the first.
     """
-    batches = [files[start : start + BATCH] for start in range(0, len(files), BATCH)]
+    ordered = in_reading_order(dataset, files)
+    batches = [ordered[start : start + BATCH] for start in range(0, len(ordered), BATCH)]
     with ThreadPoolExecutor(THREADS) as threads:
         taken = chain.from_iterable(threads.map(partial(_fingerprints_if_there, dataset), batches))
-        found = dict(zip(files, taken, strict=True))
+        prints = dict(zip(ordered, taken, strict=True))
+    found = {file: prints[file] for file in files}
     missing = [file for file in found if not found[file]]
     if missing:
         raise FileNotFoundError(
@@ -36,5 +39,4 @@ def take_fingerprints(dataset: Path, files: Sequence[str]) -> dict[str, str]:
 
 
 def _fingerprints_if_there(dataset: Path, files: Sequence[str]) -> list[str]:
-    paths = [dataset / file for file in files]
-    return [fingerprint(path) if path.is_file() else "" for path in paths]
+    return [fingerprint(path) if exists(path) else "" for path in (dataset / file for file in files)]

@@ -25,6 +25,8 @@ from pathlib import Path
 import pandas as pd
 from tqdm import tqdm
 
+from src.audio.storage.links import SOURCE
+from src.audio.storage.places import carrier, exists
 from src.corpora.sources import SOURCES_TABLE, read_originals
 from src.experiments.corpus.derivation import RECIPE
 from src.utils.classes import read_classes, write_classes
@@ -125,7 +127,12 @@ def _renamed(dataset: Path, files: pd.DataFrame) -> pd.DataFrame:
 
 def _check_recordings(tables: dict[Path, pd.DataFrame]) -> None:
     for dataset, table in tables.items():
-        missing = [file for file in table["file"] if not (dataset.parent / file).is_file()]
+        if (dataset / SOURCE).is_file():
+            raise ValueError(
+                f"The recordings of {dataset} lie in storage over a network, and hard links cannot lead there: "
+                "merge corpora that lie on this disk."
+            )
+        missing = [file for file in table["file"] if not exists(dataset.parent / file)]
         if missing:
             raise FileNotFoundError(
                 f"{len(missing)} recordings that {dataset / FILES_TABLE} lists are missing (first: "
@@ -209,7 +216,8 @@ def _start(output: Path, tables: dict[Path, pd.DataFrame], files: pd.DataFrame) 
 def _linked(dataset: Path, output: Path, files: Sequence[str]) -> int:
     """Give every recording of a corpus its second name; return how many had to be copied."""
     copied, made = 0, set()
-    for file in tqdm(files, desc=dataset.name, unit="clip", disable=None):
+    held = dict.fromkeys(carrier(dataset.parent / file).relative_to(dataset.parent) for file in files)
+    for file in tqdm(held, desc=dataset.name, unit="file", disable=None):  # a tar is linked as a whole
         target = output / file
         if target.parent not in made:
             target.parent.mkdir(parents=True, exist_ok=True)

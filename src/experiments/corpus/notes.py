@@ -4,6 +4,7 @@ These are notes and not errors, because such a corpus can be used. But its resul
 one person is in the training and in the test split under two names. Each note is a sentence that names the first case.
 """
 
+import hashlib
 import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -14,9 +15,11 @@ from pathlib import Path
 
 import pandas as pd
 
+from src.audio.slices import opened
+from src.audio.storage.places import find
 from src.corpora.sources import SOURCES_TABLE, read_sources
 from src.utils.dataset import FILES_TABLE, UNKNOWN_GENDER
-from src.utils.files import file_digest, fingerprint
+from src.utils.files import fingerprint
 from src.utils.labels import BONAFIDE, LABEL_NAMES, SPOOF
 from src.utils.paths import on
 from src.utils.people import person_of
@@ -97,7 +100,7 @@ def equal_recordings(dataset: Path, owners: Mapping[str, object]) -> list[list[s
     """
     groups = [list(owners)]
     with ThreadPoolExecutor(N_READERS) as readers:
-        for key in (_size, fingerprint, file_digest):
+        for key in (_size, fingerprint, _digest):
             listed = [file for group in groups for file in group]
             batches = [listed[start : start + BATCH] for start in range(0, len(listed), BATCH)]
             found = readers.map(partial(_keys_or_paths, key, dataset), batches)
@@ -149,7 +152,12 @@ def _keys_or_paths(key: Callable[[Path], int | str], dataset: Path, files: Seque
 
 
 def _size(path: Path) -> int:
-    return path.stat().st_size
+    return find(path).size
+
+
+def _digest(path: Path) -> str:
+    with opened(path) as recording:
+        return hashlib.file_digest(recording, "sha256").hexdigest()
 
 
 def _counted(things: Sequence[object], one: str, many: str) -> str:

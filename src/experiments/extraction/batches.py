@@ -3,6 +3,9 @@
 Clips of similar length share a batch, so that there is little padding. A clip longer than a window is computed in
 windows of equal length. The clips that remain after some batches are grouped into the same batches again: a run that
 resumes computes what an uninterrupted run computes, to the last bit.
+
+Recordings inside tars are grouped stretch by stretch, in the order in which the tars are read from front to back. Which
+stretch a recording lies in depends on nothing else, so this holds for them as well.
 """
 
 from collections.abc import Mapping, Sequence
@@ -26,7 +29,7 @@ class Piece:
 
 Batch = tuple[Piece, ...]
 Unit = tuple[Batch, ...]
-"""What belongs together: a batch of whole clips, or all the windows of a long clip."""
+"""What belongs together: a batch of whole clips, the windows of a long clip, or the batches of a stretch of a tar."""
 
 
 def gather_batches(
@@ -57,6 +60,34 @@ def gather_batches(
         padded = [max(piece.stop - piece.start, padded_samples) for piece in windows]
         units.append(tuple(_gather(windows, padded, batch_samples)))
     return units
+
+
+def gather_by_stretch(
+    lengths: Mapping[str, int], *, stretches: Mapping[str, tuple[str, int]], **sizes: float
+) -> list[Unit]:
+    """Group clips into batches by `gather_batches`, those in tars stretch by stretch: each stretch becomes one unit.
+
+    Parameters
+    ----------
+    lengths : mapping of str to int
+        Clip -> number of samples.
+    stretches : mapping of str to (str, int)
+        Clip -> its tar and the number of its stretch; clips that are files of their own are left out.
+    **sizes : float
+        Those of `gather_batches`.
+
+    >>> stretches = {"a.tar/1": ("a.tar", 0), "a.tar/2": ("a.tar", 1), "a.tar/3": ("a.tar", 0)}
+    >>> lengths = {"a.tar/1": 3, "a.tar/2": 1, "a.tar/3": 2}
+    >>> units = gather_by_stretch(lengths, stretches=stretches, batch_samples=9, window_samples=9)
+    >>> [[[piece.file for piece in batch] for batch in unit] for unit in units]
+    [[['a.tar/3', 'a.tar/1']], [['a.tar/2']]]
+    """
+    groups: dict[tuple[str, int], dict[str, int]] = {}
+    for file, n_samples in lengths.items():
+        groups.setdefault(stretches.get(file, ("", 0)), {})[file] = n_samples
+    units = gather_batches(groups.pop(("", 0), {}), **sizes)
+    in_tars = [gather_batches(groups[stretch], **sizes) for stretch in sorted(groups)]
+    return units + [tuple(batch for unit in found for batch in unit) for found in in_tars]
 
 
 def cut(file: str, n_samples: int, window_samples: float) -> list[Piece]:

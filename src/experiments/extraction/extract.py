@@ -6,13 +6,14 @@ it stopped. A clip that cannot be used is listed in `rejected-files.csv` and lef
 """
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
+from src.audio.storage.places import stretches_of
 from src.backbones.clips import padded_samples, window_samples
 from src.backbones.contract import Backbone
-from src.experiments.extraction.batches import Batch, gather_batches
+from src.experiments.extraction.batches import Batch, gather_by_stretch
 from src.experiments.extraction.computer import Computer
 from src.experiments.extraction.plan import SplitPlan
 from src.experiments.extraction.readers import Sound, read_ahead
@@ -54,7 +55,9 @@ def extract(part: SplitPlan, backbone: Backbone, request: Request) -> Extraction
         seconds = {piece.file: samples[piece.file] / backbone.rate for batch in batches for piece in batch}
         progress = Progress(f"{request.backbone}, {part.split}", len(seconds), sum(seconds.values()))
         with BatchWriter(store, part.fingerprints, progress, backbone.rate) as writer:
-            waited = _compute(request.dataset, batches, backbone, writer)
+            in_one_pass = {file for file, length in part.lengths.items() if length.in_one_pass}
+            ahead = partial(read_ahead, request.dataset, batches, in_one_pass=in_one_pass)
+            waited = _compute(ahead, backbone, writer)
         n_clips, left_out = _finish(store, part, request.dataset)
     return Extraction(store.folder, n_clips, writer.n_written, left_out, time.perf_counter() - started, waited)
 
@@ -68,11 +71,10 @@ def finish_without_model(part: SplitPlan, request: Request) -> Extraction:
     return Extraction(part.folder, n_clips, 0, left_out)
 
 
-def _compute(dataset: Path, batches: Sequence[Batch], backbone: Backbone, writer: BatchWriter) -> float:
+def _compute(read: Callable[..., Iterator[list[Sound]]], backbone: Backbone, writer: BatchWriter) -> float:
     """Run batches through a backbone; return the seconds in which it waited for recordings."""
     computer, waited = Computer(backbone), 0.0
-    ahead = read_ahead(dataset, batches, rate=backbone.rate, min_samples=backbone.min_samples)
-    for sounds, seconds in _timed(ahead):
+    for sounds, seconds in _timed(read(rate=backbone.rate, min_samples=backbone.min_samples)):
         waited += seconds
         usable = [sound.waveform for sound in sounds if not sound.reason]
         writer.write(sounds, computer.begin(usable) if usable else None)
@@ -97,7 +99,8 @@ def _batches_of_share(
     """Return the batches of a share; every process divides the same list of batches into shares."""
     batch_seconds = request.limits.batch_seconds or backbone.batch_seconds
     gather = partial(
-        gather_batches,
+        gather_by_stretch,
+        stretches=stretches_of(request.dataset, samples),
         window_samples=window_samples(backbone, request.limits.window_seconds),
         padded_samples=padded_samples(backbone),
     )

@@ -13,11 +13,13 @@ from typing import Any
 
 import pandas as pd
 
+from src.audio.storage.places import in_reading_order
 from src.backbones import BACKBONES, identify_backbone
 from src.backbones.clips import why_too_short
 from src.experiments.corpus.fingerprints import take_fingerprints
 from src.experiments.corpus.splits import read_split
-from src.experiments.extraction.readers import Length, read_lengths
+from src.experiments.extraction.kept_lengths import lengths_of
+from src.experiments.extraction.readers import Length
 from src.experiments.extraction.requests import Request
 from src.utils.dataset import check_dataset
 from src.utils.embeddings import META, read_store_meta
@@ -117,7 +119,9 @@ def make_plan(request: Request, *, root: Path) -> Plan:
 def _measured(parts: Sequence[SplitPlan], request: Request) -> tuple[SplitPlan, ...]:
     """Add the lengths of the clips to the split plans; every header is read once."""
     needed = [part.waiting if request.share.is_all or not part.waiting else tuple(part.fingerprints) for part in parts]
-    lengths = read_lengths(request.dataset, sorted({file for files in needed for file in files}))
+    prints = {file: taken for part in parts for file, taken in part.fingerprints.items()}
+    files = in_reading_order(request.dataset, sorted({file for files in needed for file in files}))
+    lengths = lengths_of(request.dataset, files, prints)
     return tuple(
         replace(part, lengths={file: lengths[file] for file in files})
         for part, files in zip(parts, needed, strict=True)

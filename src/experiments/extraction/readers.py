@@ -7,8 +7,9 @@ heavy, so that those processes start quickly.
 
 import os
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from concurrent.futures import Future
+from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
@@ -20,8 +21,10 @@ import numpy as np
 from loky.process_executor import TerminatedWorkerError
 
 from src.audio.io import UnusableAudio, is_silent, load_stretch, load_waveform, read_header
+from src.audio.storage.places import stretches_of, will_need
 from src.backbones.clips import why_too_short
 from src.experiments.extraction.batches import Batch, Piece
+from src.experiments.extraction.one_reader import OneReader, kept_stretch
 from src.utils.parallel import end_with, signal_of
 
 T = TypeVar("T")
@@ -44,7 +47,13 @@ class Sound:
 
 
 def read_ahead(
-    dataset: Path, batches: Iterable[Batch], *, rate: int, min_samples: int, ahead: int | None = None
+    dataset: Path,
+    batches: Iterable[Batch],
+    *,
+    rate: int,
+    min_samples: int,
+    ahead: int | None = None,
+    in_one_pass: Collection[str] = (),
 ) -> Iterator[list[Sound]]:
     """Read batches in order, in other processes, a limited number ahead.
 
@@ -58,32 +67,39 @@ def read_ahead(
         Shorter clips cannot be used.
     ahead : int, optional
         Batches read ahead; None = two for each reading process.
+    in_one_pass : collection of str
+        Long recordings whose windows are left to one process, which decodes each recording once.
 
     Raises
     ------
     ChildProcessError
         When the system ends a reading process.
     """
-    read = partial(_read_batch, dataset, rate, min_samples)
-    upcoming = iter(batches)
+    read, windows = (partial(each, dataset, rate, min_samples) for each in (_read_batch, _read_windows))
+    upcoming, announced = iter(batches), set[tuple[str, int]]()
     pending: deque[tuple[Batch, Future[list[Sound]]]] = deque()
-    while True:
-        new = list(islice(upcoming, (ahead or 2 * n_readers()) - len(pending)))
-        try:
-            while new:
-                pending.append((new[0], _readers().submit(read, new[0])))
-                new.pop(0)
-            if not pending:
-                return
-            sounds = pending[0][1].result()
-        except TerminatedWorkerError as death:
-            _refuse_if_ended_by_the_system(death)
-            for batch in [*(batch for batch, _ in pending), *new]:
-                yield [_read_alone(read, piece) for piece in batch]
-            pending.clear()
-        else:
-            pending.popleft()
-            yield sounds
+    with closing(OneReader(windows, _of_each())) as one_reader:
+        while True:
+            new = list(islice(upcoming, (ahead or 2 * n_readers()) - len(pending)))
+            try:
+                while new:
+                    _announce(dataset, new[0], announced)
+                    is_window = new[0][0].stop and new[0][0].file in in_one_pass
+                    job = one_reader.submit(new[0]) if is_window else _readers().submit(read, new[0])
+                    pending.append((new[0], job))
+                    new.pop(0)
+                if not pending:
+                    return
+                sounds = pending[0][1].result()
+            except TerminatedWorkerError as death:
+                _refuse_if_ended_by_the_system(death)
+                one_reader.close()
+                for batch in [*(batch for batch, _ in pending), *new]:
+                    yield [_read_alone(read, piece) for piece in batch]
+                pending.clear()
+            else:
+                pending.popleft()
+                yield sounds
 
 
 def survey(function: Callable[[Path], T], dataset: Path, files: Sequence[str]) -> dict[str, T]:
@@ -118,6 +134,8 @@ class Length:
     rate: int = 1
     """In hertz."""
     reason: str = ""
+    in_one_pass: bool = False
+    """Whether its windows should be read one after another, because each costs all that lies before it."""
 
     @property
     def seconds(self) -> float:
@@ -140,10 +158,21 @@ def n_readers() -> int:
     return min(loky.cpu_count(), MOST_READERS)
 
 
+def _announce(dataset: Path, batch: Batch, announced: set[tuple[str, int]]) -> None:
+    """Let the stretch of a tar that a batch lies in be read from front to back, whatever the order of its clips."""
+    for tar, number in stretches_of(dataset, [batch[0].file]).values():
+        if (tar, number) not in announced:
+            announced.add((tar, number))
+            _readers().submit(will_need, dataset / tar, number)
+
+
 def _readers() -> Any:
-    return loky.get_reusable_executor(
-        max_workers=n_readers(), timeout=120, env=ONE_THREAD, initializer=end_with, initargs=(os.getpid(),)
-    )
+    return loky.get_reusable_executor(max_workers=n_readers(), timeout=120, **_of_each())
+
+
+def _of_each() -> dict[str, Any]:
+    """Return the settings of every reading process."""
+    return {"env": ONE_THREAD, "initializer": end_with, "initargs": (os.getpid(),)}
 
 
 def _apply(function: Callable[[Path], T], dataset: Path, files: Sequence[str]) -> list[T]:
@@ -155,17 +184,24 @@ def _read_length(path: Path) -> Length:
         header = read_header(path)
     except UnusableAudio as error:
         return Length(reason=str(error))
-    return Length(round(header.duration * header.rate), header.rate)
+    return Length(round(header.duration * header.rate), header.rate, in_one_pass=header.decodes_from_beginning)
 
 
 def _read_batch(dataset: Path, rate: int, min_samples: int, batch: Batch) -> list[Sound]:
     return [_read_piece(dataset, rate, min_samples, piece) for piece in batch]
 
 
-def _read_piece(dataset: Path, rate: int, min_samples: int, piece: Piece) -> Sound:
+def _read_windows(dataset: Path, rate: int, min_samples: int, batch: Batch) -> list[Sound]:
+    """Read windows of a recording by what has decoded the windows before them."""
+    return [_read_piece(dataset, rate, min_samples, piece, kept_stretch) for piece in batch]
+
+
+def _read_piece(
+    dataset: Path, rate: int, min_samples: int, piece: Piece, load: Callable[..., np.ndarray] = load_stretch
+) -> Sound:
     path = dataset / piece.file
     try:
-        waveform = load_stretch(path, piece.start, piece.stop, rate) if piece.stop else load_waveform(path, rate)
+        waveform = load(path, piece.start, piece.stop, rate) if piece.stop else load_waveform(path, rate)
     except UnusableAudio as error:
         return _without_sound(piece, str(error))
     too_short = why_too_short(len(waveform), rate, min_samples)
