@@ -42,6 +42,7 @@ from src.tasks.predict import predict
 from src.tasks.pretraining import pretrain_backbone
 from src.tasks.probing import probe_backbone
 from src.tasks.publishing import export_arena, model_card
+from src.tasks.remote import remote
 from src.tasks.review import (
     compare_layers,
     compare_runs,
@@ -89,6 +90,7 @@ __all__ = [
     "pretrain_backbone",
     "probe_backbone",
     "put_to_test",
+    "remote",
     "report_runs",
     "reproduce_run",
     "serve",

@@ -22,6 +22,7 @@ FLOORS = {
     "models": 2,
     "corpora": 2,
     "engines": 2,
+    "remote": 2,
     "utils": 1,
     "visualize": 1,
     "audio": 0,

@@ -70,6 +70,7 @@ DESIGNED_TASKS = {
     "Pipeline",
     "Demo",
     "Serve",
+    "Remote",
 }
 
 

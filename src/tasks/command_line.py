@@ -75,6 +75,8 @@ TASKS_OF_SEVERAL = ("TrainDetector", "FineTune", "PretrainBackbone")
 """Tasks that a launcher may start in several processes, each of which runs the task."""
 KNOWN_FLAGS = set(FLAGS)
 """The flags of all tasks, with underscores: errors name them so, users type them with dashes."""
+TAKES: dict[str, dict[str, Any]] = {}
+"""Task -> its flags, with the types that they are converted to."""
 
 
 def command(name: str, **help_texts: str) -> Callable[[Callable[..., None]], Any]:
@@ -94,6 +96,7 @@ def command(name: str, **help_texts: str) -> Callable[[Callable[..., None]], Any
         flags = {flag: about for flag, about in signature.parameters.items() if flag != "c"}
         texts = {flag: help_texts.get(flag) or FLAGS[flag] for flag in flags}
         KNOWN_FLAGS.update(flags)
+        TAKES[name] = {flag: about.annotation for flag, about in flags.items()}
 
         @functools.wraps(function)
         def in_one_line(c: Any, **typed: Any) -> None:

@@ -18,6 +18,8 @@ from src.utils.threads import count_threads
 CODE = Path(__file__).resolve().parents[2]
 """The folder `src`, wherever the data lie."""
 UNKNOWN = "unknown (no git checkout)"
+SENT_VERSION = "AUDIOS_CODE"
+"""Variable of the environment by which Remote tells the version of code that it sent."""
 PACKAGES = (
     "fabric",
     "numpy",
@@ -75,15 +77,17 @@ def now() -> str:
 def code_version(code: Path = CODE) -> str:
     """Return the commit of the folder that the code lies in, with `+changes` when files there differ from it.
 
-    The version is unknown where git does not track the code, be it inside the checkout of something else.
+    The version is unknown where git does not track the code, be it inside the checkout of something else; but where
+    the code was sent to a host, it is what the sender says.
     """
+    unknown = os.environ.get(SENT_VERSION) or UNKNOWN
     try:
         if not _git(code, "ls-files", "--", "."):
-            return UNKNOWN
+            return unknown
         commit = _git(code, "rev-parse", "HEAD")
         return commit + ("+changes" if _git(code, "status", "--porcelain", "--", ".") else "")
     except (OSError, subprocess.CalledProcessError):
-        return UNKNOWN
+        return unknown
 
 
 def without_password(storage: str) -> str:
@@ -103,7 +107,8 @@ def without_password(storage: str) -> str:
 
 def _command() -> str:
     """Return what was typed, without the passwords of databases."""
-    return shlex.join([Path(sys.argv[0]).name, *map(without_password, sys.argv[1:])])
+    program = Path(sys.argv[0]).name.replace("__main__.py", "fab")  # started by python -m fabric
+    return shlex.join([program, *map(without_password, sys.argv[1:])])
 
 
 def _git(root: Path, *arguments: str) -> str:
