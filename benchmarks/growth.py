@@ -8,9 +8,9 @@ imports of Python, one to five seconds, are part of what a user waits for. Memor
 children together (proportional set size, sampled five times a second), or the maximum resident set of the process
 where that is more.
 
-The exponent between two sizes is log(t2 / t1) / log(n2 / n1): 1 where ten times the clips take ten times as long, 1.07
+The exponent between two sizes is log(t2 / t1) / log(n2 / n1): 1 where ten times the clips take ten times as long, 1.08
 to 1.12 for n log n, 2 where each clip is compared with each. It is that of the processor's seconds, of all processes of
-a step together, which other work on the machine hardly changes. A million clips take 6 GB of disk and about two hours.
+a step together, which other work on the machine hardly changes. A million clips take 6 GB of disk and about an hour.
 """
 
 import argparse

@@ -8,7 +8,7 @@ cut into windows whose scores are averaged, and a clip shorter than a window is 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
-from src.models.contract import Config, check_range
+from src.models.contract import Config, check_choice, check_range
 from src.utils.recipes import parse_recipe
 
 if TYPE_CHECKING:
@@ -103,22 +103,8 @@ class DetectorConfig(Config):
         check_choice("loss", self.loss, LOSSES)
         check_choice("padding", self.padding, PADDINGS)
         check_choice("precision", self.precision, PRECISIONS)
-        if self.quantize not in QUANTIZATIONS:
-            raise ValueError(f"`quantize` must be int8, or left out, not '{self.quantize}'.")
+        check_choice("quantize", self.quantize, QUANTIZATIONS)
         if self.augment:
             parse_recipe(self.augment)
         elif self.noise_folder or self.rooms_folder:
             raise ValueError("`noise_folder` and `rooms_folder` go with `augment`: name a recipe that mixes them in.")
-
-
-def check_choice(name: str, value: str, allowed: tuple[str, ...]) -> None:
-    """Raise ValueError when a hyperparameter is none of the values allowed.
-
-    >>> check_choice("loss", "hinge", ("cross-entropy", "focal"))
-    Traceback (most recent call last):
-    ValueError: Hyperparameter loss must be cross-entropy or focal, not 'hinge'.
-    """
-    if value not in allowed:
-        *others, last = allowed
-        listed = f"{', '.join(others)} or {last}" if others else last
-        raise ValueError(f"Hyperparameter {name} must be {listed}, not '{value}'.")

@@ -20,7 +20,7 @@ from src.backbones.pretrained import displayed_name, load_pretrained
 from src.backbones.published import FAMILIES, FINE_TUNABLE, OF_WAVEFORMS
 from src.detectors import retraining
 from src.detectors.compression import Compression, bytes_of
-from src.detectors.contract import DetectorConfig, check_choice
+from src.detectors.contract import DetectorConfig
 from src.detectors.detector import WEIGHTS, Detector
 from src.detectors.field_of_view import RATE
 from src.detectors.fine_tuned_network import FineTunedNetwork
@@ -33,7 +33,7 @@ from src.detectors.pruning import PRUNABLE, check_pruning
 from src.detectors.training.lesson import Surroundings, load_weights
 from src.detectors.training.windows import window_samples
 from src.learning.randomness import own_randomness
-from src.models.contract import History, check_range, reading_weights
+from src.models.contract import History, check_choice, check_range, reading_weights
 from src.utils.files import read_record, text_digest, write_json
 from src.utils.registry import lookup, require_known
 from src.utils.waveform_table import WaveformTable

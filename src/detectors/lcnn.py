@@ -35,11 +35,11 @@ import torch
 from torch import nn
 
 from src.backbones.front_ends import front_end
-from src.detectors.contract import DetectorConfig, Output, check_choice
+from src.detectors.contract import DetectorConfig, Output
 from src.detectors.detector import Detector
 from src.detectors.field_of_view import RATE, as_images, check_window
 from src.detectors.masking import SpecAugment
-from src.models.contract import check_range
+from src.models.contract import check_choice, check_range
 
 if TYPE_CHECKING:
     import optuna

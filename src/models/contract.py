@@ -7,7 +7,7 @@ table; the history it returns describes the weights that `save` writes: `val_eer
 import dataclasses
 import math
 import textwrap
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -193,3 +193,16 @@ def check_range(name: str, value: float, low: float, high: float) -> None:
     """
     if not low <= value <= high:
         raise ValueError(f"Hyperparameter {name} must lie in [{low:g}, {high:g}], not {value:g}.")
+
+
+def check_choice(name: str, value: str, allowed: Sequence[str]) -> None:
+    """Raise ValueError when a hyperparameter is none of the values allowed; "" stands for the default.
+
+    >>> check_choice("size", "huge", ("", "small", "base"))
+    Traceback (most recent call last):
+    ValueError: `size` must be small or base, not 'huge'.
+    """
+    if value not in allowed:
+        *others, last = filter(None, allowed)
+        listed = f"{', '.join(others)} or {last}" if others else last
+        raise ValueError(f"`{name}` must be {listed}, not '{value}'.")

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from src.models.contract import Config, check_range
+from src.models.contract import Config, check_choice, check_range
 from src.pretraining import OBJECTIVES
 from src.utils.recipes import parse_recipe
 
@@ -81,11 +81,11 @@ class PretrainingConfig(Config):
     """Weight of the reconstruction of log-mel spectra beside the objective; 0 = none."""
 
     def __post_init__(self) -> None:
-        check_allowed("objective", self.objective, tuple(OBJECTIVES))
-        check_allowed("front_end", self.front_end, FRONT_ENDS)
-        check_allowed("size", self.size, SIZES)
-        check_allowed("schedule", self.schedule, SCHEDULES)
-        check_allowed("precision", self.precision, PRECISIONS)
+        check_choice("objective", self.objective, tuple(OBJECTIVES))
+        check_choice("front_end", self.front_end, FRONT_ENDS)
+        check_choice("size", self.size, SIZES)
+        check_choice("schedule", self.schedule, SCHEDULES)
+        check_choice("precision", self.precision, PRECISIONS)
         check_range("steps", self.steps, 0, 100_000_000)
         check_range("hours_seen", self.hours_seen, 1e-4, 1e7)
         check_range("crop_seconds", self.crop_seconds, 1, 30)
@@ -166,19 +166,6 @@ class Objective(nn.Module):
             `hidden`, the last hidden states (b, t, d), for what may stand beside it (`beside_mel.py`).
         """
         raise NotImplementedError
-
-
-def check_allowed(name: str, value: str, allowed: tuple[str, ...]) -> None:
-    """Raise ValueError when a setting is none of the values allowed; "" stands for the default.
-
-    >>> check_allowed("size", "huge", ("", "small", "base"))
-    Traceback (most recent call last):
-    ValueError: `size` must be small or base, not 'huge'.
-    """
-    if value not in allowed:
-        *others, last = filter(None, allowed)
-        listed = f"{', '.join(others)} or {last}" if others else last
-        raise ValueError(f"`{name}` must be {listed}, not '{value}'.")
 
 
 def own_weights(state: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:

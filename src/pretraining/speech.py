@@ -16,7 +16,6 @@ Bona fide speech and spoofs alike are seen: nothing here knows of labels, but th
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -94,7 +93,7 @@ class Crops(Dataset[dict[str, Any]]):
         self.augmented = Augmentation(speech.table, config) if config.augment else None
         if self.augmented:
             self.augmented.keeps_length = True  # what is heard stays beside what was recorded
-        self._round = lru_cache(maxsize=2)(self._batches_of_round)
+        self._rounds = {0: self._draw_round(0)}
         self.a_round = len(self._round(0))
 
     @property
@@ -163,7 +162,13 @@ class Crops(Dataset[dict[str, Any]]):
         except UnusableAudio as error:
             raise ValueError(why_unusable(path, error)) from None
 
-    def _batches_of_round(self, number: int) -> list[np.ndarray]:
+    def _round(self, number: int) -> list[np.ndarray]:
+        """Return the batches of a round; those of the first and of the current one are kept."""
+        if number not in self._rounds:
+            self._rounds = {0: self._rounds[0], number: self._draw_round(number)}
+        return self._rounds[number]
+
+    def _draw_round(self, number: int) -> list[np.ndarray]:
         return self.speech.batches(self.batch_samples, np.random.default_rng((self.seed, ORDER, number)))
 
 

@@ -19,6 +19,10 @@ RSYNC = ("rsync", "-rts", "--checksum", "--partial-dir=.rsync-partial", "--out-f
 """Folders whole, dates kept, names as they are; what differs by digest is copied, and told with its size."""
 NOT_HIDDEN = "--exclude=.*"
 """Locks and temporary files stay where they are."""
+AS_LINKS = "--links"
+"""Links stay links: those of a corpus in storage over a network, whose recordings the host fetches for itself."""
+WHOLE = "--delay-updates"
+"""The files of a folder get their names once all of them are there: no half of a run or store looks like one."""
 CONNECTION_ENDED = (10, 12, 20, 30, 35, 255)
 """Exit codes of rsync when the connection was lost, and of ssh."""
 NO_CODE = {"datasets", "embeddings", "runs", "__pycache__"}
@@ -41,7 +45,7 @@ class Copied:
 
 
 def send(host: Host, here: Path, there: str, *options: str, names: Iterable[str] | None = None) -> Copied:
-    """Copy a file, or what is in a folder, to a place below the host's folder; links are followed.
+    """Copy a file, or what is in a folder, to a place below the host's folder; links are followed but for `AS_LINKS`.
 
     Parameters
     ----------
@@ -63,7 +67,8 @@ def send(host: Host, here: Path, there: str, *options: str, names: Iterable[str]
     """
     end = "/" if here.is_dir() else ""
     host.run(f"mkdir -p {quote((there or '.') if end else str(Path(there).parent))}")
-    return _rsync(host, ["-L", *options, f"{here}{end}", f"{_remote(host, there)}{end}"], names, "there")
+    links = () if AS_LINKS in options else ("-L",)
+    return _rsync(host, [*links, *options, f"{here}{end}", f"{_remote(host, there)}{end}"], names, "there")
 
 
 def bring(host: Host, there: str, here: Path, *options: str, names: Iterable[str] | None = None) -> Copied:

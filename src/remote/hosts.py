@@ -11,6 +11,7 @@ from typing import IO
 
 import paramiko
 from fabric import Connection
+from fabric.runners import Remote
 
 CONNECT_SECONDS = 30
 """How long a connection may take."""
@@ -36,6 +37,14 @@ class _KnownKeys(paramiko.MissingHostKeyPolicy):
         )
 
 
+class _Command(Remote):
+    """A command there that Ctrl-C leaves at once; Fabric alone would wait for its end first."""
+
+    def send_interrupt(self, interrupt: KeyboardInterrupt) -> None:
+        self.channel.close()
+        raise interrupt
+
+
 class Host:
     """A folder on a host, and the connection to it.
 
@@ -49,6 +58,7 @@ class Host:
 
     def __init__(self, connection: Connection, folder: str) -> None:
         self.connection, self.folder = connection, folder
+        connection.config.runners.remote = _Command
         self.path = ""
         """The folder, absolute, once there is a connection."""
         port = "" if connection.port == 22 else f":{connection.port}"
@@ -77,7 +87,7 @@ class Host:
         self._notice_silence()
         lacking = "; ".join(f"command -v {name} >/dev/null || echo {name}" for name in NEEDED)
         where, *missing = self._run(
-            f"mkdir -p {_in_shell(self.folder)} && cd {_in_shell(self.folder)} && pwd; {lacking}"
+            f"mkdir -p {_in_shell(self.folder)} && cd {_in_shell(self.folder)} && pwd && {{ {lacking}; }}"
         )
         if missing:
             raise ValueError(f"{self.name} has no {missing[0]}, which is needed there: install it.")
@@ -143,7 +153,8 @@ def _check_keys(connection: Connection) -> None:
 
 def _in_shell(path: str) -> str:
     """Quote a path for a shell that shall still know ~."""
-    return f"~/{quote(path[2:])}" if path.startswith("~/") else quote(path)
+    home, slash, below = path.partition("/")
+    return f"~{slash}{quote(below) if below else ''}" if home == "~" else quote(path)
 
 
 def _said(error: Exception) -> str:

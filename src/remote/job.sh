@@ -1,18 +1,16 @@
 #!/bin/sh
 # Runs a task in the folder of the project on a host:  sh src/remote/job.sh NAME VERSION PYTHON TASK FLAGS...
 #
-# It outlives the connection that started it (setsid). While it runs, .remote/running is locked and holds NAME and the
-# words of the task; .remote/NAME/exit holds its exit code afterwards. VERSION is that of the code, for runs to note.
+# It outlives the connection that started it (setsid). While it runs, .remote/running is locked, by handle 9 that it is
+# given, and holds NAME and the words of the task; .remote/NAME/exit holds its exit code afterwards. VERSION is that of
+# the code, for runs to note.
 # PYTHON has all packages; "" = the project's own environment, which is made where there is none, or requirements.txt is
 # another one by now.
 name=$1 job=.remote/$1 python=$3
 export AUDIOS_CODE="$2" PYTHONUNBUFFERED=1
-exec 9>>.remote/running
-flock -n 9 || exit 75
 trap : INT # meant for the task, whose end is waited for
 shift 3
-echo "$name $*" >.remote/running
-echo $$ >"$job/group"
+printf '%s\n' "$name $*" >.remote/running && echo $$ >"$job/group" || exit
 
 end() {
     echo "$1" >"$job/exit.part" && mv "$job/exit.part" "$job/exit"

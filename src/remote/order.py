@@ -15,7 +15,7 @@ from src.utils.paths import absolute, corpus_folder, runs_folder
 
 CORPORA = ("dataset", "datasets")
 RUNS = ("run", "runs", "resume", "distill_from")
-PATHS_OR_NAMES = ("model", "models", "augment", "recipe", "files")
+PATHS_OR_NAMES = ("model", "models", "teacher", "augment", "recipe", "files")
 """Flags of text that may name files or folders; what is not there stays as it is, for it is another kind of name."""
 SHARES = ("shard", "num_shards")
 BATCH, BATCH_SECONDS = "batch_seconds", 64
@@ -110,7 +110,7 @@ def read_order(text: str, flags: Flags, root: Path) -> Order:
         equals = "" if flags[task][name] == "switch" else f"={','.join(places.values()) or value}"
         words.append(f"--{name.replace('_', '-')}{equals}")
     release = root / "datasets" / "release"
-    if flags[task].get("dataset") == "path" and not given.get("dataset") and release.is_dir():
+    if flags[task].get("dataset") in ("path", "text") and not given.get("dataset") and release.is_dir():
         corpora["datasets/release"] = release
     return Order(
         tuple(words),
@@ -129,6 +129,8 @@ def _flag(word: str, task: str, flags: Mapping[str, str]) -> tuple[str, str]:
     name = typed[2:].replace("-", "_")
     if not typed.startswith("--") or name not in flags:
         raise ValueError(f"{task} has no flag '{word}'; fab -h {task} explains those that it has.")
+    if equals and flags[name] == "switch":
+        raise ValueError(f"--{name.replace('_', '-')} of {task} is a switch, which takes no value: not '{word}'.")
     if not equals and flags[name] != "switch":
         raise ValueError(
             f"Write flags of `task` with their values, --{name.replace('_', '-')}=...; not '{word}' alone."

@@ -8,16 +8,22 @@ here.
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from shlex import join
+from shlex import join, quote
 from typing import IO
 
-from src.remote.copying import Copied, bring, code_files, send
+from src.audio.storage.links import SOURCE
+from src.remote.copying import AS_LINKS, WHOLE, Copied, bring, code_files, send
 from src.remote.hosts import Host
 from src.remote.order import Order
+from src.utils.embeddings import INDEX
 from src.utils.paths import corpus_folder, runs_folder
 
 NOTES = ".remote"
 """Below the project's folder on a host, and below the embeddings of a corpus here while stores are brought."""
+IS_FREE = f"flock -n -s {NOTES}/running true"
+"""Command that fails while a task runs there."""
+TAKEN = "another call has started a task there meanwhile; run the same command again"
+OTHERS = "the folder is there already and holds something else than this project; name another `folder`"
 COPIES, ENGINES = "copies", "engines"
 """Folders beside those of backbones: the recordings of augmented copies, and what engines note."""
 
@@ -71,11 +77,15 @@ class Visit:
             When it cannot be reached, or another task runs there.
         """
         self.host.connect()
-        self.running, known, code = self.host.run(
-            f"umask 077; mkdir -p {NOTES}; if flock -n {NOTES}/running true; then echo; else cat {NOTES}/running; fi; "
+        self.host.run(
+            f'test -e {NOTES} || test -e fabfile.py || test -z "$(ls -A)" || {{ echo {quote(OTHERS)} >&2; exit 1; }}; '
+            f"umask 077; mkdir -p {NOTES} && touch {NOTES}/running"
+        )
+        running, known, code = self.host.run(
+            f"{IS_FREE} && echo || {{ tr '\\n' ' ' <{NOTES}/running; echo; }}; "
             f"test -e {self.notes}/started && echo known || echo; cat {self.notes}/exit 2>/dev/null || echo"
         )
-        self.resumed, self.exit_code = bool(known), int(code) if code else None
+        self.running, self.resumed, self.exit_code = running.strip(), bool(known), int(code) if code else None
         name, _, words = self.running.partition(" ")
         if name not in ("", self.order.name):
             raise ValueError(
@@ -97,10 +107,12 @@ class Visit:
         taken = [f"runs/{path.name}" for path in runs_folder(self.root).glob("[!.]*") if path.is_dir()]
         job = join(["sh", "src/remote/job.sh", self.order.name, self.version, self.python, *self.order.words])
         self.host.run(
+            f"exec 9>>{NOTES}/running; flock -w 5 9 || {{ echo {quote(TAKEN)} >&2; exit 1; }}; "
             f"mkdir -p {join([self.notes, 'runs', *taken])} && rm -f {self.notes}/group && "
             f"{{ test -e {self.notes}/started || touch {self.notes}/started; }} && "
-            f"setsid -f {job} >{self.notes}/log 2>&1 </dev/null && "
-            f"until test -s {self.notes}/group || ! sleep 0.1; do :; done"
+            f"setsid -f {job} >{self.notes}/log 2>&1 </dev/null && exec 9>&- && "
+            f"until test -s {self.notes}/group; do "
+            f"! {IS_FREE} || {{ cat {self.notes}/log >&2; exit 1; }}; sleep 0.1; done"
         )
 
     def follow(self, echo: IO[str]) -> int:
@@ -115,8 +127,9 @@ class Visit:
         """
         goes_on = "; the task goes on there: the same command follows it again"
         lines = "-n 20" if self.is_there else "-n +1"
+        until_end = f"-s 0.3 -f --pid=$(cat {self.notes}/group) " if self.exit_code is None else ""
         try:
-            self.host.run(f"tail {lines} -s 0.3 -f --pid=$(cat {self.notes}/group) {self.notes}/log", echo)
+            self.host.run(f"tail {lines} {until_end}{self.notes}/log", echo)
             (code,) = self.host.run(f"cat {self.notes}/exit 2>/dev/null || echo")
         except ConnectionAbortedError as error:
             raise ConnectionAbortedError(f"{error}{goes_on}.") from None
@@ -124,7 +137,8 @@ class Visit:
             raise KeyboardInterrupt(f"no longer followed{goes_on}, and with --stop it ends.") from None
         if not code:
             raise ConnectionAbortedError(
-                f"The task on {self.host.name} was killed, or the machine restarted: the same command resumes it."
+                f"The task on {self.host.name} was stopped or killed, or the machine restarted: the same command "
+                "starts it again."
             )
         if code != "0":
             self.host.run(f"rm {self.notes}/exit")  # it was told: the next call starts it again
@@ -165,38 +179,50 @@ class Visit:
         self.host.run(f"rm -r {self.notes}")
 
     def stop(self) -> None:
-        """Interrupt the task as Ctrl-C does."""
+        """Interrupt the task as Ctrl-C does, wait for its end and pass on its last words; the next call starts it."""
+        last = ["it does not run."]
         if self.running:
-            self.host.run(f"kill -INT -- -$(cat {self.notes}/group)")
-        self.say(f"{self.host.name}: {'stopped' if self.running else 'it does not run'}.")
+            last = self.host.run(
+                f"group=$(cat {self.notes}/group) && kill -s INT -- -$group && "
+                f"tail -n 0 -s 0.3 -f --pid=$group {self.notes}/log && tail -n 1 {self.notes}/log; "
+                f"rm -f {self.notes}/exit"
+            )
+        self.say(f"{self.host.name}: {''.join(last[-1:]) or 'stopped.'}")
 
     def _send(self) -> Copied:
-        """Send what the task needs and the host lacks; runs and stores not again to a task that has its own by now."""
+        """Send what the task needs and the host lacks, over nothing that a task that was started before has changed."""
         sent = send(self.host, self.code, "", names=code_files(self.code))
         for there, here in {**self.order.corpora, **self.order.inputs}.items():
-            sent += send(self.host, here, there)
-        if self.resumed:
-            return sent
+            sent += send(self.host, here, there, *((AS_LINKS,) if (here / SOURCE).is_file() else ()))
+        have = self.host.run("find runs embeddings -type f -not -path '*/.*' 2>/dev/null || true")
+        runs, stores = ({"/".join(name.split("/")[:steps]) for name in have} for steps in (2, 4))
         for there, here in self.order.runs.items():
-            if send(self.host, here, there, "--dry-run", "--existing").files:
+            if there in runs and self.resumed:  # the task may have changed it
+                continue
+            if there in runs and send(self.host, here, there, "--dry-run", "--existing").files:
                 raise ValueError(
                     f"{self.host.name} has another {there} than is here, or it was changed there: rename one of them."
                 )
-            sent += send(self.host, here, there)
-        have = set(self.host.run("ls -d embeddings/*/*/* 2>/dev/null || true"))
+            sent += send(self.host, here, there, WHOLE)
+        needs_all = not (self.resumed or self.order.can_be_shared)  # what is shared computes stores itself
         for there, here in self.order.stores(self.root).items():
             for store in here.glob("[!.]*"):
-                if store.is_dir() and f"{there}/{store.name}" not in have:
-                    sent += send(self.host, store, f"{there}/{store.name}")
+                name = f"{there}/{store.name}"
+                completes = needs_all and (store / INDEX).is_file() and f"{name}/{INDEX}" not in have
+                if store.is_dir() and (name not in stores or completes):
+                    sent += send(self.host, store, name, WHOLE)
         return sent
 
     def _bring_runs(self, files: Sequence[str]) -> Copied:
-        """Bring files of runs; a run of that name that was made here meanwhile is never overwritten."""
-        for run in sorted({"/".join(name.split("/")[:2]) for name in files} - self.order.runs.keys()):
+        """Bring runs that are new, whole, and new files of others; one that was made here is never overwritten."""
+        new = sorted({"/".join(name.split("/")[:2]) for name in files if name.count("/") > 1} - self.order.runs.keys())
+        for run in new:
             here = self.root / run
             if here.is_dir() and bring(self.host, run, here, "--dry-run", "--existing").files:
                 raise ValueError(
                     f"{self.host.name} made {run}, and there is another {run} here: rename the one here, and run the "
                     "same command again to bring the other."
                 )
-        return bring(self.host, "", self.root, "--delay-updates", names=files) if files else Copied()
+        names = [name for name in files if "/".join(name.split("/")[:2]) not in new]
+        copied = bring(self.host, "", self.root, WHOLE, names=names) if names else Copied()
+        return sum((bring(self.host, run, self.root / run, WHOLE) for run in new), copied)

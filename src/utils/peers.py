@@ -33,6 +33,7 @@ GRACE = 5.0
 ALIKE = 2.0
 """Seconds that a process which fails alike has, to end by itself and put its things in order."""
 MEETING_SECONDS = 120.0
+OPEN = "The machines must be open to each other at all ports, as they must be for NCCL and gloo."
 KEEP_ALIVE = {"TCP_KEEPIDLE": 10, "TCP_KEEPINTVL": 5, "TCP_KEEPCNT": 4}
 """Seconds until a silent machine is asked whether it is there, between questions, and how many stay unanswered."""
 
@@ -130,8 +131,8 @@ class Peers:
                 link.connection.sendall(message)
 
     def _close(self) -> None:
-        for link in self.links:
-            os.close(link.connection.detach())
+        while self.links:  # a child of the child finds none
+            os.close(self.links.pop().connection.detach())
 
 
 class Link:
@@ -155,7 +156,10 @@ def _accepted() -> list[Link]:
         token = from_first(lambda: (server.getsockname()[1], secrets.token_hex(8)))[1]
         links: list[Link] = []
         while len(links) < n_processes() - 1:
-            link = Link(server.accept()[0])
+            try:
+                link = Link(server.accept()[0])
+            except TimeoutError:
+                raise ConnectionError(f"Some of {n_processes()} processes have not reached the first. {OPEN}") from None
             link.connection.settimeout(GRACE)
             hello = link.read().decode(errors="replace").split()
             if len(hello) == 3 and hello[0] == token:
@@ -170,7 +174,11 @@ def _connected() -> Link:
     met: tuple[int, str] = from_first(_never)
     port, token = met
     host = "127.0.0.1" if _on_one_machine() else os.environ["MASTER_ADDR"]
-    link = Link(socket.create_connection((host, port), timeout=MEETING_SECONDS))
+    try:
+        link = Link(socket.create_connection((host, port), timeout=MEETING_SECONDS))
+    except OSError as error:
+        why = error.strerror or error
+        raise ConnectionError(f"The first process cannot be reached at {host}, port {port} ({why}). {OPEN}") from None
     link.connection.sendall(f"{token} {own_number()} {socket.gethostname()}\n".encode())
     _keep_alive(link.connection)
     link.name = f"Process 0 of {n_processes()}, on {host},"

@@ -350,7 +350,7 @@ def test_a_search_makes_configs_that_are_allowed() -> None:
         ),
         ({"backbone": "ast"}, "ast cannot be fine-tuned; `backbone` may be wav2vec2, hu"),
         ({"head": "neck"}, "Unknown head 'neck'; allowed: linear, adapter, attentive, frame"),
-        ({"freeze": "half"}, "freeze must be encoder, features or none, not 'half'"),
+        ({"freeze": "half"}, "`freeze` must be encoder, features or none, not 'half'"),
         ({"freeze": "encoder", "gradual": 2}, "`gradual` is for an encoder that is trained, and `freeze` is encoder"),
         ({"freeze": "encoder", "mask_frames": 0.1}, "`mask_frames` is for an encoder that is trained"),
         ({"head": "attentive", "layer_weights": True}, "attentive mixes the layers by itself: leave out"),

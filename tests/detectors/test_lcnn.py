@@ -106,7 +106,7 @@ def test_is_a_row_of_the_table() -> None:
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"front_end": "mfccs"}, "front_end must be lfcc, logmel or cqcc, not 'mfccs'"),
+        ({"front_end": "mfccs"}, "`front_end` must be lfcc, logmel or cqcc, not 'mfccs'"),
         ({"channels": 1}, r"channels must lie in \[2, 1024\], not 1"),
         ({"dropout": 0.99}, r"dropout must lie in \[0, 0.95\], not 0.99"),
         ({"mask_bands": -1}, r"mask_bands must lie in \[0, 1000\], not -1"),

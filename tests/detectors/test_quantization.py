@@ -149,7 +149,7 @@ def test_codes_go_to_layers_alone() -> None:
 
 def test_what_cannot_be_quantised_is_told(tables: Tables, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert set(dense_layers(dense_network(), WINDOW)) == {"first", "second"}
-    with pytest.raises(ValueError, match="`quantize` must be int8, or left out, not 'int4'"):
+    with pytest.raises(ValueError, match="`quantize` must be int8, not 'int4'"):
         TinyConfig(quantize="int4")
     lcnn = Lcnn(LcnnConfig(seconds=1, quantize="int8"))
     monkeypatch.setattr(quantization, "find_spec", lambda name: object())

@@ -1,5 +1,6 @@
 """Batches of crops: nothing made up, the same whenever they are drawn, unreadable recordings named."""
 
+import pickle
 from pathlib import Path
 
 import numpy as np
@@ -69,6 +70,13 @@ def test_a_batch_follows_from_seed_and_number(speech: Speech) -> None:
         assert torch.equal(one[number]["masks"], again[number]["masks"])
     assert not torch.equal(one[0]["masks"], one[one.a_round]["masks"])
     assert one[0]["clean"].shape != other[0]["clean"].shape or not torch.equal(one[0]["clean"], other[0]["clean"])
+
+
+def test_processes_that_are_not_forked_read_the_same(speech: Speech) -> None:
+    crops = crops_of(speech)
+    sent = pickle.loads(pickle.dumps(crops))
+    for number in (2 * crops.a_round, crops.a_round, 0):
+        assert torch.equal(sent[number]["clean"], crops[number]["clean"])
 
 
 def test_what_is_heard_is_augmented_and_what_is_to_be_found_is_not(speech: Speech) -> None:

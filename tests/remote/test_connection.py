@@ -95,6 +95,13 @@ def test_a_host_without_rsync_is_told(host: Host, monkeypatch: pytest.MonkeyPatc
     host.connection.close()
 
 
+def test_a_folder_that_cannot_be_made_is_told(server: Server, known: Path) -> None:
+    host = Host(connection_to(server), "/proc/nowhere")
+    with pytest.raises(ValueError, match="/proc/nowhere"):
+        host.connect()
+    host.connection.close()
+
+
 def test_a_password_that_let_fabric_in_does_not_let_rsync_in(host: Host, folder: Path, keys: Path) -> None:
     host.connect()
     host.connection.connect_kwargs["key_filename"] = str(keys / "host")

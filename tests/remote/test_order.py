@@ -18,6 +18,7 @@ FLAGS = {
     },
     "TestModel": {"run": "text", "dataset": "path or none", "quick": "switch", "output": "path"},
     "Benchmark": {"run": "text", "datasets": "text"},
+    "PretrainBackbone": {"dataset": "text", "teacher": "text"},
 }
 
 
@@ -70,6 +71,11 @@ def test_names_that_are_no_paths_stay_as_they_are(root: Path) -> None:
     assert read(text, root).inputs == {}
 
 
+def test_the_folder_of_a_teacher_goes_along(root: Path) -> None:
+    order = read("PretrainBackbone --dataset=datasets/corpus --teacher=runs/pretraining0/model", root)
+    assert order.inputs == {"runs/pretraining0/model": root / "runs/pretraining0/model"}
+
+
 def test_runs_go_along_whole_with_the_stores_of_their_corpora(root: Path) -> None:
     order = read("TestModel --run=svm_study0/run3 --dataset=datasets/corpus --quick", root)
     assert order.runs == {"runs/svm_study0": root / "runs/svm_study0"}
@@ -88,6 +94,7 @@ def test_the_default_corpus_goes_along_where_there_is_one(root: Path) -> None:
     assert read("GenerateEmbeddings", root).corpora == {}
     (root / "datasets" / "release").mkdir()
     assert read("GenerateEmbeddings", root).corpora == {"datasets/release": root / "datasets/release"}
+    assert read("PretrainBackbone", root).corpora == {"datasets/release": root / "datasets/release"}
     assert read("TestModel --run=run0", root).corpora == {}, "without the flag it takes that of the run"
     assert read("Benchmark --run=run0", root).corpora == {}
 
@@ -118,6 +125,7 @@ def test_what_cannot_be_shared_is_refused_for_several_hosts(root: Path, text: st
         ("TestModel run0", "'run0'"),
         ("TestModel --run", "'--run' alone"),
         ("TestModel --run='run0", "cannot be read"),
+        ("TestModel --run=run0 --quick=false", "is a switch"),
         ("TestModel --output=/nowhere/else.json", "outside of the project"),
     ],
 )

@@ -50,7 +50,7 @@ def test_a_pruned_and_quantised_run_is_told_of_tested_and_reproduced(
     [
         ("FineTune --prune=1", "--prune must lie between 0 and 1, such as 0.3, not 1"),
         ("FineTune --prune=0", "--prune must lie between 0 and 1, such as 0.3, not 0: leave it out to prune nothing"),
-        ("FineTune --quantize=int4", "--quantize must be int8, or left out, not 'int4'"),
+        ("FineTune --quantize=int4", "--quantize must be int8, not 'int4'"),
         (
             "FineTune --backbone=wavlm --prune=0.3",
             "--prune cannot cut heads out of the attention of wavlm; --backbone may",

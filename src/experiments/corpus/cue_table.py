@@ -61,21 +61,22 @@ def read_cues(dataset: Path, files: Sequence[str], jobs: int = 0) -> pd.DataFram
     known = _kept(dataset)
     then = dict(zip(known["file"], known["state"], strict=True))
     waiting = [file for file, state in states.items() if then.get(file) != state]
-    measured: list[dict[str, Any]] = []
-    is_kept = True
-    for start in range(0, len(waiting), AT_ONCE):
-        part = waiting[start : start + AT_ONCE]
+    is_kept, start = True, 0
+    while start < len(waiting):
+        part = waiting[start : start + max(AT_ONCE, int(SHARE_AT_ONCE * len(known)))]
         found = map_clips(
             partial(usable_or_reason, cues_of),
             [dataset / file for file in part],
             jobs=1 if not jobs and len(waiting) <= FEW else jobs,
             description="cues",
         )
-        for file, (cues, reason) in zip(part, found, strict=True):
-            measured.append({"file": file, "state": states[file], **(cues or {}), "reason": reason})
-        if len(measured) >= SHARE_AT_ONCE * len(known) or start + AT_ONCE >= len(waiting):
-            known, measured = _with_rows(known, measured), []
-            is_kept = is_kept and _keep(dataset, known)
+        measured = [
+            {"file": file, "state": states[file], **(cues or {}), "reason": reason}
+            for file, (cues, reason) in zip(part, found, strict=True)
+        ]
+        known = _with_rows(known, measured)
+        is_kept = is_kept and _keep(dataset, known)
+        start += len(part)
     table = known.set_index("file").loc[list(files)].reset_index().drop(columns="state")
     table[CATEGORY] = table[CATEGORY].astype(object).fillna("")
     return table.astype(dict.fromkeys(NUMBERS, float))

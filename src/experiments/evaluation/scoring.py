@@ -2,10 +2,11 @@
 
 Embeddings that are missing are extracted with the model, precision and window of the run's own, and of the layers that
 it uses alone; the store is kept, so that the next run has them. Detectors score the recordings themselves. Scores are
-noted after every 1,000 clips, and of more than 10,000 after every tenth more, so that what was killed resumes there. A
-recording that cannot be used is left out and counted. Clips of one class are enough, as nothing is fitted.
+noted after every 1,000 clips, so that what was killed resumes there. A recording that cannot be used is left out and
+counted. Clips of one class are enough, as nothing is fitted.
 """
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,14 +24,13 @@ from src.experiments.inputs.embeddings import WINDOW, Embeddings
 from src.experiments.training.trained import Trained
 from src.utils.clip_table import ClipTable
 from src.utils.embeddings import META, describe_layers, read_store_meta
-from src.utils.files import read_json, write_json
+from src.utils.files import write_text
 from src.utils.paths import embeddings_folder
 from src.utils.waveform_table import WaveformTable
 
 AT_ONCE = 1000
-NOTED_ANEW = 1.1
-"""All scores are written anew whenever there are so many times as many: the writing grows with their number alone."""
-UNDER_WAY = "under_way.json"
+UNDER_WAY = "under_way.jsonl"
+"""A line that says what is scored, and one for each part: its first clip and its scores, null where there is none."""
 LONGEST_WINDOW = 30.0
 """Seconds; of stores that note none."""
 
@@ -111,20 +111,33 @@ def extract_missing(trained: Trained, asked: Embeddings, dataset: Path, split: s
 
 def _noted_scores(trained: Trained, table: ClipTable, note: Path, digest: str) -> np.ndarray:
     """Return the score of every clip, shape (n,); NaN where it cannot be used; what is noted is not computed."""
-    trained_at = str(trained.provenance.get("ended"))
-    noted = read_json(note) if note.is_file() else {}
-    about = {"trained": trained_at, "clips": len(table), "corpus_digest": digest}
-    parts = noted["scores"] if noted.get("about") == about else []
-    n_noted = len(parts)
-    for start in range(AT_ONCE * len(parts), len(table), AT_ONCE):
-        part = table.take(np.arange(start, min(start + AT_ONCE, len(table))))
-        scores = _scores_of(trained, part)
-        parts.append([None if np.isnan(score) else float(score) for score in scores])
-        is_last = start + AT_ONCE >= len(table)
-        if len(table) > AT_ONCE and (is_last or len(parts) >= NOTED_ANEW * n_noted):
-            write_json(note, {"about": about, "scores": parts})
-            n_noted = len(parts)
-    return np.array([np.nan if score is None else score for part in parts for score in part])
+    about = {"trained": str(trained.provenance.get("ended")), "clips": len(table), "corpus_digest": digest}
+    found = np.full(len(table), np.nan)
+    noted = _resumed(note, about) if len(table) > AT_ONCE else {}
+    for start in range(0, len(table), AT_ONCE):
+        part = np.arange(start, min(start + AT_ONCE, len(table)))
+        if len(noted.get(start, [])) == len(part):
+            found[part] = np.array(noted[start], dtype=float)
+            continue
+        found[part] = _scores_of(trained, table.take(part))
+        if len(table) > AT_ONCE:
+            with note.open("a", encoding="utf-8") as file:
+                file.write(_line([start, [None if np.isnan(score) else float(score) for score in found[part]]]))
+    return found
+
+
+def _resumed(note: Path, about: dict[str, Any]) -> dict[int, list[float | None]]:
+    """Return the parts that are noted, first clip -> scores; leave a note without what a kill cut short."""
+    lines = note.read_text(encoding="utf-8").splitlines(keepends=True) if note.is_file() else []
+    if not lines or lines[0] != _line(about):
+        lines = [_line(about)]
+    lines = [line for line in lines if line.endswith("\n")]
+    write_text(note, "".join(lines))
+    return dict(json.loads(line) for line in lines[1:])
+
+
+def _line(content: Any) -> str:
+    return json.dumps(content) + "\n"
 
 
 def _scores_of(trained: Trained, part: ClipTable) -> np.ndarray:

@@ -15,7 +15,7 @@ from src.engines.contract import Cluster
 from src.experiments.extraction.claims import claimed
 from src.experiments.extraction.clusters import on_cluster
 from src.experiments.extraction.extract import finish_without_model
-from src.experiments.extraction.local import in_one_process, on_devices
+from src.experiments.extraction.local import in_one_process, load_model, on_devices
 from src.experiments.extraction.plan import Plan, make_plan
 from src.experiments.extraction.requests import Extraction, Request
 from src.utils.paths import claim_embeddings
@@ -45,17 +45,20 @@ def extract_splits(request: Request, *, root: Path, cluster: Cluster | None = No
 
 def run_plan(plan: Plan, cluster: Cluster | None = None) -> Iterator[Extraction]:
     """Carry out a plan on a cluster, or with what suits this machine."""
-    claim_embeddings(plan.root, plan.request.owner)
     if not plan.needs_model:
+        claim_embeddings(plan.root, plan.request.owner)
         for part in plan.splits:
             yield finish_without_model(part, plan.request)
         return
+    devices = _devices(plan.request) if plan.n_waiting else [plan.request.device]
+    alone = cluster is None and len(devices) == 1
+    backbone = load_model(plan.request) if alone else None  # what is refused writes nothing
+    claim_embeddings(plan.root, plan.request.owner)
     with claimed(plan):
         if cluster:
             yield from on_cluster(plan, cluster)
-            return
-        devices = _devices(plan.request) if plan.n_waiting else [plan.request.device]
-        yield from on_devices(plan, devices) if len(devices) > 1 else in_one_process(plan)
+        else:
+            yield from in_one_process(plan, backbone) if alone else on_devices(plan, devices)
 
 
 def _devices(request: Request) -> list[str]:

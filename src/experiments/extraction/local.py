@@ -23,10 +23,10 @@ from src.utils.paths import claim_embeddings
 POLL_SECONDS = 5.0
 
 
-def in_one_process(plan: Plan) -> Iterator[Extraction]:
-    """Load the model in this process and extract one split after another."""
+def in_one_process(plan: Plan, backbone: Backbone | None = None) -> Iterator[Extraction]:
+    """Extract one split after another in this process; the model is loaded, unless it is given."""
     request = plan.request
-    backbone = _load(request)
+    backbone = backbone or load_model(request)
     claim_embeddings(plan.root, request.owner)
     for part in plan.splits:
         yield extract(part, backbone, request)
@@ -67,7 +67,7 @@ def on_devices(plan: Plan, devices: Sequence[str]) -> list[Extraction]:
     return [sum_up(of_split) for of_split in zip(*results, strict=True)]
 
 
-def _load(request: Request) -> Backbone:
+def load_model(request: Request) -> Backbone:
     """Load the backbone; of several shares only the first says what there is to say of the model."""
     with warnings.catch_warnings():
         if not request.share.is_first:

@@ -73,15 +73,16 @@ def _survey(part: SplitPlan) -> pd.DataFrame:
     rows = []
     for file, fingerprint in part.fingerprints.items():
         length = part.lengths.get(file)
-        header = (length.n_frames, length.rate, length.reason) if length else ("", "", "")
+        header = (length.n_frames, length.rate, length.reason, int(length.in_one_pass)) if length else ("",) * 4
         rows.append((file, fingerprint, int(file in waiting), *header))
-    return pd.DataFrame(rows, columns=["file", "fingerprint", "waiting", "frames", "rate", "reason"])
+    return pd.DataFrame(rows, columns=["file", "fingerprint", "waiting", "frames", "rate", "reason", "in_one_pass"])
 
 
 def _read_split(place: Path, split: str, folder: Path) -> SplitPlan:
     survey = read_csv(place / f"{split}-survey.csv", ADVICE)
     known = survey[survey["rate"] != ""]
-    headers = zip(known["frames"].astype(int), known["rate"].astype(int), known["reason"], strict=True)
+    numbers = (known[name].astype(int) for name in ("frames", "rate"))
+    headers = zip(*numbers, known["reason"], known["in_one_pass"] == "1", strict=True)
     return SplitPlan(
         folder,
         split,

@@ -250,7 +250,7 @@ def test_what_does_not_do_for_the_config_is_refused(tables: Tables, tmp_path: Pa
         make(tmp_path, checkpointing=True).fit(*tables)
     with pytest.raises(ValueError, match="sharpness"):
         TinyConfig(sharpness=0.1, accumulate=2)
-    with pytest.raises(ValueError, match="loss must be"):
+    with pytest.raises(ValueError, match="`loss` must be"):
         TinyConfig(loss="hinge")
 
 

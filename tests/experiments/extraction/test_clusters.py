@@ -16,7 +16,6 @@ from src.engines.contract import Call, Engine
 from src.experiments.corpus.copies import Augmenting
 from src.experiments.corpus.splits import DOWNSTREAM
 from src.experiments.extraction import clusters
-from src.experiments.extraction.claims import claimed
 from src.experiments.extraction.clusters import extract_part, folder_of, on_cluster, open_cluster
 from src.experiments.extraction.copies import extract_copies
 from src.experiments.extraction.engines import extract_splits
@@ -86,6 +85,8 @@ def test_a_plan_travels_whole(dataset: Path, tmp_path: Path) -> None:
     half_done = replace(plan.splits[0], waiting=plan.splits[0].waiting[::2], lengths=dict(plan.splits[0].lengths))
     for file in plan.splits[0].waiting[1::2]:
         del half_done.lengths[file]
+    seeks_slowly = plan.splits[0].waiting[0]
+    half_done.lengths[seeks_slowly] = replace(half_done.lengths[seeks_slowly], in_one_pass=True)
     plan = replace(plan, request=replace(plan.request, copies=copies, **options), splits=(half_done, *plan.splits[1:]))
     read = read_plan(write_plan(plan, tmp_path))
     assert (read.request, read.root, read.is_known_kind) == (plan.request, plan.root, plan.is_known_kind)
@@ -198,35 +199,6 @@ def test_the_progress_is_read_from_what_journals_gain(dataset: Path, tmp_path: P
     follower.look()
     assert follower.seen[plan.splits[0].folder]
     follower.close()
-
-
-@pytest.mark.parametrize(
-    ("first", "second", "fits"),
-    [
-        ((), (), False),
-        ((), ((0, 2),), False),
-        (((0, 2),), (), False),
-        (((0, 2),), ((0, 2),), False),
-        (((0, 2),), ((0, 3),), False),
-        (((0, 3),), ((2, 3),), True),
-    ],
-)
-def test_starts_that_do_not_fit_together_are_refused(
-    dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, first: Any, second: Any, fits: bool
-) -> None:
-    monkeypatch.setattr("src.experiments.extraction.claims.LOOK_SECONDS", 0.05)
-    plan = replace(plan_of(dataset, tmp_path), splits=plan_of(dataset, tmp_path).splits[:1])
-    one, other = (replace(plan, request=replace(plan.request, share=Share(parts))) for parts in (first, second))
-    with claimed(one):
-        if fits:
-            with claimed(other):
-                pass
-        else:
-            with pytest.raises(ValueError, match=rf"^Another process is writing .*{plan.splits[0].folder}.*") as caught:
-                list(extract_splits(other.request, root=tmp_path))
-            assert "\n" not in str(caught.value)
-    with claimed(other):
-        pass
 
 
 def test_an_engine_is_refused_what_it_cannot_do(dataset: Path, tmp_path: Path) -> None:
