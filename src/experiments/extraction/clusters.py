@@ -28,7 +28,7 @@ from src.experiments.extraction.plan import Plan
 from src.experiments.extraction.requests import Extraction, Request
 from src.experiments.extraction.travel import read_plan, write_plan
 from src.utils.dataset import check_dataset
-from src.utils.paths import claim_embeddings, corpus_folder
+from src.utils.paths import corpus_folder
 from src.utils.registry import require_known
 
 PARTS_PER_WORKER, MOST_PARTS = 4, 1000
@@ -57,7 +57,6 @@ def open_cluster(engine: Engine, request: Request, *, root: Path) -> Iterator[Cl
         raise ValueError(f"With `engine={engine.name}`, `device` must be auto, cpu or cuda, not {request.device}.")
     check_dataset(request.dataset)
     require_known(BACKBONES, request.backbone, "backbone")
-    claim_embeddings(root, request.owner)
     folder = folder_of(request, root)
     folder.mkdir(parents=True, exist_ok=True)
     with _only_driver(folder):

@@ -25,6 +25,7 @@ from src.experiments.extraction.plan import Plan, SplitPlan, make_plan
 from src.experiments.extraction.requests import CopiesOf, Extraction, Limits, Request, Share
 from src.experiments.extraction.travel import read_plan, write_plan
 from src.utils.embeddings import read_journal
+from src.utils.paths import OWNER, corpus_folder
 from tests.backbones import conftest as models
 from tests.experiments.extraction.test_shards import assert_same, vary
 from tests.typed import run_fab
@@ -214,6 +215,10 @@ def test_an_engine_is_refused_what_it_cannot_do(dataset: Path, tmp_path: Path) -
             open_cluster(Engine("ray"), replace(request, **change), root=tmp_path),
         ):
             pass
+    nowhere = Engine("ray", address="127.0.0.1:1")
+    with pytest.raises(ValueError, match="No Ray cluster can be"), open_cluster(nowhere, request, root=tmp_path):
+        pass
+    assert not (corpus_folder(tmp_path, dataset) / OWNER).exists(), "a start that is refused does not claim a name"
     folder = folder_of(request, tmp_path)
     folder.mkdir(parents=True, exist_ok=True)
     with (
