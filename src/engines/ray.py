@@ -112,13 +112,14 @@ def room_of(nodes: Sequence[Resources], workers: int, gpu: bool) -> Room:
     >>> room_of([{"CPU": 8}, {"CPU": 4}], 0, gpu=True)
     Room(n_workers=2, cpus=4, gpus=0)
     """
-    with_gpus = [node for node in nodes if node.get("GPU", 0) >= 1] if gpu else []
-    useful = with_gpus or [node for node in nodes if node.get("CPU", 0) >= 1]
+    with_cpus = [node for node in nodes if node.get("CPU", 0) >= 1]  # a head may keep calls away by having none
+    with_gpus = [node for node in with_cpus if node.get("GPU", 0) >= 1] if gpu else []
+    useful = with_gpus or with_cpus
     if not useful:
         raise ValueError("The Ray cluster has no CPUs: add a node to it (ray start --address=...).")
     most = int(sum(node["GPU" if with_gpus else "CPU"] for node in useful))
     n_workers = min(workers or (most if with_gpus else len(useful)), most)
-    share = int(min(node.get("CPU", 1) for node in useful)) // ceil(n_workers / len(useful))
+    share = int(min(node["CPU"] for node in useful)) // ceil(n_workers / len(useful))
     return Room(n_workers, min(max(1, share), MOST_CPUS), 1 if with_gpus else 0)
 
 

@@ -38,6 +38,8 @@ REPOSITORY = Path(__file__).resolve().parents[2]
         ([{"CPU": 8.0}, {"CPU": 6.0}], 4, True, Room(4, 3, 0)),
         ([{"CPU": 1.0}] * 3, 50, False, Room(3, 1, 0)),
         ([{"CPU": 128.0}], 1, False, Room(1, 16, 0)),
+        ([{"GPU": 8.0}, {"CPU": 16.0, "GPU": 4.0}], 0, True, Room(4, 4, 1)),
+        ([{"GPU": 8.0}, {"CPU": 16.0}], 0, True, Room(1, 16, 0)),
     ],
 )
 def test_calls_are_spread_over_gpus_or_nodes(nodes: Any, workers: int, gpu: bool, room: Room) -> None:
