@@ -42,8 +42,10 @@ def carrier() -> Callable[..., Answer]:
         try:
             return True, getattr(importlib.import_module(module), name)(*arguments), ""
         except Exception as error:
-            known = type(error).__module__ == "builtins"  # others may not be there where it is raised again
-            told = error if known else RuntimeError(f"{type(error).__name__}: {error}")
+            told = error
+            if type(error).__module__ != "builtins":  # it may not be there where it is raised again
+                kinds = [kind for kind in (ValueError, OSError) if isinstance(error, kind)]  # what bad input raises
+                told = kinds[0](str(error)) if kinds else RuntimeError(f"{type(error).__name__}: {error}")
             return False, told, traceback.format_exc()
 
     return carry_out

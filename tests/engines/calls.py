@@ -7,8 +7,12 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
+import optuna
+
 from src.experiments.extraction.clusters import extract_part
 from src.experiments.extraction.requests import Limits
+from src.experiments.inputs.embeddings import Embeddings
+from src.experiments.studies.search import Search
 from src.utils.embedding_store import EmbeddingStore
 
 
@@ -59,6 +63,13 @@ def die() -> None:
 def refuse() -> Limits:
     """Raise what is bad input."""
     return Limits(batch_seconds=-1.0)
+
+
+def refuse_own() -> None:
+    """Raise what is bad input, of a kind that this project defines."""
+    study = optuna.create_study()
+    study.enqueue_trial({"head": "linear", "freeze": "encoder"})
+    Search(Path("corpus"), Embeddings("hubert"), "fine-tuned", fixed={"gradual": 4}).draw(study.ask(), 100)
 
 
 def stumble() -> float:

@@ -71,8 +71,8 @@ def test_a_result_comes_back() -> None:
 
 
 def test_bad_input_and_bugs_on_another_machine_end_a_task_as_they_would_here() -> None:
-    for function, code in ((calls.refuse, BAD_INPUT), (calls.stumble, INTERNAL)):
-        with pytest.raises(ValueError, match=r"above 0|could not convert") as caught:
+    for function, code in ((calls.refuse, BAD_INPUT), (calls.refuse_own, BAD_INPUT), (calls.stumble, INTERNAL)):
+        with pytest.raises(ValueError, match=r"above 0|does not go with what is fixed|could not convert") as caught:
             result_of(answer(Call(function)))
         assert isinstance(caught.value.__cause__, RemoteTraceback)
         assert ending("Task", caught.value, [])[1] == code
