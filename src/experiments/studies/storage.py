@@ -11,6 +11,8 @@ as failed (`places.py`). In both cases a failed trial does not count, and anothe
 
 import os
 import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -80,6 +82,21 @@ def open_shared(storage: str) -> "optuna.storages.BaseStorage":
     except Exception as error:  # of SQLAlchemy and of every driver's own kind
         reason = str(error).splitlines()[0]
         raise ValueError(f"The storage {without_password(storage)} cannot be opened: {reason}") from None
+
+
+@contextmanager
+def told_failures(storage: str, number: int) -> Iterator[None]:
+    """Turn the failure of a database, while study `number` is under way, into a ValueError of one line."""
+    from optuna.exceptions import StorageInternalError
+
+    try:
+        yield
+    except StorageInternalError as error:
+        reason = str(error.__cause__ or error).splitlines()[0]
+        raise ValueError(
+            f"The storage {without_password(storage)} has failed ({reason}). Finished trials are kept there: when it "
+            f"is back, resume the study with the same flags and `study_number={number}`."
+        ) from None
 
 
 def full_name(storage: str) -> str:

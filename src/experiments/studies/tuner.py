@@ -14,7 +14,7 @@ is pruned when its best EER so far is not among the best quarter of the finished
 import shutil
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from pathlib import Path
 from time import monotonic, sleep
 from typing import TYPE_CHECKING, Any
@@ -31,7 +31,7 @@ from src.experiments.studies.findings import Findings, Task
 from src.experiments.studies.pictures import save_pictures
 from src.experiments.studies.places import Places
 from src.experiments.studies.search import Search, StudyPlace, UnfitError, Wish, find_place
-from src.experiments.studies.storage import note_finished, open_shared
+from src.experiments.studies.storage import note_finished, open_shared, told_failures
 from src.experiments.studies.workers import Job, Outcome, forget_data, train_all
 from src.experiments.training.across_domains import leave_out_domains, objective, tell
 from src.experiments.training.models import model_class
@@ -91,7 +91,7 @@ def tuner_of(search: Search, effort: Effort, *, root: Path, wish: Wish, name: st
         tell(leave_out_domains(search.dataset, data, search.hold_out))
     place = find_place(search, search.describe(opened), root, wish)
     forget_data()
-    with nullcontext() if place.storage else alone(place.folder):
+    with told_failures(place.storage, place.study.number) if place.storage else alone(place.folder):
         tuner = Tuner(Task(search, effort, root, opened, len(data.train)), place, name)
         try:
             yield tuner

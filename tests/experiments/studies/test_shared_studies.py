@@ -9,12 +9,15 @@ from pathlib import Path
 
 import optuna
 import pytest
+from optuna.exceptions import StorageInternalError
 
 from src.experiments.runs.names import existing_numbers
 from src.experiments.runs.provenance import without_password
-from src.experiments.studies import tuner
+from src.experiments.studies import places, tuner
+from src.experiments.studies.findings import Findings
 from src.experiments.studies.storage import open_shared
 from src.experiments.studies.tuner import Effort
+from src.experiments.studies.workers import Outcome
 from src.utils.files import read_json
 from tests.experiments.studies.studies import PROCESSES, assert_whole, run_study, states, study_of, trials_in, wait_for
 
@@ -43,6 +46,28 @@ def test_a_shared_journal_joins_two_roots(drawn: Path, drawn_once: Path, tmp_pat
     assert again.folder.name == "svm_study1", "without a number it is a new study"
     third = study_of(other, Effort(1), storage=journal)
     assert third.folder.name == "svm_study2", "numbers are given once in a storage, whoever asks"
+
+
+def test_a_database_that_fails_is_told_in_one_line_and_the_study_goes_on(
+    drawn: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    journal = str(tmp_path / "studies.log")
+    finish, seen = Findings.store, []
+
+    def store(self: Findings, outcome: Outcome) -> None:
+        seen.append(outcome)
+        if len(seen) == 2:
+            raise StorageInternalError("An exception is raised") from OSError("connection failed\nsecond line")
+        finish(self, outcome)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Findings, "store", store)
+        said = r"^The storage .*studies\.log has failed \(connection failed\)\. Finished .* `study_number=0`\.$"
+        with pytest.raises(ValueError, match=said):
+            study_of(drawn, Effort(3), storage=journal)
+    monkeypatch.setattr(places, "is_at_work", lambda _: False)  # the process that could not store its trial has ended
+    assert study_of(drawn, Effort(3), storage=journal, number=0).n_new == 2
+    assert states(trials_in(journal)) == ["COMPLETE", "FAIL", "COMPLETE", "COMPLETE"]
 
 
 def test_a_study_is_resumed_where_it_is_kept(drawn: Path, tmp_path: Path) -> None:
