@@ -21,6 +21,7 @@ from src.engines.contract import Call, Engine
 from src.experiments.inputs import input_of
 from src.experiments.runs.folders import alone
 from src.experiments.runs.names import StudyName
+from src.experiments.runs.provenance import without_password
 from src.experiments.studies.effort import Effort, StudyResult
 from src.experiments.studies.search import FIXED, STUDY, Search, Wish
 from src.experiments.studies.storage import full_name, this_worker
@@ -53,6 +54,11 @@ def search_on_engine(
         raise ValueError(
             f"`engine={engine.name}` needs a storage that all workers reach: give `storage`, "
             "postgresql://user@host/base or a journal file on a disk that they share."
+        )
+    if engine.name == "slurm" and without_password(wish.storage) != wish.storage:
+        raise ValueError(
+            f"`storage` with a password would be written to the disk for Slurm: give {without_password(wish.storage)} "
+            "without it, and put the password into ~/.pgpass."
         )
     with tuner_of(search, effort, root=root, wish=wish) as tuner, alone(tuner.folder):
         done = tuner.begin()

