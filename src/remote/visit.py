@@ -111,8 +111,8 @@ class Visit:
             f"mkdir -p {join([self.notes, 'runs', *taken])} && rm -f {self.notes}/group && "
             f"{{ test -e {self.notes}/started || touch {self.notes}/started; }} && "
             f"setsid -f {job} >{self.notes}/log 2>&1 </dev/null && exec 9>&- && "
-            f"until test -s {self.notes}/group; do "
-            f"! {IS_FREE} || {{ cat {self.notes}/log >&2; exit 1; }}; sleep 0.1; done"
+            f"until test -s {self.notes}/group; do "  # a task may have begun and ended since this was asked
+            f"! {IS_FREE} || test -s {self.notes}/group || {{ cat {self.notes}/log >&2; exit 1; }}; sleep 0.1; done"
         )
 
     def follow(self, echo: IO[str]) -> int:

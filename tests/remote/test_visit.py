@@ -3,6 +3,7 @@
 import _thread
 import io
 import shutil
+import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -93,8 +94,12 @@ def test_ctrl_c_ends_the_following_at_once_and_the_task_goes_on(visitor: Visitor
     visit.begin()
     begun = time.monotonic()
     threading.Timer(1, _thread.interrupt_main).start()
-    with pytest.raises(KeyboardInterrupt, match="the task goes on there"):
-        visit.follow(io.StringIO())
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # processes of pytest-xdist ignore it
+    try:
+        with pytest.raises(KeyboardInterrupt, match="the task goes on there"):
+            visit.follow(io.StringIO())
+    finally:
+        signal.signal(signal.SIGINT, before)
     assert time.monotonic() - begun < 20
     assert visitor("sleep 60").running
     visitor("sleep 60").stop()
