@@ -8,6 +8,7 @@ refused. Clips that were removed from the split keep their rows, which are unuse
 """
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -199,7 +200,8 @@ class EmbeddingStore:
             store_rows.require_same_kind(self.folder, read_record(path), self.identity)
         self._paths[0].parent.mkdir(exist_ok=True)
         for each in (*self._paths, self.folder / JOURNAL):
-            each.touch()
+            with suppress(FileExistsError):  # the date of what is there stays
+                each.touch(exist_ok=False)
 
     def _read_rows(self) -> store_rows.Rows:
         return store_rows.read_rows(self.folder, self.identity["layers"], self._row_bytes, self._damaged)
