@@ -9,7 +9,6 @@ Ray itself makes a task again whose process or machine was lost.
 
 import os
 import re
-import signal
 import socket
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
@@ -24,7 +23,7 @@ from loky.process_executor import TerminatedWorkerError
 
 from src.engines.calling import Answer, carrier, packed, result_of
 from src.engines.contract import MOST_CPUS, MOST_DEATHS, POLL_SECONDS, Call, Engine
-from src.utils.parallel import end_with
+from src.utils.parallel import serve
 
 REACH_SECONDS = 5.0
 """Within which the address must take a connection."""
@@ -162,8 +161,7 @@ def _wait(answer: "Future[Any]", seconds: float) -> None:
 
 def _set_up(parent: int, log: Path) -> None:
     """Leave Ctrl-C to the driver, end with it, and let everything printed go to a log."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    end_with(parent)
+    serve(parent)
     handle = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
     os.dup2(handle, 1)
     os.dup2(handle, 2)

@@ -16,7 +16,7 @@ from src.remote.copying import AS_LINKS, WHOLE, Copied, bring, code_files, send
 from src.remote.hosts import Host
 from src.remote.order import Order
 from src.utils.embeddings import INDEX
-from src.utils.paths import corpus_folder, runs_folder
+from src.utils.paths import COPIES, ENGINES, corpus_folder, runs_folder
 
 NOTES = ".remote"
 """Below the project's folder on a host, and below the embeddings of a corpus here while stores are brought."""
@@ -24,8 +24,6 @@ IS_FREE = f"flock -n -s {NOTES}/running true"
 """Command that fails while a task runs there."""
 TAKEN = "another call has started a task there meanwhile; run the same command again"
 OTHERS = "the folder is there already and holds something else than this project; name another `folder`"
-COPIES, ENGINES = "copies", "engines"
-"""Folders beside those of backbones: the recordings of augmented copies, and what engines note."""
 
 
 @dataclass(frozen=True)

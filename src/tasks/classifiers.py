@@ -10,6 +10,7 @@ from src.backbones import BACKBONES
 from src.experiments.runs.commands import how_to_test
 from src.tasks.command_line import command
 from src.tasks.detectors import parse_settings, written
+from src.tasks.engine_flags import EngineFlags
 from src.tasks.run_flags import RUN_HELP, RunFlags
 from src.tasks.words import RELEASE, listed
 from src.utils.paths import ROOT
@@ -91,7 +92,7 @@ class ModelFlags(ClassifierFlags):
 
 
 @dataclass(frozen=True)
-class StudyFlags(ModelFlags):
+class StudyFlags(ModelFlags, EngineFlags):
     """The flags of OptimizeHyperparameters."""
 
     trials: int = 0
@@ -102,11 +103,6 @@ class StudyFlags(ModelFlags):
     keep: int = 5
     hold_out: str = ""
     augment: str = ""
-    engine: str = "local"
-    workers: int = 0
-    address: str = ""
-    partition: str = ""
-    time_limit: int = 0
 
     def fixed(self) -> dict[str, object]:
         """Return the hyperparameters that are the same in all trials."""
@@ -130,11 +126,10 @@ class StudyFlags(ModelFlags):
 )
 def optimize_hyperparameters(c: Connection, flags: StudyFlags) -> None:
     """Search the hyperparameters with the lowest validation EER into runs/<classifier or detector>_study<k>."""
-    from src.engines.contract import Engine
     from src.experiments.studies import on_engines, tuner
     from src.experiments.studies.search import Search, Wish
 
-    engine = Engine(flags.engine, flags.workers, flags.address, flags.partition, flags.time_limit)
+    engine = flags.chosen_engine()
     wanted = (flags.dataset, flags.input(flags.augment), flags.detector or flags.classifier)
     search = Search(*wanted, flags.seed, flags.fixed(), flags.hold_out)
     effort = tuner.Effort(flags.trials or None, flags.jobs, flags.timeout or None, flags.keep)

@@ -9,12 +9,13 @@ from fabric import Connection, Task
 
 from src.backbones import BACKBONES
 from src.tasks.command_line import command, fixed
+from src.tasks.engine_flags import EngineFlags
 from src.tasks.words import DOWNSTREAM, FOLDERS_HELP, RELEASE, listed, on
 from src.utils.paths import ROOT, corpus_folder
 
 
 @dataclass(frozen=True)
-class ExtractionFlags:
+class ExtractionFlags(EngineFlags):
     """The flags of the tasks that compute embeddings."""
 
     dataset: Path = RELEASE
@@ -34,16 +35,10 @@ class ExtractionFlags:
     noise_folder: Path | None = None
     rooms_folder: Path | None = None
     seed: int = 7
-    engine: str = "local"
-    workers: int = 0
-    address: str = ""
-    partition: str = ""
-    time_limit: int = 0
 
 
 def _generate_embeddings(c: Connection, flags: ExtractionFlags) -> None:
     """Compute mean and deviation over time of every hidden layer for every clip; resumes where it stopped."""
-    from src.engines.contract import Engine
     from src.experiments.corpus.copies import Augmenting
     from src.experiments.corpus.splits import split_notes
     from src.experiments.extraction.clusters import open_cluster
@@ -66,7 +61,7 @@ def _generate_embeddings(c: Connection, flags: ExtractionFlags) -> None:
     )
     recipe = written_recipe(flags.augment)
     how = Augmenting(recipe or "field", flags.copies, flags.noise_folder, flags.rooms_folder, flags.seed)
-    engine = Engine(flags.engine, flags.workers, flags.address, flags.partition, flags.time_limit)
+    engine = flags.chosen_engine()
     finished = True
     with open_cluster(engine, request, root=ROOT) as cluster:
         copies = extract_copies(request, how, root=ROOT, cluster=cluster) if recipe else ()

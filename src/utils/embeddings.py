@@ -84,6 +84,11 @@ class StoreMeta:
         """Return how many bytes a clip takes in the file of each layer: two statistics of float32."""
         return bytes_per_row(self.dimension)
 
+    @property
+    def identity(self) -> dict[str, Any]:
+        """What must agree for two stores to be of one kind."""
+        return {key: value for key, value in self.record.items() if key not in SUMMARY}
+
     def as_json(self) -> dict[str, Any]:
         """Return what the file holds."""
         return dict(self.record)

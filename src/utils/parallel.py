@@ -5,6 +5,7 @@ The workers are joblib's, which notice when one of them dies and do not run the 
 
 import os
 import re
+import signal
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -69,6 +70,12 @@ def signal_of(death: BrokenProcessPool) -> str:
     """
     found = re.search("SIG[A-Z]+", str(death))
     return found[0] if found else "no signal reported"
+
+
+def serve(parent: int) -> None:
+    """Leave Ctrl-C to the parent process, and end when it ends."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    end_with(parent)
 
 
 def end_with(parent: int) -> None:

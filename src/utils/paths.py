@@ -8,6 +8,8 @@ from shlex import quote
 ROOT = Path(__file__).resolve().parents[2]
 RELEASE = ROOT / "datasets" / "release"
 """The corpus of all tasks that are given none."""
+COPIES, ENGINES = "copies", "engines"
+"""Folders beside those of backbones, in the embeddings of a corpus: augmented recordings, and notes of engines."""
 OWNER = "corpus.txt"
 """File in `embeddings/<corpus>/` with the path of its corpus, relative to the root if it lies below it."""
 
@@ -61,7 +63,7 @@ def split_of_copies(split: str, augment: str, number: int) -> str:
 
 def copies_folder(root: Path, dataset: Path, split: str, augment: str, number: int) -> Path:
     """Return the folder of the recordings of augmented copies that embeddings of a corpus were computed from."""
-    return corpus_folder(root, dataset) / "copies" / split_of_copies(split, augment, number)
+    return corpus_folder(root, dataset) / COPIES / split_of_copies(split, augment, number)
 
 
 def claim_embeddings(root: Path, dataset: Path) -> None:

@@ -10,7 +10,6 @@ in all. A machine that is lost costs less than a part: the clips it has written 
 
 import shutil
 import socket
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -23,20 +22,18 @@ from src.engines import open_engine
 from src.engines.contract import Call, Cluster, Engine
 from src.experiments.extraction.extract import finish_without_model
 from src.experiments.extraction.following import Follower
-from src.experiments.extraction.local import run_part, sum_up
+from src.experiments.extraction.local import run_part, sum_up, warn_once
 from src.experiments.extraction.plan import Plan
 from src.experiments.extraction.requests import Extraction, Request
 from src.experiments.extraction.travel import read_plan, write_plan
 from src.utils.dataset import check_dataset
-from src.utils.paths import corpus_folder
+from src.utils.paths import ENGINES, corpus_folder
 from src.utils.registry import require_known
 
 PARTS_PER_WORKER, MOST_PARTS = 4, 1000
 """Slurm takes arrays of up to 1,000 jobs, as it is usually set up."""
 PATIENCE = 180.0
 """Seconds that a part waits for its lock: a file server frees what a lost machine held after its lease, often 90 s."""
-FOLDER = "engines"
-"""Below `embeddings/<corpus>/`: plans under way, and what engines log."""
 
 
 @contextmanager
@@ -69,7 +66,7 @@ def open_cluster(engine: Engine, request: Request, *, root: Path) -> Iterator[Cl
 
 def folder_of(request: Request, root: Path) -> Path:
     """Return the folder of plans and logs of the engines that extract with a backbone."""
-    return corpus_folder(root, request.owner) / FOLDER / request.backbone
+    return corpus_folder(root, request.owner) / ENGINES / request.backbone
 
 
 def on_cluster(plan: Plan, cluster: Cluster) -> list[Extraction]:
@@ -92,8 +89,7 @@ def on_cluster(plan: Plan, cluster: Cluster) -> list[Extraction]:
     finally:
         follower.close()
         shutil.rmtree(place, ignore_errors=True)
-    for note in dict.fromkeys(note for of_part in notes for note in of_part):
-        warnings.warn(note, stacklevel=2)
+    warn_once(notes)
     made = []
     for part, of_parts in zip(plan.splits, zip(*results, strict=True), strict=True):
         done = replace(sum_up(of_parts), n_computed=len(follower.seen[part.folder]))  # also by attempts that were lost

@@ -21,7 +21,7 @@ from src.experiments.extraction.requests import Extraction, Request
 from src.experiments.extraction.writer import BatchWriter, Progress
 from src.utils.dataset import reject
 from src.utils.embedding_store import EmbeddingStore
-from src.utils.embeddings import SUMMARY, read_store_meta
+from src.utils.embeddings import read_store_meta
 
 
 def extract(part: SplitPlan, backbone: Backbone, request: Request) -> Extraction:
@@ -64,8 +64,7 @@ def extract(part: SplitPlan, backbone: Backbone, request: Request) -> Extraction
 
 def finish_without_model(part: SplitPlan, request: Request) -> Extraction:
     """Update the index of a split whose clips are all computed; the model is the one that the store names."""
-    meta = read_store_meta(part.folder)
-    identity = {key: value for key, value in meta.as_json().items() if key not in SUMMARY}
+    identity = read_store_meta(part.folder).identity
     with EmbeddingStore(part.folder, identity, request.share.name, damaged=part.damaged) as store:
         n_clips, left_out = _finish(store, part, request.dataset)
     return Extraction(part.folder, n_clips, 0, left_out)

@@ -10,11 +10,11 @@ from pathlib import Path
 import pandas as pd
 
 from src.audio.storage.links import SOURCE
-from src.experiments.extraction.readers import Length, read_lengths
+from src.experiments.extraction.readers import HEADER, Length, read_lengths
 from src.utils.csv_tables import read_csv, write_table
 
 LENGTHS = "lengths.csv"
-COLUMNS = ["file", "fingerprint", "frames", "rate", "reason", "in_one_pass"]
+COLUMNS = ["file", "fingerprint", *HEADER]
 AT_ONCE = 20_000
 """Recordings after which lengths are written, so that a plan that is killed has not fetched in vain."""
 
@@ -55,15 +55,9 @@ def _read(path: Path) -> dict[str, tuple[str, Length]]:
     if missing := [column for column in COLUMNS if column not in table]:
         raise ValueError(f"{path} has no column {', '.join(missing)}: delete it, and headers are read again.")
     rows = table[COLUMNS].itertuples(index=False)
-    return {
-        file: (fingerprint, Length(int(frames), int(rate), reason, in_one_pass == "1"))
-        for file, fingerprint, frames, rate, reason, in_one_pass in rows
-    }
+    return {file: (fingerprint, Length.of_cells(*cells)) for file, fingerprint, *cells in rows}
 
 
 def _write(path: Path, kept: Mapping[str, tuple[str, Length]]) -> None:
-    rows = [
-        (file, fingerprint, length.n_frames, length.rate, length.reason, int(length.in_one_pass))
-        for file, (fingerprint, length) in kept.items()
-    ]
+    rows = [(file, fingerprint, *length.cells) for file, (fingerprint, length) in kept.items()]
     write_table(path, pd.DataFrame(rows, columns=COLUMNS))

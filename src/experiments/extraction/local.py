@@ -4,7 +4,7 @@ Workers take equal parts of the plan (`Plan.part`), and the result does not depe
 """
 
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_EXCEPTION, Future, wait
 from dataclasses import replace
 
@@ -18,7 +18,6 @@ from src.experiments.extraction.following import Follower
 from src.experiments.extraction.plan import Plan
 from src.experiments.extraction.requests import Extraction, Request
 from src.utils.parallel import signal_of
-from src.utils.paths import claim_embeddings
 
 POLL_SECONDS = 5.0
 
@@ -27,7 +26,6 @@ def in_one_process(plan: Plan, backbone: Backbone | None = None) -> Iterator[Ext
     """Extract one split after another in this process; the model is loaded, unless it is given."""
     request = plan.request
     backbone = backbone or load_model(request)
-    claim_embeddings(plan.root, request.owner)
     for part in plan.splits:
         yield extract(part, backbone, request)
 
@@ -62,8 +60,7 @@ def on_devices(plan: Plan, devices: Sequence[str]) -> list[Extraction]:
                 f"One of the {len(devices)} extracting processes died ({signal_of(error)}): "
                 "run the same command again; finished work is kept."
             ) from None
-    for note in dict.fromkeys(note for of_part in notes for note in of_part):
-        warnings.warn(note, stacklevel=2)
+    warn_once(notes)
     return [sum_up(of_split) for of_split in zip(*results, strict=True)]
 
 
@@ -79,6 +76,12 @@ def run_part(plan: Plan) -> tuple[list[Extraction], list[str]]:
     """Carry out the plan of one worker; return what was made, and what it warned of, which its parent says once."""
     with warnings.catch_warnings(record=True) as caught:
         return list(in_one_process(plan)), [str(warning.message) for warning in caught]
+
+
+def warn_once(notes: Iterable[Sequence[str]]) -> None:
+    """Say what the workers warned of, once for all of them."""
+    for note in dict.fromkeys(note for of_part in notes for note in of_part):
+        warnings.warn(note, stacklevel=3)
 
 
 def _follow(running: Sequence[Future[tuple[list[Extraction], list[str]]]], plan: Plan, who: str) -> None:

@@ -17,12 +17,11 @@ from src.experiments.extraction.requests import Extraction
 from src.utils.dataset import reject
 from src.utils.embedding_checks import row_checksums
 from src.utils.embedding_store import EmbeddingStore, Row
-from src.utils.embeddings import SUMMARY, StoreMeta, layer_file, read_journal, read_left_out, read_store_meta
+from src.utils.embeddings import StoreMeta, layer_file, read_journal, read_left_out, read_store_meta
+from src.utils.paths import COPIES
 from src.utils.store_rows import require_same_kind
 
 ROWS_AT_ONCE = 1024
-COPIES = "copies"
-"""Folder beside the stores of a corpus, of the recordings that stores of augmented copies were computed from."""
 
 
 def merge_stores(parts: Sequence[Path], folder: Path, dataset: Path) -> Extraction:
@@ -43,7 +42,7 @@ def merge_stores(parts: Sequence[Path], folder: Path, dataset: Path) -> Extracti
         When they are not of one kind, or were computed from other recordings than the corpus holds now.
     """
     metas = [read_store_meta(part) for part in parts]
-    identity = {key: value for key, value in metas[0].as_json().items() if key not in SUMMARY}
+    identity = metas[0].identity
     for part, meta in zip(parts[1:], metas[1:], strict=True):
         require_same_kind(part, meta.record, identity)
     if not folder.exists():

@@ -30,6 +30,8 @@ from src.utils.parallel import end_with, signal_of
 T = TypeVar("T")
 MOST_READERS = 16
 FILES_AT_ONCE = 256
+HEADER = ("frames", "rate", "reason", "in_one_pass")
+"""Columns of tables that hold lengths."""
 ENDED_BY_THE_SYSTEM = ("SIGKILL", "SIGTERM")
 DECODER_CRASHED = "unreadable (the decoder crashed"
 ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
@@ -136,6 +138,16 @@ class Length:
     reason: str = ""
     in_one_pass: bool = False
     """Whether its windows should be read one after another, because each costs all that lies before it."""
+
+    @classmethod
+    def of_cells(cls, frames: str, rate: str, reason: str, in_one_pass: str) -> "Length":
+        """Return what `cells` of a length say, once they are text."""
+        return cls(int(frames), int(rate), reason, in_one_pass == "1")
+
+    @property
+    def cells(self) -> tuple[int, int, str, int]:
+        """Its row in tables, under `HEADER`."""
+        return self.n_frames, self.rate, self.reason, int(self.in_one_pass)
 
     @property
     def seconds(self) -> float:

@@ -17,7 +17,7 @@ from typing import Any
 import pandas as pd
 
 from src.experiments.extraction.plan import Plan, SplitPlan
-from src.experiments.extraction.readers import Length
+from src.experiments.extraction.readers import HEADER, Length
 from src.experiments.extraction.requests import CopiesOf, Limits, Request, Share
 from src.utils.csv_tables import read_csv, write_table
 from src.utils.dataset import read_file_rows
@@ -73,21 +73,20 @@ def _survey(part: SplitPlan) -> pd.DataFrame:
     rows = []
     for file, fingerprint in part.fingerprints.items():
         length = part.lengths.get(file)
-        header = (length.n_frames, length.rate, length.reason, int(length.in_one_pass)) if length else ("",) * 4
-        rows.append((file, fingerprint, int(file in waiting), *header))
-    return pd.DataFrame(rows, columns=["file", "fingerprint", "waiting", "frames", "rate", "reason", "in_one_pass"])
+        cells = length.cells if length else ("",) * len(HEADER)
+        rows.append((file, fingerprint, int(file in waiting), *cells))
+    return pd.DataFrame(rows, columns=["file", "fingerprint", "waiting", *HEADER])
 
 
 def _read_split(place: Path, split: str, folder: Path) -> SplitPlan:
     survey = read_csv(place / f"{split}-survey.csv", ADVICE)
     known = survey[survey["rate"] != ""]
-    numbers = (known[name].astype(int) for name in ("frames", "rate"))
-    headers = zip(*numbers, known["reason"], known["in_one_pass"] == "1", strict=True)
+    rows = known[["file", *HEADER]].itertuples(index=False)
     return SplitPlan(
         folder,
         split,
         read_file_rows(place / f"{split}-clips.csv", maker="GenerateEmbeddings"),
         dict(zip(survey["file"], survey["fingerprint"], strict=True)),
         tuple(survey["file"][survey["waiting"] == "1"]),
-        {file: Length(*header) for file, header in zip(known["file"], headers, strict=True)},
+        {file: Length.of_cells(*cells) for file, *cells in rows},
     )

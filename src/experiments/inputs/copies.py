@@ -17,7 +17,7 @@ from src.experiments.inputs.open_embeddings import OpenEmbeddings
 from src.experiments.inputs.stores import BackboneStores
 from src.utils.embeddings import INDEX, StoreMeta
 from src.utils.files import read_record
-from src.utils.paths import copies_folder, corpus_folder, embeddings_folder, on, split_of_copies
+from src.utils.paths import COPIES, copies_folder, corpus_folder, embeddings_folder, on, split_of_copies
 from src.utils.recipes import name_of
 
 NOTE = "recipe.json"
@@ -95,7 +95,7 @@ def open_copies(asked: Embeddings, dataset: Path, root: Path) -> list[OpenCopies
     FileNotFoundError
         When there are none.
     """
-    folder, count = corpus_folder(root, dataset) / "copies", asked.copies
+    folder, count = corpus_folder(root, dataset) / COPIES, asked.copies
     while not asked.copies and (folder / split_of_copies(TRAIN, name_of(asked.augment), count + 1)).is_dir():
         count += 1
     return [OpenCopies(asked, dataset, root, number) for number in range(1, max(count, 1) + 1)]

@@ -7,7 +7,6 @@ keeps the embeddings that it read for its next trials.
 
 import os
 import shutil
-import signal
 from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, wait
 from dataclasses import dataclass
@@ -22,7 +21,7 @@ from src.experiments.training.recipe import Recipe
 from src.experiments.training.trainer import train_run
 from src.models.contract import Config, Watch, keep_going
 from src.utils.files import read_json
-from src.utils.parallel import end_with
+from src.utils.parallel import serve
 
 if TYPE_CHECKING:
     import loky
@@ -189,12 +188,6 @@ def _start_process(jobs: int) -> "loky.ProcessPoolExecutor":
         max_workers=1,
         # loky would mistake the embeddings and kernels that a worker keeps for a leak, and replace it.
         env={**share, "LOKY_MAX_CPU_COUNT": threads, "LOKY_MAX_MEMORY_LEAK_SIZE": "1e15"},
-        initializer=_set_up_worker,
+        initializer=serve,
         initargs=(os.getpid(),),
     )
-
-
-def _set_up_worker(parent: int) -> None:
-    """Leave Ctrl-C to the parent process, and end when it ends."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    end_with(parent)
