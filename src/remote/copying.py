@@ -25,7 +25,8 @@ WHOLE = "--delay-updates"
 """The files of a folder get their names once all of them are there: no half of a run or store looks like one."""
 CONNECTION_ENDED = (10, 12, 20, 30, 35, 255)
 """Exit codes of rsync when the connection was lost, and of ssh."""
-NO_CODE = {"datasets", "embeddings", "runs", "__pycache__"}
+RESULTS = ("datasets", "embeddings", "runs")
+"""Folders of a project that hold no code; a folder of the code may have such a name as well."""
 
 
 @dataclass(frozen=True)
@@ -86,9 +87,13 @@ def code_files(code: Path) -> list[str]:
         listed = b""
     names = sorted({os.fsdecode(name) for name in listed.split(b"\0") if name})
     if "fabfile.py" not in names:
-        files = (path.relative_to(code) for path in code.rglob("[!.]*"))
-        names = [str(path) for path in files if not any(step in NO_CODE or step[0] == "." for step in path.parts)]
+        inside = [path.relative_to(code) for path in code.rglob("[!.]*")]
+        names = [str(path) for path in inside if path.parts[0] not in RESULTS and not _is_passed_over(path)]
     return [name for name in names if (code / name).is_file()]
+
+
+def _is_passed_over(path: Path) -> bool:
+    return any(step == "__pycache__" or step.startswith(".") for step in path.parts)
 
 
 def ssh_command(connection: Connection) -> str:

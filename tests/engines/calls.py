@@ -3,6 +3,7 @@
 import os
 import signal
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -14,6 +15,9 @@ from src.experiments.extraction.requests import Limits
 from src.experiments.inputs.embeddings import Embeddings
 from src.experiments.studies.search import Search
 from src.utils.embedding_store import EmbeddingStore
+
+GO = "go"
+"""A file that tells the attempts of `extract_together` to go on."""
 
 
 def add(one: int, other: int) -> int:
@@ -31,21 +35,26 @@ def count(folder: Path, number: int, steps: int, seconds: float = 0.0) -> int:
 
 
 def extract_together(meeting: Path, place: Path, number: int, n_parts: int) -> Any:
-    """Carry out a part of a plan once all parts have begun, the first time at leisure."""
-    seconds = 0.0 if (meeting / str(number)).exists() else 0.3
-    append = EmbeddingStore.append
+    """Carry out a part of a plan; the first attempt at it, as all first ones, waits half-way for the word to go on."""
+    append, attempt = EmbeddingStore.append, meeting / f"{number}-{os.getpid()}"
+    is_first = not list(meeting.glob(f"{number}-*"))
+    attempt.touch()
 
-    def append_late(*arguments: Any) -> None:
-        time.sleep(seconds)
+    def append_and_wait(*arguments: Any) -> None:
         append(*arguments)
+        attempt.write_text("half-way")
+        wait_until((meeting / GO).exists)
 
-    (meeting / str(number)).touch()
-    give_up = time.monotonic() + 60
-    while len(list(meeting.iterdir())) < n_parts:
-        assert time.monotonic() < give_up, "somebody did not come"
-        time.sleep(0.01)
-    with mock.patch.object(EmbeddingStore, "append", append_late):
+    with mock.patch.object(EmbeddingStore, "append", append_and_wait if is_first else append):
         return extract_part(place, number, n_parts)
+
+
+def wait_until(is_so: Callable[[], bool], seconds: float = 60.0) -> None:
+    """Wait for what must come true within the given time."""
+    give_up = time.monotonic() + seconds
+    while not is_so():
+        assert time.monotonic() < give_up, "it did not happen"
+        time.sleep(0.01)
 
 
 def die_once(folder: Path, number: int) -> int:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from src.engines import open_engine, ray
@@ -15,13 +16,13 @@ from src.engines.contract import Call, Engine
 from src.engines.ray import RayCluster, Room, room_of
 from src.experiments.corpus.splits import DOWNSTREAM
 from src.experiments.extraction import clusters
-from src.experiments.extraction.clusters import folder_of, open_cluster
+from src.experiments.extraction.clusters import open_cluster
 from src.experiments.extraction.engines import extract_splits
 from src.experiments.extraction.requests import Limits, Request
 from src.utils.embeddings import read_journal
 from src.utils.paths import embeddings_folder
 from tests.engines import calls
-from tests.engines.calls import extract_together
+from tests.engines.calls import GO, extract_together, wait_until
 from tests.experiments.extraction.test_shards import assert_same
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -129,28 +130,35 @@ def machines() -> Iterator[Machines]:
 
 @dataclass
 class Killing:
-    """A cluster whose parts begin together, and of which a machine is killed when it is time."""
+    """A cluster of which a machine is killed when all machines are half-way through a part."""
 
     cluster: RayCluster
     meeting: Path
     kill: Callable[[], None]
-    is_time: Callable[[], bool]
 
     @property
     def n_workers(self) -> int:
         return self.cluster.n_workers
 
     def run(self, calls: Sequence[Call], follow: Callable[[], None]) -> list[Any]:
-        done = []
-
         def look() -> None:
             follow()
-            if not done and self.is_time():
-                done.append(True)
+            halfway = [attempt for attempt in self.meeting.glob("*-*") if attempt.read_text()]
+            if len(halfway) == self.n_workers and not (self.meeting / GO).exists():
                 self.kill()
+                wait_until(lambda: not all(is_alive(attempt) for attempt in halfway))
+                (self.meeting / GO).touch()
 
         together = [Call(extract_together, (self.meeting, *call.arguments), call.name) for call in calls]
         return self.cluster.run(together, look)
+
+
+def is_alive(attempt: Path) -> bool:
+    """Return whether the process that makes an attempt at a part is running."""
+    try:
+        return bool(psutil.Process(int(attempt.name.partition("-")[2])).status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return False
 
 
 @pytest.mark.slow
@@ -161,25 +169,20 @@ def test_a_store_is_that_of_one_process_though_a_machine_is_killed_halfway(
     monkeypatch.setattr(clusters, "PARTS_PER_WORKER", 1)  # all machines are at work when one is killed
     dataset = prepared / "datasets" / "corpus"
     request = Request(dataset, DOWNSTREAM, "lfcc", limits=Limits(batch_seconds=2.0))
-    folders = [embeddings_folder(tmp_path, dataset, "lfcc", split) for split in DOWNSTREAM]
     n_clips = sum(len(read_journal(embeddings_folder(prepared, dataset, "lfcc", split))) for split in DOWNSTREAM)
     with open_cluster(Engine("ray", address=machines.address), request, root=tmp_path) as cluster:
         assert isinstance(cluster, RayCluster)
         assert cluster.n_workers == 3
         assert cluster.run([Call(calls.add, (number, 1)) for number in range(5)], lambda: None) == [1, 2, 3, 4, 5]
-
-        def is_time() -> bool:
-            return n_clips / 8 < sum(len(read_journal(folder)) for folder in folders) < n_clips
-
         meeting = tmp_path / "meeting"
         meeting.mkdir()
-        killing = Killing(cluster, meeting, lambda: machines.kill(1), is_time)
+        killing = Killing(cluster, meeting, lambda: machines.kill(1))
         made = list(extract_splits(request, root=tmp_path, cluster=killing))
         assert machines.killed == [1]
+        attempts = [attempt.name.partition("-")[0] for attempt in meeting.glob("*-*")]
+        assert len(attempts) == 4 and set(attempts) == {"0", "1", "2"}, "one part was made again"
         with pytest.raises(ValueError, match="`batch_seconds` must be above 0"):
             cluster.run([Call(calls.refuse), Call(calls.count, (tmp_path, 9, 600, 0.1))], lambda: None)
     assert sum(each.n_computed for each in made) == n_clips
     for each, split in zip(made, DOWNSTREAM, strict=True):
         assert_same(each.folder, embeddings_folder(prepared, dataset, "lfcc", split))
-    log = (folder_of(request, tmp_path) / "ray.log").read_text()
-    assert "failed. There are 2 retries remaining, so the task will be retried" in log

@@ -170,9 +170,10 @@ def test_a_disk_that_gets_full_is_told_and_what_came_is_kept(host: Host, server:
 
 
 def test_the_code_is_what_git_does_not_ignore_or_all_but_results(tmp_path: Path) -> None:
-    for name in ("fabfile.py", "src/one.py", "runs/run0/metrics.json", ".venv/bin/python", "src/__pycache__/one.pyc"):
+    code = ["fabfile.py", "src/one.py", "src/experiments/runs/names.py"]
+    for name in (*code, "runs/run0/metrics.json", ".venv/bin/python", "src/__pycache__/one.pyc"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text("x")
-    assert sorted(code_files(tmp_path)) == ["fabfile.py", "src/one.py"]
+    assert sorted(code_files(tmp_path)) == sorted(code)
     ours = code_files(Path(__file__).parents[2])
     assert "src/remote/job.sh" in ours and not [name for name in ours if re.match(r"(\.venv|embeddings)/", name)]
