@@ -53,20 +53,21 @@ def test_two_jobs_store_every_trial_once(drawn: Path) -> None:
 
 
 def children_of(process: int) -> list[psutil.Process]:
-    """Return the workers that a process started, without the tracker of resources that comes with them."""
+    """Return the workers that a process started, and nothing else that it has, such as a server of other tests."""
     children = [child for child in psutil.Process(process).children(recursive=True) if child.status() != "zombie"]
-    return [child for child in children if "resource_tracker" not in " ".join(child.cmdline())]
+    return [child for child in children if "popen_loky" in " ".join(child.cmdline())]
 
 
 @pytest.mark.slow
 def test_a_killed_worker_costs_no_trial(drawn: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    killed = []
+    killed: list[int] = []
+    of_others = children_of(os.getpid())
 
     class Tuner(tuner.Tuner):
         def tell(self, outcome: Outcome) -> None:
             super().tell(outcome)
             if len(killed) < 2:
-                worker = children_of(os.getpid())[0]
+                worker = next(child for child in children_of(os.getpid()) if child not in of_others)
                 killed.append(worker.pid)
                 worker.kill()
 
