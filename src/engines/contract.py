@@ -82,7 +82,10 @@ class Call:
 class Cluster(Protocol):
     """An engine that was opened: reachable, and with room for so many calls at a time."""
 
-    n_workers: int
+    @property
+    def n_workers(self) -> int:
+        """Calls at the same time."""
+        ...
 
     def run(self, calls: Sequence[Call], follow: Callable[[], None]) -> list[Any]:
         """Make the calls, at most `n_workers` at a time, and return their results in order.

@@ -10,6 +10,8 @@ Ray itself makes a task again whose process or machine was lost.
 import os
 import re
 import socket
+import time
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager, suppress
@@ -29,6 +31,8 @@ REACH_SECONDS = 5.0
 """Within which the address must take a connection."""
 CONNECT_SECONDS = 60.0
 """Within which Ray must have connected, once it is imported."""
+PATIENCE = 120.0
+"""Seconds for which the cluster may have no node with room for a call: a node that restarts is back within them."""
 QUIET = {"RAY_USAGE_STATS_ENABLED": "0"}
 Resources = Mapping[str, float]
 """What a node has: "CPU", "GPU" and so on."""
@@ -60,7 +64,7 @@ class RayCluster:
 
     def run(self, calls: Sequence[Call], follow: Callable[[], None]) -> list[Any]:
         """Make the calls; see `Cluster.run`."""
-        answers = self.process.submit(_make_calls, calls, self.room)
+        answers = self.process.submit(_make_calls, calls, self.room, PATIENCE)
         try:
             while not answers.done():
                 _wait(answers, POLL_SECONDS)
@@ -118,6 +122,11 @@ def room_of(nodes: Sequence[Resources], workers: int, gpu: bool) -> Room:
         raise ValueError("The Ray cluster has no CPUs: add a node to it (ray start --address=...).")
     most = int(sum(node["GPU" if with_gpus else "CPU"] for node in useful))
     n_workers = min(workers or (most if with_gpus else len(useful)), most)
+    if workers > n_workers:
+        what = "GPUs" if with_gpus else "CPUs"
+        warnings.warn(
+            f"The Ray cluster has {most} {what}: {most} work at a time, not `workers={workers}`.", stacklevel=2
+        )
     share = int(min(node["CPU"] for node in useful)) // ceil(n_workers / len(useful))
     return Room(n_workers, min(max(1, share), MOST_CPUS), 1 if with_gpus else 0)
 
@@ -182,27 +191,47 @@ def _connect(address: str) -> list[Resources] | str:
         return " ".join(str(error).split()) or type(error).__name__
 
 
-def _make_calls(calls: Sequence[Call], room: Room) -> list[Answer]:
-    """Make calls, at most so many at a time as there is room for; the answers end with the first error."""
+def _make_calls(calls: Sequence[Call], room: Room, patience: float) -> list[Answer]:
+    """Make calls, at most so many at a time as there is room for; an error is the only answer."""
     import ray
 
     task, retries = ray.remote(carrier()), {"max_retries": MOST_DEATHS - 1, "scheduling_strategy": "SPREAD"}
     share = {"num_cpus": room.cpus, "num_gpus": room.gpus, **retries}
     answers: dict[int, Answer] = {}
     at_work: dict[Any, int] = {}
-    waiting = iter(enumerate(calls))
-    while len(answers) < len(calls):
+    waiting, had_room = iter(enumerate(calls)), time.monotonic()
+    errors: list[Answer] = []
+    while len(answers) < len(calls) and not errors:
         while len(at_work) < room.n_workers and (following := next(waiting, None)):
             number, call = following
             at_work[task.options(name=call.name, **share).remote(*packed(call, room.cpus))] = number
-        for done in ray.wait(list(at_work))[0]:
+        for done in ray.wait(list(at_work), timeout=min(POLL_SECONDS, patience))[0]:
             number = at_work.pop(done)
             answers[number] = _answer_of(done, calls[number])
-            if not answers[number][0]:
-                for other in at_work:
-                    ray.cancel(other, force=True)
-                return [answers[number]]
-    return [answers[number] for number in range(len(calls))]
+            errors += [answers[number]] if not answers[number][0] else []
+        now = time.monotonic()
+        had_room = now if _is_there(room) else had_room
+        errors += [_lost_nodes(room, patience)] if now - had_room > patience else []
+    for other in at_work:  # of a call that failed
+        ray.cancel(other, force=True)
+    return errors[:1] or [answers[number] for number in range(len(calls))]
+
+
+def _is_there(room: Room) -> bool:
+    """Return whether a node lives that could make a call, now or when it has made others."""
+    import ray
+
+    nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+    return any(node.get("CPU", 0) >= room.cpus and node.get("GPU", 0) >= room.gpus for node in nodes)
+
+
+def _lost_nodes(room: Room, patience: float) -> Answer:
+    needed = f"{room.cpus} {'CPU' if room.cpus == 1 else 'CPUs'}{' and a GPU' if room.gpus else ''}"
+    told = (
+        f"The Ray cluster has lost all nodes with {needed}, and none came back within {patience:.0f} s: add a node "
+        "(ray start --address=...) and run the same command again; finished work is kept."
+    )
+    return False, ChildProcessError(told), ""
 
 
 def _answer_of(done: Any, call: Call) -> Answer:

@@ -33,11 +33,9 @@ REPOSITORY = Path(__file__).resolve().parents[2]
     [
         ([{"CPU": 16.0, "GPU": 4.0}] * 2, 0, True, Room(8, 4, 1)),
         ([{"CPU": 16.0, "GPU": 4.0}] * 2, 2, True, Room(2, 16, 1)),
-        ([{"CPU": 16.0, "GPU": 4.0}] * 2, 99, True, Room(8, 4, 1)),
         ([{"CPU": 16.0, "GPU": 4.0}] * 2, 0, False, Room(2, 16, 0)),
         ([{"CPU": 8.0}, {"memory": 1.0}], 0, True, Room(1, 8, 0)),
         ([{"CPU": 8.0}, {"CPU": 6.0}], 4, True, Room(4, 3, 0)),
-        ([{"CPU": 1.0}] * 3, 50, False, Room(3, 1, 0)),
         ([{"CPU": 128.0}], 1, False, Room(1, 16, 0)),
         ([{"GPU": 8.0}, {"CPU": 16.0, "GPU": 4.0}], 0, True, Room(4, 4, 1)),
         ([{"GPU": 8.0}, {"CPU": 16.0}], 0, True, Room(1, 16, 0)),
@@ -45,6 +43,18 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 )
 def test_calls_are_spread_over_gpus_or_nodes(nodes: Any, workers: int, gpu: bool, room: Room) -> None:
     assert room_of(nodes, workers, gpu) == room
+
+
+@pytest.mark.parametrize(
+    ("nodes", "workers", "room", "said"),
+    [
+        ([{"CPU": 16.0, "GPU": 4.0}] * 2, 99, Room(8, 4, 1), "8 GPUs: 8 work at a time, not `workers=99`"),
+        ([{"CPU": 1.0}] * 3, 50, Room(3, 1, 0), "3 CPUs: 3 work at a time, not `workers=50`"),
+    ],
+)
+def test_workers_for_whom_there_is_no_room_are_told(nodes: Any, workers: int, room: Room, said: str) -> None:
+    with pytest.warns(UserWarning, match=rf"^The Ray cluster has {said}\.$"):
+        assert room_of(nodes, workers, gpu=True) == room
 
 
 def test_a_cluster_without_cpus_is_refused() -> None:
@@ -186,3 +196,27 @@ def test_a_store_is_that_of_one_process_though_a_machine_is_killed_halfway(
     assert sum(each.n_computed for each in made) == n_clips
     for each, split in zip(made, DOWNSTREAM, strict=True):
         assert_same(each.folder, embeddings_folder(prepared, dataset, "lfcc", split))
+
+
+@pytest.mark.slow
+def test_a_cluster_that_has_lost_all_its_machines_is_not_waited_for_for_ever(
+    machines: Machines, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ray, "POLL_SECONDS", 0.02)
+    monkeypatch.setattr(ray, "PATIENCE", 1.0)
+    left = {0, 1, 2} - set(machines.killed)
+
+    def kill_all() -> None:
+        if (tmp_path / "1.txt").exists():
+            while left:
+                machines.kill(left.pop())
+
+    said = (
+        r"^The Ray cluster has lost all nodes with 1 CPU, and none came back within 1 s: add a node \(ray start "
+        r"--address=...\) and run the same command again; finished work is kept\.$"
+    )
+    with (
+        pytest.raises(ChildProcessError, match=said),
+        open_engine(Engine("ray", address=machines.address), tmp_path, gpu=False) as cluster,
+    ):
+        cluster.run([Call(calls.count, (tmp_path, 1, 6000, 0.1))], kill_all)

@@ -10,10 +10,12 @@ in all. A machine that is lost costs less than a part: the clips it has written 
 
 import shutil
 import socket
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import replace
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 from filelock import FileLock, Timeout
 
@@ -27,6 +29,7 @@ from src.experiments.extraction.plan import Plan
 from src.experiments.extraction.requests import Extraction, Request
 from src.experiments.extraction.travel import read_plan, write_plan
 from src.utils.dataset import check_dataset
+from src.utils.embeddings import INDEX
 from src.utils.paths import ENGINES, corpus_folder
 from src.utils.registry import require_known
 
@@ -36,9 +39,34 @@ PATIENCE = 180.0
 """Seconds that a part waits for its lock: a file server frees what a lost machine held after its lease, often 90 s."""
 
 
+@dataclass
+class WhenNeeded:
+    """A cluster that is opened when the first calls are to be made, if there are any."""
+
+    opening: AbstractContextManager[Cluster]
+    closing: ExitStack
+
+    @cached_property
+    def opened(self) -> Cluster:
+        """The cluster itself, open until `closing` ends."""
+        return self.closing.enter_context(self.opening)
+
+    @property
+    def n_workers(self) -> int:
+        """Calls at the same time."""
+        return self.opened.n_workers
+
+    def run(self, calls: Sequence[Call], follow: Callable[[], None]) -> list[Any]:
+        """Make the calls; see `Cluster.run`."""
+        return self.opened.run(calls, follow)
+
+
 @contextmanager
 def open_cluster(engine: Engine, request: Request, *, root: Path) -> Iterator[Cluster | None]:
     """Open the engine that carries out a request; None where that is this machine.
+
+    What cannot be reached is refused before the corpus is surveyed. Where all stores have their index, as a rule
+    nothing is left to compute: then the engine is opened only if the survey finds clips that wait.
 
     Raises
     ------
@@ -60,8 +88,10 @@ def open_cluster(engine: Engine, request: Request, *, root: Path) -> Iterator[Cl
         for left in folder.glob("plan-*"):  # by a driver that was killed
             shutil.rmtree(left, ignore_errors=True)
         gpu = request.backbone not in CPU_ONLY and request.device != "cpu"
-        with open_engine(engine, folder, gpu=gpu) as cluster:
-            yield cluster
+        with ExitStack() as closing:
+            later = WhenNeeded(open_engine(engine, folder, gpu=gpu), closing)
+            finished = all((request.folder(root, split) / INDEX).is_file() for split in request.splits)
+            yield later if finished else later.opened
 
 
 def folder_of(request: Request, root: Path) -> Path:
