@@ -1,5 +1,7 @@
 """Cues are measured once: what is in the table of a corpus is not measured again, whatever else happens to it."""
 
+import os
+import signal
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,8 +12,9 @@ import soundfile
 from src.audio.cues import CUES, cues_of
 from src.experiments.corpus import cue_table
 from src.experiments.corpus.catalogue import generate_tables
-from src.experiments.corpus.cue_table import CUE_TABLE, read_cues
+from src.experiments.corpus.cue_table import CUE_TABLE, UNDER_WAY, read_cues
 from src.utils.dataset import read_files
+from tests.forked import finished, forked
 
 RATE = 16_000
 
@@ -110,39 +113,80 @@ def test_another_version_of_the_measurement_measures_again(
     assert len(measured) == 12
 
 
-def test_a_measurement_that_was_stopped_resumes_where_it_stopped(
-    dataset: Path, measured: list[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    files = read_files(dataset)["file"].tolist()
+def stopped_before(clip: int, monkeypatch: pytest.MonkeyPatch, stop: Callable[[], None]) -> None:
+    """Let a measurement note its rows two at a time, and stop it before a clip, counted from 0."""
+    measured: list[Path] = []
+
+    def measure(path: Path) -> dict[str, float | str]:
+        if len(measured) == clip:
+            stop()
+        measured.append(path)
+        return cues_of(path)
+
     monkeypatch.setattr(cue_table, "AT_ONCE", 2)
-    kept, calls = cue_table.write_table, []
+    monkeypatch.setattr(cue_table, "cues_of", measure)
 
-    def stopped(path: Path, table: object) -> None:
-        kept(path, table)
-        calls.append(path)
-        if len(calls) == 2:
-            raise KeyboardInterrupt
 
-    monkeypatch.setattr(cue_table, "write_table", stopped)
-    with pytest.raises(KeyboardInterrupt):
-        read_cues(dataset, files)
-    monkeypatch.setattr(cue_table, "write_table", kept)
+def die() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def interrupt() -> None:
+    raise KeyboardInterrupt
+
+
+def test_a_measurement_that_was_killed_resumes_where_it_was(dataset: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    files = read_files(dataset)["file"].tolist()
     read_cues(dataset, files)
-    assert len(measured) == len(set(measured)) == 6
+    whole = (dataset / CUE_TABLE).read_bytes()
+    (dataset / CUE_TABLE).unlink()
+    for clip in (5, 1):  # the second kill comes after the rows of the first were taken over
+        with monkeypatch.context() as patched:
+            stopped_before(clip, patched, die)
+            assert finished(forked(read_cues, dataset, files)) == -signal.SIGKILL
+    done: list[Path] = []
+    monkeypatch.setattr(cue_table, "cues_of", lambda path: done.append(path) or cues_of(path))
+    read_cues(dataset, files)
+    assert done == [dataset / file for file in files[4:]]
+    assert (dataset / CUE_TABLE).read_bytes() == whole
+    assert not (dataset / UNDER_WAY).exists()
 
 
-def test_a_table_that_is_written_in_shares_is_the_same_to_the_byte(
+def test_rows_that_were_cut_at_any_byte_are_gone_on_with(dataset: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    files = read_files(dataset)["file"].tolist()
+    read_cues(dataset, files[:1])
+    table = (dataset / CUE_TABLE).read_bytes()
+    with monkeypatch.context() as patched:
+        stopped_before(4, patched, interrupt)
+        patched.setattr(cue_table, "AT_ONCE", 1)
+        with pytest.raises(KeyboardInterrupt):
+            read_cues(dataset, files)
+    noted = (dataset / UNDER_WAY).read_bytes()
+    assert (dataset / CUE_TABLE).read_bytes() == table, "the table is written at the end"
+    done: list[Path] = []
+    known = {file: cues_of(dataset / file) if "2.flac" not in file or "fake" in file else None for file in files}
+    for cut in [*range(0, len(noted), 23), len(noted) - 1, len(noted)]:
+        (dataset / CUE_TABLE).write_bytes(table)
+        (dataset / UNDER_WAY).write_bytes(noted[:cut])
+        done.clear()
+        with monkeypatch.context() as patched:
+            patched.setattr(cue_table, "cues_of", lambda path: done.append(path) or cues_of(path))
+            found = read_cues(dataset, files).set_index("file")
+        assert len(done) == 5 - max(0, noted[:cut].count(b"\n") - 1)
+        for file, cues in known.items():
+            assert cues is None or found.loc[file, list(CUES)].to_dict() == cues
+        assert not (dataset / UNDER_WAY).exists()
+
+
+def test_a_table_that_is_measured_in_parts_is_the_same_to_the_byte(
     dataset: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     files = read_files(dataset)["file"].tolist()
     read_cues(dataset, files)
-    whole, kept, lengths = (dataset / CUE_TABLE).read_bytes(), cue_table.write_table, []
+    whole = (dataset / CUE_TABLE).read_bytes()
     (dataset / CUE_TABLE).unlink()
     monkeypatch.setattr(cue_table, "AT_ONCE", 1)
-    monkeypatch.setattr(cue_table, "SHARE_AT_ONCE", 1.0)
-    monkeypatch.setattr(cue_table, "write_table", lambda path, table: lengths.append(len(table)) or kept(path, table))
     read_cues(dataset, files)
-    assert lengths == [1, 2, 4, 6]
     assert (dataset / CUE_TABLE).read_bytes() == whole
     for changed in files[:2]:
         (dataset / changed).write_bytes((dataset / changed).read_bytes() + b"0")
@@ -157,6 +201,7 @@ def test_a_folder_that_cannot_be_written_is_told_once(dataset: Path, monkeypatch
         raise PermissionError(13, "Permission denied", str(path))
 
     monkeypatch.setattr(cue_table, "write_table", refused)
+    monkeypatch.setattr(cue_table, "_note", lambda *_: False)
     monkeypatch.setattr(cue_table, "AT_ONCE", 2)
     with pytest.warns(UserWarning, match="are not kept") as told:
         read_cues(dataset, read_files(dataset)["file"].tolist())
