@@ -175,6 +175,7 @@ def test_tars_are_fetched_as_a_whole(bucket: Any, plain: Path, tmp_path: Path, g
         ("s3://", 1, "`source` must be a URL"),
         ("s3://key:secret@bucket/corpus", 1, "`source` must not hold credentials"),
         ("https://host/corpus?X-Amz-Signature=1", 1, "`source` must not hold credentials"),
+        ("simplecache::ftp://me:secret@host/corpus", 1, "`source` must not hold credentials"),
         (URL, 0, "`cache_gb` must be above 0 GB, not 0"),
         (URL, float("nan"), "`cache_gb` must be above 0 GB, not nan"),
     ],
@@ -190,6 +191,11 @@ def test_storage_that_cannot_be_read_ends_in_one_line(
 ) -> None:
     for url, kind, line in (
         ("memory://bucket/none", FileNotFoundError, "memory://bucket/none"),
+        (
+            f"{URL}/people-metadata.csv",
+            ValueError,
+            "`source` must be a folder, and .* is one object",
+        ),
         ("nothing://bucket", ValueError, "nothing://bucket cannot be read"),
     ):
         with pytest.raises(kind, match=line):
@@ -220,6 +226,35 @@ def test_storage_that_cannot_be_read_ends_in_one_line(
         assert [path for path in dataset.glob(".fetched/*/*") if path.is_file()] == []
 
 
+def test_what_ends_before_its_end_is_a_lost_connection(
+    bucket: Any, plain: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dataset, file = linked(tmp_path / "c"), recordings(plain)[0]
+    real, attempts = type(bucket).get_file, list[str]()
+
+    def cut_off(self: Any, name: str, target: str) -> None:
+        real(self, name, target)
+        attempts.append(name)
+        if len(attempts) % 3:
+            Path(target).write_bytes(Path(target).read_bytes()[:-1])
+
+    monkeypatch.setattr(type(bucket), "get_file", cut_off)
+    monkeypatch.setattr(source_module, "PAUSES", (0.0, 0.0))
+    np.testing.assert_array_equal(load_waveform(dataset / file), load_waveform(plain / file))
+    monkeypatch.setattr(source_module, "PAUSES", ())
+    size = (plain / recordings(plain)[1]).stat().st_size
+    with pytest.raises(ConnectionError, match=rf"cannot be reached \({size - 1} of {size} bytes came\): run the same"):
+        load_waveform(dataset / recordings(plain)[1])
+
+
+def test_a_link_is_read_from_within_its_folder(
+    bucket: Any, plain: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dataset, path = linked(tmp_path / "c"), Path(recordings(plain)[0])
+    monkeypatch.chdir(dataset / path.parent)
+    np.testing.assert_array_equal(load_waveform(Path(path.name)), load_waveform(plain / path))
+
+
 def test_the_folder_of_another_source_and_a_lost_note(bucket: Any, plain: Path, tmp_path: Path) -> None:
     dataset = linked(tmp_path / "c")
     with pytest.raises(ValueError, match=rf"c holds the recordings of {URL}: choose another `dataset`"):
@@ -229,9 +264,10 @@ def test_the_folder_of_another_source_and_a_lost_note(bucket: Any, plain: Path, 
         merge_datasets([plain, dataset], tmp_path / "merged")
     link = find(dataset / recordings(dataset)[0])
     source_module._opened.cache_clear()
-    (dataset / "source.json").write_text("{}")
-    with pytest.raises(ValueError, match=r"source\.json is damaged"):
-        read_source(dataset)
+    for damage in (b"{}", b"\xff", b"[]", b'{"url": 5, "cache_gb": 1}', b'{"url": "bucket", "cache_gb": 1}'):
+        (dataset / "source.json").write_bytes(damage)
+        with pytest.raises(ValueError, match=r"source\.json is damaged"):
+            read_source(dataset)
     (dataset / "source.json").unlink()
     with pytest.raises(FileNotFoundError, match=r"There is no .*source\.json, which says where the recordings"):
         fetched(link)  # type: ignore[arg-type]

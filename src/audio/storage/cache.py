@@ -51,7 +51,7 @@ class Cache:
         size : int
             In bytes.
         fetch : callable
-            Writes the content to a path; whatever it raises is raised here, and nothing is kept.
+            Writes so many bytes to a path; whatever it raises is raised here, and nothing is kept.
 
         Raises
         ------
@@ -63,18 +63,21 @@ class Cache:
                 f"`cache_gb` allows {self.limit / 1e9:g} GB in {self.folder}, and one file alone has {size / 1e9:.3g}: "
                 "allow more."
             )
-        while not self._use(name):
+        while not self._use(name, size):
             self._fetch(self.folder / name, size, fetch)
         return self.folder / name
 
-    def _use(self, name: str) -> bool:
-        """Keep a file from being removed; return whether it is there."""
+    def _use(self, name: str, size: int) -> bool:
+        """Keep a file from being removed; return whether it is there, and whole."""
         with self._guard:
             if name in self._used:
                 self._used.move_to_end(name)
                 return True
             handle = _opened_where_it_lies(self.folder / name, fcntl.LOCK_SH)
             if handle is None:
+                return False
+            if os.fstat(handle).st_size != size:  # the machine crashed before the disk had it all
+                os.close(handle)
                 return False
             self._used[name] = handle
             while len(self._used) > IN_USE:
@@ -89,7 +92,7 @@ class Cache:
         if handle is None:  # another process has written the file while this one waited
             return
         try:
-            if not file.exists():
+            if not file.exists() or file.stat().st_size != size:
                 self._make_room(size)
                 try:
                     fetch(part)

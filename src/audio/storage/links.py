@@ -67,7 +67,9 @@ def read_link(path: Path) -> Link | None:
     found = _TARGET.fullmatch(str(path.readlink()))
     if found is None:
         return None
-    corpus = path.parents[found["up"].count("/")]
+    steps = found["up"].count("/")
+    path = path if steps < len(path.parents) else path.absolute()  # named from within the corpus
+    corpus = path.parents[steps]
     return Link(path, corpus, found["name"], found["digest"], int(found["size"]))
 
 

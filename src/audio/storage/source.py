@@ -15,7 +15,6 @@ from datetime import datetime
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 from src.audio.storage.cache import Cache
 from src.audio.storage.links import FETCHED, SOURCE, Link, link_target
@@ -36,10 +35,10 @@ class Source:
     """In 10^9 bytes."""
 
     def __post_init__(self) -> None:
-        parts = urlsplit(self.url)
-        if not parts.scheme or not (parts.netloc or parts.path.strip("/")):
+        driver, _, place = self.url.partition("://")
+        if not driver or not place.strip("/"):
             raise ValueError(f"`source` must be a URL such as s3://bucket/corpus, not '{self.url}'.")
-        if "@" in parts.netloc or parts.query:
+        if "@" in place.partition("/")[0] or "?" in place:
             raise ValueError(
                 "`source` must not hold credentials or a query: leave them to the storage's own settings, such as "
                 "AWS_ACCESS_KEY_ID or AWS_PROFILE."
@@ -53,7 +52,7 @@ class Source:
         Raises
         ------
         ValueError
-            When there is no driver for the URL.
+            When there is no driver for the URL, or it is that of an object.
         OSError
             When the storage cannot be reached or read, or holds nothing there.
         """
@@ -63,6 +62,8 @@ class Source:
             found = files.find(folder, detail=True)
             start = len(folder.rstrip("/")) + 1
             listed = {name[start:]: _size_and_tag(files, name, about) for name, about in found.items()}
+        if "" in listed:
+            raise ValueError(f"`source` must be a folder, and {self.url} is one object: name the folder above it.")
         if not listed:
             raise FileNotFoundError(f"{self.url} holds nothing: is the bucket or folder spelled so?")
         return listed
@@ -90,14 +91,16 @@ class Source:
                     files, folder = _connect(self.url)
                     name = f"{folder.rstrip('/')}/{key}"
                     size, tag = _size_and_tag(files, name, files.info(name))
-                    if link_target(key, size, tag) == listed:
+                    is_same = link_target(key, size, tag) == listed
+                    if is_same:
                         files.get_file(name, str(target))
+                        _require_whole(target, size)
                 break
             except ConnectionError:
                 if pause is None:
                     raise
                 time.sleep(pause)
-        if link_target(key, size, tag) != listed or target.stat().st_size != size:
+        if not is_same:
             raise OSError(f"{url} changed since it was listed: run GenerateDatasetCSV with `source={self.url}` again.")
 
     def as_json(self) -> dict[str, Any]:
@@ -124,7 +127,7 @@ def read_source(corpus: Path) -> Source:
             f"There is no {path}, which says where the recordings of the corpus are fetched from: make it with fab "
             "GenerateDatasetCSV and its `source`."
         ) from None
-    except (json.JSONDecodeError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError) as error:  # no JSON, or of another kind
         raise ValueError(f"{path} is damaged ({error}): run GenerateDatasetCSV with `source` again.") from None
 
 
@@ -146,6 +149,12 @@ def _connect(url: str) -> tuple[Any, str]:
 
     found: tuple[Any, str] = url_to_fs(url)
     return found
+
+
+def _require_whole(file: Path, size: int) -> None:
+    """Raise OSError where fewer bytes came than the storage has."""
+    if file.stat().st_size != size:
+        raise OSError(f"{file.stat().st_size} of {size} bytes came")
 
 
 def _size_and_tag(files: Any, name: str, about: dict[str, Any]) -> tuple[int, str]:

@@ -60,11 +60,14 @@ class StrictMember(tarfile.TarInfo):
     def fromtarfile(cls, tar: tarfile.TarFile) -> "StrictMember":
         """Read the next header; raise ReadError where there is none and no end marker either."""
         try:
-            return super().fromtarfile(tar)
+            member = super().fromtarfile(tar)
         except tarfile.EOFHeaderError:  # type: ignore[attr-defined]
             raise
         except tarfile.HeaderError as error:
             raise tarfile.ReadError(str(error)) from error
+        if member.size < 0:  # the next header would be sought before this one, for ever
+            raise tarfile.ReadError("negative size")
+        return member
 
 
 def read_index(tar: Path) -> TarIndex:

@@ -103,6 +103,14 @@ def test_a_process_killed_half_way_leaves_nothing_that_counts(tmp_path: Path) ->
     assert not list(folder.glob("*/.*")), "removed when room is made"
 
 
+def test_a_file_that_a_crash_cut_off_is_fetched_anew(tmp_path: Path) -> None:
+    folder = tmp_path / "cache"
+    assert read_all(folder, 10 * SIZE, ["aa/1"]) == [True]
+    (folder / "aa" / "1").write_bytes(b"aa/1")
+    assert read_all(folder, 10 * SIZE, ["aa/1"]) == [True]
+    assert (folder / "aa" / "1").stat().st_size == SIZE
+
+
 def test_what_fails_leaves_nothing(tmp_path: Path) -> None:
     cache = Cache(tmp_path / "cache", 10 * SIZE)
 

@@ -57,6 +57,11 @@ def damaged(tar: Path, how: str) -> Path:
         tar.write_bytes(whole + whole)
     elif how == "corrupt header":  # that of the second member
         tar.write_bytes(whole[:2100] + b"?" + whole[2101:])
+    elif how == "negative size":  # of the second member, whose header begins at byte 1,536 + 512
+        header = tarfile.TarInfo("a/1.flac").tobuf()
+        header = header[:124] + b"\xff" * 10 + b"\xfe\x00" + header[136:148] + b" " * 8 + header[156:]
+        header = header[:148] + b"%06o\0 " % sum(header) + header[156:]
+        tar.write_bytes(whole[:2048] + header + whole[2560:])
     elif how == "no tar":
         tar.write_bytes(b"no tar" * 1000)
     else:
@@ -71,6 +76,7 @@ def damaged(tar: Path, how: str) -> Path:
         ("compressed", "is compressed, so that no recording can be read in place"),
         ("joined", "was joined of several tars, or something follows its end"),
         ("corrupt header", "is damaged or truncated"),
+        ("negative size", "is damaged or truncated"),
         ("no tar", "is damaged or truncated"),
         ("cut between members", "is damaged or truncated"),
         ("cut in a member", "is damaged or truncated"),
