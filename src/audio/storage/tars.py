@@ -23,6 +23,8 @@ import numpy as np
 GZIP, XZ, ZSTD, BZIP2 = b"\x1f\x8b", b"\xfd7zXZ", b"\x28\xb5\x2f\xfd", b"BZh"
 FILLING = 2**20
 """Zero bytes that may follow the end marker: a tar is filled up to a whole number of blocks of 10 KiB as a rule."""
+LARGEST = 2**62
+"""Bytes of a member: what a disk can be asked for."""
 _ONE_AT_A_TIME = threading.Lock()
 
 
@@ -63,10 +65,10 @@ class StrictMember(tarfile.TarInfo):
             member = super().fromtarfile(tar)
         except tarfile.EOFHeaderError:  # type: ignore[attr-defined]
             raise
-        except tarfile.HeaderError as error:
+        except (tarfile.HeaderError, ValueError, OverflowError, MemoryError) as error:  # such as a name of 8 EB
             raise tarfile.ReadError(str(error)) from error
-        if member.size < 0:  # the next header would be sought before this one, for ever
-            raise tarfile.ReadError("negative size")
+        if not 0 <= member.size <= LARGEST:  # below 0, the next header would be sought before this one, for ever
+            raise tarfile.ReadError(f"a member of {member.size} bytes")
         return member
 
 

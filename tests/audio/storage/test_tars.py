@@ -49,6 +49,20 @@ def test_an_index_is_made_once_and_again_when_the_tar_changes(tar: Path) -> None
     assert content(tar, "new.flac") == b"new"
 
 
+HEADERS = {
+    "negative size": (-512, b"0"),
+    "size beyond all disks": (2**63 - 1, b"0"),
+    "name beyond all disks": (2**64, b"L"),
+    "name beyond all memory": (2**55, b"x"),
+}
+"""Size and kind of a header."""
+
+
+def base_256(size: int) -> bytes:
+    """Return a size as GNU tar writes one that octal digits cannot hold."""
+    return (b"\xff" if size < 0 else b"\x80") + size.to_bytes(11, "big", signed=True)
+
+
 def damaged(tar: Path, how: str) -> Path:
     whole = tar.read_bytes()
     if how == "compressed":
@@ -57,9 +71,10 @@ def damaged(tar: Path, how: str) -> Path:
         tar.write_bytes(whole + whole)
     elif how == "corrupt header":  # that of the second member
         tar.write_bytes(whole[:2100] + b"?" + whole[2101:])
-    elif how == "negative size":  # of the second member, whose header begins at byte 1,536 + 512
+    elif how in HEADERS:  # that of the second member, which begins at byte 2,048
+        size, kind = HEADERS[how]
         header = tarfile.TarInfo("a/1.flac").tobuf()
-        header = header[:124] + b"\xff" * 10 + b"\xfe\x00" + header[136:148] + b" " * 8 + header[156:]
+        header = header[:124] + base_256(size) + header[136:148] + b" " * 8 + kind + header[157:]
         header = header[:148] + b"%06o\0 " % sum(header) + header[156:]
         tar.write_bytes(whole[:2048] + header + whole[2560:])
     elif how == "no tar":
@@ -76,7 +91,7 @@ def damaged(tar: Path, how: str) -> Path:
         ("compressed", "is compressed, so that no recording can be read in place"),
         ("joined", "was joined of several tars, or something follows its end"),
         ("corrupt header", "is damaged or truncated"),
-        ("negative size", "is damaged or truncated"),
+        *((how, "is damaged or truncated") for how in HEADERS),
         ("no tar", "is damaged or truncated"),
         ("cut between members", "is damaged or truncated"),
         ("cut in a member", "is damaged or truncated"),
