@@ -26,7 +26,7 @@ from typing import Any, BinaryIO
 import pandas as pd
 
 from src.audio.io import AUDIO_SUFFIXES
-from src.audio.storage.places import TAR, exists, locate
+from src.audio.storage.places import TAR, locate
 from src.audio.storage.tars import read_index
 from src.corpora import OFFICIAL, Finding, Listing
 from src.corpora.generic import column_of, labels_of, listing_of
@@ -66,7 +66,7 @@ def read_layout(dataset: Path, label_column: str = "", speaker_column: str = "",
     Raises
     ------
     FileNotFoundError
-        When there is no tar.
+        When there is no tar, or a link to one leads nowhere.
     ValueError
         When a tar is compressed or damaged, a description cannot be read, or no recording has a label.
     """
@@ -95,7 +95,7 @@ def _tars(dataset: Path) -> list[Path]:
     for path in found:
         if path.name.lower().endswith(COMPRESSED):
             raise ValueError(f"{path} is compressed, so that no recording can be read in place: make it a plain .tar.")
-    tars = [path for path in found if path.suffix.lower() == TAR and exists(path)]
+    tars = [path for path in found if path.suffix.lower() == TAR and not path.is_dir()]
     if not tars:
         raise FileNotFoundError(f"{dataset} holds no *.tar, as the layout webdataset has it.")
     return tars
@@ -167,7 +167,7 @@ def _told(sample: Sample, name: str) -> dict[str, Any]:
     if JSON in sample.texts:
         try:
             told = json.loads(sample.texts[JSON])
-        except json.JSONDecodeError as error:
+        except (json.JSONDecodeError, RecursionError) as error:
             raise ValueError(f"{name}{JSON} is not valid JSON ({error}).") from None
         if not isinstance(told, dict):
             raise ValueError(f"{name}{JSON} must hold an object with the keys {', '.join(KEYS)}.")

@@ -93,6 +93,7 @@ def test_what_is_passed_over_is_told(tmp_path: Path) -> None:
     ("members", "line"),
     [
         ({"1.flac": b"", "1.json": b"{label"}, r"shard-000000\.tar/1\.json is not valid JSON"),
+        ({"1.flac": b"", "1.json": b"[" * 100_000}, r"shard-000000\.tar/1\.json is not valid JSON"),
         ({"1.flac": b"", "1.json": b"[1]"}, r"shard-000000\.tar/1\.json must hold an object with the keys label"),
         (
             sample("1", label="1"),
@@ -116,6 +117,12 @@ def test_no_tar_and_compressed_ones(tmp_path: Path) -> None:
     (tmp_path / "b.tar.gz").write_bytes(gzip.compress(plain.read_bytes()))
     with pytest.raises(ValueError, match=r"b\.tar\.gz is compressed, so that no recording can be read in place"):
         read_corpus(tmp_path, "webdataset")
+
+
+def test_a_shard_that_is_a_broken_link_is_missed(tmp_path: Path) -> None:
+    (tmp_path / "shard-000001.tar").symlink_to("on-a-disk-that-is-away.tar")
+    with pytest.raises(FileNotFoundError, match=r"There is no recording .*shard-000001\.tar"):
+        read(tmp_path, sample("1"))
 
 
 def test_tables_and_their_check(tmp_path: Path) -> None:
