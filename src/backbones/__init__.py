@@ -24,9 +24,9 @@ BACKBONES = {
     "whisper": "src.backbones.families:load_whisper",
     "ast": "src.backbones.families:load_ast",
     "lfcc": "src.backbones.lfcc:load_lfcc",
-    "mfcc": "src.backbones.by_front_end:load_mfcc",
-    "logmel": "src.backbones.by_front_end:load_logmel",
-    "cqcc": "src.backbones.by_front_end:load_cqcc",
+    "mfcc": "src.backbones.spectral:load_mfcc",
+    "logmel": "src.backbones.spectral:load_logmel",
+    "cqcc": "src.backbones.spectral:load_cqcc",
     "yamnet": "src.backbones.yamnet:load_yamnet",
 }
 """Name of a backbone -> "module:function"."""

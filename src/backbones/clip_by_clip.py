@@ -1,11 +1,17 @@
-"""Backbones that compute one clip after another: what stands beside a clip in a call cannot touch its numbers.
+"""Backbones that compute each clip by itself: what stands beside a clip in a call cannot touch its numbers.
 
-That costs nothing where a clip is little work; the large models put clips into batches (`self_supervised.py`). A
-spectral backbone is such a one that has settings, but no model, device or precision to choose, and a single layer.
+That costs nothing where a clip is little work; the large models put clips into batches (`self_supervised.py`). The
+clips of a call are spread over threads, one for each core: NumPy and SciPy let other threads run while they compute. A
+clip lies with one thread from its samples to its statistics, so its numbers do not depend on how many there are.
+
+A spectral backbone is such a one that has settings, but no model, device or precision to choose, and a single layer.
 """
 
+import os
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache
 from typing import Any, ClassVar
 
 import numpy as np
@@ -20,6 +26,8 @@ class ClipByClip(ABC):
 
     rate = RATE
     batch_seconds = 60.0
+    threads: ClassVar[bool] = True
+    """Whether clips are spread over threads; not where PyTorch computes, which spreads each operation by itself."""
 
     @abstractmethod
     def features(self, waveform: np.ndarray) -> np.ndarray:
@@ -36,9 +44,23 @@ class ClipByClip(ABC):
 
     def statistics(self, waveforms: Sequence[np.ndarray]) -> Statistics:
         """Return mean and deviation over time, shape (b, layers, 2, d), and the numbers of frames."""
-        features = [self.features(waveform) for waveform in waveforms]
-        pooled = [[[layer.mean(axis=0), layer.std(axis=0)] for layer in layers] for layers in features]
-        return np.array(pooled, dtype=np.float32), [layers.shape[1] for layers in features]
+        spread = self.threads and len(waveforms) > 1
+        found = (_threads(os.getpid()).map if spread else map)(self._pooled, waveforms)
+        pooled, n_frames = zip(*found, strict=True)
+        return np.array(pooled, dtype=np.float32), list(n_frames)
+
+    def _pooled(self, waveform: np.ndarray) -> tuple[list[list[np.ndarray]], int]:
+        """Return mean and deviation of every layer of one waveform, and its number of frames."""
+        features = self.features(waveform)
+        return [[layer.mean(axis=0), layer.std(axis=0)] for layer in features], features.shape[1]
+
+
+@lru_cache(maxsize=1)
+def _threads(process: int) -> ThreadPoolExecutor:
+    """Return the threads of this process, one for each core that it may use; those of a parent end at a fork."""
+    import loky
+
+    return ThreadPoolExecutor(loky.cpu_count(), thread_name_prefix="clips")
 
 
 class SpectralBackbone(ClipByClip):

@@ -35,7 +35,8 @@ from scipy.interpolate import CubicSpline
 from scipy.signal import firwin, kaiserord
 from torch import Tensor, nn
 
-from src.backbones.lfcc import HOP, RATE
+from src.backbones.clip_by_clip import RATE
+from src.backbones.log_energies import HOP
 
 OCTAVES, BINS = 9, 96
 LOWEST = RATE / 2 / 2**OCTAVES

@@ -28,11 +28,11 @@ from scipy.fft import dct
 from torch import Tensor, nn
 
 from src.backbones.constant_q import ConstantQ, uniform_cosines
-from src.backbones.lfcc import FFT, FRAME, HOP, N_FILTERS, POWER_FLOOR, PRE_EMPHASIS, RATE, linear_filters
+from src.backbones.lfcc import FRAME, N_FILTERS, PRE_EMPHASIS, linear_filters
+from src.backbones.log_energies import FFT, HOP, POWER_FLOOR
+from src.backbones.mel import LOG_MEL_FRAME, N_BANDS, hann, mel_filters
 from src.utils.registry import require_known
 
-LOG_MEL_FRAME = 400
-N_BANDS = 80
 N_CQCC = 30
 
 
@@ -109,26 +109,6 @@ def delta(features: Tensor) -> Tensor:
     """
     padded = torch.cat([features[..., :1], features, features[..., -1:]], dim=-1)
     return (padded[..., 2:] - padded[..., :-2]) / 2
-
-
-def mel_filters(n_filters: int) -> np.ndarray:
-    """Return triangles whose edges are evenly spaced in mel from 0 to 8 kHz, straight in hertz: (n_filters, 257).
-
-    >>> filters = mel_filters(80)
-    >>> filters.shape, bool((filters.sum(axis=1) > 0).all())
-    ((80, 257), True)
-    """
-    top = 2595 * np.log10(1 + RATE / 2 / 700)
-    edges = 700 * (10 ** (np.linspace(0, top, n_filters + 2) / 2595) - 1)
-    frequencies, widths = np.fft.rfftfreq(FFT, 1 / RATE), np.diff(edges)
-    rising = (frequencies - edges[:-2, None]) / widths[:-1, None]
-    falling = (edges[2:, None] - frequencies) / widths[1:, None]
-    return np.clip(np.minimum(rising, falling), 0, None)
-
-
-def hann(length: int) -> np.ndarray:
-    """Return the periodic Hann window, 0.5 - 0.5 cos(2 pi k / length)."""
-    return np.hanning(length + 1)[:-1]
 
 
 def _cosines() -> np.ndarray:

@@ -8,18 +8,18 @@ which the mel scale smears.
 M. Sahidullah et al., "A comparison of features for synthetic speech detection", Interspeech 2015.
 """
 
+from functools import cache
 from typing import Any
 
 import numpy as np
-from scipy.fft import dct, rfft
+from scipy.sparse import csr_array
 
-from src.audio.framing import frame_signal
 from src.backbones.clip_by_clip import RATE, SpectralBackbone
+from src.backbones.log_energies import FFT, HOP, LogEnergies, with_slopes
 
-FRAME, HOP, FFT = 320, 160, 512
+FRAME = 320
 N_FILTERS = 40
 PRE_EMPHASIS = 0.97
-POWER_FLOOR = 1e-10
 
 
 class Lfcc(SpectralBackbone):
@@ -59,13 +59,12 @@ def lfcc(waveform: np.ndarray) -> np.ndarray:
     >>> lfcc(np.random.default_rng(7).standard_normal(16000)).shape
     (99, 120)
     """
-    waveform = np.asarray(waveform, dtype=np.float64)
-    emphasised = np.append(waveform[:1], waveform[1:] - PRE_EMPHASIS * waveform[:-1])
-    power = np.abs(rfft(frame_signal(emphasised, FRAME, HOP) * np.hamming(FRAME), FFT)) ** 2
-    energies = np.log(power @ linear_filters().T + POWER_FLOOR)
-    cepstra = dct(energies, norm="ortho", axis=1)
-    deltas = delta(cepstra)
-    return np.hstack([cepstra, deltas, delta(deltas)])
+    return with_slopes(_log_energies()(waveform)).T
+
+
+@cache
+def _log_energies() -> LogEnergies:
+    return LogEnergies(np.hamming(FRAME), csr_array(linear_filters()), PRE_EMPHASIS)
 
 
 def linear_filters() -> np.ndarray:
@@ -80,13 +79,3 @@ def linear_filters() -> np.ndarray:
     rising = (frequencies - edges[:-2, None]) / np.diff(edges)[0]
     falling = (edges[2:, None] - frequencies) / np.diff(edges)[0]
     return np.clip(np.minimum(rising, falling), 0, None)
-
-
-def delta(features: np.ndarray) -> np.ndarray:
-    """Return half the difference between the next frame and the one before, (t, d) -> (t, d); edges are repeated.
-
-    >>> delta(np.array([[0.0], [2.0], [4.0]])).ravel()
-    array([1., 2., 1.])
-    """
-    padded = np.pad(features, ((1, 1), (0, 0)), mode="edge")
-    return (padded[2:] - padded[:-2]) / 2

@@ -32,6 +32,7 @@ class YamnetBackbone(ClipByClip):
 
     dimension = DIMENSION
     min_samples = MIN_SAMPLES
+    threads = False
 
     def __init__(self, name: str, *, device: str, precision: str, layers: str | None) -> None:
         from src.backbones.yamnet_network import YamnetPatches, load_layers

@@ -28,7 +28,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import pad, relu
 
-from src.backbones.front_ends import FilterBank, FrontEnd, hann
+from src.backbones.front_ends import FilterBank, FrontEnd
+from src.backbones.mel import hann
 
 BANDS, LOW, HIGH = 64, 125.0, 7500.0
 LOG_OFFSET = 1e-3

@@ -25,8 +25,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from src.backbones.front_ends import LOG_MEL_FRAME, N_BANDS, front_end
-from src.backbones.lfcc import HOP, N_FILTERS
+from src.backbones.front_ends import front_end
+from src.backbones.lfcc import N_FILTERS
+from src.backbones.log_energies import HOP
+from src.backbones.mel import LOG_MEL_FRAME, N_BANDS
 
 FRAME = 2 * HOP
 """Samples that a frame of an encoder stands for."""

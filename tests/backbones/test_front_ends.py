@@ -2,8 +2,9 @@ import numpy as np
 import pytest
 import torch
 
-from src.backbones.front_ends import FRONT_ENDS, delta, front_end, mel_filters
+from src.backbones.front_ends import FRONT_ENDS, delta, front_end
 from src.backbones.lfcc import lfcc
+from src.backbones.mel import mel_filters
 
 FEATURES = {"lfcc": 120, "mfcc": 120, "logmel": 80, "cqcc": 90}
 

@@ -12,9 +12,9 @@ import torch
 
 from src.audio.io import load_waveform
 from src.backbones import BACKBONES, CPU_ONLY, identify_backbone, load_backbone
-from src.backbones.by_front_end import KINDS
 from src.backbones.constant_q import BINS, EAR_OFFSET, OCTAVES, POINTS_OF_FIRST_OCTAVE, POWER_FLOOR
 from src.backbones.front_ends import front_end
+from src.backbones.spectral import KINDS
 from src.experiments.corpus.catalogue import generate_tables
 from src.experiments.corpus.splits import SplitShares, split_dataset
 from src.experiments.extraction.engines import extract_splits

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from src.backbones.by_front_end import LogMel as LogMelBackbone
-from src.backbones.by_front_end import Mfcc as MfccBackbone
+from src.backbones.spectral import LogMel as LogMelBackbone
+from src.backbones.spectral import Mfcc as MfccBackbone
 from src.pretraining.spectra import LogMel, Mfcc
 
 KINDS = (LogMel, Mfcc)

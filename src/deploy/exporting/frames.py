@@ -11,10 +11,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import gelu, pad
 
-from src.backbones.by_front_end import ByFrontEnd
+from src.backbones.clip_by_clip import SpectralBackbone
 from src.backbones.contract import Backbone
 from src.backbones.front_ends import front_end
-from src.backbones.lfcc import Lfcc
 from src.backbones.model_input import Prepared
 from src.backbones.padding import pool_frames
 from src.backbones.self_supervised import SelfSupervisedBackbone
@@ -41,7 +40,7 @@ class Frames(nn.Module):
 class OfSpectrum(Frames):
     """Spectral features: lfcc, mfcc, logmel and cqcc."""
 
-    def __init__(self, backbone: Lfcc | ByFrontEnd) -> None:
+    def __init__(self, backbone: SpectralBackbone) -> None:
         super().__init__()
         self.features, self.min_samples = Features(front_end(backbone.name, torch.float64)), backbone.min_samples
 
@@ -165,7 +164,7 @@ class Pooled(nn.Module):
 
 def frames_module(backbone: Backbone) -> Frames:
     """Return a backbone as a module; ValueError where its front end is no graph."""
-    if isinstance(backbone, Lfcc | ByFrontEnd):
+    if isinstance(backbone, SpectralBackbone):
         return OfSpectrum(backbone)
     if isinstance(backbone, YamnetBackbone):
         return OfYamnet(backbone)

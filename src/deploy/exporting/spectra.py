@@ -22,7 +22,7 @@ from torch.nn.functional import conv1d
 
 from src.backbones.constant_q import POWER_FLOOR, ConstantQ
 from src.backbones.front_ends import Cepstra, FilterBank, FrontEnd, delta
-from src.backbones.lfcc import FFT, HOP
+from src.backbones.log_energies import FFT, HOP
 from src.backbones.whisper_log_mel import FFT as WHISPER_FRAME
 from src.backbones.whisper_log_mel import FLOOR, RANGE, WhisperLogMel
 
