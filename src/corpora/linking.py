@@ -54,7 +54,7 @@ def link_corpus(dataset: Path, source: Source) -> Linked:
     """
     if (dataset / SOURCE).is_file() and (before := read_source(dataset)).url != source.url:
         raise ValueError(f"{dataset} holds the recordings of {before.url}: choose another `dataset` for {source.url}.")
-    listed = source.objects()
+    listed = {key: about for key, about in source.objects().items() if about[0] or not key.endswith("/")}  # no folders
     fit = {key: about for key, about in listed.items() if _fits(key)}
     linked = {key: link_target(key, *about) for key, about in fit.items() if _is_linked(key)}
     others = {key: size for key, (size, _) in fit.items() if key not in linked}
@@ -70,7 +70,7 @@ def link_corpus(dataset: Path, source: Source) -> Linked:
             with atomic_path(dataset / key) as temporary:
                 source.fetch(key, temporary, link_target(key, *listed[key]))
     large = [key for key, size in others.items() if size > LARGEST]
-    unfit = [key for key in listed if key not in fit and not _is_hidden(key)]
+    unfit = [key for key in listed if key not in fit and key != SOURCE and not _is_hidden(key)]
     notes = [
         *note_on("Files of other kinds that are larger than 64 MiB, passed over", large),
         *note_on("Objects whose names cannot be those of files, passed over", unfit),

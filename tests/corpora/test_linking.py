@@ -273,6 +273,16 @@ def test_the_folder_of_another_source_and_a_lost_note(bucket: Any, plain: Path, 
         fetched(link)  # type: ignore[arg-type]
 
 
+def test_what_storages_put_in_place_of_folders_is_no_object(
+    bucket: Any, plain: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    listed = Source(URL).objects() | {"real_voices/": (0, "etag"), "a//b.flac": (9, "etag"), "source.json": (2, "etag")}
+    monkeypatch.setattr(Source, "objects", lambda source: listed)
+    found = link_corpus(tmp_path / "c", Source(URL))
+    assert found.n_recordings == len(read_files(plain))
+    assert found.notes == ("Objects whose names cannot be those of files, passed over: 1 (a//b.flac).",)
+
+
 def test_links_of_other_kinds_are_followed(plain: Path, tmp_path: Path) -> None:
     file = plain / recordings(plain)[0]
     (tmp_path / "link.flac").symlink_to(file)

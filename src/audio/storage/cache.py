@@ -9,6 +9,7 @@ All locks are kernel locks (`flock`), which end with their process, however that
 written anew or removed.
 """
 
+import errno
 import fcntl
 import os
 import random
@@ -86,7 +87,11 @@ class Cache:
 
     def _fetch(self, file: Path, size: int, fetch: Callable[[Path], None]) -> None:
         """Write a file unless another process did so in the meantime."""
-        file.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            file.parent.mkdir(parents=True, exist_ok=True)
+        except FileExistsError:
+            told = "No folder (a link to a disk that is not there?)"
+            raise NotADirectoryError(errno.ENOTDIR, told, str(self.folder)) from None
         part, lock = (file.with_name(f".{file.name}{suffix}") for suffix in (PART, LOCK))
         handle = _opened_where_it_lies(lock, fcntl.LOCK_EX, make=True)
         if handle is None:  # another process has written the file while this one waited
@@ -97,9 +102,11 @@ class Cache:
                 try:
                     fetch(part)
                     part.replace(file)
-                except BaseException:
+                except BaseException as error:
                     part.unlink(missing_ok=True)
                     self._add(-size)
+                    if isinstance(error, OSError) and error.errno and not error.filename:  # a full disk names no file
+                        error.filename = str(self.folder)
                     raise
         finally:
             lock.unlink(missing_ok=True)

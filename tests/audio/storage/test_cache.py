@@ -119,9 +119,15 @@ def test_what_fails_leaves_nothing(tmp_path: Path) -> None:
         raise OSError(28, "No space left on device")
 
     for _ in range(2):
-        with pytest.raises(OSError, match="No space left"):
+        with pytest.raises(OSError, match=r"No space left .*cache'$"):
             cache.get("aa/1", SIZE, fail)
         assert (files(tmp_path / "cache"), (tmp_path / "cache" / ".total").read_text()) == ([], "0")
     (tmp_path / "cache" / ".total").write_text("what is this")
     assert read_all(tmp_path / "cache", 10 * SIZE, ["aa/1"]) == [True], "counted anew"
     assert (tmp_path / "cache" / ".total").read_text() == str(SIZE)
+
+
+def test_a_cache_on_a_disk_that_is_not_there_is_told(tmp_path: Path) -> None:
+    (tmp_path / "cache").symlink_to("nowhere")
+    with pytest.raises(NotADirectoryError, match=r"No folder \(a link to a disk that is not there\?\): '.*cache'$"):
+        read_all(tmp_path / "cache", SIZE, ["aa/1"])
