@@ -18,6 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from src.audio.decoders import open_recording
+from src.audio.storage.places import locate
 from src.audio.unusable import UnusableAudio
 
 PATIENCE = 5.0
@@ -60,8 +61,7 @@ def open_file(path: Path) -> Source:
     ValueError
         When no decoder can read it, or it is known to be truncated.
     """
-    if not path.is_file():
-        raise FileNotFoundError(f"There is no recording {path}.")
+    locate(path)
     try:
         recording = open_recording(path)
     except UnusableAudio as error:

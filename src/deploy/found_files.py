@@ -16,6 +16,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from src.audio.io import AUDIO_SUFFIXES
+from src.audio.storage.links import FETCHED
+from src.audio.storage.places import exists
 from src.utils.paths import absolute
 
 LIST_SUFFIX = ".txt"
@@ -62,7 +64,7 @@ def _of(item: str) -> Iterator[Path]:
     elif any(sign in item for sign in WILD):
         # Not `path`: signs in the name of the current folder are no part of the glob.
         found = map(absolute, glob.glob(os.path.expanduser(item), recursive=True))  # noqa: PTH111, PTH207
-        matches = sorted(match for match in found if match.is_file())
+        matches = sorted(match for match in found if exists(match))
         if not matches and any(sign in item for sign in ONLY_WILD):
             raise ValueError(f"`files`: nothing matches {item}.")
         yield from matches or [path]
@@ -72,6 +74,7 @@ def _of(item: str) -> Iterator[Path]:
 
 def _in_folder(folder: Path) -> list[Path]:
     inside = (Path(place) / name for place, _, names in os.walk(folder) for name in names)
+    inside = (path for path in inside if FETCHED not in path.parts)  # copies of what is listed
     recordings = sorted(path for path in inside if path.suffix.lower() in AUDIO_SUFFIXES)
     if not recordings:
         raise ValueError(f"`files`: {folder} holds no recording ({', '.join(AUDIO_SUFFIXES)}).")

@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 
 from src.audio.io import SPEECH_RATE
+from src.audio.storage.places import exists
 from src.corpora.audios import FAKE_FOLDER, REAL_FOLDER, person_folders, recordings_in
 from src.corpora.sources import SOURCES_TABLE
 from src.experiments.corpus.catalogue import generate_tables
@@ -44,7 +45,7 @@ def create_spoofs(dataset: Path, output: Path | None = None, *, vocoder: str = "
     _give_librosa_a_cache()
     target = output or beside(dataset, "spoofed")
     clips = _clips(dataset, target)
-    if not any(clip.recording.is_file() for clip in clips):
+    if not any(exists(clip.recording) for clip in clips):
         raise ValueError(f"{dataset / REAL_FOLDER} holds no recording to copy.")
     bonafide = [Job(clip.recording, target / clip.file, 0) for clip in clips]
     spoofs = {name: [clip.spoof(target, name, len(vocoders), seed) for clip in clips] for name in vocoders}
