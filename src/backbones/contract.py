@@ -18,7 +18,8 @@ class Backbone(Protocol):
     """Waveforms in, frames or their statistics out; the numbers of a clip do not depend on the others in a call.
 
     A backbone whose model has a window of fixed length also has `longest_seconds` (longer clips are cut into windows)
-    and `padded_seconds` (every clip costs as much as so many seconds); see `clips.py`.
+    and `padded_seconds` (every clip costs as much as so many seconds); see `clips.py`. One that threads may use side by
+    side has `twins(most)`, which returns up to so many backbones of the same weights, one for each thread.
     """
 
     rate: int

@@ -49,6 +49,9 @@ class ModelInput:
         """Prepare b waveforms for one call of the model; call it right before, as it may adjust the model to them."""
         raise NotImplementedError
 
+    def accelerate(self) -> None:
+        """Replace what is slow on a CPU by parts of the same numbers; nothing, unless a front end says else."""
+
     def frames_of(self, hidden: torch.Tensor) -> torch.Tensor:
         """Turn a hidden state into frames over time, shape (b, t, d)."""
         return hidden

@@ -10,6 +10,7 @@ with it.
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from copy import deepcopy
 from functools import partial
 from typing import Any
 
@@ -20,6 +21,7 @@ from src.backbones.contract import Statistics, parse_layers
 from src.backbones.model_input import ModelInput, Prepared
 from src.backbones.padding import pool_frames
 from src.backbones.pretrained import displayed_name, load_pretrained
+from src.backbones.products import use_products, weights_of_products
 from src.backbones.published import FAMILIES, choose_window
 from src.utils.devices import DTYPES, choose_device, choose_precision, free_memory, keep_freed_memory, use_tf32
 from src.utils.registry import lookup
@@ -28,6 +30,8 @@ MOST_SECONDS = {"cpu": 16, "cuda": 512}
 """Larger batches are no faster: their arrays do not fit into a CPU's caches, and a GPU is busy already."""
 COPIES_OF_LARGEST_ARRAY = 8
 """How often the largest array (the output of the first convolution) fits into what a batch needs."""
+MISMATCHED_MASKS = "Support for mismatched key_padding_mask"
+"""The beginning of a warning."""
 MODEL_INPUTS = {family: about.model_input for family, about in FAMILIES.items()}
 
 
@@ -60,6 +64,7 @@ class SelfSupervisedBackbone:
         setattr(holder, attribute, self._layers)  # those above are never run
         self.model.to(device=device, dtype=DTYPES[precision]).eval()
         use_tf32(device, precision == "tf32")
+        self._accelerated = False
         if device.type == "cpu":
             keep_freed_memory()
 
@@ -106,6 +111,19 @@ class SelfSupervisedBackbone:
         """Return the statistics of b waveforms of any lengths."""
         return self.begin(waveforms)()
 
+    def twins(self, most: int) -> list["SelfSupervisedBackbone"]:
+        """Return up to so many backbones of the same weights, this one first, each for a thread; on a GPU one.
+
+        There are no more of them than there is memory for a batch of each.
+        """
+        if self.device.type != "cpu":
+            return [self]
+        self._accelerate()
+        fitting = int(free_memory(self.device) / 2 / (self._bytes_of_second() * self.batch_seconds))
+        weights = [*self.model.parameters(), *self.model.buffers(), *weights_of_products(self.model)]
+        shared = {id(weight): weight for weight in weights}
+        return [self, *(deepcopy(self, dict(shared)) for _ in range(min(most, fitting) - 1))]
+
     @torch.inference_mode()
     def _run(
         self, waveforms: Sequence[np.ndarray], reduce: Callable[[torch.Tensor, torch.Tensor | None], torch.Tensor]
@@ -114,6 +132,7 @@ class SelfSupervisedBackbone:
 
         Frames have the shape (b, t, d), t being the longest clip's; lengths (b,) are None where all are as long.
         """
+        self._accelerate()
         prepared = self.model_input.prepare(waveforms)
         n_frames = prepared.n_frames
         lengths = torch.tensor(n_frames, device=self.device) if len(set(n_frames)) > 1 else None
@@ -123,12 +142,25 @@ class SelfSupervisedBackbone:
 
         return self.hidden_states(prepared, reduced), n_frames
 
+    def _accelerate(self) -> None:
+        """On a CPU, replace parts of the model by faster ones, before its first batch: until then it can be exported.
+
+        With bfloat16, attention by plain products takes half of the time of the fused function there.
+        """
+        if self._accelerated or self.device.type != "cpu":
+            return
+        self._accelerated = True
+        self.model_input.accelerate()
+        use_products(self.model)
+        if self.precision == "bf16":
+            self.model.set_attn_implementation("eager")
+
     def hidden_states(self, prepared: Prepared, reduce: Callable[[torch.Tensor], torch.Tensor]) -> list[torch.Tensor]:
         """Call the model; return `reduce` of the hidden state of every layer that is kept, taken as it is computed."""
         mask = {} if prepared.mask is None else {"attention_mask": prepared.mask}
         reduced: dict[int, torch.Tensor] = {}
-        with self._watch(lambda layer, hidden: reduced.update({layer: reduce(hidden)})), warnings.catch_warnings():
-            warnings.filterwarnings("ignore", "Support for mismatched key_padding_mask")  # WavLM's, of no effect
+        _ignore_mismatched_masks()
+        with self._watch(lambda layer, hidden: reduced.update({layer: reduce(hidden)})):
             output = self.model(prepared.inputs.to(DTYPES[self.precision]), **mask)
         if self._closes:
             # "layer" models end in a normalisation after their last layer
@@ -154,10 +186,19 @@ class SelfSupervisedBackbone:
 
     def _comfortable_seconds(self) -> float:
         """Return how many seconds of audio half of the free memory holds, a power of two: equal from run to run."""
-        bytes_of_second = self.model_input.numbers_a_second * DTYPES[self.precision].itemsize
-        fitting = free_memory(self.device) / 2 / (COPIES_OF_LARGEST_ARRAY * bytes_of_second)
+        fitting = free_memory(self.device) / 2 / self._bytes_of_second()
         most = MOST_SECONDS["cuda" if self.device.type == "cuda" else "cpu"]
         return min(most, 2.0 ** np.floor(np.log2(max(fitting, 1.0))))
+
+    def _bytes_of_second(self) -> float:
+        """Return how much memory a second of audio in a batch needs."""
+        return COPIES_OF_LARGEST_ARRAY * self.model_input.numbers_a_second * DTYPES[self.precision].itemsize
+
+
+def _ignore_mismatched_masks() -> None:
+    """Let PyTorch not warn of WavLM's masks, which has no effect; for good, as threads share what is ignored."""
+    if not any(about and about.pattern == MISMATCHED_MASKS for _, about, *_ in warnings.filters):
+        warnings.filterwarnings("ignore", MISMATCHED_MASKS)
 
 
 def _visit_output(visit: Callable[[int, torch.Tensor], None], layer: int, _: Any, __: Any, output: Any) -> None:

@@ -13,6 +13,7 @@ import torch
 from src.backbones.model_input import ModelInput, Prepared
 from src.backbones.padding import ValidGroupNorm, ZeroedPadding, count_frames, samples_of_one_frame
 from src.backbones.pretrained import Pretrained
+from src.backbones.time_major import TimeMajorConvolutions
 
 NORMALISATION_EPSILON = 1e-7
 
@@ -29,6 +30,11 @@ class WaveformInput(ModelInput):
         self.numbers_a_second = self.rate / self._strides[0] * self.config.conv_dim[0]
         self._norm = self._normalise_valid_frames_only()
         self._zeroed = ZeroedPadding(self.model.encoder)
+        self._convolutions: TimeMajorConvolutions | None = None
+
+    def accelerate(self) -> None:
+        """Let `TimeMajorConvolutions` take the place of the convolutions."""
+        self._convolutions = self.model.feature_extractor = TimeMajorConvolutions(self.model.feature_extractor)
 
     def prepare(self, waveforms: Sequence[np.ndarray]) -> Prepared:
         """Pad waveforms, normalised if the model needs it, with zeros at the end."""
@@ -40,6 +46,8 @@ class WaveformInput(ModelInput):
         if self._norm is not None:
             first = [count_frames(n, self._kernels[:1], self._strides[:1]) for n in samples]
             self._norm.lengths = first if len(set(samples)) > 1 else None
+        if self._convolutions is not None:
+            self._convolutions.samples = samples
         return Prepared(inputs, mask, n_frames)
 
     def _pad(self, waveforms: Sequence[np.ndarray], samples: Sequence[int]) -> torch.Tensor:

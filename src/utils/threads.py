@@ -28,12 +28,16 @@ def limited_threads(n_threads: int) -> Iterator[None]:
     ...     count_threads()
     1
     """
-    import torch
-
-    before = torch.get_num_threads()
-    torch.set_num_threads(n_threads)
+    before = count_threads()
+    limit_this_thread(n_threads)
     try:
         with threadpoolctl.threadpool_limits(n_threads):
             yield
     finally:
-        torch.set_num_threads(before)
+        limit_this_thread(before)
+
+
+def limit_this_thread(n_threads: int) -> None:
+    """Let torch, where it is imported, use at most `n_threads` threads for what this thread computes."""
+    if "torch" in sys.modules:
+        sys.modules["torch"].set_num_threads(n_threads)

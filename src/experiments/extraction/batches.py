@@ -8,10 +8,14 @@ Recordings inside tars are grouped stretch by stretch, in the order in which the
 stretch a recording lies in depends on nothing else, so this holds for them as well.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from src.backbones.clips import window_edges
+
+MOST_PADDED = 1.03
+"""Most samples of a batch with padding, for each sample of its clips: padding is computed like sound."""
 
 
 @dataclass(frozen=True)
@@ -37,8 +41,8 @@ def gather_batches(
 ) -> list[Unit]:
     """Group clips into batches, the shortest first.
 
-    A batch takes clips while its padded size stays within `batch_samples`. Because lengths ascend, removing whole
-    batches does not move the boundaries of the others.
+    A batch takes clips while its padded size stays within `batch_samples`, and within `MOST_PADDED` of their own
+    size. Because lengths ascend, removing whole batches does not move the boundaries of the others.
 
     Parameters
     ----------
@@ -104,8 +108,12 @@ def cut(file: str, n_samples: int, window_samples: float) -> list[Piece]:
 def _gather(pieces: Sequence[Piece], lengths: Sequence[float], batch_samples: float) -> list[Batch]:
     """Cut a sequence of pieces of ascending length into batches."""
     batches: list[list[Piece]] = []
+    total = 0.0
     for piece, length in zip(pieces, lengths, strict=True):
-        if not batches or (len(batches[-1]) + 1) * length > batch_samples:
+        padded = (len(batches[-1]) + 1) * length if batches else math.inf
+        if padded > batch_samples or padded > MOST_PADDED * (total + length):
             batches.append([])
+            total = 0.0
         batches[-1].append(piece)
+        total += length
     return [tuple(batch) for batch in batches]

@@ -1,12 +1,12 @@
 """Extract one split in one process: read its recordings, run the model, write the store.
 
-Other processes read recordings ahead (`readers.py`), this one runs the model (`computer.py`), and a thread writes the
+Other processes read recordings ahead (`readers.py`), this one runs the model (`lanes.py`), and a thread writes the
 results (`writer.py`), so that none waits for another. Finished clips are skipped: a run that was killed resumes where
 it stopped. A clip that cannot be used is listed in `rejected-files.csv` and left out of the index.
 """
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
@@ -14,11 +14,11 @@ from src.audio.storage.places import stretches_of
 from src.backbones.clips import padded_samples, window_samples
 from src.backbones.contract import Backbone
 from src.experiments.extraction.batches import Batch, gather_by_stretch
-from src.experiments.extraction.computer import Computer
+from src.experiments.extraction.lanes import Lanes
 from src.experiments.extraction.plan import SplitPlan
 from src.experiments.extraction.readers import Sound, read_ahead
 from src.experiments.extraction.requests import Extraction, Request
-from src.experiments.extraction.writer import BatchWriter, Progress
+from src.experiments.extraction.writer import BATCHES_BEHIND, BatchWriter, Progress
 from src.utils.dataset import reject
 from src.utils.embedding_store import EmbeddingStore
 from src.utils.embeddings import read_store_meta
@@ -54,10 +54,13 @@ def extract(part: SplitPlan, backbone: Backbone, request: Request) -> Extraction
         batches = _batches_of_share(store, samples, to_do, backbone, request)
         seconds = {piece.file: samples[piece.file] / backbone.rate for batch in batches for piece in batch}
         progress = Progress(f"{request.backbone}, {part.split}", len(seconds), sum(seconds.values()))
-        with BatchWriter(store, part.fingerprints, progress, backbone.rate) as writer:
-            in_one_pass = {file for file, length in part.lengths.items() if length.in_one_pass}
-            ahead = partial(read_ahead, request.dataset, batches, in_one_pass=in_one_pass)
-            waited = _compute(ahead, backbone, writer)
+        in_one_pass = {file for file, length in part.lengths.items() if length.in_one_pass}
+        usable = {"rate": backbone.rate, "min_samples": backbone.min_samples}
+        reading = read_ahead(request.dataset, batches, in_one_pass=in_one_pass, **usable)
+        with Lanes(backbone) as lanes:
+            behind = BATCHES_BEHIND + lanes.count - 1
+            with BatchWriter(store, part.fingerprints, progress, backbone.rate, behind) as writer:
+                waited = _compute(reading, lanes, writer)
         n_clips, left_out = _finish(store, part, request.dataset)
     return Extraction(store.folder, n_clips, writer.n_written, left_out, time.perf_counter() - started, waited)
 
@@ -70,13 +73,13 @@ def finish_without_model(part: SplitPlan, request: Request) -> Extraction:
     return Extraction(part.folder, n_clips, 0, left_out)
 
 
-def _compute(read: Callable[..., Iterator[list[Sound]]], backbone: Backbone, writer: BatchWriter) -> float:
-    """Run batches through a backbone; return the seconds in which it waited for recordings."""
-    computer, waited = Computer(backbone), 0.0
-    for sounds, seconds in _timed(read(rate=backbone.rate, min_samples=backbone.min_samples)):
+def _compute(reading: Iterator[list[Sound]], lanes: Lanes, writer: BatchWriter) -> float:
+    """Compute batches as they are read; return the seconds in which there was nothing to compute yet."""
+    waited = 0.0
+    for sounds, seconds in _timed(reading):
         waited += seconds
         usable = [sound.waveform for sound in sounds if not sound.reason]
-        writer.write(sounds, computer.begin(usable) if usable else None)
+        writer.write(sounds, lanes.begin(usable) if usable else None)
     return waited
 
 

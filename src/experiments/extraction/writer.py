@@ -17,7 +17,7 @@ from src.experiments.extraction.readers import Sound
 from src.utils.embedding_store import EmbeddingStore, Row
 
 BATCHES_BEHIND = 2
-"""Most batches that may be computed and not written yet."""
+"""Most batches that may be computed and not written yet, where one is computed at a time."""
 
 
 class Progress:
@@ -71,11 +71,21 @@ class BatchWriter:
     progress : Progress
     rate : int
         Sample rate of the waveforms, in hertz.
+    behind : int
+        Most batches that may be under way and not written yet.
     """
 
-    def __init__(self, store: EmbeddingStore, fingerprints: Mapping[str, str], progress: Progress, rate: int) -> None:
+    def __init__(
+        self,
+        store: EmbeddingStore,
+        fingerprints: Mapping[str, str],
+        progress: Progress,
+        rate: int,
+        behind: int = BATCHES_BEHIND,
+    ) -> None:
         self.n_written = 0
         self._store, self._fingerprints, self._progress, self._rate = store, fingerprints, progress, rate
+        self._most_behind = behind
         self._windows: dict[str, Windows] = {}
         self._refused: set[str] = set()
         """Long clips of which a window could not be used; their other windows are ignored."""
@@ -103,7 +113,7 @@ class BatchWriter:
         wait : callable
             Returns the statistics of those that have a waveform; None when none has.
         """
-        while len(self._behind) >= BATCHES_BEHIND:
+        while len(self._behind) >= self._most_behind:
             self._behind.popleft().result()
         self._behind.append(self._thread.submit(self._write, sounds, wait))
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from src.experiments.extraction.batches import Batch, Piece, Unit, cut, gather_batches
+from src.experiments.extraction.batches import MOST_PADDED, Batch, Piece, Unit, cut, gather_batches
 from src.experiments.extraction.requests import Share
 
 LENGTHS = st.lists(st.integers(1, 60)).map(lambda lengths: {f"{place}.wav": n for place, n in enumerate(lengths)})
@@ -53,11 +53,13 @@ def test_batches_are_as_full_as_their_padded_size_allows(lengths: dict[str, int]
     for place, each in enumerate(sizes):
         longest = max(each) - (place >= len(short))  # windows are equal to within a sample
         assert len(each) * longest <= batch or len(each) == 1
+        assert len(each) * longest <= MOST_PADDED * sum(each)
     ascending = [size for each in sizes[: len(short)] for size in each]
     assert ascending == sorted(ascending)
     assert sorted(ascending) == sorted(n for n in lengths.values() if n <= window)
     for each, following in pairwise(sizes[: len(short)]):
-        assert (len(each) + 1) * following[0] > batch, "there was room"
+        padded = (len(each) + 1) * following[0]
+        assert padded > batch or padded > MOST_PADDED * (sum(each) + following[0]), "there was room"
 
 
 @settings(deadline=None)
@@ -74,13 +76,14 @@ def test_what_is_left_of_a_plan_falls_into_the_same_batches(
 
 
 def test_a_plan_of_known_clips() -> None:
-    lengths = {"d": 40, "a": 10, "long": 100, "b": 10, "c": 11}
-    assert gather_batches(lengths, batch_samples=33, window_samples=40) == [
+    lengths = {"d": 400, "a": 100, "long": 1000, "b": 100, "c": 102, "e": 109}
+    assert gather_batches(lengths, batch_samples=450, window_samples=400) == [
         ((Piece("a"), Piece("b"), Piece("c")),),
+        ((Piece("e"),),),  # there was room, but 3 x 7 + 2 x 9 samples of padding are more than 3 % of 411
         ((Piece("d"),),),
-        ((Piece("long", 0, 33, 0, 3),), (Piece("long", 33, 66, 1, 3),), (Piece("long", 66, 100, 2, 3),)),
+        ((Piece("long", 0, 333, 0, 3),), (Piece("long", 333, 666, 1, 3),), (Piece("long", 666, 1000, 2, 3),)),
     ]
-    *_, windows = gather_batches(lengths, batch_samples=68, window_samples=40)
+    *_, windows = gather_batches(lengths, batch_samples=680, window_samples=400)
     assert [len(batch) for batch in windows] == [2, 1], "windows of one clip share batches, with nobody else"
 
 
