@@ -7,9 +7,9 @@
 | logmel | 25 ms, 10 ms | 80 triangles evenly spaced in mel | 80 logarithms of energies |
 | cqcc | 17 to 568 ms, 10 ms | constant-Q transform, see `constant_q.py` | 30 coefficients and their two deltas: 90 |
 
-`lfcc` gives the numbers of the backbone of that name (`lfcc.py`), to the accuracy of its floats; `mfcc` differs from it
-in the scale of its filters alone, so that the two can be compared: 0.97 pre-emphasis, Hamming window, power spectrum of
-512 points. `logmel` is what speech encoders are usually fed with: no pre-emphasis, periodic Hann window. The mel scale
+They give the numbers of the backbones of their names, to the accuracy of their floats (`log_energies.py` computes the
+first three of those). `mfcc` differs from `lfcc` in the scale of its filters alone, so that the two can be compared:
+0.97 pre-emphasis, Hamming window, power spectrum of 512 points. `logmel` is what speech encoders are usually fed with: no pre-emphasis, periodic Hann window. The mel scale
 is 2595 log10(1 + f / 700). A clip of n samples has t = 1 + (n - length of a frame) // 160 frames, at least one.
 
 Nothing is learnt, and all of it can be differentiated, so a detector may start with a front end on any device. In mixed

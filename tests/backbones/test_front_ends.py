@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 import torch
 
+from src.backbones import load_backbone
 from src.backbones.front_ends import FRONT_ENDS, delta, front_end
 from src.backbones.lfcc import lfcc
 from src.backbones.mel import mel_filters
@@ -26,11 +27,18 @@ def centred_spectrum(waveform: np.ndarray, window: np.ndarray) -> np.ndarray:
     return power
 
 
-def test_lfcc_are_those_of_the_backbone() -> None:
-    clips = noise(3, 16_000)
-    expected = np.stack([lfcc(clip.numpy()) for clip in clips]).transpose(0, 2, 1)
-    np.testing.assert_allclose(front_end("lfcc")(clips), expected, rtol=0, atol=1e-4)
-    np.testing.assert_allclose(front_end("lfcc", torch.float64)(clips), expected, rtol=0, atol=1e-11)
+@pytest.mark.parametrize("kind", FRONT_ENDS)
+def test_features_are_those_of_the_backbone(kind: str) -> None:
+    clips, backbone = noise(3, 16_000), load_backbone(kind)
+    expected = np.concatenate([backbone.frames(clip.numpy()) for clip in clips]).transpose(0, 2, 1)
+    np.testing.assert_allclose(front_end(kind)(clips), expected, rtol=0, atol=1e-3)
+    np.testing.assert_allclose(front_end(kind, torch.float64)(clips), expected, rtol=1e-6, atol=1e-6)
+
+
+def test_lfcc_are_those_of_the_definition() -> None:
+    clip = noise(16_000)
+    found = front_end("lfcc", torch.float64)(clip[None])[0]
+    np.testing.assert_allclose(found, lfcc(clip.numpy()).T, rtol=0, atol=1e-11)
 
 
 def test_log_mel_energies_are_those_of_librosa() -> None:
