@@ -208,10 +208,12 @@ def _make_calls(calls: Sequence[Call], room: Room, patience: float) -> list[Answ
         for done in ray.wait(list(at_work), timeout=min(POLL_SECONDS, patience))[0]:
             number = at_work.pop(done)
             answers[number] = _answer_of(done, calls[number])
-            errors += [answers[number]] if not answers[number][0] else []
-        now = time.monotonic()
-        had_room = now if _is_there(room) else had_room
-        errors += [_lost_nodes(room, patience)] if now - had_room > patience else []
+            if not answers[number][0]:
+                errors.append(answers[number])
+        if _is_there(room):
+            had_room = time.monotonic()
+        elif time.monotonic() - had_room > patience:
+            errors.append(_lost_nodes(room, patience))
     for other in at_work:  # of a call that failed
         ray.cancel(other, force=True)
     return errors[:1] or [answers[number] for number in range(len(calls))]

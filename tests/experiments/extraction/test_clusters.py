@@ -24,7 +24,7 @@ from src.experiments.extraction.local import in_one_process
 from src.experiments.extraction.plan import Plan, SplitPlan, make_plan
 from src.experiments.extraction.requests import CopiesOf, Extraction, Limits, Request, Share
 from src.experiments.extraction.travel import read_plan, write_plan
-from src.utils.embeddings import META, read_journal
+from src.utils.embeddings import read_journal
 from src.utils.paths import OWNER, corpus_folder
 from tests.backbones import conftest as models
 from tests.experiments.extraction.test_shards import assert_same, vary
@@ -125,22 +125,6 @@ def test_what_is_finished_is_skipped_whoever_computed_it(
     request = replace(plan.request, splits=DOWNSTREAM)
     again = list(extract_splits(request, root=tmp_path, cluster=Here()))
     assert [(each.n_clips, each.n_computed) for each in again] == [(each.n_clips, 0) for each in alone]
-
-
-@pytest.mark.parametrize("engine", [Engine("ray", address="127.0.0.1:1"), Engine("slurm", workers=2)])
-def test_what_is_finished_needs_no_cluster(project: Path, monkeypatch: pytest.MonkeyPatch, engine: Engine) -> None:
-    monkeypatch.setenv("PATH", "/nowhere")  # and no Slurm
-    request = Request(project / "datasets" / "corpus", DOWNSTREAM, "lfcc")
-    with open_cluster(engine, request, root=project) as cluster:
-        made = list(extract_splits(request, root=project, cluster=cluster))
-    assert [each.n_computed for each in made] == [0] * len(DOWNSTREAM)
-    assert all(each.n_clips for each in made)
-    (made[0].folder / META).unlink()  # its index alone does not make it finished
-    with (
-        pytest.raises(ValueError, match=r"No Ray cluster can be reached|There is no Slurm"),
-        open_cluster(engine, request, root=project) as cluster,
-    ):
-        list(extract_splits(request, root=project, cluster=cluster))
 
 
 def test_there_are_more_parts_than_workers_and_no_more_than_clips(dataset: Path, tmp_path: Path) -> None:
