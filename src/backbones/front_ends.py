@@ -9,8 +9,9 @@
 
 They give the numbers of the backbones of their names, to the accuracy of their floats (`log_energies.py` computes the
 first three of those). `mfcc` differs from `lfcc` in the scale of its filters alone, so that the two can be compared:
-0.97 pre-emphasis, Hamming window, power spectrum of 512 points. `logmel` is what speech encoders are usually fed with: no pre-emphasis, periodic Hann window. The mel scale
-is 2595 log10(1 + f / 700). A clip of n samples has t = 1 + (n - length of a frame) // 160 frames, at least one.
+0.97 pre-emphasis, Hamming window, power spectrum of 512 points. `logmel` is what speech encoders are usually fed with:
+no pre-emphasis, periodic Hann window. The mel scale is 2595 log10(1 + f / 700). A clip of n samples has
+t = 1 + (n - length of a frame) // 160 frames, at least one.
 
 Nothing is learnt, and all of it can be differentiated, so a detector may start with a front end on any device. In mixed
 precision a front end still computes in the type of its tables (float32 unless it was converted): the logarithm of an
