@@ -5,12 +5,14 @@
 In one run, one after another, on the same clips and a model of wav2vec2-base's shape with random weights:
 
 (a) one clip at a time in float32, the last hidden state averaged, a file for each clip;
+(t) transformers at its best: batches of clips of like lengths, padded by its own extractor, in the automatic precision;
+    what it gives differs from what each clip gives alone, because padding changes the first normalisation;
 (b) this project's engine in float32, every layer kept;
 (c) the engine in its automatic precision;
 (d) the same, stopping at layer 6.
 
 Every measurement has its own process, which loads the model, warms up on a few clips, and then takes the time. The last
-line holds the ratios.
+line holds the ratios. `benchmarks/stages.py` says where the time goes.
 """
 
 import argparse
@@ -39,6 +41,7 @@ from benchmarks.made_up import (
 )
 from src.audio.io import SPEECH_RATE
 from src.backbones import load_backbone
+from src.backbones.self_supervised import MOST_SECONDS
 from src.experiments.corpus.splits import read_split
 from src.experiments.extraction.batches import gather_batches
 from src.experiments.extraction.extract import extract
@@ -49,6 +52,7 @@ from src.utils.devices import DTYPES, choose_device, choose_precision, use_tf32
 
 VARIANTS = {
     "a": ("one clip at a time, fp32, last layer", "fp32", None),
+    "t": ("transformers, batches of like lengths", "auto", None),
     "b": ("engine, fp32, every layer", "fp32", None),
     "c": ("engine, automatic precision, every layer", "auto", None),
     "d": ("engine, automatic precision, layers 0-6", "auto", "0-6"),
@@ -106,29 +110,43 @@ def in_own_process(name: str, folder: Path, options: argparse.Namespace) -> dict
     return json.loads(done.stdout.splitlines()[-1])
 
 
-def measure_plain(options: argparse.Namespace) -> dict[str, Any]:
-    """Measure the plain way: read, run, average, save, one clip after another."""
+def measure_transformers(options: argparse.Namespace) -> dict[str, Any]:
+    """Measure transformers' own model: read, run, average, save; one clip after another, or batches of like lengths."""
     import soundfile
     from transformers import AutoFeatureExtractor, AutoModel
 
     device = choose_device(options.device)
-    model = AutoModel.from_pretrained(options.folder / "model", dtype=torch.float32).to(device).eval()
-    extractor = AutoFeatureExtractor.from_pretrained(options.folder / "model")
-    target = options.folder / "plain"
+    precision = choose_precision(VARIANTS[options.measure][1], device)
+    use_tf32(device, precision == "tf32")
+    model = AutoModel.from_pretrained(options.folder / "model", dtype=DTYPES[precision]).to(device).eval()
+    extractor = AutoFeatureExtractor.from_pretrained(options.folder / "model", return_attention_mask=True)
+    target = options.folder / options.measure
     target.mkdir(exist_ok=True)
 
-    def extract_one_by_one(dataset: Path) -> None:
-        for file in read_split(dataset, SPLIT)["file"]:
-            waveform, rate = soundfile.read(dataset / file, dtype="float32")
-            inputs = extractor(waveform, sampling_rate=rate, return_tensors="pt").input_values
+    def extract_all(dataset: Path) -> None:
+        files = read_split(dataset, SPLIT)["file"].tolist()
+        for batch in [[file] for file in files] if options.measure == "a" else batches_of(dataset, files, device):
+            waveforms = [soundfile.read(dataset / file, dtype="float32")[0] for file in batch]
+            made = extractor(waveforms, sampling_rate=SPEECH_RATE, padding=True, return_tensors="pt").to(device)
+            mask = {"attention_mask": made.attention_mask} if len(batch) > 1 else {}
             with torch.inference_mode():
-                hidden = model(inputs.to(device)).last_hidden_state
-            np.save(target / f"{Path(file).stem}.npy", hidden.mean(dim=1)[0].float().cpu().numpy())
+                hidden = model(made.input_values.to(DTYPES[precision]), **mask).last_hidden_state
+            counts = model._get_feat_extract_output_lengths(made.attention_mask.sum(dim=1)).tolist()
+            for file, frames, count in zip(batch, hidden, counts, strict=True):
+                np.save(target / f"{Path(file).stem}.npy", frames[:count].mean(dim=0).float().cpu().numpy())
 
-    extract_one_by_one(options.folder / "warm_up")
+    extract_all(options.folder / "warm_up")
     started = time.perf_counter()
-    extract_one_by_one(options.folder / "clips")
-    return {"seconds": time.perf_counter() - started, **memory_used()}
+    extract_all(options.folder / "clips")
+    return {"seconds": time.perf_counter() - started, "precision": precision, **memory_used()}
+
+
+def batches_of(dataset: Path, files: list[str], device: torch.device) -> list[list[str]]:
+    """Return the batches of like lengths in which the engine computes clips."""
+    lengths = {file: length.samples(SPEECH_RATE) for file, length in read_lengths(dataset, files).items()}
+    most = MOST_SECONDS["cuda" if device.type == "cuda" else "cpu"] * SPEECH_RATE
+    units = gather_batches(lengths, batch_samples=most, window_samples=1e9)
+    return [[piece.file for piece in batch] for unit in units for batch in unit]
 
 
 def measure_engine(options: argparse.Namespace) -> dict[str, Any]:
@@ -201,7 +219,8 @@ def products_per_second(size: int, device: Any, dtype: Any) -> float:
 
 
 MEASUREMENTS = {
-    "a": measure_plain,
+    "a": measure_transformers,
+    "t": measure_transformers,
     "b": measure_engine,
     "c": measure_engine,
     "d": measure_engine,
@@ -262,7 +281,7 @@ def print_ratios(seconds: dict[str, float]) -> None:
     """Print the ratios as the last line."""
     print(
         f"ratios: b/a {seconds['a'] / seconds['b']:.2f}, c/a {seconds['a'] / seconds['c']:.2f}, "
-        f"d/c {seconds['c'] / seconds['d']:.2f} times as fast"
+        f"c/t {seconds['t'] / seconds['c']:.2f}, d/c {seconds['c'] / seconds['d']:.2f} times as fast"
     )
 
 
