@@ -7,7 +7,7 @@ each clip the mean and the deviation over time, as a store keeps them:
 
 (a) the plain loop: one clip after another, the whole clip at each step, in float64; lfcc in NumPy, mfcc and logmel by
     PyTorch's front end, with the threads that matrix products and transforms take by themselves;
-(b) this project's backbone, which is given the clips of a minute at a time, as by an extraction;
+(b) this project's backbone, which is given batches of clips of like length, as by an extraction;
 (c) librosa, one clip after another, in its float32: like window, transform, filters and deltas.
 
 Each way runs once on a few clips before it is measured. The table holds the median of the rounds, for an hour of sound;
@@ -62,7 +62,7 @@ def main() -> None:
 
 
 def draw_clips(minutes: float, rng: np.random.Generator) -> list[np.ndarray]:
-    """Cut clips of 2 to 12 s out of synthetic speech, at least one, until there are so many minutes; float32."""
+    """Cut clips of 2 to 12 s out of synthetic speech until there are so many minutes; float32, the shortest first."""
     speech = speak(draw_voice("F", rng), 60 * MINUTES_OF_SPEECH, rng).astype(np.float32)
     clips: list[np.ndarray] = []
     missing = minutes * 60
@@ -71,7 +71,7 @@ def draw_clips(minutes: float, rng: np.random.Generator) -> list[np.ndarray]:
         start = rng.integers(0, len(speech) - int(seconds * RATE))
         clips.append(speech[start : start + int(seconds * RATE)])
         missing -= seconds
-    return clips
+    return sorted(clips, key=len)
 
 
 def measure(kind: str, clips: Sequence[np.ndarray], rounds: int) -> tuple[dict[str, float], dict[str, np.ndarray]]:
@@ -106,16 +106,13 @@ def one_by_one(features: Features, clips: Sequence[np.ndarray]) -> np.ndarray:
 
 
 def by_backbone(backbone: Backbone, clips: Sequence[np.ndarray]) -> np.ndarray:
-    """Give a backbone batch after batch, each before the one before it is waited for, as an extraction does."""
-    batches, samples = [[]], 0
+    """Give a backbone batch after batch of clips that ascend in length, as an extraction does."""
+    batches: list[list[np.ndarray]] = []
     for clip in clips:
-        if samples + len(clip) > backbone.batch_seconds * RATE:
+        if not batches or (len(batches[-1]) + 1) * len(clip) > backbone.batch_seconds * RATE:
             batches.append([])
-            samples = 0
         batches[-1].append(clip)
-        samples += len(clip)
-    waiting = [backbone.begin(batch) for batch in batches if batch]
-    return np.concatenate([wait()[0][:, 0] for wait in waiting])
+    return np.concatenate([backbone.statistics(batch)[0][:, 0] for batch in batches])
 
 
 def plain_lfcc(waveform: np.ndarray) -> np.ndarray:

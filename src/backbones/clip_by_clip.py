@@ -72,6 +72,8 @@ class SpectralBackbone(ClipByClip):
     settings: ClassVar[str]
     """All that decides its numbers, in words: a store of other settings is refused."""
     layers = (0,)
+    batch_seconds = 120.0
+    """Clips of like length share a batch: ten of 12 s, and sixteen of 7 s, so that few cores wait for its last clip."""
     dimension: int
     min_samples: int
 
