@@ -22,7 +22,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -78,9 +79,10 @@ def main() -> None:
         save_model(folder / "model", options.shape)
         print(f"{options.shape}, {options.clips} clips, {total / 60:.1f} minutes of sound; {hardware(options.device)}")
         found: dict[str, list[dict[str, Any]]] = {}
-        for _ in range(options.rounds):
-            for name in ("limit", "decode", *VARIANTS):
-                found.setdefault(name, []).append(in_own_process(name, folder, options))
+        with other_programs(options.beside):
+            for _ in range(options.rounds):
+                for name in ("limit", "decode", *VARIANTS):
+                    found.setdefault(name, []).append(in_own_process(name, folder, options))
         medians = {name: median_of(results) for name, results in found.items()}
         print_table(medians, seconds, folder / "model")
         if options.growth:
@@ -96,10 +98,23 @@ def read_options() -> argparse.Namespace:
     parser.add_argument("--clips", type=int, default=200)
     parser.add_argument("--mean-seconds", type=float, default=MEAN_SECONDS, help="mean length of the clips")
     parser.add_argument("--rounds", type=int, default=2, help="the median is printed")
+    parser.add_argument("--beside", type=int, default=0, help="other programs that keep a core each busy meanwhile")
     parser.add_argument("--growth", action="store_true", help="also how cost grows with the number of clips")
     parser.add_argument("--measure", default="", help=argparse.SUPPRESS)
     parser.add_argument("--folder", type=Path, default=None, help=argparse.SUPPRESS)
     return parser.parse_args()
+
+
+@contextmanager
+def other_programs(count: int) -> Iterator[None]:
+    """Keep so many cores busy inside the block."""
+    programs = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(count)]
+    try:
+        yield
+    finally:
+        for program in programs:
+            program.kill()
+            program.wait()
 
 
 def in_own_process(name: str, folder: Path, options: argparse.Namespace) -> dict[str, Any]:
