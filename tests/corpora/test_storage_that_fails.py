@@ -60,6 +60,12 @@ def test_storage_that_cannot_be_read_ends_in_one_line(
         (ImportError("Install s3fs to access S3"), ValueError, r"a driver is missing: pip install -e '\.\[cloud\]'"),
         (PermissionError("Forbidden"), PermissionError, r"must not be read with the credentials that are set \(Forb"),
         (type("NoCredentialsError", (Exception,), {})("Unable to locate"), PermissionError, "without credentials"),
+        (type("ProfileNotFound", (Exception,), {})("No profile me"), PermissionError, r"credentials \(No profile me\)"),
+        (
+            type("ParamValidationError", (Exception,), {})("Invalid name"),
+            ValueError,
+            r"cannot be read \(Invalid name\)",
+        ),
         (TimeoutError(), ConnectionError, r"cannot be reached \(TimeoutError\): run the same command again; work done"),
         (RuntimeError("two\nlines"), ConnectionError, r"cannot be reached \(two lines\)"),
         (OSError(28, "No space left on device"), OSError, "No space left on device"),

@@ -183,8 +183,11 @@ def in_one_line(url: str) -> Iterator[None]:
     except ValueError as error:
         raise ValueError(f"{url} cannot be read ({_said(error)}).") from None
     except Exception as error:  # botocore, aiohttp and others have errors of their own
-        if "credential" in type(error).__name__.lower() or "token" in type(error).__name__.lower():
+        kind = type(error).__name__.lower()
+        if any(word in kind for word in ("credential", "token", "profile")):
             raise PermissionError(f"{url} cannot be read without credentials ({_said(error)}).") from None
+        if "validation" in kind:  # a bucket cannot be called so
+            raise ValueError(f"{url} cannot be read ({_said(error)}).") from None
         raise _lost(url, error) from None
 
 
