@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -48,7 +49,7 @@ def test_hidden_states_are_those_of_the_backbone(family: str, shape: str, tmp_pa
         hidden, valid = encoder(clip)
     wanted = load_backbone(family, folder, device="cpu", precision="fp32").frames(clip[0].numpy())
     assert valid is None
-    assert torch.equal(torch.cat([*hidden]), torch.from_numpy(wanted))
+    assert (torch.cat([*hidden]) - torch.from_numpy(wanted)).abs().max() < 1e-5 * np.abs(wanted).max()
     assert hidden[0].shape == (1, encoder.count_frames(WINDOW), encoder.dimension) == (1, 24, 16)
 
 

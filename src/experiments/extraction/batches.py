@@ -81,8 +81,8 @@ def gather_by_stretch(
         Those of `gather_batches`.
 
     >>> stretches = {"a.tar/1": ("a.tar", 0), "a.tar/2": ("a.tar", 1), "a.tar/3": ("a.tar", 0)}
-    >>> lengths = {"a.tar/1": 3, "a.tar/2": 1, "a.tar/3": 2}
-    >>> units = gather_by_stretch(lengths, stretches=stretches, batch_samples=9, window_samples=9)
+    >>> lengths = {"a.tar/1": 300, "a.tar/2": 100, "a.tar/3": 299}
+    >>> units = gather_by_stretch(lengths, stretches=stretches, batch_samples=900, window_samples=900)
     >>> [[[piece.file for piece in batch] for batch in unit] for unit in units]
     [[['a.tar/3', 'a.tar/1']], [['a.tar/2']]]
     """
