@@ -33,7 +33,13 @@ class WaveformInput(ModelInput):
         self._convolutions: TimeMajorConvolutions | None = None
 
     def accelerate(self) -> None:
-        """Let `TimeMajorConvolutions` take the place of the convolutions."""
+        """Let `TimeMajorConvolutions` take the place of the convolutions of "group" models.
+
+        In "layer" models every layer is normalised over its channels, which magnifies what sums in another order differ
+        by: up to 1e-5 after 15 transformer layers, in the smallest of models.
+        """
+        if self._norm is None:
+            return
         self._convolutions = self.model.feature_extractor = TimeMajorConvolutions(self.model.feature_extractor)
 
     def prepare(self, waveforms: Sequence[np.ndarray]) -> Prepared:
@@ -43,11 +49,11 @@ class WaveformInput(ModelInput):
         inputs = self._pad(waveforms, samples)
         mask = _valid(samples, inputs) if len(set(n_frames)) > 1 else None
         self._zeroed.lengths = None if mask is None else torch.tensor(n_frames, device=self.device)
-        if self._norm is not None:
-            first = [count_frames(n, self._kernels[:1], self._strides[:1]) for n in samples]
-            self._norm.lengths = first if len(set(samples)) > 1 else None
         if self._convolutions is not None:
             self._convolutions.samples = samples
+        elif self._norm is not None:
+            first = [count_frames(n, self._kernels[:1], self._strides[:1]) for n in samples]
+            self._norm.lengths = first if len(set(samples)) > 1 else None
         return Prepared(inputs, mask, n_frames)
 
     def _pad(self, waveforms: Sequence[np.ndarray], samples: Sequence[int]) -> torch.Tensor:

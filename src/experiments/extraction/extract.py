@@ -55,8 +55,13 @@ def extract(part: SplitPlan, backbone: Backbone, request: Request) -> Extraction
         seconds = {piece.file: samples[piece.file] / backbone.rate for batch in batches for piece in batch}
         progress = Progress(f"{request.backbone}, {part.split}", len(seconds), sum(seconds.values()))
         in_one_pass = {file for file, length in part.lengths.items() if length.in_one_pass}
-        usable = {"rate": backbone.rate, "min_samples": backbone.min_samples}
-        reading = read_ahead(request.dataset, batches, in_one_pass=in_one_pass, **usable)
+        reading = read_ahead(
+            request.dataset,
+            batches,
+            rate=backbone.rate,
+            min_samples=backbone.min_samples,
+            in_one_pass=in_one_pass,
+        )
         with Lanes(backbone) as lanes:
             behind = BATCHES_BEHIND + lanes.count - 1
             with BatchWriter(store, part.fingerprints, progress, backbone.rate, behind) as writer:
