@@ -5,6 +5,7 @@ import signal
 import socket
 from collections.abc import Callable
 from pathlib import Path
+from time import sleep
 
 import optuna
 import pytest
@@ -138,15 +139,18 @@ def test_what_a_process_finds_that_was_taken_for_dead_is_dropped(
 
 
 def take_part(root: Path, trials: int, journal: str, host: str, dies: bool) -> None:
-    """Take part in study 0 as a machine of this name; a process that dies does so in its second trial."""
+    """Take part in study 0 as a machine of this name; if it dies, then in its second trial, before others train."""
     socket.gethostname = lambda: host
     places.BEAT_SECONDS, places.SILENT_SECONDS, tuner.WAIT_SECONDS = 0.05, 1.0, 0.05
-    train, trained = tuner.Tuner.job_of, []
+    train, trained, dead = tuner.Tuner.job_of, [], Path(journal).with_name("dead")
 
     def job_of(self: tuner.Tuner, trial: optuna.Trial) -> Job:
         trained.append(trial.number)
         if dies and len(trained) == 2:
+            dead.touch()
             os.kill(os.getpid(), signal.SIGKILL)
+        while not (dies or dead.exists()):
+            sleep(0.01)
         return train(self, trial)
 
     tuner.Tuner.job_of = job_of  # type: ignore[method-assign]
