@@ -1,4 +1,4 @@
-"""The convolutions of wav2vec2-base and its like on a CPU, with frames as rows: windows of samples times a matrix.
+"""The convolutions of the wav2vec2 family on a CPU, with frames as rows: windows of samples times a matrix.
 
 A library's convolution wants channels as rows. The first one has a single input channel, so that its inner loop is ten
 numbers long, and layer norms and the transformer want frames as rows, so that arrays are turned over again and again.

@@ -29,17 +29,24 @@ def sound(n: int) -> np.ndarray:
 
 
 @cache
-def transformers_model(family: str, folder: Path) -> tuple[Any, Any]:
+def transformers_model(family: str, folder: Path, dtype: torch.dtype) -> tuple[Any, Any]:
     import transformers
 
-    model = getattr(transformers, FAMILIES[family][1]).from_pretrained(folder, dtype=torch.float32).eval()
+    model = getattr(transformers, FAMILIES[family][1]).from_pretrained(folder, dtype=dtype).eval()
     return model, transformers.Wav2Vec2FeatureExtractor.from_pretrained(folder)
 
 
-def frames_by_hand(published: Published, waveform: np.ndarray, *, padding: int = 0, mask: bool = False) -> np.ndarray:
+def frames_by_hand(
+    published: Published,
+    waveform: np.ndarray,
+    *,
+    padding: int = 0,
+    mask: bool = False,
+    dtype: torch.dtype = torch.float32,
+) -> np.ndarray:
     """Return what enters the first transformer layer, what leaves the others, and the last hidden state, float64."""
-    model, extractor = transformers_model(*published)
-    inputs = extractor(waveform, sampling_rate=16_000, return_tensors="pt").input_values
+    model, extractor = transformers_model(*published, dtype)
+    inputs = extractor(waveform, sampling_rate=16_000, return_tensors="pt").input_values.to(dtype)
     inputs = torch.nn.functional.pad(inputs, (0, padding))
     attention = (torch.arange(inputs.shape[1]) < len(waveform))[None] if mask else None
     seen: list[torch.Tensor] = []
@@ -56,6 +63,16 @@ def frames_by_hand(published: Published, waveform: np.ndarray, *, padding: int =
 def mean_and_deviation(frames: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     mean = frames.sum(axis=1) / frames.shape[1]
     return mean, np.sqrt(((frames - mean[:, None]) ** 2).sum(axis=1) / frames.shape[1])
+
+
+def errors_of(pooled: np.ndarray, frames: np.ndarray) -> np.ndarray:
+    """Return the largest error of each layer's means and deviations (layers, 2, d), as a part of their own size."""
+    of_layers = []
+    for found, of_layer, mean, deviation in zip(pooled, frames, *mean_and_deviation(frames), strict=True):
+        # frames that hardly differ leave little of the digits of float32 to their deviation
+        scale = max(np.abs(deviation).max(), 0.1 * np.abs(of_layer).max())
+        of_layers.append(max(relative(found[0], mean), float(np.abs(found[1] - deviation).max() / scale)))
+    return np.array(of_layers)
 
 
 def relative(found: np.ndarray, expected: np.ndarray) -> float:
@@ -79,17 +96,20 @@ def backbone(published: Published) -> Backbone:
 def test_a_batch_gives_what_every_clip_gives_alone(
     published: Published, backbone: Backbone, lengths: list[int]
 ) -> None:
-    """Fault 7: fast, and exact: an embedding does not depend on the other clips of its batch."""
+    """Fault 7: fast, and exact: an embedding does not depend on the other clips of its batch.
+
+    Of a clip of a few frames, deep models magnify what the sums of float32 lose: transformers' own numbers are up to
+    1.6e-5 from those in float64. So ours may be near to either.
+    """
     pooled, counts = backbone.statistics([sound(n) for n in lengths])
     assert pooled.dtype == np.float32
     for n, found, n_frames in zip(lengths, pooled, counts, strict=True):
         frames = frames_by_hand(published, sound(n))
         assert frames.shape == (len(backbone.layers), n_frames, 16)
-        for layer, (mean, deviation) in enumerate(zip(*mean_and_deviation(frames), strict=True)):
-            assert relative(found[layer, 0], mean) < EXACT, (n, layer)
-            # frames that hardly differ leave little of the digits of float32 to their deviation
-            scale = max(np.abs(deviation).max(), 0.1 * np.abs(frames[layer]).max())
-            assert np.abs(found[layer, 1] - deviation).max() < EXACT * scale, (n, layer)
+        errors = errors_of(found, frames)
+        if errors.max() > EXACT:
+            errors = np.minimum(errors, errors_of(found, frames_by_hand(published, sound(n), dtype=torch.float64)))
+        assert errors.max() < EXACT, (n, errors)
 
 
 def test_seconds_of_sound_are_exact_to_the_last_measure(published: Published, backbone: Backbone) -> None:
@@ -121,7 +141,7 @@ def test_a_mask_alone_would_be_wrong_for_some(published: Published) -> None:
     n_frames = frames_by_hand(published, sound(16_000)).shape[1]
     masked = frames_by_hand(published, sound(16_000), padding=32_000, mask=True)[:, :n_frames]
     error = relative(masked, frames_by_hand(published, sound(16_000)))
-    is_group = getattr(transformers_model(*published)[0].config, "feat_extract_norm", "") == "group"
+    is_group = getattr(transformers_model(*published, torch.float32)[0].config, "feat_extract_norm", "") == "group"
     has_trap = is_group or published[0] in ("data2vec-audio", "wav2vec2-conformer")
     assert (error > WRONG) == has_trap
     assert has_trap or error < EXACT
