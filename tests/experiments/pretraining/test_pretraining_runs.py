@@ -3,6 +3,7 @@
 import errno
 import shutil
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from multiprocessing.connection import Connection
@@ -26,7 +27,7 @@ from src.pretraining import loop
 from src.pretraining.contract import PretrainingConfig
 from src.pretraining.lesson import layer_groups
 from src.pretraining.onwards import begin, completed
-from src.utils.files import read_json
+from src.utils.files import read_json, write_json
 from tests.conftest import RATE, tone
 from tests.forked import FORK, finished, forked, kill
 from tests.pretraining.smaller import SMALLER, smaller
@@ -102,6 +103,23 @@ def test_the_folder_tells_everything(done: Pretrained) -> None:
     assert len(people["train"]) == 6 and not set(people["train"]) & set(people["held_out"])
     assert provenance["ended"] and provenance["parameters"] > 1000
     assert str(done).startswith(f"{done.folder}: held-out loss ")
+
+
+def test_people_of_a_test_who_are_heard_in_a_derived_corpus_are_told(root: Path, tmp_path: Path) -> None:
+    original, derived = tmp_path / "datasets/corpus", tmp_path / "datasets/noisy"
+    for folder in (original, derived):
+        shutil.copytree(root / "datasets/corpus", folder)
+    write_json(derived / "recipe.json", {"source": "corpus"})
+    recipe = replace(recipe_in(tmp_path), datasets=(original, derived))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        read_speech(recipe, tmp_path)
+    test = pd.read_csv(derived / "splits/by_file/files-downstream_test.csv")
+    person = test[test["id"] == test["id"][0]]
+    edited("pretext_train", lambda table: pd.concat([table, person]))(derived)
+    n_people = test["id"].nunique()
+    with pytest.warns(UserWarning, match=f"1 of the {n_people} people of downstream_test are heard"):
+        read_speech(recipe, tmp_path)
 
 
 def pretrain_in_its_process(root: Path, how: str, last: int, waits: Connection) -> None:
