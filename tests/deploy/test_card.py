@@ -45,7 +45,7 @@ def finished_once(judged: Path, tmp_path_factory: pytest.TempPathFactory) -> Pat
     with pytest.MonkeyPatch.context() as patch:
         for place in ("training.trainer", "evaluation.cross_validation"):
             patch.setattr(f"src.experiments.{place}.save_figure", lambda *_: None)
-        patch.setattr("src.experiments.studies.tuner.save_pictures", lambda *_: None)
+        patch.setattr("src.experiments.studies.tuner.draw_pictures", lambda *_: None)
         for task in TASKS:
             assert run_fab(task, root, patch) == 0, task
     return root

@@ -41,8 +41,7 @@ print(json.dumps([[step.outcome for step in steps], heavy, time.perf_counter() -
 @pytest.fixture(autouse=True)
 def _in_this_process(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Draw nothing and start no worker processes."""
-    monkeypatch.setattr("src.experiments.studies.tuner.draw_losses", lambda _: None)
-    monkeypatch.setattr("src.experiments.studies.tuner.save_pictures", lambda *_: None)
+    monkeypatch.setattr("src.experiments.studies.tuner.draw_pictures", lambda *_: None)
     monkeypatch.setattr("src.experiments.evaluation.evaluate.save_figure", lambda *_: None)
     with joblib.parallel_config(backend="sequential"):
         yield

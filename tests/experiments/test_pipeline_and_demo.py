@@ -46,8 +46,7 @@ ACTS = [
 def _in_this_process(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> Iterator[None]:
     """Start no worker processes and, but for the demonstration, draw nothing: small corpora are done sooner."""
     if "demonstration" not in request.node.name:
-        monkeypatch.setattr("src.experiments.studies.tuner.draw_losses", lambda _: None)
-        monkeypatch.setattr("src.experiments.studies.tuner.save_pictures", lambda *_: None)
+        monkeypatch.setattr("src.experiments.studies.tuner.draw_pictures", lambda *_: None)
         monkeypatch.setattr("src.experiments.evaluation.evaluate.save_figure", lambda *_: None)
     with joblib.parallel_config(backend="sequential"):
         yield

@@ -31,7 +31,7 @@ Fab = Callable[[str], int]
 def fab(project: Path, monkeypatch: pytest.MonkeyPatch) -> Fab:
     monkeypatch.setitem(DETECTORS, "tiny", "tests.detectors.tiny:Tiny")
     monkeypatch.setattr("src.experiments.training.trainer.save_figure", lambda *_: None)
-    monkeypatch.setattr("src.experiments.studies.tuner.save_pictures", lambda *_: None)
+    monkeypatch.setattr("src.experiments.studies.tuner.draw_pictures", lambda *_: None)
     (project / "hiss.json").write_text(json.dumps(HISS))
     return lambda arguments: run_fab(arguments, project, monkeypatch)
 

@@ -13,15 +13,17 @@ class Effort:
 
     trials: int | None = None
     """In total, including those of earlier starts; None = as many as the model's config names."""
-    jobs: int = 1
-    """Processes; 1 = this one."""
+    jobs: int = 0
+    """Processes that train trials at the same time; 1 = this one, 0 = as cores, memory and the search allow."""
     timeout: float | None = None
     """Wall-clock seconds after which no trial is started; None = no limit."""
     keep: int = 5
     """Trials whose weights are kept."""
 
     def __post_init__(self) -> None:
-        for name, value in (("trials", self.trials), ("jobs", self.jobs), ("keep", self.keep)):
+        if self.jobs < 0:
+            raise ValueError(f"`jobs` must be 0 (chosen by cores, memory and trials) or more, not {self.jobs}.")
+        for name, value in (("trials", self.trials), ("keep", self.keep)):
             if value is not None and value < 1:
                 raise ValueError(f"`{name}` must be 1 or more, not {value}.")
         if self.timeout is not None and not 0 < self.timeout < float("inf"):
@@ -38,6 +40,8 @@ class StudyResult:
     best_trial: int
     best_eer: float
     """Of validation or, where domains were left out, the mean over these."""
+    jobs: int = 1
+    """How many trials were trained at the same time; the same number and seed give the same study."""
     hold_out: str = ""
     """Which kinds of domains were left out to judge by: system, corpus, or both with a comma."""
     differing: str = ""
@@ -53,7 +57,9 @@ class StudyResult:
         """The result in words, without the folder."""
         what = f"lowest mean EER across {domains_in_words(self.hold_out)}" if self.hold_out else "best validation EER"
         best = f"{what} {self.best_eer:.2%} in trial {self.best_trial}"
-        return f"{self.n_trials} trials, {self.n_new} new; {best}{'. ' + self.differing if self.differing else ''}"
+        at_once = f", {self.jobs} at a time" if self.jobs > 1 and self.n_new else ""
+        counts = f"{self.n_trials} trials, {self.n_new} new{at_once}"
+        return f"{counts}; {best}{'. ' + self.differing if self.differing else ''}"
 
     def __str__(self) -> str:
         return f"{self.folder}: {self.outcome}"

@@ -41,7 +41,7 @@ def search_on_engine(
     Parameters
     ----------
     search, effort, root, wish
-        See `optimize_hyperparameters`; `jobs` are those of each worker.
+        See `optimize_hyperparameters`; `jobs` are those of each worker, 1 by default: several may share a machine.
     engine : Engine
         Not local.
 
@@ -60,6 +60,7 @@ def search_on_engine(
             f"`storage` with a password would be written to the disk for Slurm: give {without_password(wish.storage)} "
             "without it, and put the password into ~/.pgpass."
         )
+    effort = replace(effort, jobs=effort.jobs or 1)
     with tuner_of(search, effort, root=root, wish=wish) as tuner, alone(tuner.folder):
         done = tuner.begin()
         if done < tuner.wanted:

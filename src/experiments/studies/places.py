@@ -14,6 +14,7 @@ has found is dropped.
 """
 
 import threading
+from collections import deque
 from contextlib import suppress
 from time import monotonic
 from typing import TYPE_CHECKING
@@ -50,6 +51,7 @@ class Places:
         self.states = optuna.trial.TrialState
         self.own: dict[int, optuna.Trial] = {}
         """Trials under way in this process."""
+        self._to_resume: deque[optuna.trial.FrozenTrial] = deque()
         self._heard: dict[int, tuple[object, float]] = {}
         """Number of another process's trial -> its last heartbeat, and when it was first seen."""
         self._ended = threading.Event()
@@ -65,7 +67,11 @@ class Places:
         return len(self.study.get_trials(deepcopy=False, states=(self.states.RUNNING,)))
 
     def take(self) -> "optuna.Trial | None":
-        """Draw a trial and take a place for it; None where no place is free."""
+        """Draw a trial and take a place for it, after those that are to be resumed; None where no place is free."""
+        import optuna
+
+        if self._to_resume:
+            return self._own(optuna.Trial(self.study, self._to_resume.popleft()._trial_id))
         if self.n_finished() + self.n_under_way() >= self.wanted:
             return None
         trial = self.study.ask()
@@ -76,8 +82,7 @@ class Places:
         if sum(each.state != self.states.FAIL for each in before) >= self.wanted:  # another one asked at the same time
             self.fail(trial.number)
             return None
-        self.own[trial.number] = trial
-        return trial
+        return self._own(trial)
 
     def fail(self, number: int) -> None:
         """Mark a trial as failed, unless it has ended in the meantime: its place is free."""
@@ -91,11 +96,26 @@ class Places:
         trials = self.study.get_trials(deepcopy=False, states=(self.states.FAIL,))
         return any(trial.number == number for trial in trials)
 
+    def begin(self) -> None:
+        """See to the trials of processes that are gone, when this one starts."""
+        if self.shared:
+            self.free_lost()
+        else:
+            self._resume_lost()
+
     def free_lost(self) -> None:
-        """Free the places of trials whose processes are gone; without other processes, those of all trials before."""
+        """Free the places of trials whose processes are gone."""
         for trial in self.study.get_trials(deepcopy=False, states=(self.states.RUNNING,)):
-            if trial.number not in self.own and (not self.shared or self._is_gone(trial)):
+            if trial.number not in self.own and self._is_gone(trial):
                 self.fail(trial.number)
+
+    def _resume_lost(self) -> None:
+        """Have trained again, as they were drawn, the trials that a killed process had under way and that are wanted."""
+        lost = self.study.get_trials(deepcopy=False, states=(self.states.RUNNING,))
+        n_free = max(0, self.wanted - self.n_finished())
+        for trial in lost[n_free:]:
+            self.fail(trial.number)
+        self._to_resume.extend(lost[:n_free])
 
     def free_of(self, driver: str) -> None:
         """Free the places of an engine's workers, which were ended, by the driver that their names end with."""
@@ -110,6 +130,10 @@ class Places:
             for number in self.own:
                 self.fail(number)
         self.own.clear()
+
+    def _own(self, trial: "optuna.Trial") -> "optuna.Trial":
+        self.own[trial.number] = trial
+        return trial
 
     def _is_gone(self, trial: "optuna.trial.FrozenTrial") -> bool:
         """Tell whether the process of a trial is gone, as far as can be known from here."""

@@ -116,12 +116,14 @@ class StudyPlace:
         """The name of the study."""
         return StudyName.parse(self.folder.name)
 
-    def open(self) -> "optuna.Study":
-        """Open the study to add trials; whoever opens one with its own journal must hold its folder's lock."""
+    def open(self, jobs: int) -> "optuna.Study":
+        """Open the study to add trials, `jobs` at a time; who opens one with its own journal must hold its lock."""
         import optuna
 
+        from src.experiments.studies.pruner import EarlierTrialsPruner
+
         optuna.logging.set_verbosity(optuna.logging.WARNING)
-        pruner = optuna.pruners.PercentilePruner(BEST_PERCENT, n_startup_trials=4)
+        pruner = EarlierTrialsPruner(jobs, BEST_PERCENT, n_startup_trials=4)
         if self.storage:
             return optuna.load_study(study_name=self.name, storage=open_shared(self.storage), pruner=pruner)
         storage = open_own_journal(self.folder)

@@ -2,7 +2,7 @@
 
 The journal in the study's folder belongs to one process at a time (and the workers it starts). After each trial the
 journal's length is noted; at the next start it is truncated to that length, so that a killed trial is drawn again as
-it was. Where several trials ran at once, the other killed ones are marked as failed.
+it was. Where several ran at once, those that had been drawn by then are trained again as they were drawn.
 
 A shared storage is a database (`postgresql://user@host/base`) or a journal file on a shared disk. No trial is ever
 removed there: other machines may be at work. Each trial names its process, and trials whose process is gone are marked

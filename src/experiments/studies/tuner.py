@@ -7,14 +7,16 @@ saved. Weights are kept of the best trials only, hyperparameters and metrics of 
 The first trial takes the classifier's default hyperparameters, a sensible start for the search.
 
 Repeatable: the sampler is seeded for every trial from the study's seed and the trial's number, so trial m depends
-on the trials before it and on nothing else; with several jobs it depends on which of them had ended as well. A training
-is pruned when its best EER so far is not among the best quarter of the finished trials', at that epoch.
+on the trials before it and on nothing else; with several jobs on the trials up to m - jobs (`workers.py`). The same
+seed and the same number of jobs give the same study. A training is pruned when its best EER so far is not among the
+best quarter of these trials', at that epoch.
 """
 
 import shutil
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from time import monotonic, sleep
 from typing import TYPE_CHECKING, Any
@@ -28,15 +30,15 @@ from src.experiments.runs.folders import alone
 from src.experiments.runs.names import trials_of
 from src.experiments.studies.effort import Effort, StudyResult
 from src.experiments.studies.findings import Findings, Task
-from src.experiments.studies.pictures import save_pictures
+from src.experiments.studies.jobs import choose_jobs
+from src.experiments.studies.pictures import draw_pictures
 from src.experiments.studies.places import Places
 from src.experiments.studies.search import Search, StudyPlace, UnfitError, Wish, find_place
 from src.experiments.studies.storage import note_finished, open_shared, told_failures
-from src.experiments.studies.workers import Job, Outcome, forget_data, train_all
+from src.experiments.studies.workers import Job, Outcome, Workers, forget_data, train_all
 from src.experiments.training.across_domains import leave_out_domains, objective, tell
 from src.experiments.training.models import model_class
 from src.experiments.training.recipe import Recipe
-from src.experiments.training.trainer import draw_losses
 
 if TYPE_CHECKING:
     import optuna
@@ -82,20 +84,24 @@ def tuner_of(search: Search, effort: Effort, *, root: Path, wish: Wish, name: st
     name : str
         Of this process as an engine's worker; "" elsewhere.
     """
-    model_class(search.model, takes=search.input.kind)  # refuses an unknown name
+    kind = model_class(search.model, takes=search.input.kind)  # refuses an unknown name
     search.first()  # refuses what cannot be fixed
     opened = search.input.for_model(search.model).open(search.dataset, root)
     opened.check(TRAIN, VAL)
     data = read_training_data(opened)  # refuses bad input
     if search.hold_out:
         tell(leave_out_domains(search.dataset, data, search.hold_out))
+    jobs = effort.jobs or choose_jobs(kind, data, effort.trials or kind.Config.trials)
+    task = Task(search, replace(effort, jobs=jobs), root, opened, len(data.train))
+    del data  # trials read their own
     place = find_place(search, search.describe(opened), root, wish)
     forget_data()
     with told_failures(place.storage, place.study.number) if place.storage else alone(place.folder):
-        tuner = Tuner(Task(search, effort, root, opened, len(data.train)), place, name)
+        tuner = Tuner(task, place, name)
         try:
             yield tuner
         finally:
+            tuner.workers.end()
             tuner.places.close()
 
 
@@ -113,15 +119,16 @@ class Tuner:
         self.kind = model_class(self.search.model)
         self.wanted = self.effort.trials or self.kind.Config.trials
         self.deadline = monotonic() + self.effort.timeout if self.effort.timeout else float("inf")
+        self.workers = Workers(self.effort.jobs)
         self.states = optuna.trial.TrialState
-        self.study = place.open()
+        self.study = place.open(self.effort.jobs)
         self.study.sampler = PerTrialSampler(self.search.seed)
         self.findings = Findings(self.study, self.name, task)
         self.places = Places(self.study, self.wanted, shared=self.shared, name=name)
 
     def begin(self) -> int:
         """Put in order what a killed process may have left; return how many trials are finished."""
-        self.places.free_lost()
+        self.places.begin()
         if not self.study.get_trials(deepcopy=False):
             self.study.enqueue_trial(self.search.first())
         done = self.places.n_finished()
@@ -133,7 +140,7 @@ class Tuner:
         """Train until there are enough trials, of which some are done; a stop by Ctrl-C says how to resume."""
         with self.bar(done) as bar:
             try:
-                for outcome in train_all(lambda: self.ask(bar), self.effort.jobs):
+                for outcome in train_all(lambda: self.ask(bar), self.workers):
                     self.tell(outcome)
                     if outcome.metrics:
                         eer = objective(outcome.metrics, self.search.hold_out)
@@ -219,13 +226,13 @@ class Tuner:
         """Draw the pictures and say what was found."""
         if not self.study.get_trials(deepcopy=False, states=(self.states.COMPLETE,)):
             raise ValueError(self.how_to_resume("the time was up"))
-        save_pictures(self.study, self.folder, self.search.hold_out)
-        for run in (name.folder(self.root) for name in trials_of(self.name, self.root)):
-            if any((run / name).is_file() for name in self.kind.files) and (run / METRICS).is_file():
-                draw_losses(run)
+        runs, weights = [name.folder(self.root) for name in trials_of(self.name, self.root)], self.kind.files
+        kept = [run for run in runs if (run / METRICS).is_file() and any((run / each).is_file() for each in weights)]
+        draw_pictures(self.study, self.folder, kept, self.workers, self.search.hold_out)
         best, n_now = self.study.best_trial, self.places.n_finished()
         counts = (n_now, n_now - n_before, best.number, float(best.value or 0.0))
-        return StudyResult(self.folder, *counts, self.search.hold_out, self.findings.choice_in_domain())
+        left_out = self.search.hold_out, self.findings.choice_in_domain()
+        return StudyResult(self.folder, *counts, self.effort.jobs, *left_out)
 
     def how_to_resume(self, what: str) -> str:
         """Return the line for a study that ends early: why, after how many trials, and the command that resumes it."""

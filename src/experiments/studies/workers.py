@@ -3,12 +3,17 @@
 The process that runs the study draws the trials and stores their outcomes; workers only train. So nothing is lost when
 a worker dies: its trial is given to a new one. Each worker is a process of its own with its share of the cores, and
 keeps the embeddings that it read for its next trials.
+
+With several workers a study can be repeated, too: the outcomes are stored in the order in which the trials were drawn,
+and trial m is drawn when exactly the trials up to m - jobs are stored, whichever of them took longer. A worker that is
+ahead waits for the others; that is the price.
 """
 
-import os
 import shutil
-from collections.abc import Callable, Iterator
-from concurrent.futures import FIRST_COMPLETED, wait
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -21,13 +26,13 @@ from src.experiments.training.recipe import Recipe
 from src.experiments.training.trainer import train_run
 from src.models.contract import Config, Watch, keep_going
 from src.utils.files import read_json
-from src.utils.parallel import serve
+from src.utils.worker import Worker, can_fork, start_worker
 
 if TYPE_CHECKING:
-    import loky
     import optuna
 
 MOST_DEATHS = 3
+"""How many processes a trial may cost before it is given up."""
 LOOKS = 6
 """How often a training is compared with other trials, at evenly spaced epochs."""
 
@@ -51,21 +56,27 @@ class Outcome:
     metrics: dict[str, Any] | None
 
 
-def train_all(ask: Callable[[], Job | None], jobs: int) -> Iterator[Outcome]:
-    """Yield the outcome of every job that `ask` returns, as they end, until it returns none and all have ended.
+def train_all(ask: Callable[[], Job | None], workers: "Workers") -> Iterator[Outcome]:
+    """Yield the outcome of every job that `ask` returns, in this order, until it returns none and all have ended.
 
     Parameters
     ----------
     ask : callable
-        Returns the next job, or None when none is to be started now; it is called again after each end.
-    jobs : int
-        Processes; 1 = this one.
+        Returns the next job, or None when none is to be started now; it is called again after each outcome.
+    workers : Workers
     """
-    if jobs == 1:
-        while (job := ask()) is not None:
-            yield train_job(job)
-    else:
-        yield from _train_in_processes(ask, jobs)
+    under_way: deque[tuple[Job, Future[Outcome]]] = deque()
+    while True:
+        while len(under_way) < workers.jobs and (job := ask()) is not None:
+            workers.start(_read, job.recipe.input, job.recipe.dataset, job.root)
+            under_way.append((job, workers.submit(train_job, job)))
+        if not under_way:
+            return
+        job, future = under_way.popleft()
+        try:
+            yield future.result()
+        except BrokenProcessPool:
+            yield Outcome(job.trial, {}, None)
 
 
 def train_job(job: Job) -> Outcome:
@@ -103,12 +114,14 @@ def _pruning(trial: "optuna.Trial", config: Config) -> Watch:
     from optuna.exceptions import UpdateFinishedTrialError
 
     every = max(1, config.epochs // LOOKS)
+    reported = max(trial.study.get_trials(deepcopy=False)[trial.number].intermediate_values, default=-1)
 
     def watch(epoch: int, best_eer: float) -> bool:
-        if (epoch + 1) % every:
+        if (epoch + 1) % every or epoch < reported:  # a process that was killed has compared it there, and went on
             return False
         try:
-            trial.report(best_eer, epoch)
+            if epoch > reported:
+                trial.report(best_eer, epoch)
         except UpdateFinishedTrialError:  # another machine took this process for dead: what it finds is dropped
             return True
         return trial.should_prune()
@@ -116,78 +129,91 @@ def _pruning(trial: "optuna.Trial", config: Config) -> Watch:
     return watch
 
 
-class Worker:
-    """A process that trains, replaced when it dies."""
+class Workers:
+    """The processes of a study, each replaced when it dies.
+
+    Parameters
+    ----------
+    jobs : int
+        How many; 1 = this process alone.
+    """
 
     def __init__(self, jobs: int) -> None:
-        self._jobs = jobs
-        self._process = _start_process(jobs)
+        self.jobs = jobs
+        self._idle: deque[Worker] = deque()
+        self._all: list[Worker] = []
+        self._calls = ThreadPoolExecutor(jobs)
+        self._ended = False
 
-    def submit(self, function: Callable[..., Any], *arguments: Any) -> Any:
-        """Start a call and return its future; a process that died while it was idle is replaced first."""
-        from loky.process_executor import BrokenProcessPool
+    @property
+    def n_threads(self) -> int:
+        """How many threads each of several processes computes with: its share of the cores."""
+        import loky
 
+        return max(1, loky.cpu_count() // self.jobs)
+
+    def start(self, prepare: Callable[..., Any], *arguments: Any) -> None:
+        """Start the processes, once; where they are forked, what `prepare` reads before is shared by all."""
+        if self.jobs == 1 or self._all:
+            return
+        if can_fork():
+            prepare(*arguments)
+        self._idle.extend(self._new() for _ in range(self.jobs))
+
+    def submit(self, function: Callable[..., Any], *arguments: Any) -> "Future[Any]":
+        """Return the future of a call, which raises BrokenProcessPool where it killed process after process.
+
+        Where no processes were started, the function is called here, before this returns.
+        """
+        if not self._all:
+            future: Future[Any] = Future()
+            future.set_result(function(*arguments))
+            return future
+        return self._calls.submit(self._call, function, arguments)
+
+    def call_all(self, calls: Sequence[tuple[Any, ...]]) -> None:
+        """Call functions with their arguments, in any order, and wait until all have returned.
+
+        Raises
+        ------
+        ChildProcessError
+            When one of them killed process after process.
+        """
+        futures = [self.submit(*call) for call in calls]
         try:
-            return self._process.submit(function, *arguments)
+            for future in futures:
+                future.result()
         except BrokenProcessPool:
-            self.replace()
-            return self._process.submit(function, *arguments)
-
-    def replace(self) -> None:
-        """Start a new process in place of one that died."""
-        self._process.shutdown(wait=False)
-        self._process = _start_process(self._jobs)
+            raise ChildProcessError(
+                f"{MOST_DEATHS} worker processes died, possibly out of memory: run the same command again."
+            ) from None
 
     def end(self) -> None:
-        """End the process, whatever it is doing."""
-        self._process.shutdown(wait=False, kill_workers=True)
-
-
-def _train_in_processes(ask: Callable[[], Job | None], jobs: int) -> Iterator[Outcome]:
-    """Keep `jobs` processes busy; a process that dies is replaced, and its job tried again."""
-    workers = [Worker(jobs) for _ in range(jobs)]
-    idle = list(workers)
-    at_work: dict[Any, tuple[Job, Worker, int]] = {}
-    try:
-        while True:
-            while idle and (job := ask()) is not None:
-                worker = idle.pop()
-                at_work[worker.submit(train_job, job)] = (job, worker, 0)
-            if not at_work:
-                return
-            for future in wait(at_work, return_when=FIRST_COMPLETED).done:
-                job, worker, deaths = at_work.pop(future)
-                if not _died(future):
-                    idle.append(worker)
-                    yield future.result()
-                    continue
-                worker.replace()
-                if deaths + 1 < MOST_DEATHS:
-                    at_work[worker.submit(train_job, job)] = (job, worker, deaths + 1)
-                else:
-                    idle.append(worker)
-                    yield Outcome(job.trial, {}, None)
-    finally:
-        for worker in workers:
+        """End the processes, whatever they are doing."""
+        self._ended = True
+        for worker in self._all:
             worker.end()
+        self._calls.shutdown()
 
+    def _new(self) -> Worker:
+        worker = start_worker(self.n_threads)
+        self._all.append(worker)
+        return worker
 
-def _died(future: Any) -> bool:
-    from loky.process_executor import BrokenProcessPool
-
-    return isinstance(future.exception(), BrokenProcessPool)
-
-
-def _start_process(jobs: int) -> "loky.ProcessPoolExecutor":
-    """Return an executor of one process with its share of the cores; Ctrl-C is for the process that started it."""
-    import loky
-
-    threads = str(max(1, (os.cpu_count() or 1) // jobs))
-    share = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), threads)
-    return loky.ProcessPoolExecutor(
-        max_workers=1,
-        # loky would mistake the embeddings and kernels that a worker keeps for a leak, and replace it.
-        env={**share, "LOKY_MAX_CPU_COUNT": threads, "LOKY_MAX_MEMORY_LEAK_SIZE": "1e15"},
-        initializer=serve,
-        initargs=(os.getpid(),),
-    )
+    def _call(self, function: Callable[..., Any], arguments: tuple[Any, ...]) -> Any:
+        """Call a function in an idle process, and in others in turn where that dies."""
+        worker = self._idle.popleft()
+        try:
+            for death in range(1, MOST_DEATHS + 1):
+                try:
+                    return worker.call(function, *arguments)
+                except BrokenProcessPool:
+                    if self._ended:
+                        raise
+                    worker.end()
+                    self._all.remove(worker)
+                    worker = self._new()
+                    if death == MOST_DEATHS:
+                        raise
+        finally:
+            self._idle.append(worker)

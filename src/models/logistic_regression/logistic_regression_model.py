@@ -16,6 +16,7 @@ from src.models.contract import Config, History, Watch, check_range, keep_going
 from src.models.judging import judged
 from src.models.scaling import SCALINGS, Scaling, check_scaling
 from src.utils.embeddings import EmbeddingTable
+from src.utils.threads import limited_threads
 
 if TYPE_CHECKING:
     import optuna
@@ -67,7 +68,8 @@ class LogisticRegression:
         scaling = Scaling.learn(train.vectors, self.config.scaling, always=train.of_several_stores)
         weight = in_sklearn(self.config.class_weight)
         regression = Regression(C=self.config.C, class_weight=weight, max_iter=2000, random_state=self.seed)
-        regression.fit(scaling.apply(train.vectors), train.labels)
+        with limited_threads(1):  # its many small products are over before threads have met
+            regression.fit(scaling.apply(train.vectors), train.labels)
         self.arrays = {
             "mean": scaling.mean,
             "deviation": scaling.deviation,

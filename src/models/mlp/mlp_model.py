@@ -104,6 +104,7 @@ class Mlp:
     Config = MlpConfig
     takes = "embeddings"
     mixes_layers = True
+    uses_gpu = True
     files = (BEST, FINAL)
 
     def __init__(self, config: MlpConfig, *, seed: int = 7) -> None:

@@ -43,7 +43,7 @@ def without_pictures() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         for place in ("training.trainer", "evaluation.evaluate"):
             patch.setattr(f"src.experiments.{place}.save_figure", lambda *_: None)
-        patch.setattr("src.experiments.studies.tuner.save_pictures", lambda *_: None)
+        patch.setattr("src.experiments.studies.tuner.draw_pictures", lambda *_: None)
         yield
 
 

@@ -121,7 +121,7 @@ def test_a_study_may_choose_the_mix_and_resumes_after_it(drawn: Path) -> None:
 @pytest.mark.usefixtures("short")
 def test_a_study_of_an_earlier_version_is_resumed(drawn: Path, write_old_study: Callable[[Path], Search]) -> None:
     search = write_old_study(drawn)
-    study = optimize_hyperparameters(search, Effort(8), root=drawn, wish=Wish(0))
+    study = optimize_hyperparameters(search, Effort(8, jobs=1), root=drawn, wish=Wish(0))
     assert (study.n_trials, study.n_new) == (8, 5)
     assert "mix" not in layers_of(study.folder, 3)
     assert "mix" in layers_of(study.folder, 8)

@@ -57,8 +57,7 @@ def assert_whole(study: Path, trials: list[optuna.trial.FrozenTrial], wanted: in
 
 def run_study(root: Path, trials: int, jobs: int, storage: str | None, number: int | None) -> None:
     """Run a study; for a process of its own."""
-    tuner.draw_losses = lambda _: None  # type: ignore[attr-defined]
-    tuner.save_pictures = lambda *_: None  # type: ignore[attr-defined]
+    tuner.draw_pictures = lambda *_: None  # type: ignore[attr-defined]
     study_of(root, Effort(trials, jobs), storage=storage, number=number)
 
 

@@ -19,8 +19,7 @@ def search_in(root: Path, **fixed: object) -> Search:
 
 @pytest.fixture(autouse=True)
 def _no_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("src.experiments.studies.tuner.draw_losses", lambda _: None)
-    monkeypatch.setattr("src.experiments.studies.tuner.save_pictures", lambda *_: None)
+    monkeypatch.setattr("src.experiments.studies.tuner.draw_pictures", lambda *_: None)
 
 
 def test_they_are_those_of_every_trial_and_are_not_searched(drawn: Path) -> None:

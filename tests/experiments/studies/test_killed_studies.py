@@ -33,7 +33,7 @@ POINTS = {
     "after its training": ("src.experiments.studies.workers:train_run", "after"),
     "after it was told": ("optuna:Study.tell", "after"),
     "after it was marked finished": ("src.experiments.studies.tuner:note_finished", "after"),
-    "before the pictures": ("src.experiments.studies.tuner:save_pictures", "before"),
+    "before the pictures": ("src.experiments.studies.tuner:draw_pictures", "before"),
 }
 """When a process dies -> the function it dies in, and whether before or after it ran."""
 PROCESSES = multiprocessing.get_context("forkserver")  # imports once, then each process is there at once
@@ -42,8 +42,7 @@ PROCESSES.set_forkserver_preload(["src.experiments.studies.tuner", "optuna", "sk
 
 def leave_out_pictures(patch: pytest.MonkeyPatch) -> None:
     """Draw nothing: pictures are most of a small trial's time."""
-    patch.setattr("src.experiments.studies.tuner.draw_losses", lambda _: None)
-    patch.setattr("src.experiments.studies.tuner.save_pictures", lambda *_: None)
+    patch.setattr("src.experiments.studies.tuner.draw_pictures", lambda *_: None)
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -55,7 +54,7 @@ def _no_pictures() -> Iterator[None]:
 
 def resume(root: Path, trials: int, number: int | None = None) -> StudyResult:
     search = Search(root / "datasets" / "corpus", Embeddings("hubert", None, None), "svm")
-    return optimize_hyperparameters(search, Effort(trials), root=root, wish=Wish(number, reuse=True))
+    return optimize_hyperparameters(search, Effort(trials, jobs=1), root=root, wish=Wish(number, reuse=True))
 
 
 def replace_function(place: str, make: Callable[[Callable], Callable]) -> None:

@@ -23,8 +23,7 @@ from tests.forked import finished, forked
 
 @pytest.fixture(autouse=True)
 def _no_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tuner, "draw_losses", lambda _: None)
-    monkeypatch.setattr(tuner, "save_pictures", lambda *_: None)
+    monkeypatch.setattr(tuner, "draw_pictures", lambda *_: None)
 
 
 @pytest.fixture
@@ -154,7 +153,7 @@ def take_part(root: Path, trials: int, journal: str, host: str, dies: bool) -> N
         return train(self, trial)
 
     tuner.Tuner.job_of = job_of  # type: ignore[method-assign]
-    study_of(root, Effort(trials), storage=journal, number=0)
+    study_of(root, Effort(trials, jobs=1), storage=journal, number=0)
 
 
 def test_three_machines_with_one_journal_of_which_one_dies(drawn: Path, tmp_path: Path) -> None:

@@ -22,8 +22,7 @@ pytestmark = [
 
 @pytest.fixture(autouse=True)
 def _no_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tuner, "draw_losses", lambda _: None)
-    monkeypatch.setattr(tuner, "save_pictures", lambda *_: None)
+    monkeypatch.setattr(tuner, "draw_pictures", lambda *_: None)
 
 
 def test_reuse_resumes_the_same_search_only(drawn: Path, renew_stores: Callable[..., None]) -> None:
@@ -88,7 +87,7 @@ def test_a_bad_search_is_refused_before_a_folder_is_made(
     search: dict[str, Any], options: dict[str, Any], kind: type[Exception], line: str, drawn: Path
 ) -> None:
     with pytest.raises(kind, match=line):
-        effort = Effort(options.get("trials"))
+        effort = Effort(options.get("trials"), jobs=1)
         optimize_hyperparameters(search_in(drawn, **search), effort, root=drawn, wish=Wish(options.get("number")))
     assert not (drawn / "runs").exists()
 

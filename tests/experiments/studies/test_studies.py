@@ -34,9 +34,8 @@ pytestmark = [
 @pytest.fixture(autouse=True)
 def _no_pictures(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> None:
     """Leave pictures out where nothing looks at them: they are most of a small trial's time."""
-    monkeypatch.setattr(tuner, "draw_losses", lambda _: None)
     if "pictures" not in request.node.name:
-        monkeypatch.setattr(tuner, "save_pictures", lambda *_: None)
+        monkeypatch.setattr(tuner, "draw_pictures", lambda *_: None)
 
 
 def trials_of(study: Path) -> list[optuna.trial.FrozenTrial]:
@@ -136,7 +135,7 @@ def test_the_pictures_show_the_trials(drawn: Path) -> None:
 def test_one_seed_gives_one_study_and_another_seed_another(drawn: Path) -> None:
     """Past the tenth trial the sampler learns from those before, so twelve are compared."""
     first, again, other = (
-        optimize_hyperparameters(search_in(drawn, seed=seed), Effort(trials, keep=trials), root=drawn)
+        optimize_hyperparameters(search_in(drawn, seed=seed), Effort(trials, jobs=1, keep=trials), root=drawn)
         for seed, trials in ((7, 12), (7, 12), (8, 2))
     )
     assert [study.folder.name for study in (first, again, other)] == ["svm_study0", "svm_study1", "svm_study2"]
@@ -179,7 +178,7 @@ def test_what_a_flag_fixes_is_not_searched(drawn: Path) -> None:
         assert not {"layer", "pooling"} & set(trial.params)
         inputs = read_json(fixed.folder / f"run{trial.number}" / "hyperparameters.json")
         assert (inputs["layer"], inputs["pooling"]) == (2, "std")
-    free = optimize_hyperparameters(search_in(drawn), Effort(8), root=drawn)
+    free = optimize_hyperparameters(search_in(drawn), Effort(8, jobs=1), root=drawn)
     trials = trials_of(free.folder)
     assert {trial.params["layer"] for trial in trials} == {0, 1, 2}
     assert {trial.params["pooling"] for trial in trials} == {"mean", "mean+std"}

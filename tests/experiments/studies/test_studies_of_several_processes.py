@@ -7,6 +7,7 @@ import os
 import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import optuna
@@ -16,7 +17,7 @@ import pytest
 from src.experiments.inputs.embeddings import Embeddings
 from src.experiments.studies import tuner, workers
 from src.experiments.studies.tuner import Effort, optimize_hyperparameters
-from src.experiments.studies.workers import Job, Outcome, train_all
+from src.experiments.studies.workers import Job, Outcome, Workers, train_all
 from src.experiments.training.recipe import choose_recipe
 from src.experiments.training.trained import read_trained_folder
 from src.experiments.training.trainer import train_model
@@ -30,6 +31,7 @@ from tests.experiments.studies.studies import (
     search_in,
     states,
     study_of,
+    told,
     trials_in,
     wait_for,
 )
@@ -37,8 +39,7 @@ from tests.experiments.studies.studies import (
 
 @pytest.fixture(autouse=True)
 def _no_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tuner, "draw_losses", lambda _: None)
-    monkeypatch.setattr(tuner, "save_pictures", lambda *_: None)
+    monkeypatch.setattr(tuner, "draw_pictures", lambda *_: None)
 
 
 def test_two_jobs_store_every_trial_once(drawn: Path) -> None:
@@ -54,8 +55,10 @@ def test_two_jobs_store_every_trial_once(drawn: Path) -> None:
 
 def children_of(process: int) -> list[psutil.Process]:
     """Return the workers that a process started, and nothing else that it has, such as a server of other tests."""
-    children = [child for child in psutil.Process(process).children(recursive=True) if child.status() != "zombie"]
-    return [child for child in children if "popen_loky" in " ".join(child.cmdline())]
+    parent = psutil.Process(process)
+    children = [child for child in parent.children(recursive=True) if child.status() != "zombie"]
+    forked = parent.cmdline()
+    return [child for child in children if child.cmdline() == forked or "popen_loky" in " ".join(child.cmdline())]
 
 
 @pytest.mark.slow
@@ -77,6 +80,18 @@ def test_a_killed_worker_costs_no_trial(drawn: Path, monkeypatch: pytest.MonkeyP
     trials = trials_in(study.folder / "journal.log")
     assert_whole(study.folder, trials, 8)
     assert states(trials) == ["COMPLETE"] * 8, "the killed worker's trial was trained by another"
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("one_thread")
+@pytest.mark.filterwarnings("ignore:The EER is")
+@pytest.mark.parametrize("classifier", ["svm", "mlp"])
+def test_one_seed_and_as_many_jobs_give_one_study(classifier: str, drawn: Path) -> None:
+    """Past the tenth trial the sampler learns from those before, and trainings of the mlp are pruned by them."""
+    search = search_in(drawn, classifier, layer=1, pooling="mean")
+    first, again = (optimize_hyperparameters(search, Effort(14, jobs=2), root=drawn) for _ in range(2))
+    assert told(first) == told(again)
+    assert first.outcome.startswith("14 trials, 14 new, 2 at a time; ")
 
 
 @pytest.mark.slow
@@ -121,19 +136,19 @@ def test_only_the_best_trials_keep_their_weights(drawn: Path) -> None:
 def test_no_trial_starts_when_the_time_is_up(drawn: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     clock = iter([0.0, 1.0, 50.0, 101.0, 102.0])
     monkeypatch.setattr(tuner, "monotonic", lambda: next(clock))
-    study = study_of(drawn, Effort(9, timeout=100))
+    study = study_of(drawn, Effort(9, jobs=1, timeout=100))
     assert (study.n_trials, study.n_new) == (2, 2)
 
 
 def test_a_time_too_short_for_one_trial_says_how_to_resume(drawn: Path) -> None:
     with pytest.raises(ValueError, match=r" --study-number=0\."):
-        study_of(drawn, Effort(9, timeout=1e-9))
+        study_of(drawn, Effort(9, jobs=1, timeout=1e-9))
 
 
 @pytest.mark.parametrize(
     ("effort", "line"),
     [
-        ({"jobs": 0}, "`jobs` must be 1 or more, not 0"),
+        ({"jobs": -1}, "`jobs` must be 0 .* or more, not -1"),
         ({"keep": 0}, "`keep` must be 1 or more, not 0"),
         ({"trials": -1}, "`trials` must be 1 or more, not -1"),
         ({"trials": 0}, "`trials` must be 1 or more, not 0"),
@@ -148,7 +163,7 @@ def test_effort_is_checked(effort: dict[str, Any], line: str) -> None:
 
 
 def test_a_stop_says_how_to_resume(drawn: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def stop(ask: Callable[[], Job | None], jobs: int) -> Iterator[Outcome]:
+    def stop(ask: Callable[[], Job | None], _: Workers) -> Iterator[Outcome]:
         job = ask()
         assert job is not None
         yield workers.train_job(job)
@@ -162,13 +177,13 @@ def test_a_stop_says_how_to_resume(drawn: Path, monkeypatch: pytest.MonkeyPatch)
 
 
 def test_trials_that_kill_every_worker_end_the_study_in_one_line(drawn: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def lost(ask: Callable[[], Job | None], jobs: int) -> Iterator[Outcome]:
+    def lost(ask: Callable[[], Job | None], _: Workers) -> Iterator[Outcome]:
         while (job := ask()) is not None:
             yield Outcome(job.trial, {}, None)
 
     monkeypatch.setattr(tuner, "train_all", lost)
     with pytest.raises(ValueError, match=r"3 trials.*`jobs`.*--study-number=0\."):
-        study_of(drawn, Effort(9))
+        study_of(drawn, Effort(9, jobs=1))
     assert states(trials_in(drawn / "runs" / "svm_study0" / "journal.log")) == ["FAIL"] * 3
 
 
@@ -181,7 +196,7 @@ def test_an_unpromising_training_is_pruned_and_says_so(drawn: Path, monkeypatch:
         return MlpConfig(hidden_size=trial.suggest_int("units", 8, 16), learning_rate=rate, epochs=40, patience=40)
 
     monkeypatch.setattr(MlpConfig, "search_space", space)
-    study = optimize_hyperparameters(search_in(drawn, "mlp", layer=1, pooling="mean"), Effort(8), root=drawn)
+    study = optimize_hyperparameters(search_in(drawn, "mlp", layer=1, pooling="mean"), Effort(8, jobs=1), root=drawn)
     trials = trials_in(study.folder / "journal.log")
     assert states(trials)[7] == "PRUNED"
     pruned = read_json(study.folder / "run7" / "metrics.json")
@@ -194,9 +209,16 @@ def test_an_unpromising_training_is_pruned_and_says_so(drawn: Path, monkeypatch:
 @pytest.mark.slow
 def test_jobs_whose_workers_die_three_times_fail(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(workers, "train_job", kill_this_process)
-    jobs = [Job(None, None, Path(), Path())]  # type: ignore[arg-type]
-    outcomes = list(train_all(lambda: jobs.pop() if jobs else None, 2))
-    assert [outcome.metrics for outcome in outcomes] == [None]
+    monkeypatch.setattr(workers, "_read", lambda *_: None)
+    recipe = SimpleNamespace(input=None, dataset=None)
+    jobs = [Job(None, recipe, Path(), Path())]  # type: ignore[arg-type]
+    pool = Workers(2)
+    try:
+        outcomes = list(train_all(lambda: jobs.pop() if jobs else None, pool))
+        assert [outcome.metrics for outcome in outcomes] == [None]
+        assert pool.submit(os.getpid).result() != os.getpid(), "others took their place"
+    finally:
+        pool.end()
 
 
 def kill_this_process(job: Job) -> None:
@@ -204,12 +226,24 @@ def kill_this_process(job: Job) -> None:
 
 
 def test_a_worker_that_died_while_idle_is_replaced() -> None:
-    worker = workers.Worker(jobs=2)
+    pool = Workers(2)
+    pool.start(int)
     try:
-        process = worker.submit(os.getpid).result()
-        os.kill(process, signal.SIGKILL)
-        wait_for(lambda: not psutil.pid_exists(process) or psutil.Process(process).status() == "zombie")
-        wait_for(lambda: worker._process._flags.broken is not None)  # loky has noticed
-        assert worker.submit(os.getpid).result() != process
+        first = {pool.submit(os.getpid).result() for _ in range(4)}
+        assert len(first) == 2
+        for process in first:
+            os.kill(process, signal.SIGKILL)
+        assert pool.submit(os.getpid).result() not in first
     finally:
-        worker.end()
+        pool.end()
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_errors_of_calls_arrive(jobs: int) -> None:
+    pool = Workers(jobs)
+    pool.start(int)
+    try:
+        with pytest.raises(ValueError, match="base 10: 'x'"):
+            pool.call_all([(int, "1"), (int, "x")])
+    finally:
+        pool.end()

@@ -43,8 +43,7 @@ cluster.shutdown()
 
 @pytest.fixture(autouse=True)
 def _no_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tuner, "draw_losses", lambda _: None)
-    monkeypatch.setattr(tuner, "save_pictures", lambda *_: None)
+    monkeypatch.setattr(tuner, "draw_pictures", lambda *_: None)
 
 
 @pytest.fixture

@@ -1,0 +1,47 @@
+"""How many trials a study trains at once where nobody says it."""
+
+from typing import TYPE_CHECKING
+
+import loky
+import psutil
+
+from src.utils.embeddings import EmbeddingTable
+
+if TYPE_CHECKING:
+    from src.experiments.inputs.contract import TrainingData
+    from src.models.contract import Classifier
+
+TRIALS_PER_JOB = 4
+"""Trials at once know nothing of each other: a search of so many rounds still learns from most of its trials."""
+COPIES = 10
+"""How many times as much memory as its embeddings a training takes: as they are read, scaled in double precision, and
+what is computed from them."""
+
+
+def choose_jobs(kind: "type[Classifier]", data: "TrainingData", n_trials: int) -> int:
+    """Return how many processes a study uses: as many as cores and memory allow, and a search can make use of.
+
+    One where a training needs the machine for itself: a detector, or a classifier on a GPU.
+
+    Parameters
+    ----------
+    kind : type
+        What is trained.
+    data : TrainingData
+        What it is trained on.
+    n_trials : int
+        Of the whole study.
+    """
+    if not isinstance(data.train, EmbeddingTable) or _is_on_gpu(kind):
+        return 1
+    n_bytes = sum(table.vectors.nbytes for table in (data.train, data.val) if isinstance(table, EmbeddingTable))
+    in_memory = psutil.virtual_memory().available // (COPIES * n_bytes)
+    return max(1, min(loky.cpu_count(), in_memory, n_trials // TRIALS_PER_JOB))
+
+
+def _is_on_gpu(kind: "type[Classifier]") -> bool:
+    if not getattr(kind, "uses_gpu", False):
+        return False
+    import torch
+
+    return torch.cuda.is_available()

@@ -1,0 +1,128 @@
+"""How many trials are trained at once, and in which order they are drawn and stored, whichever ends first."""
+
+from collections.abc import Callable
+from concurrent.futures import Future
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import optuna
+import pytest
+
+from src.experiments.inputs.contract import TrainingData
+from src.experiments.studies import jobs
+from src.experiments.studies.jobs import choose_jobs
+from src.experiments.studies.pruner import EarlierTrialsPruner
+from src.experiments.studies.workers import Job, Outcome, train_all
+from src.models.logistic_regression import LogisticRegression
+from src.models.mlp import Mlp
+from src.utils.clip_table import ClipTable
+from src.utils.embeddings import EmbeddingTable
+
+N_CLIPS, DIMENSION = 1_000, 256
+
+
+def table(n_clips: int = N_CLIPS) -> EmbeddingTable:
+    text = np.full(n_clips, "x", object)
+    return EmbeddingTable(np.arange(n_clips) % 2, text, text, text, text, np.zeros((n_clips, DIMENSION), np.float32))
+
+
+def data_of(clips: ClipTable) -> TrainingData:
+    return TrainingData(clips, clips, {}, {}, "corpus")
+
+
+@pytest.fixture
+def large_machine(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
+    """Make the machine one of 8 cores, with 1 GB free and no GPU; the record may be changed."""
+    machine = SimpleNamespace(cores=8, free=1e9, has_gpu=False)
+    monkeypatch.setattr(jobs.loky, "cpu_count", lambda: machine.cores)
+    monkeypatch.setattr(jobs.psutil, "virtual_memory", lambda: SimpleNamespace(available=machine.free))
+    monkeypatch.setattr("torch.cuda.is_available", lambda: machine.has_gpu)
+    return machine
+
+
+def test_a_study_uses_the_cores(large_machine: SimpleNamespace) -> None:
+    assert choose_jobs(LogisticRegression, data_of(table()), 100) == 8
+    large_machine.cores = 3
+    assert choose_jobs(LogisticRegression, data_of(table()), 100) == 3
+
+
+def test_of_few_trials_most_still_learn_from_others(large_machine: SimpleNamespace) -> None:
+    found = [choose_jobs(LogisticRegression, data_of(table()), n_trials) for n_trials in (1, 7, 8, 20, 32)]
+    assert found == [1, 1, 2, 5, 8]
+
+
+def test_no_more_than_memory_holds(large_machine: SimpleNamespace) -> None:
+    """The two tables of 1,000 x 256 float32 take 2 MB, a training ten times as much."""
+    large_machine.free = 70e6
+    assert choose_jobs(LogisticRegression, data_of(table()), 100) == 3
+    large_machine.free = 1e6
+    assert choose_jobs(LogisticRegression, data_of(table()), 100) == 1
+
+
+def test_a_gpu_trains_one_perceptron_at_a_time_and_leaves_the_others_alone(large_machine: SimpleNamespace) -> None:
+    assert choose_jobs(Mlp, data_of(table()), 100) == 8
+    large_machine.has_gpu = True
+    assert choose_jobs(Mlp, data_of(table()), 100) == 1
+    assert choose_jobs(LogisticRegression, data_of(table()), 100) == 8
+
+
+def test_a_detector_has_the_machine_for_itself(large_machine: SimpleNamespace) -> None:
+    text = np.full(4, "x", object)
+    clips = ClipTable(np.arange(4) % 2, text, text, text, text)
+    assert choose_jobs(LogisticRegression, data_of(clips), 100) == 1
+
+
+class BackwardsWorkers:
+    """Workers of which the one that was asked last is always the first to end."""
+
+    jobs = 3
+
+    def __init__(self) -> None:
+        self.under_way: list[tuple[Future[Outcome], Outcome]] = []
+
+    def start(self, prepare: Callable[..., Any], *arguments: Any) -> None: ...
+
+    def submit(self, function: Callable[..., Any], job: Job) -> Future[Outcome]:
+        future: Future[Outcome] = Future()
+        self.under_way.append((future, Outcome(job.trial, {}, {})))
+        if len(self.under_way) == self.jobs:
+            while self.under_way:
+                ended, outcome = self.under_way.pop()
+                ended.set_result(outcome)
+        return future
+
+
+def test_trials_are_drawn_and_stored_in_one_order_whichever_ends_first() -> None:
+    """Trial m is drawn once exactly the trials up to m - 3 are stored."""
+    told: list[str] = []
+    numbers = iter(range(6))
+
+    def ask() -> Job | None:
+        number = next(numbers, None)
+        if number is None:
+            return None
+        told.append(f"draw {number}")
+        recipe = SimpleNamespace(input=None, dataset=None)
+        return Job(SimpleNamespace(number=number), recipe, Path(), Path())  # type: ignore[arg-type]
+
+    for outcome in train_all(ask, BackwardsWorkers()):  # type: ignore[arg-type]
+        told.append(f"store {outcome.trial.number}")
+    assert told == [
+        *("draw 0", "draw 1", "draw 2", "store 0", "draw 3", "store 1", "draw 4", "store 2", "draw 5"),
+        *("store 3", "store 4", "store 5"),
+    ]
+
+
+@pytest.mark.parametrize(("jobs", "pruned"), [(1, True), (2, False)])
+def test_a_training_is_compared_with_trials_that_were_stored_when_it_was_drawn(jobs: int, pruned: bool) -> None:
+    """Of six stored trials the last two are good: one of them alone is not yet a quarter of five."""
+    study = optuna.create_study(pruner=EarlierTrialsPruner(jobs, 25.0, n_startup_trials=1))
+    for eer in (0.5, 0.5, 0.5, 0.5, 0.1, 0.1):
+        trial = study.ask()
+        trial.report(eer, step=0)
+        study.tell(trial, eer)
+    late = study.ask()
+    late.report(0.4, step=0)
+    assert bool(late.should_prune()) is pruned
