@@ -54,7 +54,7 @@ class Worker(Protocol):
         Raises
         ------
         BrokenProcessPool
-            When the process dies.
+            When the process dies, or is ended.
         """
 
     def end(self) -> None:
@@ -147,7 +147,12 @@ class NewWorker:
 
     def call(self, function: Callable[..., Any], *arguments: Any) -> Any:
         """Call a function there; see `Worker`."""
-        return self._process.submit(function, *arguments).result()
+        from loky.process_executor import ShutdownExecutorError
+
+        try:
+            return self._process.submit(function, *arguments).result()
+        except ShutdownExecutorError as ended:
+            raise BrokenProcessPool(str(ended)) from None
 
     def end(self) -> None:
         """End the process, whatever it is doing."""

@@ -110,7 +110,7 @@ class Places:
                 self.fail(trial.number)
 
     def _resume_lost(self) -> None:
-        """Have trained again, as they were drawn, the trials that a killed process had under way and that are wanted."""
+        """Take up the trials, as they were drawn, that a killed process had under way; those beyond the wanted fail."""
         lost = self.study.get_trials(deepcopy=False, states=(self.states.RUNNING,))
         n_free = max(0, self.wanted - self.n_finished())
         for trial in lost[n_free:]:

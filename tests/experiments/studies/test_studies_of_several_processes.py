@@ -111,6 +111,8 @@ def test_a_study_killed_as_a_whole_ends_with_the_trials_asked_for(jobs: int, dra
     assert study.n_trials >= 12
     assert 0 < study.n_new < 12 or study.n_trials > 12
     assert_whole(study.folder, trials_in(study.folder / "journal.log"), study.n_trials)
+    undisturbed = study_of(drawn, Effort(study.n_trials, jobs=jobs))
+    assert [trial for trial in told(study) if trial[2] is not None] == told(undisturbed)
 
 
 @pytest.mark.filterwarnings("ignore:The EER is")  # of the worst trial, trained again
