@@ -120,6 +120,7 @@ def _used() -> list[str]:
     return [name for name in WHERE_USED if name.replace("-", "_") in sys.modules]
 
 
+@lru_cache
 def _version(package: str) -> str:
     try:
         return version(package)

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 from src.experiments.inputs import Input
 from src.experiments.inputs.contract import TrainingData, read_training_data
 from src.experiments.runs.artefacts import CHECKPOINTS, HYPERPARAMETERS
+from src.experiments.runs.provenance import code_version
 from src.experiments.training.recipe import Recipe
 from src.experiments.training.trainer import train_run
 from src.models.contract import Config, Watch, keep_going
@@ -68,7 +69,7 @@ def train_all(ask: Callable[[], Job | None], workers: "Workers") -> Iterator[Out
     under_way: deque[tuple[Job, Future[Outcome]]] = deque()
     while True:
         while len(under_way) < workers.jobs and (job := ask()) is not None:
-            workers.start(_read, job.recipe.input, job.recipe.dataset, job.root)
+            workers.start(_prepare, job)
             under_way.append((job, workers.submit(train_job, job)))
         if not under_way:
             return
@@ -90,6 +91,12 @@ def train_job(job: Job) -> Outcome:
     watch = keep_going if recipe.hold_out else _pruning(job.trial, recipe.config)
     run = train_run(recipe, data, job.folder, watch=watch)
     return Outcome(job.trial, run.hyperparameters, run.metrics)
+
+
+def _prepare(job: Job) -> None:
+    """Find out, before processes are forked, what each of them would find out for itself."""
+    _read(job.recipe.input, job.recipe.dataset, job.root)
+    code_version()
 
 
 def _can_be_resumed(job: Job, data: TrainingData) -> bool:

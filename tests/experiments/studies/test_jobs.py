@@ -104,8 +104,7 @@ def test_trials_are_drawn_and_stored_in_one_order_whichever_ends_first() -> None
         if number is None:
             return None
         told.append(f"draw {number}")
-        recipe = SimpleNamespace(input=None, dataset=None)
-        return Job(SimpleNamespace(number=number), recipe, Path(), Path())  # type: ignore[arg-type]
+        return Job(SimpleNamespace(number=number), None, Path(), Path())  # type: ignore[arg-type]
 
     for outcome in train_all(ask, BackwardsWorkers()):  # type: ignore[arg-type]
         told.append(f"store {outcome.trial.number}")

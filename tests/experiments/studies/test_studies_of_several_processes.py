@@ -7,7 +7,6 @@ import os
 import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import optuna
@@ -211,9 +210,8 @@ def test_an_unpromising_training_is_pruned_and_says_so(drawn: Path, monkeypatch:
 @pytest.mark.slow
 def test_jobs_whose_workers_die_three_times_fail(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(workers, "train_job", kill_this_process)
-    monkeypatch.setattr(workers, "_read", lambda *_: None)
-    recipe = SimpleNamespace(input=None, dataset=None)
-    jobs = [Job(None, recipe, Path(), Path())]  # type: ignore[arg-type]
+    monkeypatch.setattr(workers, "_prepare", lambda _: None)
+    jobs = [Job(None, None, Path(), Path())]  # type: ignore[arg-type]
     pool = Workers(2)
     try:
         outcomes = list(train_all(lambda: jobs.pop() if jobs else None, pool))
