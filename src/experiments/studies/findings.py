@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 from src.experiments.corpus.held_out_domains import differing_choice
 from src.experiments.inputs.contract import OpenInput
-from src.experiments.runs.artefacts import BEST, LAYER_PLOT, LOSS_PLOT, VAL_SCORES, read_hyperparameters
-from src.experiments.runs.names import StudyName
+from src.experiments.runs.artefacts import BEST, LAYER_PLOT, LOSS_PLOT, METRICS, VAL_SCORES, read_hyperparameters
+from src.experiments.runs.names import StudyName, trials_of
 from src.experiments.studies.effort import Effort
 from src.experiments.studies.search import Search
 from src.experiments.studies.workers import Outcome
@@ -105,6 +105,12 @@ class Findings:
     def run_folder(self, number: int) -> Path:
         """Return the folder of a trial."""
         return self.name.run(number).folder(self.root)
+
+    def kept_runs(self) -> list[Path]:
+        """Return the folders of the finished trials that have their weights."""
+        runs = [name.folder(self.root) for name in trials_of(self.name, self.root)]
+        finished = [run for run in runs if (run / METRICS).is_file()]
+        return [run for run in finished if any((run / name).is_file() for name in self.kind.files)]
 
     def _completed(self) -> "list[optuna.trial.FrozenTrial]":
         return self.study.get_trials(deepcopy=False, states=(self.states.COMPLETE,))

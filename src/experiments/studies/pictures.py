@@ -39,12 +39,15 @@ def draw_pictures(
     value = f"mean EER across {domains_in_words(hold_out)}" if hold_out else ""
     wanted: list[tuple[Any, ...]] = []
     if not _shows_all(folder / HISTORY, study):
-        wanted += [
-            (draw_importances, study, folder / IMPORTANCES, value),  # takes longest
-            (draw_history, study, folder / HISTORY, value),
-        ]
+        wanted.append((draw_study, study, folder, value))
     wanted += [(draw_losses, run) for run in kept if _lacks_curves(run)]
     workers.call_all(wanted)
+
+
+def draw_study(study: "optuna.Study", folder: Path, value: str) -> None:
+    """Draw both pictures of a study; its history comes last, and says that the other one is there."""
+    draw_importances(study, folder / IMPORTANCES, value)
+    draw_history(study, folder / HISTORY, value)
 
 
 def draw_history(study: "optuna.Study", path: Path, value: str) -> None:

@@ -24,10 +24,8 @@ from typing import TYPE_CHECKING, Any
 from tqdm import tqdm
 
 from src.experiments.inputs.contract import TRAIN, VAL, read_training_data
-from src.experiments.runs.artefacts import METRICS
 from src.experiments.runs.commands import how_to_resume
 from src.experiments.runs.folders import alone
-from src.experiments.runs.names import trials_of
 from src.experiments.studies.effort import Effort, StudyResult
 from src.experiments.studies.findings import Findings, Task
 from src.experiments.studies.jobs import choose_jobs
@@ -226,9 +224,7 @@ class Tuner:
         """Draw the pictures and say what was found."""
         if not self.study.get_trials(deepcopy=False, states=(self.states.COMPLETE,)):
             raise ValueError(self.how_to_resume("the time was up"))
-        runs, weights = [name.folder(self.root) for name in trials_of(self.name, self.root)], self.kind.files
-        kept = [run for run in runs if (run / METRICS).is_file() and any((run / each).is_file() for each in weights)]
-        draw_pictures(self.study, self.folder, kept, self.workers, self.search.hold_out)
+        draw_pictures(self.study, self.folder, self.findings.kept_runs(), self.workers, self.search.hold_out)
         best, n_now = self.study.best_trial, self.places.n_finished()
         counts = (n_now, n_now - n_before, best.number, float(best.value or 0.0))
         left_out = self.search.hold_out, self.findings.choice_in_domain()

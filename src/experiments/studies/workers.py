@@ -17,6 +17,7 @@ from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 from src.experiments.inputs import Input
@@ -150,7 +151,8 @@ class Workers:
         self._idle: deque[Worker] = deque()
         self._all: list[Worker] = []
         self._calls = ThreadPoolExecutor(jobs)
-        self._ended = False
+        self._has_ended = False
+        self._changing = Lock()
 
     @property
     def n_threads(self) -> int:
@@ -197,15 +199,25 @@ class Workers:
 
     def end(self) -> None:
         """End the processes, whatever they are doing."""
-        self._ended = True
-        for worker in self._all:
-            worker.end()
+        with self._changing:
+            self._has_ended = True
+            for worker in self._all:
+                worker.end()
         self._calls.shutdown()
 
     def _new(self) -> Worker:
         worker = start_worker(self.n_threads)
         self._all.append(worker)
         return worker
+
+    def _replace(self, worker: Worker) -> Worker:
+        """Start a process in place of one that died; raise BrokenProcessPool where it was ended."""
+        with self._changing:
+            if self._has_ended:
+                raise BrokenProcessPool("The processes were ended.")
+            worker.end()
+            self._all.remove(worker)
+            return self._new()
 
     def _call(self, function: Callable[..., Any], arguments: tuple[Any, ...]) -> Any:
         """Call a function in an idle process, and in others in turn where that dies."""
@@ -215,11 +227,7 @@ class Workers:
                 try:
                     return worker.call(function, *arguments)
                 except BrokenProcessPool:
-                    if self._ended:
-                        raise
-                    worker.end()
-                    self._all.remove(worker)
-                    worker = self._new()
+                    worker = self._replace(worker)
                     if death == MOST_DEATHS:
                         raise
         finally:
