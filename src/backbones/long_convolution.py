@@ -28,6 +28,10 @@ class LongConvolution(torch.nn.Module):
         Its weights are read once.
     """
 
+    _weight: torch.Tensor
+    """Its spectrum, (frequencies, groups, in, out)."""
+    _bias: torch.Tensor | None
+
     def __init__(self, convolution: torch.nn.Conv1d) -> None:
         super().__init__()
         weight = convolution.weight.detach().double()

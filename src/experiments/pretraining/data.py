@@ -70,7 +70,9 @@ def read_speech(recipe: PretrainingRecipe, root: Path) -> PretrainingData:
     held_out = _joined(opened, (PRETEXT_VAL,))
     heard = _people(opened, recipe.splits)
     _check_people(recipe, heard, _people(opened, (PRETEXT_VAL,)))
-    _tell_of_test_people(heard, _people([each for each in opened if split_table(each.dataset, TEST).is_file()], (TEST,)))
+    _tell_of_test_people(
+        heard, _people([each for each in opened if split_table(each.dataset, TEST).is_file()], (TEST,))
+    )
     crop = recipe.config.crop_seconds
     corpora = [_origin(each, recipe) for each in opened]
     data = PretrainingData(Speech.of(train, crop), Speech.of(held_out, crop), corpora)

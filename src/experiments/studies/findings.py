@@ -42,6 +42,7 @@ class Findings:
         import optuna
 
         self.study, self.name, self.root, self.search, self.keep = study, name, task.root, task.search, task.effort.keep
+        self.jobs = task.effort.jobs
         self.kind = model_class(task.search.model)
         self.states = optuna.trial.TrialState
 
@@ -84,6 +85,7 @@ class Findings:
                 "best_validation_eer": best.user_attrs.get("metrics", {}).get("eer", best.value),
                 **({HOLD_OUT: self.search.hold_out, "best_eer_across": best.value} if self.search.hold_out else {}),
                 "dataset": str(self.search.dataset),
+                "jobs": self.jobs,
                 "best_hyperparameters": hyperparameters or read_hyperparameters(self.run_folder(best.number)),
             },
         )

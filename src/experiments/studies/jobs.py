@@ -1,11 +1,14 @@
-"""How many trials a study trains at once where nobody says it."""
+"""How many trials a study trains at once where nobody says it: as many as before, or as the machine allows."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import loky
 import psutil
 
+from src.experiments.runs.artefacts import BEST
 from src.utils.embeddings import EmbeddingTable
+from src.utils.files import read_json
 
 if TYPE_CHECKING:
     from src.experiments.inputs.contract import TrainingData
@@ -37,6 +40,11 @@ def choose_jobs(kind: "type[Classifier]", data: "TrainingData", n_trials: int) -
     n_bytes = sum(table.vectors.nbytes for table in (data.train, data.val) if isinstance(table, EmbeddingTable))
     in_memory = psutil.virtual_memory().available // (COPIES * n_bytes)
     return max(1, min(loky.cpu_count(), in_memory, n_trials // TRIALS_PER_JOB))
+
+
+def jobs_before(study: Path) -> int:
+    """Return how many jobs the study in a folder had, where it notes them; 0 elsewhere."""
+    return int(read_json(study / BEST).get("jobs", 0)) if (study / BEST).is_file() else 0
 
 
 def _is_on_gpu(kind: "type[Classifier]") -> bool:

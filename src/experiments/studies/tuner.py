@@ -28,7 +28,7 @@ from src.experiments.runs.commands import how_to_resume
 from src.experiments.runs.folders import alone
 from src.experiments.studies.effort import Effort, StudyResult
 from src.experiments.studies.findings import Findings, Task
-from src.experiments.studies.jobs import choose_jobs
+from src.experiments.studies.jobs import choose_jobs, jobs_before
 from src.experiments.studies.pictures import draw_pictures
 from src.experiments.studies.places import Places
 from src.experiments.studies.search import Search, StudyPlace, UnfitError, Wish, find_place
@@ -89,10 +89,10 @@ def tuner_of(search: Search, effort: Effort, *, root: Path, wish: Wish, name: st
     data = read_training_data(opened)  # refuses bad input
     if search.hold_out:
         tell(leave_out_domains(search.dataset, data, search.hold_out))
-    jobs = effort.jobs or choose_jobs(kind, data, effort.trials or kind.Config.trials)
+    place = find_place(search, search.describe(opened), root, wish)
+    jobs = effort.jobs or jobs_before(place.folder) or choose_jobs(kind, data, effort.trials or kind.Config.trials)
     task = Task(search, replace(effort, jobs=jobs), root, opened, len(data.train))
     del data  # trials read their own
-    place = find_place(search, search.describe(opened), root, wish)
     forget_data()
     with told_failures(place.storage, place.study.number) if place.storage else alone(place.folder):
         tuner = Tuner(task, place, name)

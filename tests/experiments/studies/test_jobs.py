@@ -11,14 +11,17 @@ import optuna
 import pytest
 
 from src.experiments.inputs.contract import TrainingData
-from src.experiments.studies import jobs
+from src.experiments.studies import jobs, tuner
 from src.experiments.studies.jobs import choose_jobs
 from src.experiments.studies.pruner import EarlierTrialsPruner
+from src.experiments.studies.tuner import Effort
 from src.experiments.studies.workers import Job, Outcome, train_all
 from src.models.logistic_regression import LogisticRegression
 from src.models.mlp import Mlp
 from src.utils.clip_table import ClipTable
 from src.utils.embeddings import EmbeddingTable
+from src.utils.files import read_json
+from tests.experiments.studies.studies import study_of
 
 N_CLIPS, DIMENSION = 1_000, 256
 
@@ -125,3 +128,14 @@ def test_a_training_is_compared_with_trials_that_were_stored_when_it_was_drawn(j
     late = study.ask()
     late.report(0.4, step=0)
     assert bool(late.should_prune()) is pruned
+
+
+def test_a_study_that_is_resumed_keeps_the_jobs_that_it_had(drawn: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """More memory, or another machine, would otherwise draw other trials."""
+    monkeypatch.setattr(tuner, "draw_pictures", lambda *_: None)
+    monkeypatch.setattr(tuner, "choose_jobs", lambda *_: 3)
+    first = study_of(drawn, Effort(1, jobs=2))
+    assert read_json(first.folder / "best_hyperparameters.json")["jobs"] == first.jobs == 2
+    resumed = study_of(drawn, Effort(2), number=0)
+    assert (resumed.jobs, resumed.n_new) == (2, 1)
+    assert study_of(drawn, Effort(3, jobs=1), number=0).jobs == 1

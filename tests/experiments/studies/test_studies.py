@@ -103,6 +103,7 @@ def test_run_m_is_trial_m_and_its_value_the_eer_of_what_it_saved(
         "best_trial_number": study.best_trial,
         "best_validation_eer": study.best_eer,
         "dataset": str(drawn / "datasets" / "corpus"),
+        "jobs": 1,
         "best_hyperparameters": read_json(study.folder / f"run{study.best_trial}" / "hyperparameters.json"),
     }
 
