@@ -68,4 +68,5 @@ def use_long_convolutions(model: torch.nn.Module) -> None:
 
 
 def _is_long(layer: torch.nn.Conv1d) -> bool:
-    return layer.kernel_size[0] >= LONG and layer.stride == layer.dilation == (1,)
+    is_plain = layer.stride == layer.dilation == (1,) and layer.padding_mode == "zeros"
+    return is_plain and layer.kernel_size[0] >= LONG and not isinstance(layer.padding, str)

@@ -116,7 +116,7 @@ class StudyFlags(ModelFlags, EngineFlags):
     layer="hidden layer, -1 = the last; mix = all, weighted; 0+4 = of two backbones (default: part of the search)",
     pooling="mean, std or mean+std (default: part of the search)",
     jobs="trials at the same time, each in a process; 0 = as many as cores and memory allow, at most a quarter of the "
-    "trials (default; --engine= 1); a study is repeated exactly by the same seed and as many jobs",
+    "trials (default; with --storage= or --engine= 1); a study is repeated exactly by the same seed and as many jobs",
     study_number="study to resume; -1 = a new one (default)",
     storage="database URL (postgresql://user@host/base) or journal file, for several machines on one study; the "
     "workers of an engine need one",

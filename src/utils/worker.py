@@ -10,6 +10,7 @@ survive a fork. Elsewhere a new interpreter is started by loky, which imports ev
 
 import multiprocessing
 import os
+import pickle
 import signal
 import sys
 import threading
@@ -116,11 +117,13 @@ class ForkedWorker:
 
     def call(self, function: Callable[..., Any], *arguments: Any) -> Any:
         """Call a function there; see `Worker`."""
+        call = pickle.dumps((function, arguments))
         try:
-            self._pipe.send((function, arguments))
-            succeeded, answer = self._pipe.recv()
+            self._pipe.send_bytes(call)
+            received = self._pipe.recv_bytes()
         except (EOFError, OSError):
             raise BrokenProcessPool("A worker process died.") from None
+        succeeded, answer = pickle.loads(received)
         if succeeded:
             return answer
         raise answer
@@ -170,16 +173,27 @@ def _answer(pipe: Connection, parent: int, n_threads: int) -> None:
     limit_this_thread(n_threads)
     while True:
         try:
-            function, arguments = pipe.recv()
+            call = pipe.recv_bytes()
         except EOFError:
             return
-        pipe.send(_outcome(function, arguments))
+        pipe.send_bytes(_outcome(call))
 
 
-def _outcome(function: Callable[..., Any], arguments: tuple[Any, ...]) -> tuple[bool, Any]:
-    """Return whether a call succeeded, and what it returned or raised."""
+def _outcome(call: bytes) -> bytes:
+    """Return, pickled, whether a pickled call succeeded, and what it returned or raised."""
     try:
-        return True, function(*arguments)
+        function, arguments = pickle.loads(call)
+        return pickle.dumps((True, function(*arguments)))
     except Exception as error:
         error.add_note(f"In a worker process:\n{traceback.format_exc()}")
-        return False, error
+        return _pickled(error)
+
+
+def _pickled(error: Exception) -> bytes:
+    """Return an error as the outcome of a call; what cannot be pickled and read again keeps its kind in words."""
+    try:
+        outcome = pickle.dumps((False, error))
+        pickle.loads(outcome)
+    except Exception:
+        outcome = pickle.dumps((False, RuntimeError(f"{type(error).__name__}: {error}")))
+    return outcome

@@ -108,7 +108,7 @@ def test_a_batch_gives_what_every_clip_gives_alone(
         assert frames.shape == (len(backbone.layers), n_frames, 16)
         errors = errors_of(found, frames)
         if errors.max() > EXACT:
-            errors = np.minimum(errors, errors_of(found, frames_by_hand(published, sound(n), dtype=torch.float64)))
+            errors = errors_of(found, frames_by_hand(published, sound(n), dtype=torch.float64))
         assert errors.max() < EXACT, (n, errors)
 
 

@@ -34,12 +34,15 @@ def test_half_precision_comes_back_as_such() -> None:
     torch.testing.assert_close(found, expected, rtol=0.02, atol=0.02)
 
 
-def test_only_long_ones_without_stride_are_replaced() -> None:
+def test_only_long_plain_ones_are_replaced() -> None:
     model = torch.nn.Sequential(
         torch.nn.Conv1d(8, 8, 128),
         torch.nn.Conv1d(8, 8, 19),
         torch.nn.Conv1d(8, 8, 128, stride=2),
+        torch.nn.Conv1d(8, 8, 128, dilation=2),
+        torch.nn.Conv1d(8, 8, 128, padding="same"),
+        torch.nn.Conv1d(8, 8, 128, padding=64, padding_mode="reflect"),
         torch.nn.Linear(3, 3),
     )
     use_long_convolutions(model)
-    assert [type(layer).__name__ for layer in model] == ["LongConvolution", "Conv1d", "Conv1d", "Linear"]
+    assert [type(layer).__name__ for layer in model] == ["LongConvolution", *["Conv1d"] * 5, "Linear"]

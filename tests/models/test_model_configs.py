@@ -162,7 +162,7 @@ def test_a_study_of_many_clips_tries_no_kernel_of_all_pairs(n_clips: int, kernel
 
 
 @pytest.mark.parametrize(("n_clips", "largest"), [(0, 1.0), (5_000, 1.0), (5_001, 0.1)])
-def test_a_study_of_many_clips_tries_no_forest_whose_splits_consider_many_features(n_clips: int, largest: float) -> None:
+def test_forests_of_many_clips_are_not_tried_with_many_features(n_clips: int, largest: float) -> None:
     study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
     shares = [KINDS["rf"].search_space(study.ask(), n_clips).max_features for _ in range(50)]
     assert 0.7 * largest < max(shares) <= largest

@@ -61,6 +61,45 @@ def test_an_error_arrives_here_and_the_process_goes_on(worker: Worker) -> None:
     assert worker.call(int, "5") == 5
 
 
+class TwoPartError(Exception):
+    def __init__(self, what: str, why: str) -> None:
+        super().__init__(f"{what}: {why}")
+
+
+class Unreadable:
+    """Something that can be pickled, and not read again."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return look_up, ("nowhere",)
+
+
+def fail_in_two_parts() -> None:
+    raise TwoPartError("the disk", "full")
+
+
+def make_what_cannot_be_pickled() -> Any:
+    return lambda: None
+
+
+def test_errors_are_not_taken_for_deaths() -> None:
+    """A process that died would be replaced, and its call tried again, for a memory that is not at fault."""
+    worker = ForkedWorker(1)
+    process = worker.call(os.getpid)
+    with pytest.raises(KeyError, match="nowhere"):
+        worker.call(len, Unreadable())
+    with pytest.raises(Exception, match="pickle"):
+        worker.call(make_what_cannot_be_pickled)
+    assert worker.call(os.getpid) == process
+    worker.end()
+
+
+def test_an_error_that_cannot_be_rebuilt_arrives_in_words() -> None:
+    worker = ForkedWorker(1)
+    with pytest.raises(RuntimeError, match="TwoPartError: the disk: full"):
+        worker.call(fail_in_two_parts)
+    worker.end()
+
+
 def test_its_death_is_an_error_of_the_call(worker: Worker) -> None:
     with pytest.raises(BrokenProcessPool):
         worker.call(kill_itself)

@@ -1,5 +1,6 @@
 """How many trials a study trains at once where nobody says it: as many as before, or as the machine allows."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,10 +16,10 @@ if TYPE_CHECKING:
     from src.models.contract import Classifier
 
 TRIALS_PER_JOB = 4
-"""Trials at once know nothing of each other: a search of so many rounds still learns from most of its trials."""
-COPIES = 10
-"""How many times as much memory as its embeddings a training takes: as they are read, scaled in double precision, and
-what is computed from them."""
+"""Trials at once know of each other only what was drawn: a search of so many rounds still learns from most of them."""
+COPIES = 20
+"""How many times as much memory as its embeddings a training takes: as they are read, perhaps with deviations beside
+means, scaled in double precision, and what is computed from them; an estimate."""
 
 
 def choose_jobs(kind: "type[Classifier]", data: "TrainingData", n_trials: int) -> int:
@@ -38,13 +39,21 @@ def choose_jobs(kind: "type[Classifier]", data: "TrainingData", n_trials: int) -
     if not isinstance(data.train, EmbeddingTable) or _is_on_gpu(kind):
         return 1
     n_bytes = sum(table.vectors.nbytes for table in (data.train, data.val) if isinstance(table, EmbeddingTable))
-    in_memory = psutil.virtual_memory().available // (COPIES * n_bytes)
+    n_bytes = COPIES * n_bytes + getattr(kind, "bytes_to_train", lambda n_clips: 0)(len(data.train))
+    in_memory = psutil.virtual_memory().available // n_bytes
     return max(1, min(loky.cpu_count(), in_memory, n_trials // TRIALS_PER_JOB))
 
 
 def jobs_before(study: Path) -> int:
-    """Return how many jobs the study in a folder had, where it notes them; 0 elsewhere."""
-    return int(read_json(study / BEST).get("jobs", 0)) if (study / BEST).is_file() else 0
+    """Return how many jobs the study in a folder had: 1 in earlier editions, which did not note it; 0 if not known."""
+    if not (study / BEST).is_file():
+        return 0
+    try:
+        noted = read_json(study / BEST)
+    except ValueError:  # damaged: it is written anew after the next trial
+        return 0
+    jobs = noted.get("jobs", 1) if isinstance(noted, Mapping) else 0
+    return jobs if isinstance(jobs, int) and jobs > 0 else 0
 
 
 def _is_on_gpu(kind: "type[Classifier]") -> bool:

@@ -123,10 +123,11 @@ class StudyPlace:
         from src.experiments.studies.pruner import EarlierTrialsPruner
 
         optuna.logging.set_verbosity(optuna.logging.WARNING)
-        pruner = EarlierTrialsPruner(jobs, BEST_PERCENT, n_startup_trials=4)
         if self.storage:
+            pruner = optuna.pruners.PercentilePruner(BEST_PERCENT, n_startup_trials=4)
             return optuna.load_study(study_name=self.name, storage=open_shared(self.storage), pruner=pruner)
         storage = open_own_journal(self.folder)
+        pruner = EarlierTrialsPruner(jobs, BEST_PERCENT, n_startup_trials=4)
         name = self.folder.name
         return optuna.create_study(
             storage=storage, study_name=name, direction="minimize", load_if_exists=True, pruner=pruner

@@ -7,9 +7,10 @@ saved. Weights are kept of the best trials only, hyperparameters and metrics of 
 The first trial takes the classifier's default hyperparameters, a sensible start for the search.
 
 Repeatable: the sampler is seeded for every trial from the study's seed and the trial's number, so trial m depends
-on the trials before it and on nothing else; with several jobs on the trials up to m - jobs (`workers.py`). The same
-seed and the same number of jobs give the same study. A training is pruned when its best EER so far is not among the
-best quarter of these trials', at that epoch.
+on the trials before it and on nothing else; with several jobs on the outcomes up to m - jobs (`workers.py`) and on what
+was drawn since. The same seed and the same number of jobs give the same study, killed or not; one of several jobs that
+ended and is then extended goes on from all that it knows. A training is pruned when its best EER so far is not among
+the best quarter of these trials', at that epoch. Of a study that machines share, outcomes are stored as they come.
 """
 
 import shutil
@@ -90,7 +91,8 @@ def tuner_of(search: Search, effort: Effort, *, root: Path, wish: Wish, name: st
     if search.hold_out:
         tell(leave_out_domains(search.dataset, data, search.hold_out))
     place = find_place(search, search.describe(opened), root, wish)
-    jobs = effort.jobs or jobs_before(place.folder) or choose_jobs(kind, data, effort.trials or kind.Config.trials)
+    before = 1 if place.storage else jobs_before(place.folder)
+    jobs = effort.jobs or before or choose_jobs(kind, data, effort.trials or kind.Config.trials)
     task = Task(search, replace(effort, jobs=jobs), root, opened, len(data.train))
     del data  # trials read their own
     forget_data()
@@ -138,7 +140,7 @@ class Tuner:
         """Train until there are enough trials, of which some are done; a stop by Ctrl-C says how to resume."""
         with self.bar(done) as bar:
             try:
-                for outcome in train_all(lambda: self.ask(bar), self.workers):
+                for outcome in train_all(lambda: self.ask(bar), self.workers, in_order=not self.shared):
                     self.tell(outcome)
                     if outcome.metrics:
                         eer = objective(outcome.metrics, self.search.hold_out)

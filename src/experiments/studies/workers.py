@@ -12,7 +12,7 @@ ahead waits for the others; that is the price.
 import shutil
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from functools import lru_cache
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     import optuna
 
 MOST_DEATHS = 3
-"""How many processes a trial may cost before it is given up."""
+"""How many processes may die when a trial is given to them, before it is given up."""
 LOOKS = 6
 """How often a training is compared with other trials, at evenly spaced epochs."""
 
@@ -58,14 +58,16 @@ class Outcome:
     metrics: dict[str, Any] | None
 
 
-def train_all(ask: Callable[[], Job | None], workers: "Workers") -> Iterator[Outcome]:
-    """Yield the outcome of every job that `ask` returns, in this order, until it returns none and all have ended.
+def train_all(ask: Callable[[], Job | None], workers: "Workers", *, in_order: bool = True) -> Iterator[Outcome]:
+    """Yield the outcome of every job that `ask` returns, until it returns none and all have ended.
 
     Parameters
     ----------
     ask : callable
         Returns the next job, or None when none is to be started now; it is called again after each outcome.
     workers : Workers
+    in_order : bool
+        Whether outcomes come in the order of the jobs, or as they end.
     """
     under_way: deque[tuple[Job, Future[Outcome]]] = deque()
     while True:
@@ -74,6 +76,9 @@ def train_all(ask: Callable[[], Job | None], workers: "Workers") -> Iterator[Out
             under_way.append((job, workers.submit(train_job, job)))
         if not under_way:
             return
+        if not in_order:
+            wait([future for _, future in under_way], return_when=FIRST_COMPLETED)
+            under_way = deque(sorted(under_way, key=lambda each: not each[1].done()))
         job, future = under_way.popleft()
         try:
             yield future.result()
@@ -215,9 +220,10 @@ class Workers:
         with self._changing:
             if self._has_ended:
                 raise BrokenProcessPool("The processes were ended.")
+            new = self._new()
             worker.end()
             self._all.remove(worker)
-            return self._new()
+            return new
 
     def _call(self, function: Callable[..., Any], arguments: tuple[Any, ...]) -> Any:
         """Call a function in an idle process, and in others in turn where that dies."""

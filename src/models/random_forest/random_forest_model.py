@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 MOST_FOR_ANY_SHARE = 5_000
 """Training clips up to which a study tries any share of the features for a split; above, at most `LARGEST_SHARE`."""
 LARGEST_SHARE = 0.1
-"""A tree takes time in proportion to its share, 3.6 s with this one of 20,000 x 1,536; larger ones were no better."""
+"""A tree takes time in proportion to its share, 3.6 s with this one of 20,000 x 1,536 (docs/benchmarks.md)."""
 TRUSTED = ["sklearn.tree._tree.Tree"]
 """Types that the saved file may hold beyond those skops knows."""
 

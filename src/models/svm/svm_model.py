@@ -75,6 +75,11 @@ class Svm:
     takes = "embeddings"
     files = (WEIGHTS,)
 
+    @staticmethod
+    def bytes_to_train(n_clips: int) -> int:
+        """Return how much memory a training in a study takes beyond its embeddings: two matrices of all pairs."""
+        return 2 * 8 * n_clips**2 if n_clips <= MOST_FOR_EXACT_SEARCH else 0
+
     def __init__(self, config: SvmConfig, *, seed: int = 7) -> None:
         self.config = config
         self.seed = seed

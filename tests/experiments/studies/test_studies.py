@@ -158,7 +158,8 @@ def test_trials_counts_all_of_them(drawn: Path, monkeypatch: pytest.MonkeyPatch)
     assert (start.n_trials, start.n_new) == (3, 3)
     assert (resumed.n_trials, resumed.n_new) == (5, 2)
     assert told(resumed) == told(whole)
-    monkeypatch.setattr(tuner, "train_all", lambda ask, _: iter([ask()] if ask() else []))  # nothing is left to train
+    # nothing is left to train
+    monkeypatch.setattr(tuner, "train_all", lambda ask, *_, **__: iter([ask()] if ask() else []))
     for trials in (5, 2):
         nothing = optimize_hyperparameters(search, Effort(trials), root=drawn, wish=Wish(1))
         assert (nothing.n_trials, nothing.n_new, nothing.best_eer) == (5, 0, whole.best_eer)

@@ -164,7 +164,7 @@ def test_effort_is_checked(effort: dict[str, Any], line: str) -> None:
 
 
 def test_a_stop_says_how_to_resume(drawn: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def stop(ask: Callable[[], Job | None], _: Workers) -> Iterator[Outcome]:
+    def stop(ask: Callable[[], Job | None], *_: Workers, in_order: bool) -> Iterator[Outcome]:
         job = ask()
         assert job is not None
         yield workers.train_job(job)
@@ -178,7 +178,7 @@ def test_a_stop_says_how_to_resume(drawn: Path, monkeypatch: pytest.MonkeyPatch)
 
 
 def test_trials_that_kill_every_worker_end_the_study_in_one_line(drawn: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def lost(ask: Callable[[], Job | None], _: Workers) -> Iterator[Outcome]:
+    def lost(ask: Callable[[], Job | None], *_: Workers, in_order: bool) -> Iterator[Outcome]:
         while (job := ask()) is not None:
             yield Outcome(job.trial, {}, None)
 
