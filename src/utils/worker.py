@@ -10,7 +10,6 @@ survive a fork. Elsewhere a new interpreter is started by loky, which imports ev
 
 import multiprocessing
 import os
-import pickle
 import signal
 import sys
 import threading
@@ -19,6 +18,7 @@ import warnings
 from collections.abc import Callable
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing.connection import Connection
+from multiprocessing.reduction import ForkingPickler
 from pathlib import Path
 from typing import Any, Protocol
 from weakref import WeakSet
@@ -117,13 +117,13 @@ class ForkedWorker:
 
     def call(self, function: Callable[..., Any], *arguments: Any) -> Any:
         """Call a function there; see `Worker`."""
-        call = pickle.dumps((function, arguments))
+        call = ForkingPickler.dumps((function, arguments))
         try:
             self._pipe.send_bytes(call)
             received = self._pipe.recv_bytes()
         except (EOFError, OSError):
             raise BrokenProcessPool("A worker process died.") from None
-        succeeded, answer = pickle.loads(received)
+        succeeded, answer = ForkingPickler.loads(received)
         if succeeded:
             return answer
         raise answer
@@ -179,21 +179,21 @@ def _answer(pipe: Connection, parent: int, n_threads: int) -> None:
         pipe.send_bytes(_outcome(call))
 
 
-def _outcome(call: bytes) -> bytes:
+def _outcome(call: bytes) -> memoryview:
     """Return, pickled, whether a pickled call succeeded, and what it returned or raised."""
     try:
-        function, arguments = pickle.loads(call)
-        return pickle.dumps((True, function(*arguments)))
+        function, arguments = ForkingPickler.loads(call)
+        return ForkingPickler.dumps((True, function(*arguments)))
     except Exception as error:
         error.add_note(f"In a worker process:\n{traceback.format_exc()}")
         return _pickled(error)
 
 
-def _pickled(error: Exception) -> bytes:
+def _pickled(error: Exception) -> memoryview:
     """Return an error as the outcome of a call; what cannot be pickled and read again keeps its kind in words."""
     try:
-        outcome = pickle.dumps((False, error))
-        pickle.loads(outcome)
+        outcome = ForkingPickler.dumps((False, error))
+        ForkingPickler.loads(outcome)
     except Exception:
-        outcome = pickle.dumps((False, RuntimeError(f"{type(error).__name__}: {error}")))
+        outcome = ForkingPickler.dumps((False, RuntimeError(f"{type(error).__name__}: {error}")))
     return outcome
