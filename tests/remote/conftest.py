@@ -39,14 +39,13 @@ class Server:
 
     def cut(self) -> int:
         """Kill the processes that serve connections; return how many there were."""
-        serving = [
-            process
-            for process in psutil.Process(self.process.pid).children(recursive=True)
-            if process.name().startswith("sshd")
-        ]
-        for process in serving:
-            process.kill()
-        return len(serving)
+        killed = 0
+        for process in psutil.Process(self.process.pid).children(recursive=True):
+            with contextlib.suppress(psutil.NoSuchProcess):  # it ended since it was listed
+                if process.name().startswith("sshd"):
+                    process.kill()
+                    killed += 1
+        return killed
 
 
 def start_server(folder: Path, keys: Path) -> Server:

@@ -6,6 +6,7 @@ Real processes: workers are killed by their process ids, whole studies by SIGKIL
 import os
 import signal
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -55,9 +56,14 @@ def test_two_jobs_store_every_trial_once(drawn: Path) -> None:
 def children_of(process: int) -> list[psutil.Process]:
     """Return the workers that a process started, and nothing else that it has, such as a server of other tests."""
     parent = psutil.Process(process)
-    children = [child for child in parent.children(recursive=True) if child.status() != "zombie"]
     forked = parent.cmdline()
-    return [child for child in children if child.cmdline() == forked or "popen_loky" in " ".join(child.cmdline())]
+    workers = []
+    for child in parent.children(recursive=True):
+        with suppress(psutil.NoSuchProcess):  # it ended since it was listed
+            command = child.cmdline()
+            if child.status() != "zombie" and (command == forked or "popen_loky" in " ".join(command)):
+                workers.append(child)
+    return workers
 
 
 @pytest.mark.slow
