@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
+from hypothesis import settings
 
 from tests.drawn_project import drawn, drawn_once, one_thread, renew_stores, write_run  # noqa: F401 (fixtures)
 from tests.in_a_browser import browser  # noqa: F401 (a fixture)
@@ -19,6 +20,9 @@ os.environ["HF_HUB_CACHE"] = str(Path(tempfile.gettempdir()) / "audios-tests-wit
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # on tiny models threads wait for each other longer than they work
 os.environ["TQDM_DISABLE"] = "1"
+
+settings.register_profile("audios", deadline=None)  # an example may take long where a machine is busy
+settings.load_profile("audios")
 
 RATE = 16_000
 MakeCorpus = Callable[..., Path]

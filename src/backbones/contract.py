@@ -19,7 +19,7 @@ class Backbone(Protocol):
 
     A backbone whose model has a window of fixed length also has `longest_seconds` (longer clips are cut into windows)
     and `padded_seconds` (every clip costs as much as so many seconds); see `clips.py`. One that threads may use side by
-    side has `twins(most)`, which returns up to so many backbones of the same weights, one for each thread.
+    side has `twins(most, seconds)`, which returns up to so many backbones of the same weights, one for each thread.
     """
 
     rate: int

@@ -58,13 +58,22 @@ class LongConvolution(torch.nn.Module):
         return made if self._bias is None else made + self._bias[:, None]
 
 
-def use_long_convolutions(model: torch.nn.Module) -> None:
-    """Let `LongConvolution` take the place of every convolution of a frozen model whose kernel is long enough."""
+def use_long_convolutions(model: torch.nn.Module) -> list[LongConvolution]:
+    """Let `LongConvolution` take the place of every convolution of a frozen model whose kernel is long enough.
+
+    Returns
+    -------
+    list of LongConvolution
+        Those that were put in. What was hooked to the convolutions before is not hooked to them.
+    """
+    made: list[LongConvolution] = []
     owner: Any
     for owner in list(model.modules()):
         for name, layer in list(owner.named_children()):
             if isinstance(layer, torch.nn.Conv1d) and _is_long(layer):
-                setattr(owner, name, LongConvolution(layer))
+                made.append(LongConvolution(layer))
+                setattr(owner, name, made[-1])
+    return made
 
 
 def _is_long(layer: torch.nn.Conv1d) -> bool:

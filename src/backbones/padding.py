@@ -71,7 +71,11 @@ class ZeroedPadding:
         """Valid frames of each clip, shape (b,); None where nothing is padded."""
         for module in encoder.modules():
             if isinstance(module, torch.nn.Conv1d) and module.kernel_size != (1,):
-                module.register_forward_pre_hook(self._zero)
+                self.watch(module)
+
+    def watch(self, convolution: torch.nn.Module) -> None:
+        """Give zeros to a convolution that takes the place of one of them, too."""
+        convolution.register_forward_pre_hook(self._zero)
 
     def _zero(self, _: torch.nn.Module, inputs: tuple[torch.Tensor]) -> torch.Tensor | None:
         """Return frames of shape (b, channels, t) with zeros in the padding."""

@@ -23,7 +23,15 @@ from src.backbones.padding import pool_frames
 from src.backbones.pretrained import displayed_name, load_pretrained
 from src.backbones.products import use_products, weights_of_products
 from src.backbones.published import FAMILIES, choose_window
-from src.utils.devices import DTYPES, choose_device, choose_precision, free_memory, keep_freed_memory, use_tf32
+from src.utils.devices import (
+    DTYPES,
+    choose_device,
+    choose_precision,
+    counts_on,
+    free_memory,
+    keep_freed_memory,
+    use_tf32,
+)
 from src.utils.registry import lookup
 
 MOST_SECONDS = {"cpu": 16, "cuda": 512}
@@ -111,15 +119,15 @@ class SelfSupervisedBackbone:
         """Return the statistics of b waveforms of any lengths."""
         return self.begin(waveforms)()
 
-    def twins(self, most: int) -> list["SelfSupervisedBackbone"]:
+    def twins(self, most: int, seconds: float) -> list["SelfSupervisedBackbone"]:
         """Return up to so many backbones of the same weights, this one first, each for a thread; on a GPU one.
 
-        There are no more of them than there is memory for a batch of each.
+        There are no more of them than there is memory for a batch of each, of as many seconds of sound.
         """
         if self.device.type != "cpu":
             return [self]
         self._accelerate()
-        fitting = int(free_memory(self.device) / 2 / (self._bytes_of_second() * self.batch_seconds))
+        fitting = int(free_memory(self.device) / 2 / (self._bytes_of_second() * max(seconds, 1.0)))
         weights = [*self.model.parameters(), *self.model.buffers(), *weights_of_products(self.model)]
         shared = {id(weight): weight for weight in weights}
         return [self, *(deepcopy(self, dict(shared)) for _ in range(min(most, fitting) - 1))]
@@ -135,7 +143,7 @@ class SelfSupervisedBackbone:
         self._accelerate()
         prepared = self.model_input.prepare(waveforms)
         n_frames = prepared.n_frames
-        lengths = torch.tensor(n_frames, device=self.device) if len(set(n_frames)) > 1 else None
+        lengths = counts_on(self.device, n_frames) if len(set(n_frames)) > 1 else None
 
         def reduced(hidden: torch.Tensor) -> torch.Tensor:
             return reduce(self.model_input.frames_of(hidden)[:, : max(n_frames)], lengths)

@@ -15,6 +15,7 @@ import torch
 
 from src.backbones.model_input import ModelInput, Prepared
 from src.backbones.pretrained import Pretrained
+from src.utils.devices import counts_on
 
 WINDOW, HOP = 400, 160
 """Samples of the analysis window and from one to the next; the extractor has them built in."""
@@ -38,7 +39,7 @@ class Wav2Vec2BertInput(ModelInput):
         inputs = torch.nn.utils.rnn.pad_sequence(spectra, batch_first=True).to(self.device)
         if len(set(n_frames)) == 1:
             return Prepared(inputs, None, n_frames)
-        lengths = torch.tensor(n_frames, device=self.device)
+        lengths = counts_on(self.device, n_frames)
         return Prepared(inputs, torch.arange(max(n_frames), device=self.device) < lengths[:, None], n_frames)
 
     def _spectra(self, waveform: np.ndarray) -> torch.Tensor:

@@ -15,6 +15,7 @@ from src.backbones.model_input import ModelInput, Prepared
 from src.backbones.padding import ValidGroupNorm, ZeroedPadding, count_frames, samples_of_one_frame
 from src.backbones.pretrained import Pretrained
 from src.backbones.time_major import TimeMajorConvolutions
+from src.utils.devices import counts_on
 
 NORMALISATION_EPSILON = 1e-7
 
@@ -36,7 +37,8 @@ class WaveformInput(ModelInput):
     def accelerate(self) -> None:
         """Compute the convolutions of waveforms by `TimeMajorConvolutions`, the positional one by `LongConvolution`."""
         self._convolutions = self.model.feature_extractor = TimeMajorConvolutions(self.model.feature_extractor)
-        use_long_convolutions(self.model)
+        for convolution in use_long_convolutions(self.model.encoder):
+            self._zeroed.watch(convolution)
 
     def prepare(self, waveforms: Sequence[np.ndarray]) -> Prepared:
         """Pad waveforms, normalised if the model needs it, with zeros at the end."""
@@ -44,7 +46,7 @@ class WaveformInput(ModelInput):
         n_frames = [count_frames(n, self._kernels, self._strides) for n in samples]
         inputs = self._pad(waveforms, samples)
         mask = _valid(samples, inputs) if len(set(n_frames)) > 1 else None
-        self._zeroed.lengths = None if mask is None else torch.tensor(n_frames, device=self.device)
+        self._zeroed.lengths = None if mask is None else counts_on(self.device, n_frames)
         if self._convolutions is not None:
             self._convolutions.samples = samples
         elif self._norm is not None:
@@ -59,7 +61,7 @@ class WaveformInput(ModelInput):
         batch = batch.to(self.device, non_blocking=True)
         if not self._normalise:
             return batch
-        counts = torch.tensor(samples, device=self.device)[:, None]
+        counts = counts_on(self.device, samples)[:, None]
         centred = batch - batch.sum(dim=1, keepdim=True) / counts
         if len(set(samples)) > 1:
             centred *= _valid(samples, batch)
@@ -77,5 +79,4 @@ class WaveformInput(ModelInput):
 
 def _valid(samples: Sequence[int], batch: torch.Tensor) -> torch.Tensor:
     """Return which samples of a padded batch (b, n) are valid."""
-    lengths = torch.tensor(samples, device=batch.device)
-    return torch.arange(batch.shape[1], device=batch.device) < lengths[:, None]
+    return torch.arange(batch.shape[1], device=batch.device) < counts_on(batch.device, samples)[:, None]

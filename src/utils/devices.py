@@ -4,6 +4,7 @@ import ctypes
 import gc
 import re
 import sys
+from collections.abc import Sequence
 
 import psutil
 import torch
@@ -57,6 +58,11 @@ def use_tf32(device: torch.device, wanted: bool) -> None:
     if device.type == "cuda":
         torch.set_float32_matmul_precision("high" if wanted else "highest")
         torch.backends.cudnn.allow_tf32 = wanted
+
+
+def counts_on(device: torch.device, counts: Sequence[int]) -> torch.Tensor:
+    """Return counts as a tensor on a device; a GPU fetches them while the host goes on."""
+    return torch.tensor(counts, pin_memory=device.type == "cuda").to(device, non_blocking=True)
 
 
 def free_memory(device: torch.device) -> int:

@@ -86,6 +86,7 @@ PUBLISHED = {
     "hubert-base": ("hubert", "base", {}),
     "wavlm-base": ("wavlm", "base", {"do_normalize": False}),
     "hubert-large": ("hubert", "large", {}),
+    "mhubert-147": ("hubert", "base", {"num_hidden_layers": 7, "conv_pos_batch_norm": True}),
     "xls-r": ("wav2vec2", "large", {}),
     "wavlm-large": ("wavlm", "large", {"conv_bias": False}),
     "unispeech-sat-base": ("unispeech-sat", "base", {"num_hidden_layers": 7}),

@@ -182,6 +182,20 @@ def test_half_the_bits_keep_the_direction_of_every_vector(
             assert n_frames == 1 or cosine(found[layer, 1], deviation[layer]) >= 0.999, (n, layer)
 
 
+@pytest.mark.parametrize(("offset", "deviation"), [(0.02, 0.0005), (0.2, 0.005), (0.05, 0.002)])
+def test_half_the_bits_are_enough_for_a_quiet_clip_with_an_offset(
+    offset: float, deviation: float, save_model: Callable[..., Path], tmp_path: Path
+) -> None:
+    """The first convolution is normalised over time; the waveform is not, as some models want it raw."""
+    published = ("wavlm", save_model(tmp_path / "raw", "wavlm", do_normalize=False, conv_dim=(512,) * 7, bias=0.1))
+    backbone = load_backbone(*map(str, published), device="cpu", precision="bf16")
+    clip = (offset + deviation * np.random.default_rng(0).standard_normal(16_001)).astype(np.float32)
+    (found,), _ = backbone.statistics([clip])
+    mean, _ = mean_and_deviation(frames_by_hand(published, clip))
+    for layer in backbone.layers:
+        assert cosine(found[layer, 0], mean[layer]) >= 0.999, layer
+
+
 @pytest.fixture(scope="module")
 def in_half(published: Published) -> Backbone:
     return load_backbone(published[0], str(published[1]), device="cpu", precision="bf16")

@@ -21,7 +21,7 @@ def assert_twins_give_the_same(family: str, folder: Path) -> None:
     batches = [[np.random.default_rng(n).standard_normal(n).astype(np.float32) for n in batch] for batch in LENGTHS]
     with limited_threads(1):
         alone = [backbone.statistics(batch) for batch in batches]
-    first, *others = twins = backbone.twins(3)
+    first, *others = twins = backbone.twins(3, 16.0)
     assert first is backbone
     for twin in others:
         assert [id(weight) for weight in twin.model.parameters()] == [id(weight) for weight in first.model.parameters()]
@@ -48,10 +48,12 @@ def test_twins_of_models_of_spectrograms_share_weights_and_give_the_same_numbers
 
 def test_there_are_no_more_twins_than_fit_into_memory(base: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     backbone: Any = load_backbone("wav2vec2", str(base), device="cpu", precision="fp32")
-    batch = backbone._bytes_of_second() * backbone.batch_seconds
-    for fitting, count in ((0.4, 1), (1.2, 1), (3.5, 3), (99.0, 8)):
-        monkeypatch.setattr("src.backbones.self_supervised.free_memory", lambda _, share=fitting: 2 * share * batch)
-        assert len(backbone.twins(8)) == count
+    for seconds in (16.0, 128.0):
+        for fitting, count in ((0.4, 1), (1.2, 1), (3.5, 3), (99.0, 8)):
+            free = 2 * fitting * seconds * backbone._bytes_of_second()
+            monkeypatch.setattr("src.backbones.self_supervised.free_memory", lambda _, free=free: free)
+            assert len(backbone.twins(8, seconds)) == count
+    assert len(backbone.twins(8, 0.0)) == 8, "there is nothing to compute"
 
 
 @pytest.mark.parametrize("packs", [True, False])

@@ -9,7 +9,7 @@ stretch a recording lies in depends on nothing else, so this holds for them as w
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from src.backbones.clips import window_edges
@@ -92,6 +92,19 @@ def gather_by_stretch(
     units = gather_batches(groups.pop(("", 0), {}), **sizes)
     in_tars = [gather_batches(groups[stretch], **sizes) for stretch in sorted(groups)]
     return units + [tuple(batch for unit in found for batch in unit) for found in in_tars]
+
+
+def largest_batch(batches: Iterable[Batch], lengths: Mapping[str, int], padded_samples: float = 0.0) -> float:
+    """Return the samples of the largest batch, padding included.
+
+    >>> largest_batch([(Piece("a"), Piece("b")), (Piece("long", 5, 15),)], {"a": 6, "b": 7, "long": 15})
+    14
+    """
+    sizes = [
+        len(batch) * max(padded_samples, *((piece.stop or lengths[piece.file]) - piece.start for piece in batch))
+        for batch in batches
+    ]
+    return max(sizes, default=0)
 
 
 def cut(file: str, n_samples: int, window_samples: float) -> list[Piece]:

@@ -13,7 +13,7 @@ from pathlib import Path
 from src.audio.storage.places import stretches_of
 from src.backbones.clips import padded_samples, window_samples
 from src.backbones.contract import Backbone
-from src.experiments.extraction.batches import Batch, gather_by_stretch
+from src.experiments.extraction.batches import Batch, gather_by_stretch, largest_batch
 from src.experiments.extraction.lanes import Lanes
 from src.experiments.extraction.plan import SplitPlan
 from src.experiments.extraction.readers import Sound, read_ahead
@@ -62,7 +62,8 @@ def extract(part: SplitPlan, backbone: Backbone, request: Request) -> Extraction
             min_samples=backbone.min_samples,
             in_one_pass=in_one_pass,
         )
-        with Lanes(backbone) as lanes:
+        largest = largest_batch(batches, samples, padded_samples(backbone)) / backbone.rate
+        with Lanes(backbone, largest) as lanes:
             behind = BATCHES_BEHIND + lanes.count - 1
             with BatchWriter(store, part.fingerprints, progress, backbone.rate, behind) as writer:
                 waited = _compute(reading, lanes, writer)

@@ -19,11 +19,18 @@ from src.utils.threads import count_threads, limit_this_thread, limited_threads
 
 
 class Lanes:
-    """Computes batches side by side, as many as a backbone has twins; of one without any, in this thread."""
+    """Computes batches side by side, as many as a backbone has twins; of one without any, in this thread.
 
-    def __init__(self, backbone: Backbone) -> None:
+    Parameters
+    ----------
+    backbone : Backbone
+    seconds : float
+        Sound of the largest batch, padding included.
+    """
+
+    def __init__(self, backbone: Backbone, seconds: float) -> None:
         n_threads = count_threads()
-        twins = backbone.twins(n_threads) if hasattr(backbone, "twins") else [backbone]
+        twins = backbone.twins(n_threads, seconds) if hasattr(backbone, "twins") else [backbone]
         self.count = len(twins)
         self._threads_each = max(1, n_threads // self.count)
         self._idle: SimpleQueue[Computer] = SimpleQueue()

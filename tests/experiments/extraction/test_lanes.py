@@ -24,7 +24,7 @@ class Meeting:
         self.threads: set[str] = set()
         self.threads_each: set[int] = set()
 
-    def twins(self, most: int) -> list["Meeting"]:
+    def twins(self, most: int, seconds: float) -> list["Meeting"]:
         return [self] * min(self.n_twins, most)
 
     def begin(self, waveforms: Sequence[np.ndarray]) -> Callable[[], Statistics]:
@@ -43,7 +43,7 @@ def clip(number: int) -> list[np.ndarray]:
 def test_batches_are_computed_side_by_side_and_come_in_order() -> None:
     backbone = Meeting(3)
     with limited_threads(7):
-        with Lanes(backbone) as lanes:  # type: ignore[arg-type]
+        with Lanes(backbone, 16.0) as lanes:  # type: ignore[arg-type]
             assert lanes.count == 3
             waits = [lanes.begin(clip(number)) for number in range(12)]
             assert [wait()[0].tolist() for wait in waits] == [[float(number)] for number in range(12)]
@@ -54,7 +54,7 @@ def test_batches_are_computed_side_by_side_and_come_in_order() -> None:
 
 def test_one_lane_computes_in_this_thread_with_all_threads() -> None:
     backbone = Meeting(1)
-    with limited_threads(3), Lanes(backbone) as lanes:  # type: ignore[arg-type]
+    with limited_threads(3), Lanes(backbone, 16.0) as lanes:  # type: ignore[arg-type]
         assert lanes.begin(clip(5))()[1] == [10]
     assert backbone.threads == {threading.current_thread().name}
     assert backbone.threads_each == {3}
@@ -65,7 +65,7 @@ def test_an_error_comes_to_whoever_waits() -> None:
         def begin(self, waveforms: Sequence[np.ndarray]) -> Callable[[], Statistics]:
             raise ValueError("no")
 
-    with limited_threads(2), Lanes(Failing(2)) as lanes:  # type: ignore[arg-type]
+    with limited_threads(2), Lanes(Failing(2), 16.0) as lanes:  # type: ignore[arg-type]
         wait = lanes.begin(clip(1))
         with pytest.raises(ValueError, match="no"):
             wait()
