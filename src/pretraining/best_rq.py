@@ -79,7 +79,7 @@ class BestRq(Objective):
 
     def forward(self, heard: Tensor, clean: Tensor, masks: Tensor, **drawn: Tensor) -> dict[str, Any]:
         """Return the cross-entropy of masked frames, its signs, and the last hidden state (b, t, d)."""
-        hidden = self.encoder.contextual(self.encoder.features(heard), masks)[-1]
+        hidden = self.encoder.hidden(heard, masks)[-1]
         codes = self.codes(clean, masks.shape[1])[masks]
         loss, signs = predict_codes(self.head(hidden[masks]), codes, self.commonest)
         return {"loss": loss, "signs": signs, "hidden": hidden}

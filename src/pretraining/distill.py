@@ -79,7 +79,7 @@ class Distill(Objective):
 
     def forward(self, heard: Tensor, clean: Tensor, masks: Tensor, **drawn: Tensor) -> dict[str, Any]:
         """Return the loss, its signs, and the last hidden state (b, t, d)."""
-        hidden = self.encoder.contextual(self.encoder.features(heard), masks if self.config.mask_share else None)[-1]
+        hidden = self.encoder.hidden(heard, masks if self.config.mask_share else None)[-1]
         answers = self._by_layer(self.heads(hidden)).float()
         wanted = self.targets(clean, hidden.shape[1])
         cosines = cosine_similarity(answers, wanted, dim=-1)

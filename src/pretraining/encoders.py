@@ -13,8 +13,10 @@ that a mel encoder in float16 has less than 5 MB; base: as wav2vec2-base and whi
 twentieth of what the convolutions do. `save` writes what `--model=` reads.
 
 Masked frames are replaced by one learnt vector in front of the transformer: wav2vec2 has it among its weights
-(`masked_spec_embed`), Whisper knows none, so there it is the encoder's own. Layers are never dropped, and transformers
-itself masks nothing here: it would draw from global state.
+(`masked_spec_embed`), Whisper knows none, so there it is the encoder's own. Whisper's two convolutions look 30 ms to
+either side, so there the spectra under a mask are replaced as well, in front of them: the frames beside a mask would
+tell what lies under it. Layers are never dropped, and transformers itself masks nothing here: it would draw from global
+state.
 """
 
 import inspect
@@ -65,6 +67,8 @@ class PretrainingEncoder(nn.Module, ABC):
     """Size d of the hidden states."""
     feature_width: int
     """Size c of the features."""
+    masks_spectra = False
+    """Whether features depend on the masks: else those beside a mask would tell what lies under it."""
 
     def __init__(self, model: Any, extractor: Any) -> None:
         super().__init__()
@@ -80,8 +84,8 @@ class PretrainingEncoder(nn.Module, ABC):
         """Return how many frames t so many samples give."""
 
     @abstractmethod
-    def features(self, waveforms: torch.Tensor) -> torch.Tensor:
-        """Return the local features of waveforms (b, n) at 16 kHz: shape (b, t, c)."""
+    def features(self, waveforms: torch.Tensor, masks: torch.Tensor | None = None) -> torch.Tensor:
+        """Return the local features of waveforms (b, n) at 16 kHz: shape (b, t, c); `masks` as in `contextual`."""
 
     @abstractmethod
     def normalised(self, features: torch.Tensor) -> torch.Tensor:
@@ -97,6 +101,10 @@ class PretrainingEncoder(nn.Module, ABC):
         masks : torch.Tensor of bool, shape (b, t), optional
             Frames that are replaced by a learnt vector.
         """
+
+    def hidden(self, waveforms: torch.Tensor, masks: torch.Tensor | None = None) -> list[torch.Tensor]:
+        """Return the hidden states of waveforms (b, n); see `contextual`."""
+        return self.contextual(self.features(waveforms, masks), masks)
 
     @abstractmethod
     def layers(self) -> list[nn.Module]:
@@ -129,7 +137,7 @@ class ConvEncoder(PretrainingEncoder):
         """Return how many frames so many samples give; the convolutions are not padded."""
         return count_frames(n_samples, self._kernels, self._strides)
 
-    def features(self, waveforms: torch.Tensor) -> torch.Tensor:
+    def features(self, waveforms: torch.Tensor, masks: torch.Tensor | None = None) -> torch.Tensor:
         """Return the output of the convolutions; waveforms are normalised where the model was published so."""
         if self._normalises:
             centred = waveforms - waveforms.mean(dim=1, keepdim=True)
@@ -163,6 +171,7 @@ class MelEncoder(PretrainingEncoder):
     """The encoder of a Whisper model, in windows as long as what it is given."""
 
     front_end = "mel"
+    masks_spectra = True
 
     def __init__(self, model: Any, extractor: Any) -> None:
         super().__init__(model, extractor)
@@ -175,11 +184,13 @@ class MelEncoder(PretrainingEncoder):
         """Return how many frames so many samples give; zeros fill the last one."""
         return -(-n_samples // (2 * HOP))
 
-    def features(self, waveforms: torch.Tensor) -> torch.Tensor:
-        """Return the output of the two convolutions on the log-mel spectrogram."""
+    def features(self, waveforms: torch.Tensor, masks: torch.Tensor | None = None) -> torch.Tensor:
+        """Return the output of the two convolutions on the log-mel spectrogram, which is 0 where frames are masked."""
         n_samples = waveforms.shape[1]
-        whole = pad(waveforms, (0, self.count_frames(n_samples) * 2 * HOP - n_samples))
-        return gelu(self.model.conv2(gelu(self.model.conv1(self.log_mel(whole))))).transpose(1, 2)
+        spectra = self.log_mel(pad(waveforms, (0, self.count_frames(n_samples) * 2 * HOP - n_samples)))
+        if masks is not None:
+            spectra = spectra.masked_fill(masks.repeat_interleave(2, dim=1)[:, None], 0.0)
+        return gelu(self.model.conv2(gelu(self.model.conv1(spectra)))).transpose(1, 2)
 
     def normalised(self, features: torch.Tensor) -> torch.Tensor:
         """Return features, each of zero mean and unit variance over the clip, as the other front end's first are.

@@ -72,6 +72,6 @@ class Mel(Objective):
 
     def forward(self, heard: Tensor, clean: Tensor, masks: Tensor, **drawn: Tensor) -> dict[str, Any]:
         """Return the loss of masked frames and its signs, and the last hidden state (b, t, d)."""
-        hidden = self.encoder.contextual(self.encoder.features(heard), masks)[-1]
+        hidden = self.encoder.hidden(heard, masks)[-1]
         loss, signs = self.reconstruction(hidden, clean, masks)
         return {"loss": loss, "signs": signs, "hidden": hidden}

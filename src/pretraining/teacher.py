@@ -34,7 +34,7 @@ class Teacher:
         """Return the frames of all layers, depth + 1 of shape (b, n_frames, d)."""
         self._encoder.to(waveforms.device)
         with torch.no_grad(), torch.autocast(waveforms.device.type, enabled=False):
-            hidden = self._encoder.contextual(self._encoder.features(waveforms))
+            hidden = self._encoder.hidden(waveforms)
         places = torch.arange(n_frames, device=waveforms.device).clamp(max=hidden[0].shape[1] - 1)
         return [frames[:, places] for frames in hidden]
 

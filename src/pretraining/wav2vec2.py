@@ -69,9 +69,10 @@ class Wav2Vec2(Objective):
 
     def forward(self, heard: Tensor, clean: Tensor, masks: Tensor, **drawn: Tensor) -> dict[str, Any]:
         """Return the loss, its signs, and the last hidden state (b, t, d)."""
-        features = self.encoder.features(heard)
+        features = self.encoder.features(heard, masks)
         hidden = self.encoder.contextual(features, masks)[-1]
-        local = features if clean is heard else self.encoder.features(clean)
+        is_whole = clean is heard and not self.encoder.masks_spectra
+        local = features if is_whole else self.encoder.features(clean)
         quantised = self.quantiser(self.encoder.normalised(local))
         logits = self._logits(hidden, quantised, masks, drawn["negatives"])
         found = cross_entropy(logits, logits.new_zeros(len(logits), dtype=torch.long))

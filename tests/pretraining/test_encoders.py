@@ -70,6 +70,22 @@ def test_what_lies_under_a_mask_is_not_seen(encoder: PretrainingEncoder) -> None
 
 
 @torch.inference_mode()
+@pytest.mark.parametrize("encoder", [("wav2vec2", "mel")], indirect=True)
+def test_sound_under_a_mask_is_not_seen_beside_it(encoder: PretrainingEncoder) -> None:
+    """Neither through the convolutions nor through the transformer, but for windows of analysis that overlap."""
+    clip = waveforms(1, 16_000)
+    inside = slice(3_300, 6_150)  # frames 10 to 19 are samples 3,200 to 6,400; 15 ms on the right are the next one's
+    clip[:, inside] *= 0.1  # the loudest point of a spectrum, from which its floor is told, lies elsewhere
+    other = clip.clone()
+    other[:, inside] = 0.01 * waveforms(1, 2_850, seed=1)
+    masks = torch.zeros(1, encoder.count_frames(16_000), dtype=torch.bool)
+    masks[:, 10:20] = True
+    changed = (encoder.features(clip) - encoder.features(other)).abs().amax(dim=-1)
+    assert changed[:, 9:21].min() > 1e-6 > changed[:, :8].max(), "convolutions look further than a frame"
+    assert torch.equal(encoder.hidden(clip, masks)[-1], encoder.hidden(other, masks)[-1])
+
+
+@torch.inference_mode()
 def test_a_model_that_was_saved_is_the_same_encoder(encoder: PretrainingEncoder, tmp_path: Path) -> None:
     encoder.save(tmp_path)
     loaded = load_pretrained(encoder.family, str(tmp_path))
