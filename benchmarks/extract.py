@@ -9,7 +9,8 @@ In one run, one after another, on the same clips and a model of wav2vec2-base's 
     what it gives differs from what each clip gives alone, because padding changes the first normalisation;
 (b) this project's engine in float32, every layer kept;
 (c) the engine in its automatic precision;
-(d) the same, stopping at layer 6.
+(d) the same, stopping at layer 6;
+(o) the engine in its automatic precision, with all cores on one batch after another, where (c) gives each core a batch.
 
 Every measurement has its own process, which loads the model, warms up on a few clips, and then takes the time. The last
 line holds the ratios. `benchmarks/stages.py` says where the time goes.
@@ -57,6 +58,7 @@ VARIANTS = {
     "b": ("engine, fp32, every layer", "fp32", None),
     "c": ("engine, automatic precision, every layer", "auto", None),
     "d": ("engine, automatic precision, layers 0-6", "auto", "0-6"),
+    "o": ("as (c), all cores on each batch", "auto", None),
 }
 """Name -> what it is, precision, layers."""
 WARM_UP_CLIPS = 8
@@ -169,7 +171,9 @@ def measure_engine(options: argparse.Namespace) -> dict[str, Any]:
     _, precision, layers = VARIANTS[options.measure]
     family, _, _ = SHAPES[options.shape]
     model = str(options.folder / "model")
-    backbone = load_backbone(family, model, device=options.device, precision=precision, layers=layers)
+    backbone: Any = load_backbone(family, model, device=options.device, precision=precision, layers=layers)
+    if options.measure == "o":
+        backbone.twins = lambda *_: [backbone]
 
     def extract_all(dataset: Path, root: Path) -> tuple[Extraction, float]:
         started = time.perf_counter()
@@ -239,6 +243,7 @@ MEASUREMENTS = {
     "b": measure_engine,
     "c": measure_engine,
     "d": measure_engine,
+    "o": measure_engine,
     "decode": measure_decoding,
     "limit": measure_limit,
 }
@@ -296,7 +301,8 @@ def print_ratios(seconds: dict[str, float]) -> None:
     """Print the ratios as the last line."""
     print(
         f"ratios: b/a {seconds['a'] / seconds['b']:.2f}, c/a {seconds['a'] / seconds['c']:.2f}, "
-        f"c/t {seconds['t'] / seconds['c']:.2f}, d/c {seconds['c'] / seconds['d']:.2f} times as fast"
+        f"c/t {seconds['t'] / seconds['c']:.2f}, d/c {seconds['c'] / seconds['d']:.2f}, "
+        f"c/o {seconds['o'] / seconds['c']:.2f} times as fast"
     )
 
 

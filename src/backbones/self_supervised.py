@@ -36,6 +36,8 @@ from src.utils.registry import lookup
 
 MOST_SECONDS = {"cpu": 16, "cuda": 512}
 """Larger batches are no faster: their arrays do not fit into a CPU's caches, and a GPU is busy already."""
+MOST_SECONDS_OF_WINDOWS = 48
+"""On a CPU, of models whose windows have one length: four of AST, one of Whisper (`benchmarks/fixed_windows.py`)."""
 COPIES_OF_LARGEST_ARRAY = 8
 """How often the largest array (the output of the first convolution) fits into what a batch needs."""
 MISMATCHED_MASKS = "Support for mismatched key_padding_mask"
@@ -196,6 +198,8 @@ class SelfSupervisedBackbone:
         """Return how many seconds of audio half of the free memory holds, a power of two: equal from run to run."""
         fitting = free_memory(self.device) / 2 / self._bytes_of_second()
         most = MOST_SECONDS["cuda" if self.device.type == "cuda" else "cpu"]
+        if self.padded_seconds:
+            most = max(most, MOST_SECONDS_OF_WINDOWS)
         return min(most, 2.0 ** np.floor(np.log2(max(fitting, 1.0))))
 
     def _bytes_of_second(self) -> float:

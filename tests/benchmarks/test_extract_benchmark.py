@@ -87,7 +87,7 @@ def test_batches_of_transformers_hold_clips_of_like_lengths(
         assert saved @ expected / np.linalg.norm(saved) / np.linalg.norm(expected) > 0.99
 
 
-@pytest.mark.parametrize(("name", "last_layer"), [("b", 12), ("c", 12), ("d", 6)])
+@pytest.mark.parametrize(("name", "last_layer"), [("b", 12), ("o", 12), ("d", 6)])
 def test_the_engine_is_measured_on_all_clips(options: Callable[[str], Namespace], name: str, last_layer: int) -> None:
     found = extract.measure_engine(options(name))
     assert found["last_layer"] == last_layer
@@ -112,12 +112,13 @@ def test_the_table_and_the_ratios_are_printed(
         "b": {**engine, "precision": "fp32"},
         "c": engine,
         "d": engine,
+        "o": engine,
     }
     extract.print_table(found, np.array([10.0, 10.0]), tmp_path / "model")
-    extract.print_ratios({"a": 8.0, "t": 3.0, "b": 4.0, "c": 2.0, "d": 1.0})
+    extract.print_ratios({"a": 8.0, "t": 3.0, "b": 4.0, "c": 2.0, "d": 1.0, "o": 2.5})
     printed = capsys.readouterr().out
     assert printed.count("10.0") >= 4, "20 seconds in 2"
-    assert printed.splitlines()[-1] == "ratios: b/a 2.00, c/a 4.00, c/t 1.50, d/c 2.00 times as fast"
+    assert printed.splitlines()[-1] == "ratios: b/a 2.00, c/a 4.00, c/t 1.50, d/c 2.00, c/o 1.25 times as fast"
 
 
 def test_the_median_is_taken_of_numbers_alone() -> None:
