@@ -1,10 +1,10 @@
 """A run on corpora that it never saw: the verdict from elsewhere.
 
 Each corpus is judged by itself: EER with an interval over people, min DCF, the cue baseline, each spoof system against
-the corpus's own bona fide clips, the errors at the run's own threshold, and those among its decisions with rejection. A
-corpus of one class has no EER: its rate of right decisions is told, at the threshold from the run's validation or at
-that of another corpus of the benchmark.
-What a corpus shares with the training data is found and told.
+the corpus's own bona fide clips, the errors at the run's own threshold, those among its decisions with rejection, and
+the min t-DCF of a whole official test that has scores of an ASV. A corpus of one class has no EER: its rate of right
+decisions is told, at the threshold from the run's validation or at that of another corpus of the benchmark. What a
+corpus shares with the training data is found and told.
 
 By default all clips of a corpus are scored, whether it was split or not. Where its makers published a split, all trials
 and the official test are two protocols whose results cannot be compared: each row names its own. Results lie in
@@ -24,6 +24,7 @@ from src.experiments.corpus.fingerprints import take_fingerprints
 from src.experiments.corpus.splits import ALL, read_split
 from src.experiments.evaluation.cue_verdict import KEY, CueJudge
 from src.experiments.evaluation.evaluate import Breakdowns
+from src.experiments.evaluation.in_tandem import in_tandem, judge_in_tandem
 from src.experiments.evaluation.overlap import Heard, Overlap, find_overlap, heard_by
 from src.experiments.evaluation.rejection import judge_with_rejection
 from src.experiments.evaluation.scoring import UNDER_WAY, ScoredClips, score_corpus
@@ -127,7 +128,9 @@ class Bench:
         metrics |= {KEY: cues.eer} if cues.eer else {}
         for name, eer in cues.by_system.items():
             systems[name][KEY] = eer
-        remarks = [_worse(metrics), str(overlap), cues.note if "eer" in metrics else ""]
+        tandem, asv = judge_in_tandem(dataset, table, scores)
+        metrics |= tandem
+        remarks = [_worse(metrics), in_tandem(tandem), str(overlap), cues.note if "eer" in metrics else ""]
         about = {
             "corpus": dataset.name,
             "path": noted_path(self.root, dataset),
@@ -136,6 +139,7 @@ class Bench:
             "clips": len(table),
             "unusable": scored.n_unusable,
             "n_people": trials.n_people,
+            **asv,
             "overlap": overlap.as_json(),
             "remarks": [said for said in remarks if said],
             "threshold": self.trained.threshold,

@@ -5,6 +5,7 @@ and one of some of them would be taken for it. The form is that of the corpus's 
 """
 
 import warnings
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import numpy as np
 
 from src.corpora import OFFICIAL
 from src.corpora.asv_scores import find_asv_scores
+from src.metrics.table import written
 from src.metrics.tandem import asv_error_rates, min_tdcf_2019, min_tdcf_2021
 from src.metrics.verdict import Metric, as_metric
 from src.utils.clip_table import ClipTable
@@ -52,6 +54,21 @@ def judge_in_tandem(dataset: Path, table: ClipTable, scores: np.ndarray) -> tupl
         return {}, {}
     found = {"asv_eer": asv_error_rates(asv).eer, f"min_tdcf_{published.year}": value}
     return {key: as_metric(number) for key, number in found.items()}, {"asv_scores": published.scores.name}
+
+
+def in_tandem(found: Mapping[str, Metric]) -> str:
+    """Return what `judge_in_tandem` found in words.
+
+    >>> in_tandem({"asv_eer": as_metric(0.0248), "min_tdcf_2019": as_metric(0.21234)})
+    'min t-DCF 0.2123 in the form of 2019, with an ASV whose EER is 2.48 %'
+    """
+    said = [
+        f"min t-DCF {cost['value']:.4f} in the form of {name.rpartition('_')[2]}, "
+        f"with an ASV whose EER is {written(found['asv_eer']['value'], 'rate')}"
+        for name, cost in found.items()
+        if name.startswith("min_tdcf")
+    ]
+    return "".join(said)
 
 
 def _official_part(dataset: Path, table: ClipTable) -> str:

@@ -10,6 +10,8 @@ import soundfile
 from src.experiments.corpus.catalogue import generate_tables
 from src.experiments.corpus.official import split_officially
 from src.experiments.corpus.splits import DOWNSTREAM, SplitShares
+from src.experiments.evaluation.benchmark import run_benchmark
+from src.experiments.evaluation.benchmark_table import as_text
 from src.experiments.evaluation.evaluate import evaluate_run
 from src.experiments.evaluation.held_out import HeldOut
 from src.experiments.evaluation.in_tandem import judge_in_tandem
@@ -81,6 +83,10 @@ def test_a_corpus_on_a_disk_becomes_a_run_and_a_test_with_its_cost(tmp_path: Pat
     assert results["min_tdcf_2019"] == verdict.metrics["min_tdcf_2019"]
     of_dev = evaluate_run(RunName.parse("run0"), HeldOut(split="downstream_val"), root=tmp_path)
     assert "min_tdcf_2019" in of_dev.metrics, "dev has ASV scores of its own"
+    (elsewhere,) = run_benchmark(RunName.parse("run0"), [dataset], "downstream_test", root=tmp_path)
+    assert elsewhere.metrics["min_tdcf_2019"] == verdict.metrics["min_tdcf_2019"]
+    assert elsewhere.about["asv_scores"] == verdict.about["asv_scores"]
+    assert "in the form of 2019, with an ASV" in as_text([elsewhere])
 
 
 def test_there_is_none_of_a_part_of_the_trials(tmp_path: Path) -> None:
