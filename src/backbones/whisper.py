@@ -38,14 +38,21 @@ class WhisperInput(ModelInput):
         self._positions = self.model.embed_positions.weight.detach()
 
     def prepare(self, waveforms: Sequence[np.ndarray]) -> Prepared:
-        """Return the log-mel of the clips, each computed by itself: its loudest point sets what counts as silence."""
+        """Return the log-mel of the clips, in each of which the loudest point sets what counts as silence."""
         n_frames = [self.count_frames(len(waveform)) for waveform in waveforms]
         window = self._most_frames
         if self.window == "own":
             (window,) = set(n_frames)
             self._fit_window(window)
-        mels = [self._log_mel(waveform, window * 2 * self._hop) for waveform in waveforms]
-        return Prepared(torch.cat(mels).to(self.device), None, n_frames)
+        computed = self.extractor(
+            list(waveforms),
+            sampling_rate=self.rate,
+            padding="max_length",
+            max_length=window * 2 * self._hop,
+            return_tensors="pt",
+            device=str(self.device),
+        )
+        return Prepared(computed.input_features.to(self.device), None, n_frames)
 
     def count_frames(self, n_samples: int) -> int:
         """Return how many frames belong to a clip; raise ValueError when it is longer than a window."""
@@ -65,17 +72,6 @@ class WhisperInput(ModelInput):
         for place, n_samples in enumerate(samples):
             groups.setdefault(self.count_frames(n_samples), []).append(place)
         return list(groups.values())
-
-    def _log_mel(self, waveform: np.ndarray, n_samples: int) -> torch.Tensor:
-        computed = self.extractor(
-            waveform,
-            sampling_rate=self.rate,
-            padding="max_length",
-            max_length=n_samples,
-            return_tensors="pt",
-            device=str(self.device),
-        )
-        return computed.input_features
 
     def _fit_window(self, n_frames: int) -> None:
         """Let the encoder take windows of `n_frames` frames: it checks their number, and adds that many positions."""
