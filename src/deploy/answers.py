@@ -11,7 +11,7 @@ from src.deploy.predict import Asked, Prediction
 from src.metrics.conformal import Rejection
 from src.utils.files import write_json
 
-COLUMNS = ("file", "score", "probability", "decision", "far", "reasons", "error")
+COLUMNS = ("file", "score", "probability", "decision", "far", "reasons", "p_spoof", "p_bona_fide", "error")
 SUFFIXES = (".csv", ".json")
 
 

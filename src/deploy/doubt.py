@@ -59,8 +59,14 @@ class Doubt:
         return np.zeros((len(clips), 0)) if self.distances is None else self.distances.vectors_of(clips, seen)
 
     def p_values(self, scores: np.ndarray) -> np.ndarray:
-        """Return the conformal p-values of scores (n,), shape (n, 2): as a spoof, as bona fide."""
-        return p_values(*self._validation, scores)
+        """Return the conformal p-values of scores (n,), shape (n, 2): as a spoof, as bona fide.
+
+        NaN where the run kept no scores of its validation.
+        """
+        try:
+            return p_values(*self._validation, scores)
+        except ValueError:
+            return np.full((len(scores), 2), np.nan)
 
     def rejection(self, reject: float = DEFAULT_ERROR) -> Rejection:
         """Return threshold and margin of the decisions that promise an error rate; its `note` says where none can."""

@@ -8,6 +8,8 @@
     far            how far the recording lies from the training data, as a percentile of the validation clips' distances
                    (`doubt.py`); of clips like these, one in twenty is at the 95th or beyond
     reasons        to doubt the score (`reasons.py`)
+    p_spoof        how usual such a score is among the validation's spoofs, and among its bona fide clips: conformal
+    p_bona_fide    p-values (`metrics/conformal.py`). Where both are small, it is like neither
 
 A recording that cannot be used has an error in place of these, and the others go on. Memory does not grow with the
 length of a recording: embeddings are pooled over its windows, which are read a few at a time, and a detector's scores
@@ -57,6 +59,9 @@ class Prediction:
     far: float | None = None
     """Percentile; None where nothing is known."""
     reasons: tuple[str, ...] = ()
+    p_spoof: float | None = None
+    p_bona_fide: float | None = None
+    """None where nobody asked for doubt, or the run kept no scores of its validation."""
     error: str = ""
     """Why it cannot be used; empty where it can."""
 
@@ -95,6 +100,7 @@ def _predict(judge: Judge, path: Path, asked: Asked, ranges: Mapping[str, Range]
     reasons = reasons_of(sound, ranges)
     if far is not None and far >= FAR:
         reasons = (f"far from the training data ({ordinal(int(far))} percentile)", *reasons)
+    p_spoof, p_bona_fide = map(_or_none, asked.doubt.p_values(scores)[0]) if asked.doubt else (None, None)
     words = asked.rejection.decide(scores) if asked.rejection else decide(scores, judge.threshold)
     return Prediction(
         str(path),
@@ -103,12 +109,17 @@ def _predict(judge: Judge, path: Path, asked: Asked, ranges: Mapping[str, Range]
         str(words[0]),
         far,
         reasons,
+        p_spoof,
+        p_bona_fide,
     )
 
 
 def _percentile(doubt: Doubt, path: Path, seen: np.ndarray | None) -> float | None:
-    far = float(doubt.far(doubt.vectors_of([path], seen))[0])
-    return None if np.isnan(far) else far
+    return _or_none(doubt.far(doubt.vectors_of([path], seen))[0])
+
+
+def _or_none(number: float) -> float | None:
+    return None if np.isnan(number) else float(number)
 
 
 def decide(scores: np.ndarray, threshold: float) -> np.ndarray:

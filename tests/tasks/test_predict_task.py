@@ -52,6 +52,11 @@ def test_the_answers_are_those_of_the_test_on_the_screen_and_in_files(
     written = pd.read_csv(csv, keep_default_na=False)
     np.testing.assert_allclose(written["score"], table["score"], rtol=1e-13)
     assert written["far"].between(0, 100).all()
+    assert written[["p_spoof", "p_bona_fide"]].gt(0).all(axis=None), (
+        "a score beyond all of validation is rare, not impossible"
+    )
+    by_score = written.sort_values("score")
+    assert by_score["p_bona_fide"].is_monotonic_increasing and by_score["p_spoof"].is_monotonic_decreasing
     assert run_fab(f"{typed} --output={json} --reject=0.3", trained_once, monkeypatch) == 0
     answers = read_json(json)
     assert (answers["run"], answers["prior"], answers["promised_error"]) == ("run0", 0.2, 0.3)
