@@ -169,6 +169,8 @@ def _check_counts(path: Path, text: str, form: Form, columns: Sequence[str]) -> 
 
 def _hint(text: str, form: Form, columns: Sequence[str]) -> str:
     """Say which other separator the file seems to have, if its first line reads well with it."""
+    if len(columns) == 1 and not form.header:
+        return ""  # any separator that the line lacks gives one field
     for separator, name in SEPARATORS.items():
         (_, found), *_ = _few(_fields(text, replace(form, separator=separator)))
         fits = set(columns) <= {word.strip() for word in found} if form.header else len(found) == len(columns)

@@ -20,8 +20,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from src.corpora import OFFICIAL, TEST, TRAIN, VALIDATION, Listing
-from src.corpora.passed_over import OWN_FOLDERS, is_hidden, is_recording, is_system_folder
+from src.corpora import OFFICIAL, TEST, TRAIN, VALIDATION, Finding, Listing
+from src.corpora.passed_over import OWN_FOLDERS, is_hidden, is_recording, is_system_folder, note_on
+from src.corpora.protocols import Form, read_protocol
 from src.utils.classes import WORD
 from src.utils.dataset import FILE_COLUMNS, UNKNOWN_GENDER
 from src.utils.labels import BONAFIDE, LABEL_NAMES, SPOOF
@@ -33,6 +34,7 @@ ANY_WORD = "word"
 CLIP = re.compile(r"(?P<speaker>.+)_nohash_\d+")
 LISTS = {VALIDATION: "validation_list.txt", TEST: "testing_list.txt"}
 """Official split -> the file that lists its clips; all other words are for training, and noise is in no split."""
+LIST = Form(("file",), id="file", separator="\t")
 IDENTITY = f"{UNKNOWN_GENDER}000"
 
 
@@ -48,7 +50,7 @@ def read_layout(dataset: Path, positive_label: str = ANY_WORD) -> Listing:
     Raises
     ------
     ValueError
-        When there is no word, or none is called so.
+        When there is no word, or none is called so; or the official split is wrong.
     """
     words, noise = word_recordings(dataset), noise_clips(dataset)
     spoken = sorted({path.parent.name for path in words})
@@ -64,15 +66,13 @@ def read_layout(dataset: Path, positive_label: str = ANY_WORD) -> Listing:
     rows = [_row_of_word(path, positive_label) for path in words]
     rows += [_row_of_noise(path) for path in noise]
     files = pd.DataFrame(rows, columns=[*FILE_COLUMNS, WORD])
-    official = _official(dataset)
+    clips = files["file"].map(_plain)
+    official, findings = _official(dataset, set(clips))
     if official:
-        training = [TRAIN if word else "" for word in files[WORD]]
-        files[OFFICIAL] = [
-            official.get(_plain(file), other) for file, other in zip(files["file"], training, strict=True)
-        ]
+        files[OFFICIAL] = clips.map(official).fillna(files[WORD].map(lambda word: TRAIN if word else ""))
     one_word = positive_label != ANY_WORD
     names = {BONAFIDE: f'"{positive_label}"' if one_word else "word", SPOOF: "other sound" if one_word else "noise"}
-    return Listing(files, tuple(_notes(dataset, len(noise))), names)
+    return Listing(files, (*_notes(dataset, len(noise)), *map(Finding, findings)), names)
 
 
 def word_recordings(dataset: Path) -> list[Path]:
@@ -119,18 +119,28 @@ def _is_named_recording(path: Path) -> bool:
     return is_recording(path) and CLIP.fullmatch(composed(path.stem)) is not None
 
 
-def _official(dataset: Path) -> dict[str, str]:
-    """Return clip, without its suffix -> official split; empty where the corpus has no lists."""
-    return {
-        _plain(line.strip()): split
-        for split, name in LISTS.items()
-        if (dataset / name).is_file()
-        for line in (dataset / name).read_text(encoding="utf-8").splitlines()
-    }
+def _official(dataset: Path, clips: set[str]) -> tuple[dict[str, str], list[str]]:
+    """Return clip, without its suffix -> official split, and what is wrong; empty where the corpus has no lists."""
+    official: dict[str, str] = {}
+    findings = []
+    there = {split: name for split, name in LISTS.items() if (dataset / name).is_file()}
+    for split, name in LISTS.items():
+        if split not in there:
+            findings += [f"There is no {name}, so its clips count as training in the official split."] if there else []
+            continue
+        files = read_protocol(dataset / name, LIST)["file"]
+        listed = files.map(_plain)
+        if listed.isin(official).any():
+            twice = files[listed.isin(official)].iloc[0]
+            raise ValueError(f"{dataset / name} names {twice}, as {LISTS[VALIDATION]} does: keep one of the two.")
+        missing = files[~listed.isin(clips)].tolist()
+        findings += note_on(f"Rows of {name} without a recording, passed over", missing)
+        official |= dict.fromkeys(listed, split)
+    return official, findings
 
 
 def _plain(file: str) -> str:
-    return file.rpartition(".")[0]
+    return composed(file).rpartition(".")[0]
 
 
 def _notes(dataset: Path, n_noise: int) -> list[str]:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from src.corpora import Finding
 from src.corpora.speech_commands import read_layout
 from src.experiments.corpus.catalogue import generate_tables
 from src.utils.classes import CLASSES, read_classes
@@ -50,6 +51,53 @@ def test_the_official_split_is_noted_where_there_is_one(tmp_path: Path) -> None:
     (tmp_path / "testing_list.txt").write_text("yes/0a7c2a8d_nohash_1.flac\nyes/not_there_nohash_0.wav\n")
     found = read_layout(tmp_path).files["official"].tolist()
     assert found == ["validation", "train", "train", "test", "", ""]
+
+
+def lists(dataset: Path, validation: str | bytes | None, testing: str | bytes | None) -> Path:
+    """Write the official split beside words and noise."""
+    touch(dataset, *WORDS, *NOISE)
+    for name, text in (("validation_list.txt", validation), ("testing_list.txt", testing)):
+        if text is not None:
+            (dataset / name).write_bytes(text if isinstance(text, bytes) else text.encode())
+    return dataset
+
+
+def test_how_a_list_was_saved_changes_no_split(tmp_path: Path) -> None:
+    lists(tmp_path, "\ufeffno/0a7c2a8d_nohash_0.wav\r\n\r\n", "\ufeff yes/0a7c2a8d_nohash_1.wav \n")
+    listing = read_layout(tmp_path)
+    assert listing.files["official"].tolist() == ["validation", "train", "train", "test", "", ""]
+    assert listing.notes == ()
+
+
+def test_what_a_list_names_and_the_folder_lacks_is_a_finding(tmp_path: Path) -> None:
+    lists(tmp_path, f"{WORDS[2]}\nrubbish line;x\n", f"{WORDS[0]}\n")
+    (note,) = read_layout(tmp_path).notes
+    assert note == "Rows of validation_list.txt without a recording, passed over: 1 (rubbish line;x)."
+    assert isinstance(note, Finding)
+
+
+@pytest.mark.parametrize("missing", ["validation_list.txt", "testing_list.txt"])
+def test_half_an_official_split_is_a_finding(missing: str, tmp_path: Path) -> None:
+    (lists(tmp_path, f"{WORDS[2]}\n", f"{WORDS[0]}\n") / missing).unlink()
+    (note,) = read_layout(tmp_path).notes
+    assert f"no {missing}, so its clips count as training in the official split" in note
+    assert isinstance(note, Finding)
+
+
+@pytest.mark.parametrize(
+    ("testing", "words"),
+    [
+        (f"{WORDS[0]}\n\n{WORDS[0]}\n", r"testing_list\.txt, line 3: yes/.*wav is listed on line 1 already; keep one"),
+        (f"{WORDS[0]}\n{WORDS[2]}\n", r"testing_list\.txt names no/0a7c2a8d_nohash_0.wav, as validation_list\.txt"),
+        (f"{WORDS[0]}\t1\n", r"testing_list\.txt, line 1: 2 fields instead of 1 \(file\)\.$"),
+        ("", r"testing_list\.txt is empty"),
+        (b"no/caf\xe9_nohash_0.wav\n", r"testing_list\.txt is not a text file in UTF-8"),
+    ],
+)
+def test_an_official_split_that_cannot_be_trusted_is_refused(testing: str | bytes, words: str, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=words) as error:
+        read_layout(lists(tmp_path, f"{WORDS[2]}\n", testing))
+    assert len(str(error.value).splitlines()) == 1
 
 
 def test_what_is_no_clip_is_told(tmp_path: Path) -> None:
