@@ -67,8 +67,8 @@ def read_protocol(path: Path, form: Form) -> pd.DataFrame:
     FileNotFoundError
         When there is no such file.
     ValueError
-        When it is empty or not UTF-8, a line has another number of fields, a label is unknown, or two lines name the
-        same recording.
+        When it is empty or not UTF-8, a quotation mark is not closed on its line, a line has another number of fields,
+        a label is unknown, or two lines name the same recording.
 
     Examples
     --------
@@ -79,6 +79,8 @@ def read_protocol(path: Path, form: Form) -> pd.DataFrame:
     [['LA_0039', '007', 'bona-fide'], ['NA', '008', 'spoof']]
     """
     text = _text_of(path, form)
+    if form.quotes and '"' in text:
+        _refuse_open_quotes(path, text, form)
     columns = _columns(path, text, form)
     table = _parsed(path, text, form, columns)
     if not text.isascii():
@@ -104,6 +106,21 @@ def _text_of(path: Path, form: Form) -> str:
         )
         raise ValueError(f"{path} is empty: {what}.")
     return text
+
+
+def _refuse_open_quotes(path: Path, text: str, form: Form) -> None:
+    """Raise ValueError, naming the first line whose last field goes on over the end of the line.
+
+    pandas would take the lines up to the next quotation mark for a part of that field.
+    """
+    for number, line in _lines(text):
+        if '"' in line:
+            reader = csv.reader([line, ""], delimiter=form.separator)
+            next(reader)
+            if reader.line_num == 2:
+                raise ValueError(
+                    f"{path}, line {number}: a quotation mark is not closed on its line: close it or take it out."
+                )
 
 
 def _columns(path: Path, text: str, form: Form) -> list[str]:
@@ -212,13 +229,17 @@ def _line_of(text: str, form: Form, row: int) -> int:
 
 def _fields(text: str, form: Form) -> Iterator[tuple[int, list[str]]]:
     """Yield the number, from 1, and the fields of every line that is not blank."""
-    for number, line in enumerate(re.split(r"\r\n|\r|\n", text), start=1):
-        if not line.strip():
-            continue
+    for number, line in _lines(text):
         if form.separator == BLANKS:
             yield number, re.split(r"[ \t]+", line.strip(" \t"))
         else:
             yield number, next(csv.reader([line], delimiter=form.separator, quoting=_quoting(form)))
+
+
+def _lines(text: str) -> Iterator[tuple[int, str]]:
+    """Yield the number, from 1, and the text of every line that is not blank."""
+    lines = enumerate(re.split(r"\r\n|\r|\n", text), start=1)
+    return ((number, line) for number, line in lines if line.strip())
 
 
 def _quoting(form: Form) -> Literal[0, 3]:

@@ -63,6 +63,11 @@ def test_quotation_marks_hold_commas_together_where_the_form_says_so(tmp_path: P
     assert cells(table) == [["spoof", "007.wav", 'King, Martin "Luther"', ""], ["bona-fide", "1.wav", "NA", "x"]]
 
 
+def test_a_quotation_mark_within_a_field_is_text(tmp_path: Path) -> None:
+    text = 'file,speaker,label\n1.wav,"Weird Al" Y,spoof\n2.wav,7" single,spoof\n'
+    assert read_protocol(protocol(tmp_path, text), COMMA)["speaker"].tolist() == ["Weird Al Y", '7" single']
+
+
 def test_quotation_marks_are_text_elsewhere(tmp_path: Path) -> None:
     text = 'path|model|transcript\n1.wav|vits|"No", he said\n2.wav|"x|\n'
     assert cells(read_protocol(protocol(tmp_path, text), BAR)) == [
@@ -97,7 +102,22 @@ WRONG = {
     "no column": (COMMA, "file,who,label\n1,a,spoof\n", "line 1: no column speaker in the header, which has file, who"),
     "row of a table too long": (COMMA, "file,speaker,label\n1,a,spoof\n2,a,spoof,x\n", "line 3: 4 fields instead of 3"),
     "row of a table too short": (COMMA, "file,speaker,label\n1,a,spoof\n2,a\n", "line 3: 2 fields instead of 3"),
-    "a quote without end": (COMMA, 'file,speaker,label\n1,"a,spoof\n2,a,spoof\n', "line 2: 2 fields|cannot be read as"),
+    "a quote without end": (
+        COMMA,
+        'file,speaker,label\n1,"a,spoof\n2,a,spoof\n',
+        "line 2: a quotation mark is not closed",
+    ),
+    "a quote that the next one ends": (
+        COMMA,
+        '\nfile,speaker,label\n1,a,spoof\n2,"b,spoof\n3,c,bona-fide\n4,"d" e,spoof\n',
+        "line 4: a quotation mark is not closed on its line",
+    ),
+    "a quote in each last field": (
+        COMMA,
+        'file,speaker,label,text\r1,a,spoof,"open\r2,b,spoof,"open\r',
+        "line 2: a quotation mark is not closed",
+    ),
+    "a quote in the header": (COMMA, 'file,speaker,label,"text\n1,a,spoof,"\n', "line 1: a quotation mark is not"),
     "names alone": (BLANK, "LA_T_1\nLA_T_2\n", "holds names without labels: a protocol or key has 4 fields"),
     "a label": (BLANK, GOOD + "\n\nLA_1 LA_T_3 - maybe\n", "line 5: 'maybe' is not a label: use bona-fide"),
     "a label of a table": (COMMA, "\nfile,speaker,label\n1,a,spoof\n\n2,b,1\n", "line 5: '1' is not a label"),
