@@ -124,31 +124,36 @@ def _refuse_open_quotes(path: Path, text: str, form: Form) -> None:
 
 
 def _columns(path: Path, text: str, form: Form) -> list[str]:
-    """Return the names of the fields, which the first line says where there is a header."""
+    """Return the names of the fields, which the first line says where there is a header; "" for one without a name."""
     if not form.header:
         return list(form.columns)
-    (_, names), *rest = _few(_fields(text, form))
+    (line, names), *rest = _few(_fields(text, form))
     names = [name.strip() for name in names]
     missing = [name for name in form.columns if name not in names]
     if missing:
         raise ValueError(
-            f"{path}, line 1: no column {', '.join(missing)} in the header, which has {', '.join(names)}"
+            f"{path}, line {line}: no column {', '.join(missing)} in the header, which has "
+            f"{', '.join(filter(None, names))}"
             f"{_hint(text, form, form.columns)}."
         )
+    twice = [name for name in names if name and names.count(name) > 1]
+    if twice:
+        raise ValueError(f"{path}, line {line}: two columns are called {twice[0]}; take one out or rename it.")
     if not rest:
         raise ValueError(f"{path} is empty: it has a header and no rows.")
     return names
 
 
 def _parsed(path: Path, text: str, form: Form, columns: list[str]) -> pd.DataFrame:
-    """Return the table of a protocol; one column more than there should be shows rows that are too long."""
+    """Return the table of a protocol, its named columns; one more than there should be shows rows that are too long."""
+    width = len(columns)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", pd.errors.ParserWarning)  # rows that are longer still
             table = pd.read_csv(
                 io.StringIO(text),
                 sep=r"\s+" if form.separator == BLANKS else form.separator,
-                names=[*columns, ""],
+                names=list(range(width + 1)),
                 header=None,
                 index_col=False,
                 dtype=str,
@@ -160,28 +165,30 @@ def _parsed(path: Path, text: str, form: Form, columns: list[str]) -> pd.DataFra
         raise ValueError(f"{path} cannot be read as a table ({' '.join(str(error).split())}).") from None
     if form.header:
         table = table[1:].reset_index(drop=True)
-    too_long = table.pop("") != ""
-    if too_long.any() or (table[columns[-1]] == "").any():  # a last field may be empty, or missing
+    too_long = table.pop(width) != ""
+    if too_long.any() or (table[width - 1] == "").any():  # a last field may be empty, or missing
         _check_counts(path, text, form, columns)
     if form.separator != BLANKS:
         table = table.apply(lambda cells: cells.str.strip())
         table = table[(table != "").any(axis=1)].reset_index(drop=True)  # without lines of blanks
-    return table
+    named = [place for place, name in enumerate(columns) if name]
+    return table[named].set_axis([columns[place] for place in named], axis=1)
 
 
 def _check_counts(path: Path, text: str, form: Form, columns: Sequence[str]) -> None:
     """Raise ValueError, naming the first line that has another number of fields than there are columns."""
-    hint = _hint(text, form, columns)
+    hint, names = _hint(text, form, columns), " ".join(filter(None, columns))
+    least = len(columns) - (not columns[-1])  # only the header may end in a separator
     for number, fields in _fields(text, form):
-        if len(fields) == len(columns):
+        if least <= len(fields) <= len(columns):
             continue
         if not hint and all(len(found) == 1 for _, found in _fields(text, form)):
             raise ValueError(
                 f"{path} holds names without labels: a protocol or key has {len(columns)} fields a line "
-                f"({' '.join(columns)}); put the published one in its place."
+                f"({names}); put the published one in its place."
             )
         counted = f"{len(fields)} field{'' if len(fields) == 1 else 's'}"
-        raise ValueError(f"{path}, line {number}: {counted} instead of {len(columns)} ({' '.join(columns)}){hint}.")
+        raise ValueError(f"{path}, line {number}: {counted} instead of {len(columns)} ({names}){hint}.")
 
 
 def _hint(text: str, form: Form, columns: Sequence[str]) -> str:

@@ -68,6 +68,21 @@ def test_a_quotation_mark_within_a_field_is_text(tmp_path: Path) -> None:
     assert read_protocol(protocol(tmp_path, text), COMMA)["speaker"].tolist() == ["Weird Al Y", '7" single']
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        ",file,speaker,label\n0,1.wav,Ana,spoof\n1,2.wav,,bona-fide\n",
+        "file,speaker,label,\n1.wav,Ana,spoof,\n2.wav,,bona-fide,\n",
+        "file,speaker,label,\n1.wav,Ana,spoof\n2.wav,,bona-fide\n",
+        ",file,, speaker,label, \n7,1.wav,x,Ana,spoof,\n8,2.wav,,,bona-fide,y\n",
+    ],
+)
+def test_columns_without_a_name_are_left_out(text: str, tmp_path: Path) -> None:
+    table = read_protocol(protocol(tmp_path, text), COMMA)
+    assert list(table.columns) == ["file", "speaker", "label"]
+    assert cells(table) == [["1.wav", "Ana", "spoof"], ["2.wav", "", "bona-fide"]]
+
+
 def test_quotation_marks_are_text_elsewhere(tmp_path: Path) -> None:
     text = 'path|model|transcript\n1.wav|vits|"No", he said\n2.wav|"x|\n'
     assert cells(read_protocol(protocol(tmp_path, text), BAR)) == [
@@ -118,6 +133,8 @@ WRONG = {
         "line 2: a quotation mark is not closed",
     ),
     "a quote in the header": (COMMA, 'file,speaker,label,"text\n1,a,spoof,"\n', "line 1: a quotation mark is not"),
+    "one name twice": (COMMA, "\nfile,label,speaker,label\n1,spoof,a,x\n", "line 2: two columns are called label"),
+    "a field more than names": (COMMA, "file,speaker,label,\n1,a,spoof,\n2,a,spoof,,x\n", "line 3: 5 fields instead"),
     "names alone": (BLANK, "LA_T_1\nLA_T_2\n", "holds names without labels: a protocol or key has 4 fields"),
     "a label": (BLANK, GOOD + "\n\nLA_1 LA_T_3 - maybe\n", "line 5: 'maybe' is not a label: use bona-fide"),
     "a label of a table": (COMMA, "\nfile,speaker,label\n1,a,spoof\n\n2,b,1\n", "line 5: '1' is not a label"),
