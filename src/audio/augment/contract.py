@@ -90,7 +90,7 @@ def find_effect(name: str) -> Effect:
     Traceback (most recent call last):
     ValueError: Unknown effect 'thunder'; allowed: white, pink, ...
     """
-    if name not in EFFECTS:
+    if name not in tuple(EFFECTS):  # a recipe may hold a list in its place, which no dict can look up
         raise ValueError(f"Unknown effect '{name}'; allowed: {', '.join(EFFECTS)}.")
     module, attribute = EFFECTS[name].split(":")
     found: Effect = getattr(importlib.import_module(module), attribute)

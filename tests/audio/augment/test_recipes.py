@@ -77,6 +77,8 @@ REFUSED = [
     ([{"probability": "often", "one_of": [{"effect": "white"}]}], "must be a number, not 'often'"),
     ([{"probability": 1, "one_of": []}], "needs at least one effect"),
     ([{"probability": 1, "one_of": [{"effect": "thunder"}]}], "Unknown effect 'thunder'; allowed: white, pink"),
+    ([{"probability": 1, "one_of": [{"effect": ["white"]}]}], "Unknown effect '\\['white'\\]'; allowed: white, pink"),
+    ([{"probability": 1, "one_of": [{"effect": {}}]}], "Unknown effect '{}'; allowed: white, pink"),
     ([{"probability": 1, "one_of": [{"effect": "white", "parameters": {"snr": 99}}]}], "between -20 and 60 dB, not 99"),
     ([{"probability": 1, "one_of": [{"effect": "white", "parameters": {"db": 9}}]}], "has no `db`; allowed: snr"),
     ([{"probability": 1, "one_of": [{"effect": "white", "parameters": {"snr": {"from": 9, "to": 1}}}]}], "be a value"),
