@@ -81,10 +81,19 @@ def choose_track(dataset: Path, challenge: str, tracks: Mapping[str, Sequence[Pa
         raise not_there(dataset, challenge, [parts[0] for parts in tracks.values()])
     if len(found) > 1:
         raise ValueError(
-            f"{dataset} holds {' and '.join(found)} of {challenge}, which are corpora of their own: give the folder of "
-            f"one of them as `dataset`, such as {dataset / next(iter(found))}."
+            f"{dataset} holds {' and '.join(found)} of {challenge}, which are corpora of their own: "
+            f"{_how_to_choose(dataset, *next(iter(found.items())))}."
         )
     return next(iter(found.items()))
+
+
+def _how_to_choose(dataset: Path, track: str, parts: Sequence[Part]) -> str:
+    """Say which folder holds one track alone, if any does."""
+    inside = parts[0].folder.startswith(f"{track}/")
+    folder = dataset / track if inside else (dataset / parts[0].folder).parent
+    if not inside and (len(parts) > 1 or folder == dataset):
+        return "move one of them to another folder"
+    return f"give the folder of one of them as `dataset`, such as {folder}"
 
 
 def not_there(dataset: Path, challenge: str, examples: Sequence[Part]) -> FileNotFoundError:

@@ -29,8 +29,9 @@ PUBLISHED = {"LA": (14816, 133360), "DF": (14869, 519059)}
 
 def _parts(track: str, folder: str) -> tuple[Part, ...]:
     key = "CM/trial_metadata.txt"
-    places = (f"keys/{key}", f"{track}-keys-full/keys/{track}/{key}", f"{track}/{key}", key, f"../keys/{track}/{key}")
-    return (Part("eval", TEST, f"keys/{track}/{key}", folder, PUBLISHED[track], places),)
+    of_track = (f"keys/{track}/{key}", f"{track}-keys-full/keys/{track}/{key}", f"{track}/{key}")
+    places = (f"keys/{key}", *of_track, key, *(f"../{place}" for place in of_track))
+    return (Part("eval", TEST, of_track[0], folder, PUBLISHED[track], places),)
 
 
 def read_layout(dataset: Path) -> Listing:

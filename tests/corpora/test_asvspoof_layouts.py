@@ -125,10 +125,29 @@ def test_two_tracks_are_two_corpora(tmp_path: Path) -> None:
         lookup(LAYOUTS, "asvspoof2019", "layout")(tmp_path / "2019")
     for track in ("LA", "DF"):
         asvspoof2021(tmp_path / "2021", track=track)
-    with pytest.raises(ValueError, match="holds LA and DF of ASVspoof 2021"):
-        lookup(LAYOUTS, "asvspoof2021", "layout")(tmp_path / "2021")
     inside = lookup(LAYOUTS, "asvspoof2021", "layout")(tmp_path / "2021" / "ASVspoof2021_DF_eval").files
     assert inside["file"].str.startswith("flac/DF_E_").all(), "the keys beside the folder are found"
+
+
+@pytest.mark.parametrize("keys", ["keys/{}/CM", "{0}-keys-full/keys/{0}/CM", "{}/CM"])
+def test_the_folder_that_is_advised_for_one_track_of_2021_can_be_read(keys: str, tmp_path: Path) -> None:
+    for track in ("LA", "DF"):
+        corpus = asvspoof2021(tmp_path, track=track)
+        place = tmp_path / keys.format(track)
+        place.mkdir(parents=True, exist_ok=True)
+        corpus.protocol.rename(place / "trial_metadata.txt")
+    read_layout = lookup(LAYOUTS, "asvspoof2021", "layout")
+    with pytest.raises(ValueError, match=r"LA and DF of ASVspoof 2021.*such as .*/ASVspoof2021_LA_eval\.") as error:
+        read_layout(tmp_path)
+    advised = str(error.value).rpartition("such as ")[2].removesuffix(".")
+    assert len(read_layout(Path(advised)).files) == 24
+
+
+def test_tracks_whose_folders_are_mixed_are_to_be_moved_apart(tmp_path: Path) -> None:
+    for track in ("LA", "PA"):
+        asvspoof2019(tmp_path, track=track)
+    with pytest.raises(ValueError, match=r"holds LA and PA of ASVspoof 2019, .*: move one of them to another folder\."):
+        lookup(LAYOUTS, "asvspoof2019", "layout")(tmp_path)
 
 
 @pytest.mark.parametrize("place", ["keys/CM", "LA-keys-full/keys/LA/CM", "LA/CM", "CM"])
