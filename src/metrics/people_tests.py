@@ -15,6 +15,7 @@ to their number.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import comb
 
 import numpy as np
 
@@ -36,6 +37,8 @@ class Difference:
     bounds: Interval
     p: float
     """Of the permutation over people; NaN where fewer than two people tell anything."""
+    p_smallest: float
+    """Below which it cannot fall with as many people; NaN where `p` is."""
     paired: bool
     """Whether people were compared with themselves."""
 
@@ -62,8 +65,8 @@ def difference(values: np.ndarray, is_first: np.ndarray, people: np.ndarray, *, 
     """
     trials = Trials(is_first.astype(int), people)
     drawn = resample_metrics(values, trials.draw(INTERVAL_SEED, n_resamplings))["auc"]
-    p, paired = _p_value(values, is_first, people)
-    return Difference(compute_auc(trials.labels, values), interval(drawn, trials.n_people), p, paired)
+    tested = _p_value(values, is_first, people)
+    return Difference(compute_auc(trials.labels, values), interval(drawn, trials.n_people), *tested)
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
@@ -81,20 +84,23 @@ def holm(p_values: Sequence[float]) -> list[float]:
     return corrected
 
 
-def _p_value(values: np.ndarray, is_first: np.ndarray, people: np.ndarray) -> tuple[float, bool]:
+def _p_value(values: np.ndarray, is_first: np.ndarray, people: np.ndarray) -> tuple[float, float, bool]:
+    """Return the p-value, the smallest that is possible, and whether people were compared with themselves."""
     names, person = np.unique(people, return_inverse=True)
     first, second = (_means(values[group], person[group], len(names)) for group in (is_first, ~is_first))
     differences = (first - second)[np.isfinite(first - second)]
     rng = np.random.default_rng(INTERVAL_SEED)
     if len(differences) >= MIN_PAIRED:
         signs = rng.choice([-1.0, 1.0], (N_DRAWS, len(differences)))
-        return _share(np.abs(signs @ differences), abs(float(differences.sum()))), True
+        return _share(np.abs(signs @ differences), abs(float(differences.sum()))), 2 / 2 ** len(differences), True
     means = _means(values, person, len(names))
     in_first = _means(is_first.astype(float), person, len(names)) > 0.5
     if in_first.all() or not in_first.any() or len(names) < 3:
-        return float("nan"), False
+        return float("nan"), float("nan"), False
+    n_first = int(in_first.sum())
+    smallest = (1 + (2 * n_first == len(names))) / comb(len(names), n_first)  # equal groups can change places
     dealt = rng.permuted(np.tile(in_first, (N_DRAWS, 1)), axis=1)
-    return _share(_gap(means, dealt), float(_gap(means, in_first[None])[0])), False
+    return _share(_gap(means, dealt), float(_gap(means, in_first[None])[0])), smallest, False
 
 
 def _gap(means: FloatArray, dealt: np.ndarray) -> FloatArray:

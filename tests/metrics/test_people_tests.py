@@ -24,6 +24,7 @@ def test_people_are_compared_with_themselves_where_they_have_both() -> None:
     assert found.p < 0.01, "small beside what tells people apart, but the same in each of them"
     assert found.auc == pytest.approx(0.58, abs=0.05)
     assert found.bounds.low < found.auc < found.bounds.high
+    assert found.p_smallest == 2 / 2**10
 
 
 def test_nothing_is_found_where_nothing_is() -> None:
@@ -38,11 +39,14 @@ def test_many_clips_of_few_people_prove_nothing_about_groups_of_people() -> None
     found = difference(values, is_first, people)
     assert not found.paired
     assert found.p >= 0.05, "three people against three can be no rarer than 2 in 20"
+    assert found.p_smallest == 2 / 20
+    assert difference(values, people < "2", people).p_smallest == 1 / 15, "two against four have no mirror image"
 
 
 def test_a_single_person_has_no_p_value() -> None:
     found = difference(np.arange(4.0), np.array([True, False, True, False]), np.full(4, "ann"))
     assert np.isnan(found.p)
+    assert np.isnan(found.p_smallest)
     assert np.isnan(found.bounds.low)
 
 

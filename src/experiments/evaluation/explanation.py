@@ -54,6 +54,8 @@ class Explanation:
     groups: list[dict[str, Any]]
     """Kind, name, and the rises of EER and Cllr, each kind in its own order."""
     comparisons: list[dict[str, Any]]
+    n_people: int
+    """Of the test."""
 
     def __str__(self) -> str:
         parts = [group for group in self.groups if group["kind"] != "everything"]
@@ -62,10 +64,21 @@ class Explanation:
         for group in strongest:
             name = f"{group['kind']} {group['name']}"
             lines.append(f"{name:32} {_points(group['eer']):20}  {group['cllr']['value']:+.3f} bits")
-        differing = [each for each in self.comparisons if each["by"] == "label" and _is_established(each)]
-        names = ", ".join(each["name"] for each in differing if each["kind"] == "cue")
-        lines.append(f"Cheap cues in which the classes differ, beyond chance: {names or 'none'}.")
-        return "\n".join(lines)
+        return "\n".join([*lines, self._cues()])
+
+    def _cues(self) -> str:
+        """Say in which cheap cues the classes differ, if the test can tell."""
+        cues = [each for each in self.comparisons if (each["by"], each["kind"]) == ("label", "cue")]
+        tested = [each["p_smallest"] for each in cues if each["p_smallest"] is not None]
+        cannot = "Whether the classes differ in cheap cues{} cannot be told: {}."
+        if not cues:
+            return cannot.format("", "no cue of the test's recordings could be measured")
+        if not tested or len(tested) * min(tested) >= 1 - CONFIDENCE:
+            return cannot.format(
+                " beyond chance", f"the test has too few people ({self.n_people}) for {len(cues)} cues"
+            )
+        names = ", ".join(each["name"] for each in cues if _is_established(each))
+        return f"Cheap cues in which the classes differ, beyond chance: {names or 'none'}."
 
 
 def explain_run(name: RunName, *, root: Path, repetitions: int = 5, seed: int = 7) -> Explanation:
@@ -117,7 +130,7 @@ def explain_run(name: RunName, *, root: Path, repetitions: int = 5, seed: int = 
     }
     record = {"about": about, "before": rises.before(), "groups": groups, "comparisons": comparisons}
     write_json(trained.folder / EXPLANATION, record)
-    return Explanation(trained.folder, groups, comparisons)
+    return Explanation(trained.folder, groups, comparisons, trials.n_people)
 
 
 def _dealt(trained: Trained, clips: HeldOutClips, repetitions: int, seed: int) -> Iterator[Taken]:

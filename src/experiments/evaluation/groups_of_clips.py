@@ -41,6 +41,7 @@ class Comparison:
             "auc": as_metric(self.found.auc, self.found.bounds),
             "p": _or_none(self.found.p),
             "p_corrected": _or_none(corrected),
+            "p_smallest": _or_none(self.found.p_smallest),
             "paired": self.found.paired,
         }
 

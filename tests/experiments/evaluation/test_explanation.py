@@ -117,6 +117,26 @@ def test_a_run_without_its_recordings_is_explained_by_its_features_alone(drawn: 
     assert rises["mean"] > rises["standard deviation"], "the classes are drawn with other means only"
     assert {each["kind"] for each in found.comparisons} == {"feature"}
     assert not (found.folder / "cues.png").exists()
+    assert str(found).splitlines()[-1] == (
+        "Whether the classes differ in cheap cues cannot be told: no cue of the test's recordings could be measured."
+    )
+
+
+def test_too_few_people_to_tell_anything_of_cues_is_said() -> None:
+    def last_line(p: float | None, smallest: float | None) -> str:
+        cues = [
+            {"kind": "cue", "name": name, "by": "label", "p": p, "p_corrected": p and 2 * p, "p_smallest": smallest}
+            for name in ("level", "hum")
+        ]
+        return str(Explanation(Path(), [], cues, 5)).splitlines()[-1]
+
+    told = "Cheap cues in which the classes differ, beyond chance: {}."
+    assert last_line(0.4, 2 / 2**10) == told.format("none")
+    assert last_line(0.002, 2 / 2**10) == told.format("level, hum")
+    too_few = "Whether the classes differ in cheap cues beyond chance cannot be told: the test has too few people (5) "
+    too_few += "for 2 cues."
+    assert last_line(0.4, 2 / 2**6) == too_few, "corrected for two cues, it cannot fall below 0.0625"
+    assert last_line(None, None) == too_few
 
 
 def test_repetitions_must_be_one_or_more(drawn: Path) -> None:
