@@ -54,12 +54,12 @@ class StudyResult:
 
     @property
     def outcome(self) -> str:
-        """The result in words, without the folder."""
+        """The result in words, without the folder and a full stop at the end."""
         what = f"lowest mean EER across {domains_in_words(self.hold_out)}" if self.hold_out else "best validation EER"
         best = f"{what} {self.best_eer:.2%} in trial {self.best_trial}"
         at_once = f", {self.jobs} at a time" if self.jobs > 1 and self.n_new else ""
         counts = f"{self.n_trials} trials, {self.n_new} new{at_once}"
-        return f"{counts}; {best}{'. ' + self.differing if self.differing else ''}"
+        return ". ".join(filter(None, (f"{counts}; {best}", self.differing.removesuffix("."))))
 
     def __str__(self) -> str:
         return f"{self.folder}: {self.outcome}"

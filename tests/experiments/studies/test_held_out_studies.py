@@ -68,6 +68,13 @@ def test_it_chooses_what_validation_in_domain_does_not(root: Path, monkeypatch: 
     assert len(list(found.folder.glob("run*/held_out.csv"))) == found.n_trials
 
 
+def test_a_study_that_says_more_than_its_best_trial_ends_without_a_full_stop_as_others_do() -> None:
+    said = "In domain, trial 0 would be chosen (1.00 %), which has 41.67 % across systems; trial 1 has 20.00 %."
+    assert str(StudyResult(Path("runs/lr_study0"), 2, 2, 1, 0.2, 1, "system", said)) == (
+        f"runs/lr_study0: 2 trials, 2 new; lowest mean EER across systems 20.00% in trial 1. {said.removesuffix('.')}"
+    )
+
+
 def test_it_resumes_with_the_same_domains_and_is_the_study_that_was_never_stopped(root: Path) -> None:
     whole = study_in(root, trials=3)
     part = study_in(root, trials=2)
