@@ -15,7 +15,7 @@ from src.audio.augment import EFFECTS
 from src.audio.augment.contract import check_machine, find_effect
 from src.audio.augment.sources import Sources
 from src.audio.augment.steps import Step, apply_steps, make_step
-from src.audio.io import SPEECH_RATE, load_waveform, save_waveform
+from src.audio.io import SPEECH_RATE, UnusableAudio, load_waveform, save_waveform
 from src.utils.dataset import read_files
 from src.utils.files import atomic_path, check_output, write_text
 from src.utils.labels import parse_label
@@ -39,8 +39,16 @@ def augmentation_gallery(clip: Path, output: Path, sources: Sources, *, seed: in
     sources : Sources
         What effects mix in; effects whose recordings it lacks are left out, and named.
     seed : int
+
+    Raises
+    ------
+    ValueError
+        When the recording cannot be used.
     """
-    waveform = load_waveform(clip)
+    try:
+        waveform = load_waveform(clip)
+    except UnusableAudio as error:
+        raise ValueError(f"{clip} cannot be heard: {error}.") from error
     (output / "audio").mkdir(parents=True, exist_ok=True)
     check_output(output / "index.html", [clip])
     original = _sound("original", "as it is", waveform, output)

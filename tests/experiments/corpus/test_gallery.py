@@ -39,3 +39,11 @@ def test_of_a_corpus_the_first_bona_fide_clip_is_heard_among_other_people(tmp_pa
     clip, sources = gallery.clip_and_people(tmp_path)
     assert clip == tmp_path / "real_voices/B/1.flac"
     assert sources.people == ("real_voices/C/1.flac",)
+
+
+def test_what_is_no_sound_is_named_before_anything_is_written(tmp_path: Path) -> None:
+    clip = tmp_path / "notes.wav"
+    clip.write_text("no sound", encoding="utf-8")
+    with pytest.raises(ValueError, match=r"notes\.wav cannot be heard: unreadable \(Format not recognised\)\."):
+        gallery.augmentation_gallery(clip, tmp_path / "out", NO_SOURCES)
+    assert not (tmp_path / "out").exists()
