@@ -77,6 +77,8 @@ def stress_test(c: Connection, flags: StressFlags) -> None:
     from src.tasks.detectors import found_model
 
     effects = tuple(filter(None, (name.strip() for name in flags.effects.split(","))))
+    if flags.effects and not effects:
+        raise ValueError(f"`effects={flags.effects}` names no effect: give some, such as white,mp3, or leave it out.")
     model = found_model({"model": flags.model})["model"]
     wish = stress.StressWish(effects, flags.seed, str(model) or None, flags.noise_folder, flags.rooms_folder)
     found = stress.stress_run(flags.name(), wish, root=ROOT)

@@ -91,6 +91,7 @@ def test_a_corpus_of_copies_says_what_comes_next(project: Path, fab: Fab, capsys
         (f"AugmentDataset {ON} --recipe=hiss.json --output=datasets/corpus/in", "--output must lie outside"),
         ("StressTest --run=run0", "There is no run"),
         ("StressTest", "Which run?"),
+        ("StressTest --run=run0 --effects=,", "--effects=, names no effect: give some, such as white,mp3"),
     ],
 )
 def test_bad_input_ends_with_one_line(
