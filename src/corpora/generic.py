@@ -31,6 +31,7 @@ from src.corpora.unknown_people import note_on_people, own_people
 from src.utils.dataset import FILE_COLUMNS, NUMBER_COLUMNS
 from src.utils.labels import BONAFIDE, LABEL_NAMES, SPOOF
 from src.utils.people import composed
+from src.utils.segments import SEGMENTS, spoofed_spans
 
 NO_TABLE = "The layout generic takes `{option}=...` only with `table=...`, a CSV file that has such a column."
 N_SHOWN = 5
@@ -71,7 +72,7 @@ def read_layout(
     FileNotFoundError
         When there is no such table.
     ValueError
-        When the table is wrong, folders contradict each other, or there is no clip.
+        When the table is wrong, be it in its `segments`, folders contradict each other, or there is no clip.
     """
     recordings = _recordings(dataset)
     if table:
@@ -89,6 +90,8 @@ def read_layout(
 def _by_table(dataset: Path, table: Path, columns: Columns, positive_label: str, recordings: Recordings) -> Listing:
     written = read_protocol(table, _form(table, columns, has_words=not positive_label))
     labels, notes = labels_of(written[columns.label], positive_label)
+    if SEGMENTS in written:
+        spoofed_spans(pd.DataFrame({"label": labels, SEGMENTS: written[SEGMENTS].replace("-", "")}), str(table))
     speaker = columns.speaker or "speaker"
     if columns.speaker and columns.speaker not in written:
         raise ValueError(f"{table} has no column {speaker}; it has {', '.join(map(str, written.columns))}.")

@@ -86,13 +86,26 @@ def test_other_words_for_labels_need_the_one_for_bona_fide(tmp_path: Path) -> No
 
 def test_what_is_measured_is_not_believed_and_segments_are_kept(tmp_path: Path) -> None:
     touch(tmp_path, "1.wav", "2.wav")
-    lines = ("file,label,duration,segments,id", "1.wav,real,a while,,x", "2.wav,fake,2 s,0.5-1,y")
+    lines = ("file,label,duration,segments,id", "1.wav,real,a while,-,x", "2.wav,fake,2 s,0.5-1,y")
     by_table(tmp_path, *lines)
     generate_tables(tmp_path, "generic", {"table": str(tmp_path / "list.csv")})
     files = read_files(tmp_path)
     assert "duration" not in files
     assert files["segments"].tolist() == ["", "0.5-1"]
     assert files["id"].tolist() == ["U000", "U000"]
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("2.wav,fake,abc", "row 3: `segments` must read start-end;start-end in s, such as .*, not 'abc'"),
+        ("2.wav,real,0.5-1", "row 3: a bona-fide clip has no spoofed stretches, and `segments` is '0.5-1'"),
+    ],
+)
+def test_segments_that_cannot_be_are_refused_where_the_table_is_read(line: str, words: str, tmp_path: Path) -> None:
+    touch(tmp_path, "1.wav", "2.wav")
+    with pytest.raises(ValueError, match=rf"list\.csv, {words}"):
+        by_table(tmp_path, "file,label,segments", "1.wav,fake,0.5-1", line)
 
 
 def test_columns_and_tables_that_are_not_there(tmp_path: Path) -> None:
