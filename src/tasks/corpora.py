@@ -111,7 +111,7 @@ def add_noise(
 
 @command(
     "CreateSpoofs",
-    dataset="folder with real_voices/, laid out as a corpus is (default datasets/release)",
+    dataset="folder with real_voices/, or a corpus of any layout with its tables (default datasets/release)",
     vocoder=f"{listed(VOCODERS)}, or several separated by commas (default griffinlim)",
     output="folder of the new corpus (default: beside the dataset, named after the step; with --tts= beside the text)",
     tts=f"speak --text= by an engine that is installed, in place of copying: {listed(ENGINES)} (default none)",
