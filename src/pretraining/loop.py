@@ -21,6 +21,7 @@ from tqdm import tqdm
 
 from src.learning.arguments import arguments_for
 from src.learning.checkpoints import Checkpoints
+from src.learning.randomness import draw_apart
 from src.learning.trainer import BaseKeeper, BaseTrainer, quietly
 from src.learning.weights import save_weights
 from src.models.contract import Workspace
@@ -144,7 +145,12 @@ class Keeper(BaseKeeper):
         self.row = max(1, self.stretch // ROWS)
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-        """Measure where a new pretraining begins, for the first row of signs; its weights are no candidate."""
+        """Let each process draw its own noise; measure where a new pretraining begins, for the first row of signs.
+
+        The weights that it begins with are no candidate. When it is resumed, the states of the generators that its
+        checkpoint holds come back after this.
+        """
+        draw_apart(self.trainer.lesson.seed)
         self.trainer.lesson.training.objective.start_step(state.global_step, self.trainer.n_steps)
         if not self.trainer.health.rows:
             signs = self.trainer.held_out_signs()
