@@ -144,6 +144,13 @@ class Objective(nn.Module):
     def start_step(self, step: int, n_steps: int) -> None:
         """Set what changes with the steps, such as a temperature; by default nothing does."""
 
+    def worst_loss(self, start: float) -> float:
+        """Return the loss on held-out speech from which weights are no gain on those of the start, whose loss is given.
+
+        By default that of the start itself: its targets are the same throughout.
+        """
+        return start
+
     def forward(
         self, heard: torch.Tensor, clean: torch.Tensor, masks: torch.Tensor, **drawn: torch.Tensor
     ) -> dict[str, Any]:

@@ -5,7 +5,7 @@ with the weights that it would have ended with. This file says what is its own: 
 sees a batch that follows from the seed and its number; a few times in each stretch between two validations, a row of
 signs is judged (`health.py`), and ends the pretraining where it has collapsed; a validation is the loss on held-out
 speech, always the same crops under the same masks. The weights kept are those of the lowest such loss, and some
-validations without a lower one end it.
+validations without a lower one end it. Where none is lower than that of the start, the pretraining has failed.
 """
 
 from collections.abc import Callable
@@ -210,7 +210,8 @@ def pretrain(
     Raises
     ------
     ValueError
-        When a recording cannot be used, a checkpoint is of another recipe or damaged, or the pretraining has collapsed.
+        When a recording cannot be used, a checkpoint is of another recipe or damaged, or the pretraining has collapsed
+        or has learnt nothing.
     """
     checkpoints = Checkpoints(workspace.folder, recipe, PretrainingProgress)
     with first_before_others():
@@ -226,10 +227,21 @@ def pretrain(
                 trainer.train(resume_from_checkpoint=str(path) if path else None)
             finally:
                 told(trainer.health.table())
+    _require_gain(lesson, progress)
     wait_for_all()  # the first has written them
     lesson.training.load_state_dict(load_file(checkpoints.best_weights(progress.best)))
     wait_for_all()  # the first may remove them
     return progress
+
+
+def _require_gain(lesson: PretrainingLesson, progress: PretrainingProgress) -> None:
+    """Raise ValueError where the best weights are no better than those that the pretraining began with."""
+    start, lowest = progress.health["rows"][0]["held_out_loss"], progress.held_out_losses[progress.best]
+    if lowest >= lesson.training.objective.worst_loss(start):
+        raise ValueError(
+            f"The pretraining has learnt nothing: the held-out loss was {start:.4g} at its start and {lowest:.4g} at "
+            "best after it. Set `learning_rate` lower, or `steps` (or `hours_seen`) higher."
+        )
 
 
 def _the_only_one(items: list[dict[str, Any]]) -> dict[str, Any]:

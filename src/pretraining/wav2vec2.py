@@ -67,6 +67,10 @@ class Wav2Vec2(Objective):
         """Set the temperature of the quantiser."""
         self.quantiser.temperature = HOTTEST * (COLDEST / HOTTEST) ** (step / max(1, n_steps))
 
+    def worst_loss(self, start: float) -> float:
+        """Return twice the loss of the start, or of guessing: targets move, so that only a clear divergence counts."""
+        return 2 * max(start, math.log(1 + NEGATIVES))
+
     def forward(self, heard: Tensor, clean: Tensor, masks: Tensor, **drawn: Tensor) -> dict[str, Any]:
         """Return the loss, its signs, and the last hidden state (b, t, d)."""
         features = self.encoder.features(heard, masks)

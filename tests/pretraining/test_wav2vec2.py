@@ -150,3 +150,9 @@ def test_a_checkpoint_without_a_quantiser_is_refused(published: tuple[Path, Any]
     encoder = ConvEncoder(model.wav2vec2, transformers.Wav2Vec2FeatureExtractor())
     with pytest.raises(ValueError, match="holds no quantiser"):
         Wav2Vec2(encoder, PretrainingConfig()).carry_on(str(tmp_path))
+
+
+def test_only_a_clear_divergence_is_worse_than_the_start(carried_on: Wav2Vec2) -> None:
+    by_chance = np.log(1 + NEGATIVES)
+    assert carried_on.worst_loss(0.2) == pytest.approx(2 * by_chance)  # few units at the start: little to tell apart
+    assert carried_on.worst_loss(5.0) == 10

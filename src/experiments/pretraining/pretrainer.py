@@ -104,8 +104,8 @@ def pretrain_backbone(
     Raises
     ------
     ValueError, FileNotFoundError
-        When the speech or the settings do not do, or the pretraining has collapsed; a folder is left in the last case
-        only, with the signs that led there.
+        When the speech or the settings do not do, or the pretraining has collapsed or learnt nothing; a folder is left
+        in the last two cases only, with the signs that led there.
     """
     check_launcher()
     _check_precision(recipe)

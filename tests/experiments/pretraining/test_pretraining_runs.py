@@ -357,3 +357,18 @@ def test_without_hope_it_stops_early(root: Path, monkeypatch: pytest.MonkeyPatch
     assert (stopped.metrics["steps"], stopped.metrics["best_step"], stopped.metrics["held_out_loss"]) == (4, 2, 3.0)
     assert np.isfinite(stopped.metrics["end"]["loss"])
     shutil.rmtree(stopped.folder)
+
+
+@pytest.mark.usefixtures("undrawn")
+@pytest.mark.parametrize(("objective", "losses"), [("best-rq", [5.0, 5.2, 5.1, 5.0]), ("wav2vec2", [4.7, 30, 20, 10])])
+def test_weights_worse_than_those_of_the_start_are_not_handed_out(
+    root: Path, monkeypatch: pytest.MonkeyPatch, objective: str, losses: list[float]
+) -> None:
+    measured, signs = iter(losses), loop.PretrainingTrainer.held_out_signs
+    monkeypatch.setattr(loop.PretrainingTrainer, "held_out_signs", lambda self: {**signs(self), "loss": next(measured)})
+    line = f"held-out loss was {losses[0]:g} at its start and {losses[-1]:g} at best.*`learning_rate` lower.*`steps`"
+    with pytest.raises(ValueError, match=line):
+        pretrain_backbone(recipe_in(root, objective=objective), root=root)
+    folder = max((root / "runs").glob("pretraining*"), key=lambda path: path.stat().st_mtime)
+    assert (folder / "signs.csv").is_file() and not (folder / "model").exists()
+    shutil.rmtree(folder)
