@@ -58,12 +58,7 @@ def load_pretrained(family: str, name: str) -> Pretrained:
     ValueError
         When it is of another family, damaged, or weights are missing.
     """
-    from huggingface_hub.utils import logging as hub_logging
-    from transformers.utils import logging as transformers_logging
-
-    hub_logging.set_verbosity_error()  # its reports of retries would hide our one line
-    transformers_logging.set_verbosity_error()
-    transformers_logging.disable_progress_bar()
+    _silence_libraries()
     if size := random_size(family, name):
         warnings.warn(f"{name} has random weights: for trying things out, not for a result", stacklevel=2)
         model, config, extractor = make_random(family, size)
@@ -95,6 +90,7 @@ def family_of(name: str) -> str:
     """
     from transformers import AutoConfig
 
+    _silence_libraries()
     check_model_folder(name)
     with in_one_line(name):
         found = AutoConfig.from_pretrained(name).model_type
@@ -102,6 +98,16 @@ def family_of(name: str) -> str:
     if not families:
         raise ValueError(f"{name} is of the family {found}, which is not known here: {', '.join(FAMILIES)} are.")
     return families[0]
+
+
+def _silence_libraries() -> None:
+    """Keep back what libraries say while a model is read: the hub's reports of retries would hide our one line."""
+    from huggingface_hub.utils import logging as hub_logging
+    from transformers.utils import logging as transformers_logging
+
+    hub_logging.set_verbosity_error()
+    transformers_logging.set_verbosity_error()
+    transformers_logging.disable_progress_bar()
 
 
 def _load_model(family: str, name: str, config: Any) -> tuple[Any, dict[str, Any]]:

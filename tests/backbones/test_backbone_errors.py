@@ -1,6 +1,7 @@
 """A model that cannot be used ends in one clear sentence, whatever transformers, safetensors or torch raise for it."""
 
 import json
+import logging
 import os
 import shutil
 from collections.abc import Callable
@@ -10,6 +11,7 @@ from typing import Any
 import pytest
 
 from src.backbones import load_backbone
+from src.backbones.pretrained import family_of
 
 Change = Callable[[Path], None]
 WEIGHTS, CONFIG, PREPROCESSING = "model.safetensors", "config.json", "preprocessor_config.json"
@@ -203,3 +205,11 @@ def test_bad_settings_are_refused_before_a_model_is_looked_for(options: dict[str
     with pytest.raises(ValueError, match=line) as caught:
         load_backbone("wav2vec2", "/gone", **options)
     assert_one_sentence(caught.value)
+
+
+def test_the_hubs_retries_do_not_hide_the_line_about_a_model_of_unknown_family(monkeypatch: pytest.MonkeyPatch) -> None:
+    hub = logging.getLogger("huggingface_hub")
+    monkeypatch.setattr(hub, "level", logging.WARNING)  # as it is before any model was read
+    with pytest.raises(FileNotFoundError, match="nobody/nothing is not in the hub's cache"):
+        family_of("nobody/nothing")
+    assert hub.level == logging.ERROR
