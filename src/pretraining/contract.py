@@ -25,6 +25,9 @@ FRONT_ENDS = ("", "conv", "mel")
 SIZES = ("", "tiny", "small", "base")
 SCHEDULES = ("linear", "cosine", "constant")
 PRECISIONS = ("fp32", "bf16")
+LEAST_UNITS, MOST_UNITS = 4, 100_000
+"""Of fewer units a perplexity of 2.5, below which a pretraining has collapsed, could hardly be reached."""
+LOOK_FOR_SILENCE = "Look for silence in the recordings (fab DatasetInfo); if there is none"
 
 
 @dataclass(frozen=True)
@@ -100,7 +103,10 @@ class PretrainingConfig(Config):
         check_range("mask_share", self.mask_share, 0, 0.9)
         check_range("mask_span", self.mask_span, 0, 100)
         check_range("mel_weight", self.mel_weight, 0, 1000)
-        check_range("units", self.units, 0, 100_000)
+        if self.units and not LEAST_UNITS <= self.units <= MOST_UNITS:
+            raise ValueError(
+                f"`units` must be 0 (as many as suit the objective) or {LEAST_UNITS} to {MOST_UNITS}, not {self.units}."
+            )
         if self.mel_weight and self.objective == "mel":
             raise ValueError("`mel_weight` goes with other objectives: mel is that reconstruction itself.")
         if self.augment:
@@ -143,6 +149,14 @@ class Objective(nn.Module):
 
     def start_step(self, step: int, n_steps: int) -> None:
         """Set what changes with the steps, such as a temperature; by default nothing does."""
+
+    @property
+    def remedy(self) -> str:
+        """Return what to do where it has collapsed, in a sentence; by default what it is asked by is fixed."""
+        return (
+            "What it is asked by does not depend on what it learns: look for silence, or for a few recordings that are "
+            "all alike (fab DatasetInfo)."
+        )
 
     def worst_loss(self, start: float) -> float:
         """Return the loss on held-out speech from which weights are no gain on those of the start, whose loss is given.

@@ -80,10 +80,10 @@ class Health:
     warm_up : int
         Steps in which nothing stops a training, such as those in which the learning rate rises.
     remedy : str
-        What to change when codes collapse on speech that is not silent.
+        What to do where it has collapsed, in a sentence.
     """
 
-    def __init__(self, warm_up: int, remedy: str = "set `learning_rate` lower") -> None:
+    def __init__(self, warm_up: int, remedy: str = "Look for silence (fab DatasetInfo).") -> None:
         self.warm_up, self.remedy = warm_up, remedy
         self.rows: list[Row] = []
         self._sums: dict[str, float] = {}
@@ -122,10 +122,7 @@ class Health:
                 )
         last = [row for row in self.rows[-LASTING:] if row["step"] > self.warm_up]
         if len(last) == LASTING and all(collapse_in(row) for row in last):
-            raise ValueError(
-                f"The pretraining has collapsed at step {step}: {collapse_in(last[-1])}. Look for silence in the "
-                f"recordings (fab DatasetInfo); if there is none, {self.remedy}."
-            )
+            raise ValueError(f"The pretraining has collapsed at step {step}: {collapse_in(last[-1])}. {self.remedy}")
 
     def words(self) -> str:
         """Return in a short phrase how the training is: "learning, 5.21 bits, accuracy 12 % (chance 6 %)"."""

@@ -25,7 +25,7 @@ from torch import Tensor, nn
 from torch.nn.functional import normalize
 
 from src.pretraining.codes import predict_codes
-from src.pretraining.contract import Objective, PretrainingConfig
+from src.pretraining.contract import LOOK_FOR_SILENCE, Objective, PretrainingConfig
 from src.pretraining.spectra import Mfcc
 from src.pretraining.standardised import frames_of
 from src.pretraining.teacher import Teacher, read_teacher
@@ -80,6 +80,11 @@ class Hubert(Objective):
         centres = learn_units(frames, len(self.centres), self._seed)
         self.centres.copy_(centres)
         self.commonest.copy_(nearest_units(frames, centres).mode().values)
+
+    @property
+    def remedy(self) -> str:
+        """Return what to do where it has collapsed: with few units, one of them may hold nearly all frames."""
+        return f"{LOOK_FOR_SILENCE}, set `units` {'higher' if len(self.centres) < UNITS_OF_MFCC else 'lower'}."
 
     def units(self, clean: Tensor, n_frames: int) -> Tensor:
         """Return the units of crops (b, n), shape (b, t); in float32, whatever the encoder computes in."""

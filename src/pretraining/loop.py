@@ -33,11 +33,6 @@ from src.utils.processes import first_before_others, gathered, is_first, n_proce
 
 ROWS = 5
 """Rows of signs between two validations."""
-NO_MORE_CODES = {
-    "wav2vec2": "set `learning_rate` lower, or `batch_seconds` higher",
-    "hubert": "set `units` lower",
-}
-"""What to change when the codes of an objective collapse on speech that is not silent."""
 
 
 class PretrainingTrainer(BaseTrainer):
@@ -50,8 +45,7 @@ class PretrainingTrainer(BaseTrainer):
         self.lesson, self.progress = lesson, progress
         self.n_steps = lesson.n_steps
         config = lesson.config
-        remedy = NO_MORE_CODES.get(config.objective, "set `learning_rate` lower")
-        self.health = Health(warm_up=int(config.warmup * self.n_steps), remedy=remedy)
+        self.health = Health(int(config.warmup * self.n_steps), lesson.training.objective.remedy)
         if progress.health:
             self.health.with_state(progress.health)
         own = {"max_steps": self.n_steps, "per_device_train_batch_size": 1}

@@ -28,7 +28,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, normalize, one_hot
 
-from src.pretraining.contract import Objective, PretrainingConfig
+from src.pretraining.contract import LOOK_FOR_SILENCE, Objective, PretrainingConfig
 from src.pretraining.quantiser import ProductQuantiser, Quantised, perplexity
 
 if TYPE_CHECKING:
@@ -66,6 +66,11 @@ class Wav2Vec2(Objective):
     def start_step(self, step: int, n_steps: int) -> None:
         """Set the temperature of the quantiser."""
         self.quantiser.temperature = HOTTEST * (COLDEST / HOTTEST) ** (step / max(1, n_steps))
+
+    @property
+    def remedy(self) -> str:
+        """Return what to do where it has collapsed: its targets learn, and may do so too fast."""
+        return f"{LOOK_FOR_SILENCE}, set `learning_rate` lower, or `batch_seconds` higher."
 
     def worst_loss(self, start: float) -> float:
         """Return twice the loss of the start, or of guessing: targets move, so that only a clear divergence counts."""

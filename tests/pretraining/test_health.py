@@ -1,12 +1,14 @@
 """What signs say in words, and which of them stop a pretraining; with made-up signs, and with tiny trainings."""
 
 import json
+import re
 
 import numpy as np
 import pytest
 import torch
 
 from src.pretraining.best_rq import BestRq
+from src.pretraining.contract import PretrainingConfig
 from src.pretraining.health import COLUMNS, Health, collapse_in
 from tests.pretraining.tiny import crops, masks_of, tiny_objective
 
@@ -59,7 +61,7 @@ def test_it_goes_on_from_a_checkpoint_as_if_it_had_not_stopped() -> None:
 @pytest.mark.parametrize("name", COLLAPSES)
 def test_a_collapse_that_lasts_stops_the_training_and_says_what_to_change(name: str) -> None:
     value, reason = COLLAPSES[name]
-    health = Health(warm_up=10, remedy="set `batch_seconds` higher")
+    health = Health(warm_up=10, remedy="Look for silence, or set `batch_seconds` higher.")
     assert tell(health, range(11, 13), **{name: value})[-1].startswith("collapsing: ")
     with pytest.raises(
         ValueError, match=f"^The pretraining has collapsed at step 13: .*{reason}.*`batch_seconds`"
@@ -154,6 +156,29 @@ def test_a_training_on_silence_collapses_and_is_stopped_behind_the_warm_up() -> 
     assert isinstance(objective, BestRq)
     with pytest.raises(ValueError, match=r"^The pretraining has collapsed at step 8: .*perplexity 1.*fab DatasetInfo"):
         train(objective, torch.from_numpy(np.zeros((4, 32_000), np.float32)), 40)
+
+
+@pytest.mark.parametrize(
+    ("settings", "remedy"),
+    [
+        (
+            {"objective": "wav2vec2"},
+            "if there is none, set `learning_rate` lower, or `batch_seconds` higher",
+        ),
+        ({"objective": "hubert", "units": 5}, "silence .*; if there is none, set `units` higher"),
+        ({"objective": "hubert", "units": 500}, "silence .*; if there is none, set `units` lower"),
+        ({"objective": "best-rq"}, "does not depend on what it learns: look for silence, or for a few recordings"),
+        ({"objective": "mel"}, "does not depend on what it learns: look for silence, or for a few recordings"),
+    ],
+)
+def test_what_is_advised_against_a_collapse_can_mend_it(settings: dict[str, object], remedy: str) -> None:
+    assert re.search(remedy, tiny_objective(**settings).remedy)
+
+
+@pytest.mark.parametrize("units", [1, 3])
+def test_so_few_units_that_health_would_look_like_collapse_are_refused(units: int) -> None:
+    with pytest.raises(ValueError, match=f"`units` must be 0 .* or 4 to 100000, not {units}"):
+        PretrainingConfig(units=units)
 
 
 def test_a_healthy_row_has_no_collapse() -> None:
