@@ -183,8 +183,9 @@ class Objective(nn.Module):
         -------
         dict
             `loss`, a scalar; `signs`, name -> scalar: those of "loss_bits", "accuracy" (on masked frames), "chance"
-            (accuracy by chance), "perplexity", "codes_used" (share) and "temperature" that the objective has; and
-            `hidden`, the last hidden states (b, t, d), for what may stand beside it (`beside_mel.py`).
+            (accuracy by chance), "perplexity", "group_perplexity", "codes_used" (share) and "temperature" that the
+            objective has; and `hidden`, the last hidden states (b, t, d), for what may stand beside it
+            (`beside_mel.py`).
         """
         raise NotImplementedError
 

@@ -7,6 +7,7 @@ its own step): the columns of `signs.csv`, each where an objective has it.
     loss, held_out_loss           what is minimised, and the same on speech that is not trained on
     loss_bits, accuracy, chance   of masked frames, where codes are named (`codes.py`); chance is the accuracy by chance
     perplexity, codes_used        how many codes there are in effect, and which share of them occurs
+    group_perplexity              the former of the group of codes that has the fewest, where there are groups
     mel_loss, loss_of_mean        of spectra, where they are reconstructed (`mel.py`); the latter is chance
     cosine, cosine_of_mean        to the layers of a teacher, where it is distilled (`distill.py`); the latter is chance
     gradient_norm, temperature, learning_rate
@@ -15,6 +16,7 @@ A training has collapsed when its task has become trivial, whatever its loss pro
 
     perplexity below 2.5     one code for all frames is a perplexity of 1, and of 2 where two groups of codes are summed
                              (wav2vec 2.0: "perplexity at 2 is collapse"). A healthy one is 10 and more
+    below 1.25 in a group    the same of one of two groups, which a sum hides where the other one is healthy
     below 2 % of codes used  two of a hundred: the same, told by the number of codes
     loss below 0.05 bits     the right code has a probability of 2 ^ -0.05 = 97 % on average. No masked sound can be
                              told so surely: HuBERT ends at 3 bits and more
@@ -41,6 +43,7 @@ COLUMNS = (
     "accuracy",
     "chance",
     "perplexity",
+    "group_perplexity",
     "codes_used",
     "mel_loss",
     "loss_of_mean",
@@ -54,6 +57,7 @@ COLUMNS = (
     "learning_rate",
 )
 LEAST_PERPLEXITY = 2.5
+LEAST_GROUP_PERPLEXITY = LEAST_PERPLEXITY / 2
 LEAST_CODES_USED = 0.02
 LEAST_BITS = 0.05
 LEAST_LOSS_OF_MEAN = 0.1
@@ -151,6 +155,8 @@ def collapse_in(row: Row) -> str:
     """
     if row.get("perplexity", math.inf) < LEAST_PERPLEXITY:
         return f"frames have next to no codes but one (perplexity {row['perplexity']:.3g})"
+    if row.get("group_perplexity", math.inf) < LEAST_GROUP_PERPLEXITY:
+        return f"frames have next to no codes but one in one of the groups (perplexity {row['group_perplexity']:.3g})"
     if row.get("codes_used", math.inf) < LEAST_CODES_USED:
         return f"next to no codes are used ({100 * row['codes_used']:.2g} %)"
     if row.get("loss_bits", math.inf) < LEAST_BITS:

@@ -74,16 +74,21 @@ class ProductQuantiser(nn.Module):
         return (units.argmax(dim=-1) * powers).sum(dim=-1)
 
 
-def perplexity(probabilities: Tensor) -> Tensor:
-    """Return how many units are chosen in effect, summed over the groups: between G and G x V.
+def perplexities(probabilities: Tensor) -> Tensor:
+    """Return how many units are chosen in effect in each group, shape (groups,): between 1 and V.
 
     Parameters
     ----------
     probabilities : torch.Tensor, shape (m, groups, units)
         Of the frames that count.
 
-    >>> round(float(perplexity(torch.full((5, 2, 8), 1 / 8))), 3)
-    16.0
+    >>> [round(float(each), 3) for each in perplexities(torch.full((5, 2, 8), 1 / 8))]
+    [8.0, 8.0]
     """
     mean = probabilities.mean(dim=0)
-    return torch.special.entr(mean).sum(dim=-1).exp().sum()
+    return torch.special.entr(mean).sum(dim=-1).exp()
+
+
+def perplexity(probabilities: Tensor) -> Tensor:
+    """Return how many units are chosen in effect, summed over the groups: between G and G x V (see `perplexities`)."""
+    return perplexities(probabilities).sum()

@@ -15,7 +15,8 @@ to the same units as the target is no negative, and is left out.
 The temperature of the quantiser is set before each step: it falls from 2 to 0.5 by equal factors, over all steps (the
 paper's factor of 0.999995 for 400,000 steps would leave it at 2 in a short pretraining).
 
-Perplexity near G, all frames of one unit, is collapse; so is a loss near 0: the frame can be told without its context.
+Perplexity near G, all frames of one unit, is collapse, and so is one near 1 in a single group, or a loss near 0: the
+frame can be told without its context.
 
 A. Baevski et al., "wav2vec 2.0: a framework for self-supervised learning of speech representations", NeurIPS 2020.
 """
@@ -29,7 +30,7 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, normalize, one_hot
 
 from src.pretraining.contract import LOOK_FOR_SILENCE, Objective, PretrainingConfig
-from src.pretraining.quantiser import ProductQuantiser, Quantised, perplexity
+from src.pretraining.quantiser import ProductQuantiser, Quantised, perplexities, perplexity
 
 if TYPE_CHECKING:
     from src.pretraining.encoders import PretrainingEncoder
@@ -94,6 +95,7 @@ class Wav2Vec2(Objective):
             "accuracy": (logits[:, 0] > logits[:, 1:].amax(dim=1)).float().mean(),
             "chance": (1 / logits.isfinite().sum(dim=1)).mean(),
             "perplexity": perplexity(chosen),
+            "group_perplexity": perplexities(chosen).amin(),
             "codes_used": chosen.amax(dim=0).sum(dim=-1).mean() / min(self.quantiser.units, len(chosen)),
             "temperature": logits.new_tensor(self.quantiser.temperature),
         }

@@ -58,7 +58,10 @@ PANELS = (
             "cosine_of_mean": _OF_MEAN,
         },
     ),
-    _Panel("perplexity of the codes", {"perplexity": _Line()}),
+    _Panel(
+        "perplexity of the codes",
+        {"perplexity": _Line("all groups"), "group_perplexity": _Line("group with the fewest", ORANGE)},
+    ),
     _Panel("codes used (%)", {"codes_used": _Line()}, percent=True),
     _Panel("gradient norm", {"gradient_norm": _Line()}, logarithmic=True),
     _Panel("temperature", {"temperature": _Line()}),

@@ -15,6 +15,7 @@ from tests.pretraining.tiny import crops, masks_of, tiny_objective
 HEALTHY = {"loss": 4.0, "loss_bits": 5.77, "accuracy": 0.2, "chance": 0.1, "perplexity": 60.0, "codes_used": 0.8}
 COLLAPSES = {
     "perplexity": (1.02, "next to no codes but one .perplexity 1.02"),
+    "group_perplexity": (1.0, "next to no codes but one in one of the groups .perplexity 1"),
     "codes_used": (0.002, "next to no codes are used .0.2 %"),
     "loss_bits": (0.004, "known for certain .loss 0.004 bits"),
     "loss_of_mean": (0.0, "spectra do not vary"),

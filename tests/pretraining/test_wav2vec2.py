@@ -11,6 +11,7 @@ from transformers import Wav2Vec2Config, Wav2Vec2ForPreTraining
 
 from src.pretraining.contract import PretrainingConfig
 from src.pretraining.encoders import ConvEncoder
+from src.pretraining.health import collapse_in
 from src.pretraining.masks import draw_masks
 from src.pretraining.quantiser import ProductQuantiser, perplexity
 from src.pretraining.wav2vec2 import NEGATIVES, Wav2Vec2
@@ -118,6 +119,18 @@ def test_the_noise_of_training_does_not_hide_that_all_frames_are_alike(
     carried_on.train(was_training)
     assert float(found["signs"]["perplexity"]) == pytest.approx(2)  # one unit in each of both groups
     assert float(found["signs"]["codes_used"]) == pytest.approx(1 / 8)
+
+
+def test_the_collapse_of_one_group_is_told(carried_on: Wav2Vec2, batch: dict[str, torch.Tensor]) -> None:
+    crops, masks, negatives = batch.values()
+    logits = carried_on.quantiser.logits
+    bias = logits.bias.detach().clone()
+    with torch.no_grad():
+        logits.bias[0] += 1e4  # the first group names its first unit, whatever it hears
+        signs = carried_on(crops, crops, masks, negatives=negatives)["signs"]
+        logits.bias.copy_(bias)
+    assert float(signs["group_perplexity"]) == pytest.approx(1) and float(signs["perplexity"]) > 2.5
+    assert "in one of the groups" in collapse_in({name: float(sign) for name, sign in signs.items()})
 
 
 def test_a_product_quantiser_has_units_of_every_group() -> None:
