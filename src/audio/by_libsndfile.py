@@ -5,6 +5,7 @@ a variable bit rate libsndfile seeks inexactly, and `soundfile` seeks after ever
 read in one piece.
 """
 
+import os
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -118,7 +119,8 @@ def _blocks(file: soundfile.SoundFile) -> Iterator[np.ndarray]:
 
 
 def _opened(part: Part) -> soundfile.SoundFile:
-    return soundfile.SoundFile(part.path if part.is_whole_file else part.open())
+    # As bytes, since `soundfile` refuses a name that is no UTF-8.
+    return soundfile.SoundFile(os.fsencode(part.path) if part.is_whole_file else part.open())
 
 
 def reason_of(error: Exception) -> str:

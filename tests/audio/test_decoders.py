@@ -1,5 +1,6 @@
 """FLAC files that libsndfile refuses are read by FFmpeg, to the last bit; corrupt files are refused by both."""
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 
 from src.audio.decoders import Format, UnusableAudio, read_format, read_frames
 from src.audio.io import load_waveform, read_header
+from tests.audio.made_files import buzz, encode, mp3, pcm
 
 BLOCK = 4096
 """Samples of a FLAC frame, as libsndfile writes them."""
@@ -201,3 +203,17 @@ def test_a_flac_without_samples_is_refused(tmp_path: Path) -> None:
     for read in (read_format, read_frames):
         with pytest.raises(UnusableAudio, match=r"empty|unreadable"):
             read(tmp_path / "clip.flac")
+
+
+@pytest.mark.parametrize("suffix", [".wav", ".flac", ".mp3", ".m4a"])
+def test_a_name_that_is_no_utf_8_is_a_name_as_any_other(suffix: str, tmp_path: Path) -> None:
+    plain = tmp_path / f"cafe{suffix}"
+    if suffix == ".m4a":
+        encode(plain, buzz(1), "aac", container="ipod")
+    elif suffix == ".mp3":
+        mp3(plain, buzz(1), xing=True)
+    else:
+        pcm(plain, buzz(1), container=suffix[1:].upper())
+    expected = read_frames(plain)[0]
+    other = plain.rename(os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9" + suffix.encode()))
+    np.testing.assert_array_equal(read_frames(other)[0], expected)
