@@ -1,7 +1,6 @@
 """Predictions in words on the screen, and in files: a table (.csv), or JSON with what they were made by."""
 
 import math
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ from src.deploy.judge import Judge
 from src.deploy.predict import Asked, Prediction
 from src.metrics.conformal import Rejection
 from src.utils.files import write_json
+from src.utils.paths import legible
 
 COLUMNS = ("file", "score", "probability", "decision", "far", "reasons", "p_spoof", "p_bona_fide", "error")
 SUFFIXES = (".csv", ".json")
@@ -29,12 +29,12 @@ def check_suffix(output: Path) -> None:
 def write_answers(output: Path, predictions: Sequence[Prediction], judge: Judge, asked: Asked) -> None:
     """Write predictions; scores are written in full, so that they are those of the run to the last digit."""
     check_suffix(output)
-    rows = [prediction.as_json() for prediction in predictions]
+    rows = [{**prediction.as_json(), "file": legible(prediction.file)} for prediction in predictions]
     if output.suffix.lower() == ".json":
         about: dict[str, Any] = {"run": str(judge.trained.name), "threshold": judge.threshold, "prior": asked.prior}
         if asked.rejection:
             about |= {"promised_error": asked.rejection.error, "margin": _or_none(asked.rejection.margin)}
-        write_json(output, {**about, "files": [{**row, "file": legible(row["file"])} for row in rows]})
+        write_json(output, {**about, "files": rows})
         return
     import pandas as pd
 
@@ -85,15 +85,6 @@ def as_text(predictions: Sequence[Prediction]) -> str:
     filled = [column for column in range(6) if column in (0, 1, 3) or any(row[column] for row in rows[1:])]
     widths = {column: max(len(row[column]) for row in rows) for column in filled}
     return "\n".join("  ".join(row[column].ljust(widths[column]) for column in filled).rstrip() for row in rows)
-
-
-def legible(file: str) -> str:
-    r"""Return a name as text that any screen and JSON can hold: bytes that are not UTF-8 are written as numbers.
-
-    >>> legible("caf\udce9.wav")
-    'caf\\xe9.wav'
-    """
-    return os.fsencode(file).decode("utf-8", "backslashreplace")
 
 
 def _or_none(number: float) -> float | None:

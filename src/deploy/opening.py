@@ -1,13 +1,14 @@
 """What a stream is read from: a file, a pipe (`-`) or the microphone; and what is noted of it in a folder of clips."""
 
 import sys
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from src.audio.arriving import Source, open_file, patiently
 from src.audio.pipe import open_pipe
 from src.audio.recorder import open_microphone
 from src.utils.files import file_digest
-from src.utils.paths import absolute
+from src.utils.paths import absolute, legible
 
 PIPE, MICROPHONE = "-", "microphone"
 
@@ -37,7 +38,10 @@ def open_source(name: str, rate: int | None = None, channels: int | None = None)
         return Source("stdin", samples.rate, samples.channels, patiently(chunks), is_live=True)
     if rate is not None or channels is not None:
         raise ValueError("`rate` and `channels` belong to raw samples from a pipe, `input=-`; all else states its own.")
-    return open_microphone() if name == MICROPHONE else open_file(absolute(name))
+    if name == MICROPHONE:
+        return open_microphone()
+    source = open_file(absolute(name))
+    return replace(source, name=legible(source.name))
 
 
 def person_of_source(name: str) -> str:

@@ -17,6 +17,8 @@ import traceback
 from collections.abc import Collection
 from pathlib import Path
 
+from src.utils.paths import legible
+
 BAD_INPUT = 2
 INTERNAL = 1
 SOURCE = Path(__file__).resolve().parents[1]
@@ -38,8 +40,8 @@ def ending(task: str, error: Exception, flags: Collection[str]) -> tuple[str, in
         Names of parameters that are flags, with underscores.
     """
     if isinstance(error, OSError) or (isinstance(error, ValueError) and raised_on_purpose(error)):
-        return f"{task}: {with_flags(one_line(error), flags)}", BAD_INPUT
-    said = " ".join(str(error).split())
+        return f"{task}: {with_flags(legible(one_line(error)), flags)}", BAD_INPUT
+    said = legible(" ".join(str(error).split()))
     what = type(error).__name__ + (f": {said}" if said else "")
     return f"{task}: internal error ({what}); fab -d {task} shows where.", INTERNAL
 

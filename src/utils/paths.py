@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import re
 from pathlib import Path, PurePosixPath
 from shlex import quote
 
@@ -12,6 +13,7 @@ COPIES, ENGINES = "copies", "engines"
 """Folders beside those of backbones, in the embeddings of a corpus: augmented recordings, and notes of engines."""
 OWNER = "corpus.txt"
 """File in `embeddings/<corpus>/` with the path of its corpus, relative to the root if it lies below it."""
+CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
 
 def absolute(typed: str) -> Path:
@@ -23,6 +25,17 @@ def absolute(typed: str) -> Path:
     '/corpora/release'
     """
     return Path(os.path.abspath(Path(typed).expanduser()))  # noqa: PTH100
+
+
+def legible(name: str) -> str:
+    r"""Return a name as text that any screen and JSON can hold, and that steers no terminal.
+
+    Bytes that are not UTF-8, line ends, escape sequences and other control characters are written as numbers.
+
+    >>> legible("caf\udce9\n\x1b[31m.wav")
+    'caf\\xe9\\x0a\\x1b[31m.wav'
+    """
+    return CONTROL.sub(_number, name)
 
 
 def as_flac(file: str) -> str:
@@ -91,6 +104,12 @@ def noted_path(root: Path, path: Path) -> str:
     'datasets/release'
     """
     return path.relative_to(root).as_posix() if path.is_relative_to(root) else os.fspath(path)
+
+
+def _number(found: re.Match[str]) -> str:
+    code = ord(found[0])
+    code -= 0xDC00 if 0xDC80 <= code <= 0xDCFF else 0  # how Python keeps a byte that is no UTF-8
+    return f"\\x{code:02x}" if code < 256 else f"\\u{code:04x}"
 
 
 def _owner(root: Path, folder: Path) -> Path | None:

@@ -1,5 +1,6 @@
 """Predictions: the scores of TestModel, what they mean, why to doubt them, and bad files that do not stop others."""
 
+import os
 import shutil
 from pathlib import Path
 
@@ -9,10 +10,11 @@ import soundfile
 
 from src.audio.bands import without_band
 from src.audio.io import load_waveform
+from src.deploy.answers import as_text, write_answers
 from src.deploy.found_files import find_files
 from src.deploy.judge import Judge, open_judge
 from src.deploy.pictures import hear, window_spans
-from src.deploy.predict import Asked, predict_files, probability_of
+from src.deploy.predict import Asked, Prediction, predict_files, probability_of
 from src.deploy.reasons import Range, Sound, clipped_share, measure, measure_sound, reasons_of, training_ranges
 from src.experiments.corpus.cue_table import read_cues
 from src.experiments.runs.artefacts import read_scores
@@ -94,6 +96,15 @@ def test_a_bad_file_is_named_and_the_others_go_on(judge: Judge, tmp_path: Path) 
     assert all(reasons[name] and "\n" not in reasons[name] for name in names[:-1])
     assert not found[-1].error
     assert all(each.score is None and each.decision == "" for each in found[:-1])
+
+
+def test_names_steer_no_terminal_and_break_no_table(judge: Judge, tmp_path: Path) -> None:
+    odd = [Prediction(os.fsdecode(name), 1.0, 0.5, "spoof") for name in (b"caf\xe9.wav", b"a\n\x1b[2J.wav")]
+    said = as_text(odd)
+    assert len(said.splitlines()) == 3 and "\x1b" not in said
+    assert "caf\\xe9.wav" in said and "a\\x0a\\x1b[2J.wav" in said
+    write_answers(tmp_path / "answers.csv", odd, judge, Asked())
+    assert (tmp_path / "answers.csv").read_text().splitlines()[1].startswith("caf\\xe9.wav,")
 
 
 def test_a_long_recording_is_read_in_windows_with_the_score_of_the_whole(

@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 import shutil
 import sys
 from pathlib import Path
@@ -157,3 +158,17 @@ def test_errors_are_one_line(
     assert output == ""
     assert said in error
     assert len([line for line in error.splitlines() if line.startswith("Stream: ")]) == 1
+
+
+def test_a_name_that_no_screen_can_show_is_written_in_numbers(
+    root: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    name = os.fsdecode(b"caf\xe9\x1b[31m.wav")
+    shutil.copy(root / "call0.wav", root / name)
+    assert run_fab(f"Stream --run=run0 --input={name} {SETTINGS} --enter=9 --log-suspicious=odd", root, monkeypatch) == 0
+    output, said = capfd.readouterr()
+    assert json.loads(output.splitlines()[0])["input"] == "caf\\xe9\\x1b[31m.wav"
+    assert "listens to caf\\xe9\\x1b[31m.wav" in said
+    (root / name).write_text("no sound")
+    assert run_fab(f"Stream --run=run0 --input={name}", root, monkeypatch) == 2
+    assert "caf\\xe9\\x1b[31m.wav cannot be used" in capfd.readouterr().err
