@@ -1,9 +1,10 @@
 """Reads what a run, or a comparison of layers, found across the domains that were left out of its training."""
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from src.experiments.corpus.held_out_domains import PLURALS, disagreement
+from src.experiments.corpus.held_out_domains import PLURALS, disagreement, too_few_to_choose_by
 from src.experiments.report.files import as_number, exists, read_rows
 from src.experiments.runs.artefacts import HELD_OUT
 from src.experiments.training.across_domains import MEANS
@@ -24,6 +25,17 @@ def read_unheard(run: Path, problems: list[str]) -> tuple[Unheard, ...]:
             continue
         found.append(Unheard(PLURALS.get(by, by), domain, int(clips), Estimate(eer, low, high)))
     return tuple(found)
+
+
+def too_few(unheard: Sequence[Unheard]) -> str:
+    """Return a warning where there were too few domains of a kind to choose by; else nothing.
+
+    >>> too_few([Unheard("systems", "xtts", 40, Estimate(0.3))]).partition(":")[0]
+    'Only 1 system was left out to choose by'
+    """
+    counts = Counter(found.kind for found in unheard)
+    told = [too_few_to_choose_by(counts[kind], by) for by, kind in PLURALS.items() if kind in counts]
+    return " ".join(filter(None, told))
 
 
 def means_across(metrics: Metrics) -> dict[str, Estimate]:

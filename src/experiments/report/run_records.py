@@ -11,7 +11,7 @@ import numpy as np
 
 from src.experiments.evaluation.results import wrong_side
 from src.experiments.report.benchmark_records import read_benchmark
-from src.experiments.report.domain_records import doubt_of, means_across, read_unheard
+from src.experiments.report.domain_records import doubt_of, means_across, read_unheard, too_few
 from src.experiments.report.explanation_records import read_explanation
 from src.experiments.report.files import (
     as_number,
@@ -75,6 +75,7 @@ def read_run(name: RunName, root: Path, best: int | None = None) -> Run:
     provenance = read_object(folder / PROVENANCE, problems, required=ended)
     usual, others = outcomes_of(folder, root)
     corpus = corpus_in(inputs, provenance, root)
+    unheard = read_unheard(folder, problems)
     return Run(
         name=str(name),
         url=url_of(name),
@@ -99,7 +100,8 @@ def read_run(name: RunName, root: Path, best: int | None = None) -> Run:
         if not ended and name.study is None and (folder / CHECKPOINTS).is_dir()
         else next_command(name, inputs, corpus or corpus_of(inputs, provenance), finished=state == "finished"),
         across=means_across(metrics),
-        unheard=read_unheard(folder, problems),
+        unheard=unheard,
+        too_few=too_few(unheard),
         doubt=doubt_of(metrics),
         problems=tuple(problems),
     )

@@ -17,8 +17,9 @@ def side_by_side(run: Run) -> Table | None:
     rows = tuple((text(what), estimated(eer, "rate", end)) for what, eer in estimates.items())
     about = (
         "In domain: validation people, of spoof systems and corpora that training has heard. Across: the mean over "
-        f"those that were left out of training in turn. The bars run from 0 to {100 * end:g} %; lower is better."
-    )
+        f"those that were left out of training in turn. The bars run from 0 to {100 * end:g} %; lower is better. "
+        f"{run.too_few}"
+    ).rstrip()
     return Table("In domain and beyond", (Column("EER"), Column("validation EER", True)), rows, about=about)
 
 

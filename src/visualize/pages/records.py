@@ -162,6 +162,8 @@ class Run:
     across: Mapping[str, Estimate] = field(default_factory=dict)
     """Systems or corpora -> the mean EER across those that were left out of training in turn."""
     unheard: tuple[Unheard, ...] = ()
+    too_few: str = ""
+    """Why the mean EERs across them may choose badly; empty where there is no reason."""
     doubt: str = ""
     """Why the EER in domain says too little; empty where there is no reason."""
     folds: tuple[Fold, ...] = ()

@@ -61,6 +61,18 @@ def test_a_run_has_its_eers_side_by_side_and_is_warned_of(run: Path) -> None:
         assert shown in page
 
 
+def test_too_few_domains_to_choose_by_are_told_beside_their_eer(run: Path) -> None:
+    told = "Only 1 system was left out to choose by: with fewer than 7"
+    report_runs(run.parents[1])
+    page = (run / "report.html").read_text()
+    assert told in page
+    assert "Only 1 corpus was left out to choose by" in page
+    rows = ["by,domain,clips,eer", *(f"system,tts{number},40,0.25" for number in range(7))]
+    (run / "held_out.csv").write_text("\n".join(rows))
+    report_runs(run.parents[1])
+    assert "left out to choose by" not in (run / "report.html").read_text()
+
+
 def test_a_damaged_table_of_domains_is_a_problem_not_a_crash(run: Path) -> None:
     (run / "held_out.csv").write_text("by,domain,clips,eer,low,high\nsystem,xtts,many,much,,")
     record = read_run(RunName.parse("run0"), run.parents[1])
@@ -120,6 +132,7 @@ def test_a_study_names_what_it_minimised(tmp_path: Path, write_run: WriteRun) ->
         folder = write_run(study / f"run{number}", eer=eer, tested=False)
         metrics = {"eer": eer, "eer_across_system": {"value": across, "low": 0.1, "high": 0.5}}
         (folder / "metrics.json").write_text(json.dumps(metrics))
+        (folder / "held_out.csv").write_text("by,domain,clips,eer\nsystem,xtts,40,0.2\nsystem,vits,40,0.2\n")
     (study / "study.json").write_text(json.dumps({"classifier": "lr", "hold_out": "system"}))
     best = {"best_trial_number": 1, "best_validation_eer": 0.1, "best_hyperparameters": {}}
     (study / "best_hyperparameters.json").write_text(json.dumps(best))
@@ -127,3 +140,4 @@ def test_a_study_names_what_it_minimised(tmp_path: Path, write_run: WriteRun) ->
     page = (study / "report.html").read_text()
     assert "Chosen by the lowest mean EER across systems" in page
     assert "The search minimises the mean EER across systems." in page
+    assert "Only 2 systems were left out to choose by" in page
