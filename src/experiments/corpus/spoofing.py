@@ -26,7 +26,7 @@ from src.utils.copies import AUGMENTATION, COPY_OF, without_copies
 from src.utils.csv_tables import printable, write_table
 from src.utils.dataset import FILES_TABLE, NUMBER_COLUMNS, check_dataset, edit_tables, read_files, reject, without
 from src.utils.labels import BONAFIDE, LABEL_NAMES, SPOOF
-from src.utils.paths import as_flac
+from src.utils.paths import as_flac, on
 from src.utils.segments import SEGMENTS
 
 
@@ -42,6 +42,8 @@ def create_spoofs(dataset: Path, output: Path | None = None, *, vocoder: str = "
 
     Raises
     ------
+    FileNotFoundError
+        When the corpus has neither real_voices/ nor tables.
     ValueError
         When a vocoder is unknown, named twice or lacks what it needs, or no clip can be used; nothing is written then.
     """
@@ -49,7 +51,12 @@ def create_spoofs(dataset: Path, output: Path | None = None, *, vocoder: str = "
     check_dataset(dataset)
     _give_librosa_a_cache()
     target = output or beside(dataset, "spoofed")
-    is_listed = (dataset / FILES_TABLE).is_file() and not (dataset / REAL_FOLDER).is_dir()
+    is_listed = not (dataset / REAL_FOLDER).is_dir()
+    if is_listed and not (dataset / FILES_TABLE).is_file():
+        raise FileNotFoundError(
+            f"{dataset} has neither {REAL_FOLDER}/ nor {FILES_TABLE}: make its tables with fab GenerateDatasetCSV"
+            f"{on(dataset)}."
+        )
     speech = dataset / (FILES_TABLE if is_listed else REAL_FOLDER)
     clips = _listed_clips(dataset) if is_listed else _clips(dataset, target)
     if not any(exists(clip.recording) for clip in clips):

@@ -78,3 +78,6 @@ def test_a_corpus_that_lists_no_bona_fide_clip_is_refused(listed: Path) -> None:
     files[files["label"] == "spoof"].to_csv(listed / FILES_TABLE, index=False)
     with pytest.raises(ValueError, match=r"files-metadata\.csv holds no recording to copy"):
         create_spoofs(listed, vocoder="lpc")
+    (listed / FILES_TABLE).unlink()
+    with pytest.raises(FileNotFoundError, match=r"has neither real_voices/ nor .*: make .* fab GenerateDatasetCSV"):
+        create_spoofs(listed, vocoder="lpc")
