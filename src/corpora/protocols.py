@@ -165,7 +165,8 @@ def _parsed(path: Path, text: str, form: Form, columns: list[str]) -> pd.DataFra
         raise ValueError(f"{path} cannot be read as a table ({' '.join(str(error).split())}).") from None
     if form.header:
         table = table[1:].reset_index(drop=True)
-    too_long = table.pop(width) != ""
+    too_long = table[width] != ""
+    table = table.drop(columns=width)
     if too_long.any() or (table[width - 1] == "").any():  # a last field may be empty, or missing
         _check_counts(path, text, form, columns)
     if form.separator != BLANKS:
