@@ -11,6 +11,7 @@ from src.detectors.heads import HEADS
 from src.experiments.runs.commands import how_to_test
 from src.experiments.runs.names import RunName
 from src.tasks.command_line import command
+from src.tasks.resume_flag import refuse_beside_resume
 from src.tasks.words import FOLDERS_HELP, RELEASE, listed
 from src.utils.paths import ROOT, absolute
 
@@ -29,7 +30,7 @@ TRAINING_HELP = {
     "quantize": "int8: dense layers learn to bear 8 bits, and are kept in them: a quarter of the size (default: none)",
     "log": "tensorboard: curves below the run's folder, while they grow (default: none)",
     "workers": "processes that read recordings; 0 = the training itself (default)",
-    "resume": "run to resume, such as run3, after a kill; all other flags but --log and --workers are the run's own",
+    "resume": "run to resume, such as run3, after a kill; only --log, --workers and its own --dataset go with it",
 }
 
 
@@ -140,7 +141,9 @@ def train_network(detector: str, flags: NetworkFlags, own: dict[str, object]) ->
 
     aids = trainer.Aids(flags.log, flags.workers)
     if flags.resume:
-        run = resuming.resume_run(RunName.parse(flags.resume), root=ROOT, aids=aids)
+        refuse_beside_resume(flags, "log", "workers")
+        dataset = None if flags.dataset == RELEASE else flags.dataset
+        run = resuming.resume_run(RunName.parse(flags.resume), root=ROOT, aids=aids, dataset=dataset)
     else:
         wanted = Waveforms(flags.distill_from)
         chosen = recipe.choose_recipe(

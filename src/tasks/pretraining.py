@@ -9,6 +9,7 @@ from fabric import Connection
 from src.pretraining import OBJECTIVES
 from src.tasks.command_line import command
 from src.tasks.detectors import found_model, parse_settings
+from src.tasks.resume_flag import refuse_beside_resume
 from src.tasks.words import FOLDERS_HELP, RELEASE, folders, listed
 from src.utils.paths import ROOT, noted_path, on
 
@@ -81,7 +82,8 @@ HELP = {
     "set": "further settings, such as patience=3,layer_decay=0.8,crop_seconds=3; --set=?=0 lists all",
     "no_probe": "do not judge the model at the end by the downstream splits, layer by layer (see ProbeBackbone)",
     "workers": "processes that read recordings; 0 = the pretraining itself (default)",
-    "resume": "pretraining to resume, such as pretraining3, after a kill; only --workers and --no-probe go with it",
+    "resume": "pretraining to resume, such as pretraining3, after a kill; only --workers, --no-probe and its own "
+    "--dataset go with it",
 }
 
 
@@ -99,7 +101,9 @@ def pretrain_backbone(c: Connection, flags: PretrainingFlags) -> None:
 
     around: dict[str, Any] = {"workers": flags.workers, "with_probe": not flags.no_probe}
     if flags.resume:
-        done = resuming.resume_pretraining(flags.resume, root=ROOT, **around)
+        refuse_beside_resume(flags, "workers", "no_probe")
+        datasets = () if flags.dataset == str(RELEASE) else folders(flags.dataset)
+        done = resuming.resume_pretraining(flags.resume, root=ROOT, datasets=datasets, **around)
     else:
         config = completed(PretrainingConfig.from_mapping(flags.chosen()))
         datasets, splits = folders(flags.dataset), [name.strip() for name in flags.splits.split(",") if name.strip()]

@@ -1,6 +1,7 @@
 """A pretraining that was killed, carried on from its newest checkpoint to the weights that it would have ended with."""
 
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 from src.experiments.pretraining.data import read_speech
@@ -12,15 +13,17 @@ from src.utils.files import read_record
 from src.utils.processes import check_launcher, is_first, join_others
 
 
-def resume_pretraining(name: str, *, root: Path, workers: int = 0, with_probe: bool = False) -> Pretrained:
-    """Resume a pretraining; everything it needs to know stands in its folder.
+def resume_pretraining(
+    name: str, *, root: Path, workers: int = 0, with_probe: bool = False, datasets: Sequence[Path] = ()
+) -> Pretrained:
+    """Resume a pretraining; everything it needs to know stands in its folder, and `datasets` can only be its own.
 
     Raises
     ------
     FileNotFoundError
         When there is none of that name.
     ValueError
-        When it is finished, keeps no checkpoints, or its speech has changed.
+        When it is finished, keeps no checkpoints, is of other corpora, or its speech has changed.
     """
     check_launcher()
     folder = find_pretraining(root, name)
@@ -32,6 +35,9 @@ def resume_pretraining(name: str, *, root: Path, workers: int = 0, with_probe: b
         raise ValueError(f"{folder.name} keeps no checkpoints to resume from: begin it again.")
     values = read_record(folder / HYPERPARAMETERS, "corpora", "splits", "seed", "objective")
     recipe = PretrainingRecipe.from_json(values, root)
+    if datasets and tuple(datasets) != recipe.datasets:
+        own = ", ".join(map(str, recipe.datasets))
+        raise ValueError(f"`dataset`: {folder.name} goes on with {own}, and no other corpus: leave it out.")
     data = read_speech(recipe, root)
     data.require_same(read_record(folder / PROVENANCE, "data")["data"], folder)
     join_others()

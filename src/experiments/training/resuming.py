@@ -14,7 +14,7 @@ from src.experiments.training.trainer import Aids, Run, train_alone
 from src.utils.files import read_record
 
 
-def resume_run(name: RunName, *, root: Path, aids: Aids | None = None) -> Run:
+def resume_run(name: RunName, *, root: Path, aids: Aids | None = None, dataset: Path | None = None) -> Run:
     """Resume the training of a run.
 
     Everything that the training needs to know stands in the run's folder.
@@ -26,13 +26,15 @@ def resume_run(name: RunName, *, root: Path, aids: Aids | None = None) -> Run:
     root : Path
         Holds `runs/`.
     aids : Aids, optional
+    dataset : Path, optional
+        Its corpus, which can only be its own.
 
     Raises
     ------
     FileNotFoundError
         When there is no such run.
     ValueError
-        When it belongs to a study, is finished, keeps no checkpoints, or its data have changed.
+        When it belongs to a study, is finished, keeps no checkpoints, is of another corpus, or its data have changed.
     """
     if name.study:
         raise ValueError(
@@ -49,6 +51,8 @@ def resume_run(name: RunName, *, root: Path, aids: Aids | None = None) -> Run:
         again = how_to_train_again(inputs, folder / HYPERPARAMETERS, corpus_of(inputs, provenance))
         raise ValueError(f"{name} keeps no checkpoints to resume from: {again} trains it from the beginning.")
     recipe = Recipe.from_json(inputs, corpus_path(inputs, provenance, root))
+    if dataset not in (None, recipe.dataset):
+        raise ValueError(f"`dataset`: {name} goes on with {recipe.dataset}, and no other corpus: leave it out.")
     opened = recipe.input.open(recipe.dataset, root)
     opened.check(TRAIN, VAL)
     data = read_training_data(opened)
