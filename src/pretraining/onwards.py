@@ -22,7 +22,7 @@ from safetensors.torch import load_file, save_file
 from src.backbones.pretrained import family_of, load_pretrained, model_digest
 from src.backbones.published import OF_WAVEFORMS, RANDOM
 from src.pretraining.beside_mel import make_objective
-from src.pretraining.contract import ENCODER_WEIGHTS, Objective, PretrainingConfig, own_weights
+from src.pretraining.contract import ENCODER_WEIGHTS, SIZES, Objective, PretrainingConfig, own_weights
 from src.pretraining.encoders import PretrainingEncoder, encoder_of, new_encoder
 from src.utils.files import atomic_path, read_record, write_json
 
@@ -56,6 +56,9 @@ def completed(config: PretrainingConfig) -> PretrainingConfig:
 def _size_of_random(config: PretrainingConfig) -> str:
     """Return the size of a model of random weights; raise ValueError where other settings ask for something else."""
     size = config.model.removeprefix(RANDOM)
+    if size not in SIZES[1:]:
+        allowed = " or ".join(f"`model={RANDOM}{known}`" for known in SIZES[1:])
+        raise ValueError(f"`model={config.model}` names no size that a new encoder has: give {allowed}.")
     if config.front_end == "mel" or config.size not in ("", size):
         raise ValueError(
             f"`model={config.model}` is a model on waveforms of the size {size}: leave `front_end` and `size` out, or "

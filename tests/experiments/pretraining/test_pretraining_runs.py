@@ -300,6 +300,7 @@ CASES = [
     ("--model=datasets/whisper", whisper, "learnt from transcripts, and no --objective"),
     ("--model=datasets/bare", without_quantiser, "bare holds no quantiser"),
     ("--model=datasets/nothing", nothing, "nothing is not in the hub's cache"),
+    ("--model=random:large", nothing, "--model=random:large names no size .*: give --model=random:tiny or "),
     ("--objective=words", nothing, "--objective must be wav2vec2, hubert"),
     (
         "--set=speed=2,crop_seconds=1",
