@@ -125,7 +125,7 @@ def _draw(axes: Axes, panel: _Panel, hours: np.ndarray, columns: Mapping[str, np
             markersize=3,
             label=line.label,
         )
-    if panel.logarithmic:
+    if panel.logarithmic and any((columns[name] > 0).any() for name in panel.lines if name in columns):
         axes.set_yscale("log")
         axes.yaxis.set_major_locator(LogLocator(subs=(1, 1.5, 2, 3, 5, 7)))
         axes.yaxis.set_major_formatter("{x:g}")

@@ -65,3 +65,8 @@ def test_a_probe_without_models_or_with_unknown_eers_is_refused() -> None:
         probe_figure({"in domain": []})
     with pytest.raises(ValueError, match="NaN"):
         probe_figure({"in domain": [ProbeCurve("a", [0, 1], [NAN, 0.1], [0, 0], [1, 1], 1)]})
+
+
+def test_gradients_that_vanish_are_drawn_without_a_warning() -> None:
+    axes = signs_figure({"hours_seen": [1, 2], "gradient_norm": [0.0, 0.0]}).axes[0]
+    assert axes.get_yscale() == "linear"  # no logarithm of 0
