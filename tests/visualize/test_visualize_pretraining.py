@@ -60,6 +60,17 @@ def test_a_probe_has_a_panel_for_each_way_of_judging_on_one_scale() -> None:
     assert labels[2].endswith("at layer 1")
 
 
+def test_a_probe_shows_each_system_that_was_left_out_of_the_last_model() -> None:
+    systems = {"vits": [0.9, 0.9], "hifigan": [0.1, 0.2], "tacotron": [0.1, 0.2]}
+    start, model = (ProbeCurve(name, [0, 1], [0.4, 0.5], [0, 0], [1, 1], 1, systems) for name in ("start", "model"))
+    axes = probe_figure({"left out": [start, model]}).axes[0]
+    thin = [line.get_ydata().tolist() for line in axes.lines if line.get_linewidth() < 1]
+    assert thin == [pytest.approx(100 * np.array(eers)) for eers in systems.values()]  # once: not of the start
+    assert axes.get_ylim()[1] > 90
+    places = {text.get_text(): text.get_position()[1] for text in axes.texts}
+    assert places.keys() == systems.keys() and len(set(places.values())) == 3  # no name on top of another
+
+
 def test_a_probe_without_models_or_with_unknown_eers_is_refused() -> None:
     with pytest.raises(ValueError, match="no model"):
         probe_figure({"in domain": []})

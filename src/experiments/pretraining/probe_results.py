@@ -112,9 +112,16 @@ class Probe:
         panels: dict[str, list[ProbeCurve]] = {}
         for (judged, model), rows in self.table[self.table["system"] == ""].groupby(["judged", "model"], sort=False):
             layers, eers, lows, highs = (rows[name].to_numpy(float) for name in ("layer", "eer", "low", "high"))
-            curve = ProbeCurve(str(model), layers, eers, lows, highs, int(rows["chosen"].to_numpy(bool).argmax()))
+            chosen = int(rows["chosen"].to_numpy(bool).argmax())
+            curve = ProbeCurve(str(model), layers, eers, lows, highs, chosen, self._systems(str(judged), str(model)))
             panels.setdefault(WORDS[str(judged)], []).append(curve)
         save_figure(folder / PICTURE, probe_figure(panels))
+
+    def _systems(self, judged: str, model: str) -> dict[str, FloatArray]:
+        """Return system that was left out -> the EERs of all layers of a model; empty in domain."""
+        mine = self.table[(self.table["judged"] == judged) & (self.table["model"] == model)]
+        systems = mine[mine["system"] != ""].groupby("system", sort=False)
+        return {str(name): rows["eer"].to_numpy(float) for name, rows in systems}
 
 
 def conclude(layers: Sequence[Layer], notes: Sequence[str]) -> Probe:

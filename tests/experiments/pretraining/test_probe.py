@@ -9,8 +9,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.figure import Figure
 
-from src.experiments.pretraining import clip_embeddings, probing
+from src.experiments.pretraining import clip_embeddings, probe_results, probing
 from src.experiments.pretraining.clip_embeddings import LFCC, embed_clips, load_local
 from src.experiments.pretraining.probe import has_downstream_splits, probe
 from src.experiments.pretraining.probe_results import IN_DOMAIN, LEFT_OUT, PICTURE, TABLE, Probe
@@ -132,8 +133,14 @@ def test_clips_that_no_model_can_use_are_told(probed: Probe, silent: str) -> Non
     assert [note for note in probed.notes if silent in note and note.startswith("1 of ")]
 
 
-def test_it_is_written_as_table_picture_and_sentences(probed: Probe, tmp_path: Path) -> None:
+def test_it_is_written_as_table_picture_and_sentences(
+    probed: Probe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save = probe_results.save_figure
+    drawn: list[Figure] = []
+    monkeypatch.setattr(probe_results, "save_figure", lambda path, figure: (drawn.append(figure), save(path, figure)))
     probed.write(tmp_path)
+    assert {text.get_text() for axes in drawn[0].axes for text in axes.texts} == set(SYSTEMS)
     assert pd.read_csv(tmp_path / TABLE)["eer"].tolist() == probed.table["eer"].tolist()
     assert (tmp_path / PICTURE).stat().st_size > 1000
     found = json.loads(json.dumps(probed.as_json(), allow_nan=False))
