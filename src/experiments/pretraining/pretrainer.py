@@ -31,6 +31,7 @@ from src.experiments.pretraining.review import (
     START,
     draw_signs,
     in_words,
+    is_due,
     keep_encoder,
     keep_half,
     review,
@@ -209,6 +210,8 @@ def _tell(place: Path, lesson: PretrainingLesson, table: pd.DataFrame) -> None:
     if len(table):
         write_table(place / SIGNS, table)
     if len(table) and not pd.isna(table["held_out_loss"].iloc[-1]):  # it has just been validated, not broken off
+        if is_first() and is_due(place):
+            draw_signs(place)
         keep_half(place, lesson.training.objective.encoder, int(table["step"].iloc[-1]), lesson.n_steps)
 
 

@@ -7,6 +7,7 @@ warning.
 """
 
 import shutil
+import time
 import warnings
 from collections.abc import Callable
 from contextlib import suppress
@@ -26,6 +27,7 @@ from src.pretraining.encoders import PretrainingEncoder
 from src.utils.files import as_os_errors
 
 SIGNS, SIGNS_PICTURE = "signs.csv", "signs.png"
+REDRAWN_SECONDS = 60.0
 START, HALF, MODEL = "start", "half", "model"
 """Folders of the encoder before the first step, after half of them, and with the weights that are kept."""
 CHANGES, PROBE = "changes", "probe"
@@ -33,13 +35,19 @@ CHANGES, PROBE = "changes", "probe"
 
 
 def draw_signs(folder: Path) -> None:
-    """Draw the signs of health of a pretraining that has ended, well or not; nothing where there are none."""
+    """Draw the signs of health of a pretraining so far; nothing where there are none."""
     from src.visualize.pretraining import signs_figure
 
     if (folder / SIGNS).is_file():
         table = pd.read_csv(folder / SIGNS)
         with suppress(ValueError):  # none of them is finite: why a pretraining ended so, it says itself
             save_figure(folder / SIGNS_PICTURE, signs_figure({str(name): table[name].to_numpy() for name in table}))
+
+
+def is_due(folder: Path) -> bool:
+    """Tell whether the picture of the signs of a pretraining that is under way is missing, or of a minute ago."""
+    picture = folder / SIGNS_PICTURE
+    return not picture.is_file() or time.time() - picture.stat().st_mtime >= REDRAWN_SECONDS
 
 
 def keep_half(folder: Path, encoder: PretrainingEncoder, step: int, n_steps: int) -> None:

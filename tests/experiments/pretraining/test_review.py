@@ -1,14 +1,18 @@
 """What is looked at when a pretraining has ended: one tiny pretraining, carried on from a model, for all tests."""
 
 import json
+import os
 import shutil
 import warnings
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pandas as pd
 import pytest
 
+from src.experiments.pretraining import pretrainer
 from src.experiments.pretraining import review as reviewing
 from src.experiments.pretraining.pretrainer import Pretrained, pretrain_backbone
 from src.experiments.pretraining.recipe import PretrainingRecipe
@@ -95,3 +99,24 @@ def test_signs_are_drawn_where_there_are_any(pretrained: Pretrained, tmp_path: P
     shutil.copy(pretrained.folder / "signs.csv", tmp_path)
     draw_signs(tmp_path)
     assert (tmp_path / "signs.png").is_file()
+
+
+def test_signs_are_drawn_after_a_validation_but_not_again_within_a_minute(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn: list[Path] = []
+    monkeypatch.setattr(pretrainer, "draw_signs", drawn.append)
+    lesson: Any = SimpleNamespace(n_steps=100, training=SimpleNamespace(objective=SimpleNamespace(encoder=None)))
+
+    def tell(held_out: float) -> int:
+        table = pd.DataFrame({"step": [3], "hours_seen": [0.1], "loss": [1.0], "held_out_loss": [held_out]})
+        pretrainer._tell(tmp_path, lesson, table)
+        return len(drawn)
+
+    assert tell(float("nan")) == 0  # broken off, which the end draws
+    assert tell(1.0) == 1
+    picture = tmp_path / "signs.png"
+    picture.touch()
+    assert tell(1.0) == 1
+    os.utime(picture, (picture.stat().st_mtime - 61,) * 2)
+    assert tell(1.0) == 2
