@@ -27,7 +27,7 @@ def test_a_run_becomes_a_file(root: Path, monkeypatch: pytest.MonkeyPatch, capsy
     assert run_fab("ExportModel --run=run0 --format=torchscript", root, monkeypatch) == 0
     said = capsys.readouterr().out
     assert "Run by its own runtime at 8 sizes: scores differ from those of the run by at most" in said
-    assert "Beside it: model.pt.json and model_example.py." in said
+    assert "Beside it: model.pt.json and model.pt_example.py." in said
     assert (root / "runs/run0/export/model.pt").is_file()
 
 

@@ -148,14 +148,14 @@ def sidecar_of(path: Path) -> Path:
     """Return where the record of an exported file lies.
 
     >>> sidecar_of(Path("a/model.onnx")).name, example_of(Path("a/model.onnx")).name
-    ('model.onnx.json', 'model_example.py')
+    ('model.onnx.json', 'model.onnx_example.py')
     """
     return path.with_name(f"{path.name}.json")
 
 
 def example_of(path: Path) -> Path:
     """Return where the example of an exported file lies."""
-    return path.with_name(f"{path.stem}_example.py")
+    return path.with_name(f"{path.name}_example.py")
 
 
 def _path(trained: Trained, wish: Wish, chosen: Format) -> Path:
