@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from src.audio.io import SPEECH_RATE
+from src.audio.usable import SILENCE_PEAK
 from src.backbones import CPU_ONLY
 from src.backbones.published import FAMILIES
 from src.deploy.exporting.formats import INPUT, OUTPUT, Format
@@ -23,14 +24,17 @@ from pathlib import Path
 import numpy as np, soundfile
 path = str(Path(__file__).with_name("{name}"))
 about = json.loads(Path(path + ".json").read_text(encoding="utf-8"))
+takes = about["input"]
 {load}
 for recording in sys.argv[1:]:
     sound, rate = soundfile.read(recording, dtype="float32", always_2d=True)
-    if rate != about["input"]["rate"]:
-        sys.exit(f"{{recording}} has {{rate}} Hz: resample it to {{about['input']['rate']}} Hz first.")
-    waveform, longest = sound.mean(axis=1)[None], about["input"]["longest_samples"]
-    if longest and waveform.shape[1] > longest:
-        sys.exit(f"{{recording}} is longer than {{longest / rate:g}} s: cut it first.")
+    if rate != takes["rate"]:
+        sys.exit(f"{{recording}} has {{rate}} Hz: resample it to {{takes['rate']}} Hz first.")
+    waveform, shortest, longest = sound.mean(axis=1), takes["shortest_samples"], takes["longest_samples"]
+    if len(waveform) < shortest or len(waveform) > (longest or len(waveform)):
+        sys.exit(f"{{recording}} has {{len(waveform)}} samples, not {{shortest}} to {{longest or 'any number'}}.")
+    if not np.abs(waveform - waveform.mean()).max() >= takes["silent_below"]:
+        sys.exit(f"{{recording}} is silent: a score would mean nothing.")
     score = float(run({convert})[0])
     print(recording, score, "bona fide" if score >= about["threshold"] else "spoof")
 '''
@@ -38,7 +42,7 @@ for recording in sys.argv[1:]:
 
 def example(name: str, chosen: Format) -> str:
     """Return a script that scores recordings by an exported file beside it."""
-    convert = "waveform" if chosen.suffix == ".onnx" else "torch.from_numpy(waveform)"
+    convert = "waveform[None]" if chosen.suffix == ".onnx" else "torch.from_numpy(waveform[None])"
     return EXAMPLE.format(name=name, needs=chosen.needs, load=chosen.example, convert=convert)
 
 
@@ -53,6 +57,10 @@ def interface(exportable: Exportable) -> dict[str, Any]:
             "rate": SPEECH_RATE,
             "shortest_samples": exportable.shortest,
             "longest_samples": exportable.longest,
+            "silent_below": SILENCE_PEAK,
+            "refuse": "clips of fewer samples than shortest_samples or more than longest_samples (null = any number), "
+            "and silence, where no sample differs from the mean by silent_below: the file gives numbers that mean "
+            "nothing for what the run refuses",
             "lengths": "all clips of a batch have the same length; nothing is padded",
         },
         "output": {
