@@ -165,7 +165,9 @@ def test_a_name_that_no_screen_can_show_is_written_in_numbers(
 ) -> None:
     name = os.fsdecode(b"caf\xe9\x1b[31m.wav")
     shutil.copy(root / "call0.wav", root / name)
-    assert run_fab(f"Stream --run=run0 --input={name} {SETTINGS} --enter=9 --log-suspicious=odd", root, monkeypatch) == 0
+    assert (
+        run_fab(f"Stream --run=run0 --input={name} {SETTINGS} --enter=9 --log-suspicious=odd", root, monkeypatch) == 0
+    )
     output, said = capfd.readouterr()
     assert json.loads(output.splitlines()[0])["input"] == "caf\\xe9\\x1b[31m.wav"
     assert "listens to caf\\xe9\\x1b[31m.wav" in said

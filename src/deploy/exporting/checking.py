@@ -32,6 +32,10 @@ class Check:
     """The largest that is left where a clip's jump over the thresholds of trees is taken off."""
     largest_score: float
     """The largest magnitude of a score of the run."""
+    scores: tuple[float, ...] = ()
+    """Of the file."""
+    expected: tuple[float, ...] = ()
+    """Of the run."""
 
     def as_json(self) -> dict[str, float]:
         """Return what a sidecar says of it."""
@@ -101,4 +105,6 @@ def _compared(run: Run, clips: np.ndarray, expected: np.ndarray, exact: np.ndarr
         )
     difference = float(np.abs(scores - expected).max())
     unexplained = float((np.abs(scores - exact) - jumps).clip(0).max())
-    return Check(clips.shape[1] / SPEECH_RATE, len(clips), difference, unexplained, float(np.abs(expected).max()))
+    largest = float(np.abs(expected).max())
+    of_file, of_run = tuple(scores.tolist()), tuple(expected.tolist())
+    return Check(clips.shape[1] / SPEECH_RATE, len(clips), difference, unexplained, largest, of_file, of_run)

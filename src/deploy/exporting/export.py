@@ -6,7 +6,8 @@ scores differ in their last digits (`TOLERANCE`). Two kinds of runs differ by mo
 feature lies at a threshold: so much is allowed as the leaves within its reach explain (`trees.py`). The backbone of a
 run may compute in bf16, with two to three digits, and its file in float32: the file must equal the run's own module in
 float32, and the run itself but roughly (`ROUGH`). Of such a run, and of weights of eight bits, which give other scores
-too, the EER of the validation clips before and after tells what the difference costs.
+too and must equal the run roughly, the EER of the validation clips before and after tells what the difference costs;
+where eight bits cost too much, the file is removed (`validation.py`).
 """
 
 from collections.abc import Sequence
@@ -20,7 +21,7 @@ from src.deploy.exporting.formats import Format
 from src.deploy.exporting.int8 import to_int8
 from src.deploy.exporting.module import Exportable, run_module
 from src.deploy.exporting.sidecar import example, interface, origin
-from src.deploy.exporting.validation import Agreement, validate
+from src.deploy.exporting.validation import Agreement, require_order, validate
 from src.deploy.judge import open_judge
 from src.experiments.runs.provenance import describe_origin, now
 from src.experiments.training.trained import Trained
@@ -84,6 +85,8 @@ class Export:
                 f"EER of {found.clips} validation clips: {found.eer_before:.2%} before, {found.eer_after:.2%} after; "
                 f"scores differ by at most {found.largest_difference:.2g}."
             )
+            if found.rise > found.one_clip:
+                lines.append(f"The file errs more often than its run: its EER is {100 * found.rise:.2f} points higher.")
         elif self.agreement:
             lines.append(f"No EER before and after: {self.agreement}.")
         return "\n".join([*lines, f"Beside it: {sidecar_of(self.path).name} and {example_of(self.path).name}."])
@@ -117,9 +120,10 @@ def export_run(trained: Trained, wish: Wish, root: Path) -> Export:
         n_products = to_int8(temporary) if wish.precision == "int8" else 0
         run = chosen.open(temporary)
         checks = compare(run, judge, exportable)
-        if not n_products:
-            require_agreement(checks, exportable, str(trained.name))
+        require_agreement(checks, exportable, str(trained.name), is_int8=n_products > 0)
         agreement = validate(run, trained, exportable) if n_products or exportable.rounded else None
+        if n_products and agreement:
+            require_order(agreement, checks, str(trained.name))
         n_bytes, digest = temporary.stat().st_size, file_digest(temporary)
     made = Export(path, n_bytes, trained.threshold, checks, agreement, n_products)
     about = _record(made, wish, trained, exportable)
@@ -129,18 +133,19 @@ def export_run(trained: Trained, wish: Wish, root: Path) -> Export:
     return made
 
 
-def require_agreement(checks: Sequence[Check], exportable: Exportable, name: str) -> None:
+def require_agreement(checks: Sequence[Check], exportable: Exportable, name: str, *, is_int8: bool = False) -> None:
     """Raise ValueError when a file does not give the scores of its run."""
     for check in checks:
         size = max(1.0, check.largest_score)
-        limits = [(check.unexplained, TOLERANCE * size)]
-        if exportable.rounded:
+        limits = [] if is_int8 else [(check.unexplained, TOLERANCE * size)]
+        if exportable.rounded or is_int8:
             limits.append((check.difference, ROUGH * size))
         for difference, allowed in limits:
             if difference > allowed:
                 raise ValueError(
                     f"The file gives other scores than {name}: they differ by {difference:.3g} for {check.clips} x "
-                    f"{check.seconds:g} s, and {allowed:.3g} is allowed. It was removed; try another `format`."
+                    f"{check.seconds:g} s, and {allowed:.3g} is allowed. It was removed; "
+                    f"{'export with `precision=fp32`' if is_int8 else 'try another `format`'}."
                 )
 
 

@@ -12,10 +12,12 @@ import torch
 
 from src.audio.io import load_waveform
 from src.deploy.exporting import FORMATS
+from src.deploy.exporting.checking import Check
 from src.deploy.exporting.export import Export, Wish, example_of, export_run, sidecar_of
 from src.deploy.exporting.int8 import to_int8
 from src.deploy.exporting.module import Exportable, run_module
 from src.deploy.exporting.onnx_file import ONNX
+from src.deploy.exporting.validation import Agreement, require_order
 from src.deploy.judge import open_judge
 from src.experiments.inputs.embeddings import Embeddings
 from src.experiments.inputs.waveforms import Waveforms
@@ -74,6 +76,7 @@ def test_the_record_says_what_a_score_needs_to_be_read(exported: Export, root: P
     assert about["sha256"] == file_digest(exported.path)
     assert about["threshold"] == trained_run(root, LR).threshold
     assert about["input"]["rate"] == 16_000 and about["input"]["longest_samples"] == 30 * 16_000
+    assert about["input"]["silent_below"] == 1e-4 and "silence" in about["input"]["refuse"]
     assert (about["run"], about["backbone"], about["built_upon"]) == (LR, "lfcc", [])
     assert exported.path.read_bytes().find(b"/src/deploy/") == -1  # where our code lies is nobody's business
 
@@ -88,11 +91,16 @@ def test_the_example_scores_a_recording_as_the_run_does(
     expected = open_judge(trained_run(root, LR), root=root, device="cpu").score([load_waveform(recording)])[0]
     assert path == str(recording) and float(score) == pytest.approx(expected, abs=1e-3)
     assert " ".join(decision) == ("bona fide" if expected >= exported.threshold else "spoof")
-    wrong = recording.with_name("wrong.wav")
-    soundfile.write(exported.path.parent / wrong.name, np.zeros(8000), 8000)
-    monkeypatch.setattr(sys, "argv", ["example", str(exported.path.parent / wrong.name)])
-    with pytest.raises(SystemExit, match="has 8000 Hz: resample it to 16000 Hz first"):
-        runpy.run_path(str(example_of(exported.path)), run_name="__main__")
+    wrong = exported.path.with_name("wrong.wav")
+    monkeypatch.setattr(sys, "argv", ["example", str(wrong)])
+    for sound, rate, said in (
+        (np.ones(8000), 8000, "has 8000 Hz: resample it to 16000 Hz first"),
+        (np.full(16_000, 0.1), 16_000, "wrong.wav is silent: a score would mean nothing"),
+        (np.zeros(10), 16_000, "wrong.wav has 10 samples, not 320 to 480000"),
+    ):
+        soundfile.write(wrong, sound, rate)
+        with pytest.raises(SystemExit, match=said):
+            runpy.run_path(str(example_of(exported.path)), run_name="__main__")
 
 
 @pytest.mark.parametrize("format", [name for name in FORMATS if name != "onnx"])
@@ -117,6 +125,43 @@ def test_a_file_that_says_something_else_is_removed(
     with pytest.raises(ValueError, match=r"The file gives other scores than run0: .* It was removed"):
         export_run(trained_run(root, LR), Wish("torchscript", output=tmp_path / "model.pt"), root)
     assert list(tmp_path.iterdir()) == []
+
+
+def checked(scores: np.ndarray, expected: np.ndarray) -> list[Check]:
+    return [Check(1.0, len(scores), 0.0, 0.0, 1.0, tuple(scores.tolist()), tuple(expected.tolist()))]
+
+
+def test_eight_bits_must_leave_the_clips_in_their_order() -> None:
+    scores = np.random.default_rng(0).standard_normal(20)
+    require_order(Agreement(60, 0.02, 0.06, 0.5, 0, 1 / 30), checked(-scores, scores), "run0")
+    with pytest.raises(ValueError, match=r"rises from 2\.00% to 9\.00%, and 6\.67 points .* with `precision=fp32`"):
+        require_order(Agreement(60, 0.02, 0.09, 0.5, 0, 1 / 30), [], "run0")
+    with pytest.raises(ValueError, match=r"rises from 2\.00% to 8\.00%, and 5 points are allowed"):
+        require_order(Agreement(600, 0.02, 0.08, 0.5, 0, 1 / 300), [], "run0")
+    require_order("no corpus", checked(scores + 0.05 * scores[::-1], scores), "run0")
+    require_order("no corpus", checked(-scores[:4], scores[:4]), "run0")  # too few to tell
+    for spoiled in (-scores, 0 * scores):
+        with pytest.raises(ValueError, match=r"Eight bits spoil the scores of run0: the ranks .* on made-up clips"):
+            require_order("no corpus", checked(spoiled, scores), "run0")
+
+
+def test_an_export_of_eight_bits_is_checked_and_says_what_it_costs(
+    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trained, wish = trained_run(root, LR), Wish("onnx", "int8", tmp_path / "model.onnx")
+    monkeypatch.setattr("src.deploy.exporting.export.to_int8", lambda path: 1)
+    costs = Agreement(60, 0.02, 0.06, 0.5, 0, 1 / 50)
+    monkeypatch.setattr("src.deploy.exporting.export.validate", lambda *_: costs)
+    said = str(export_run(trained, wish, root))
+    assert "The file errs more often than its run: its EER is 4.00 points higher." in said
+    for scale in (-1.0, 10.0):
+        (tmp_path / "model.onnx").unlink(missing_ok=True)
+        made = run_module(trained, root)
+        made.module.scale, made.module.offset = scale * made.module.scale, scale * made.module.offset
+        monkeypatch.setattr("src.deploy.exporting.export.run_module", lambda *_, made=made: made)
+        with pytest.raises(ValueError, match=r"The file gives other scores than run0: .* with `precision=fp32`"):
+            export_run(trained, wish, root)
+        assert not (tmp_path / "model.onnx").exists()
 
 
 @pytest.mark.parametrize(
