@@ -27,7 +27,7 @@ def check_suffix(output: Path) -> None:
 
 
 def write_answers(output: Path, predictions: Sequence[Prediction], judge: Judge, asked: Asked) -> None:
-    """Write predictions; scores are written in full, so that they are those of the run to the last digit."""
+    """Write predictions; scores are written with every digit that was computed."""
     check_suffix(output)
     rows = [{**prediction.as_json(), "file": legible(prediction.file)} for prediction in predictions]
     if output.suffix.lower() == ".json":

@@ -1,10 +1,12 @@
-"""A run, ready to score sound that lies in no corpus: the same numbers as those of TestModel.
+"""A run, ready to score sound that lies in no corpus: the numbers of TestModel, but for rounding.
 
 A clip is a waveform (n,) at 16 kHz, mono, float32, of any length, or the path of a recording. On its way to a score
 everything is as in a test of the run: its backbone with the model, precision, layer, windows and pooling of the
 training's store, or its detector with its windows, or the runs that it fuses; then its calibration. No corpus and no
 store are written for it. Clips are computed one after another, so what stands beside a clip cannot touch its numbers;
-a test computes them in batches, which rounds otherwise (about 1e-6) in networks, and not at all in spectral features.
+a test computes them in batches, which rounds otherwise. On spectral features trees give the same score to the last bit;
+sums of many numbers differ in the last digits of float64 (logistic regression 1e-15, SVM 1e-12), networks in those of
+float32 (about 1e-6; LCNN, whose batches differ most, 3e-5).
 
 A score is a log-likelihood ratio, higher = more bona fide.
 """
