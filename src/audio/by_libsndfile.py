@@ -58,10 +58,14 @@ class LibsndfileRecording:
     def blocks(self) -> Iterator[np.ndarray]:
         """Yield all of it in blocks of shape (n, channels), float32."""
         for part in self._parts:
+            done = 0
             try:
                 with _opened(part) as file:
-                    yield from _blocks(file)
+                    for block in _blocks(file):
+                        done += len(block)
+                        yield block
             except (soundfile.LibsndfileError, RuntimeError) as error:
+                yield from _before_damage(part, done)
                 raise RefusedByLibsndfile(reason_of(error)) from None
 
     def read(self, start: int = 0, stop: int | None = None) -> np.ndarray:
@@ -116,6 +120,26 @@ def _read(part: Part, start: int, stop: int, length: int) -> np.ndarray:
 def _blocks(file: soundfile.SoundFile) -> Iterator[np.ndarray]:
     while len(block := file.read(BLOCK, dtype="float32", always_2d=True)):
         yield block
+
+
+def _before_damage(part: Part, start: int) -> Iterator[np.ndarray]:
+    """Yield the good frames of a block that cannot be read, in ever smaller pieces.
+
+    A decoder that has failed cannot go on, so the file is opened anew. Since `soundfile` seeks to the end of what it
+    reads, a piece that ends where the damage begins fails as well, and the last frame before it is lost.
+    """
+    size = BLOCK
+    while size := size // 2:
+        try:
+            with _opened(part) as file:
+                if not file.seekable():
+                    return
+                file.seek(start)
+                piece = file.read(size, dtype="float32", always_2d=True)
+        except (soundfile.LibsndfileError, RuntimeError):
+            continue
+        start += len(piece)
+        yield piece
 
 
 def _opened(part: Part) -> soundfile.SoundFile:

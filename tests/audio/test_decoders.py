@@ -10,7 +10,7 @@ import soundfile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from src.audio.decoders import Format, UnusableAudio, read_format, read_frames
+from src.audio.decoders import Format, UnusableAudio, open_recording, read_format, read_frames
 from src.audio.io import load_waveform, read_header
 from tests.audio.made_files import buzz, encode, mp3, pcm
 
@@ -217,3 +217,21 @@ def test_a_name_that_is_no_utf_8_is_a_name_as_any_other(suffix: str, tmp_path: P
     expected = read_frames(plain)[0]
     other = plain.rename(os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9" + suffix.encode()))
     np.testing.assert_array_equal(read_frames(other)[0], expected)
+
+
+def test_what_lies_before_damage_is_handed_over(tmp_path: Path) -> None:
+    """A stream tells what it heard up to there, and where that is."""
+    path, sound = tmp_path / "clip.flac", noise(150_000, 1, 16)
+    soundfile.write(path, sound, 16_000)
+    content = bytearray(path.read_bytes())
+    damage = int(0.7 * len(content))
+    path.write_bytes(content[:damage] + bytes(40) + content[damage + 40 :])
+    with pytest.raises(UnusableAudio, match="samples are missing after") as refused:
+        read_frames(path)
+    blocks = open_recording(path).blocks()
+    heard: list[np.ndarray] = []
+    with pytest.raises(UnusableAudio, match="unreadable"):
+        heard.extend(blocks)
+    samples = np.concatenate(heard)
+    np.testing.assert_array_equal(samples, sound[: len(samples)].astype(np.float32))
+    assert f"after {len(samples) / 16_000:.2f} s" in str(refused.value)
