@@ -41,6 +41,8 @@ def open_recording(path: Path) -> Recording:
     if not parts and not is_flac and not check_whole(path) and (frames := mpeg.scan(path)):
         return _mpeg(path, frames)
     try:
+        if not parts and mpeg.lacks_frames(path):  # mpg123 inside libsndfile would write notes to the screen
+            raise RefusedByLibsndfile("unreadable (no frame of MPEG audio)")
         recording = LibsndfileRecording(parts or whole(path))
     except RefusedByLibsndfile as refusal:
         if len(parts) > 1:

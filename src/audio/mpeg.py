@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 
-from src.audio.mpeg_header import Kind, read_header
+from src.audio.mpeg_header import SYNC, Kind, read_header
 from src.audio.slices import Content, mapped
 from src.audio.storage.places import locate
 from src.audio.unusable import UnusableAudio, truncated
@@ -30,6 +30,7 @@ ENOUGH = 4
 """Consecutive frames that cannot be a coincidence; two occur by chance in one of some thousand FLAC files."""
 FILLING = 8192
 """Zero bytes that may follow the last frame: the unused rest of a disk block or of a tag."""
+SUFFIXES = (".mp1", ".mp2", ".mp3", ".mpa", ".mpga", ".mpeg")
 
 
 @dataclass
@@ -88,6 +89,20 @@ def _scan(path: Path, _changed: int, _size: int) -> Mpeg | None:
         if header is None:
             return None
         return Mpeg(header[1], [_checked(c) for c in _chunks(content, place, header[1]) if c.frames or c.promised])
+
+
+def lacks_frames(path: Path) -> bool:
+    """Tell whether a file that `scan` does not know is MPEG audio by its name or first bytes alone.
+
+    Frames that follow something else, or are of free format, are left to libsndfile.
+    """
+    with mapped(path) as content:
+        head = content[(begin := _after_tags(content, 0)) : begin + 4]
+        begins = len(head) == 4 and head[0] == SYNC and head[1] >= 0xE0
+        if head == b"fLaC" or not (begins or path.suffix.lower() in SUFFIXES):
+            return False
+        is_free = begins and head[2] >> 4 == 0
+        return not is_free and _first_frame(content, 0, len(content)) < 0
 
 
 def _chunks(content: Content, place: int, kind: Kind) -> list[Chunk]:

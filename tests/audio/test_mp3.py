@@ -7,6 +7,7 @@ import pytest
 import soundfile
 
 from src.audio.decoders import read_format, read_frames
+from src.audio.io import UnusableAudio, load_waveform
 from tests.audio.made_files import RATE, assert_lengths_agree, buzz, encode, joined, mp3
 
 
@@ -109,3 +110,21 @@ def test_a_flac_whose_bytes_look_like_frames_of_mp3_is_a_flac(tmp_path: Path) ->
     square = np.tile(np.repeat([0.5, -0.5], 20), 400)
     soundfile.write(tmp_path / "clip.flac", square, RATE)
     np.testing.assert_array_equal(assert_lengths_agree(tmp_path / "clip.flac")[:, 0], square)
+
+
+@pytest.mark.parametrize("name", ["random.mp3", "header.wav", "text.mp3"])
+def test_what_is_mp3_by_its_name_or_first_bytes_alone_is_refused_and_nothing_else_is_said(
+    name: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    random = np.random.default_rng(0).bytes(20_000)
+    contents = {"random.mp3": random, "header.wav": b"\xff\xfb\x90\x00" + random, "text.mp3": b"hello " * 600}
+    (tmp_path / name).write_bytes(contents[name])
+    with pytest.raises(UnusableAudio, match=r"^unreadable \(no frame of MPEG audio\)$"):
+        load_waveform(tmp_path / name)
+    assert capfd.readouterr() == ("", "")
+
+
+def test_frames_behind_much_else_are_left_to_libsndfile(tmp_path: Path) -> None:
+    path = mp3(tmp_path / "clip.mp3", buzz(1), xing=False)
+    path.write_bytes(bytes(3_000) + path.read_bytes())
+    assert len(load_waveform(path)) > RATE // 2
