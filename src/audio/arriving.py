@@ -34,6 +34,8 @@ class Remark:
     text: str
     is_gap: bool = False
     """Whether sound is missing here, so that what follows does not continue what came before."""
+    is_early_end: bool = False
+    """Whether the input ends here though it promised more."""
 
 
 Chunk = np.ndarray | Remark

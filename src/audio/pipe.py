@@ -138,10 +138,12 @@ def _chunks(pipe: Pipe, rest: bytes, samples: Samples) -> Iterator[Chunk]:
         if whole:
             yield samples.decode(content[:whole])
         rest, left = content[whole:], None if left is None else left - whole
+    is_early = left is not None and left > len(rest)
     if rest:
-        yield Remark(f"the input ends within a sample ({len(rest)} of its {frame} bytes)")
+        yield Remark(f"the input ends within a sample ({len(rest)} of its {frame} bytes)", is_early_end=is_early)
     elif left:
-        yield Remark(f"the input ends {left / (frame * samples.rate):.2f} s before the end that its header states")
+        text = f"the input ends {left / (frame * samples.rate):.2f} s before the end that its header states"
+        yield Remark(text, is_early_end=is_early)
 
 
 def _exactly(pipe: Pipe, size: int) -> bytes:

@@ -57,6 +57,15 @@ class Totals:
         )
 
 
+def require_long_enough(score: Callable[[Sequence[np.ndarray]], np.ndarray], settings: Settings, run: str) -> None:
+    """Raise ValueError when a run can score no window of the length that was set; one window of noise is scored."""
+    noise = np.random.default_rng(0).normal(0, 0.1, samples(settings.window)).astype(np.float32)
+    try:
+        score([noise])
+    except UnusableAudio as error:
+        raise ValueError(f"`window` of {settings.window:g} s is too short for {run}: {error}.") from None
+
+
 @dataclass
 class Listener:
     """Judges one stream.
@@ -93,16 +102,25 @@ class Listener:
         Raises
         ------
         ValueError
-            When the stream holds no sample, or its recording turns out to be corrupt; what was heard before is told.
+            When the stream holds no sample or nothing that can be scored, ends before the end that it states, or its
+            recording turns out to be corrupt; what was heard before is told.
         """
         length, hop, least = (samples(each) for each in (self.settings.window, self.settings.hop, self.settings.least))
         self._windows = SlidingWindows(source.rate, source.channels, length, max(1, hop), n_before=least + hop)
         self._alarm, self._lowest, self._kept_until = Hysteresis(self.limits), math.inf, 0
         self._recent: list[tuple[int, int, float]] = []
+        self._early_end = self._last_reason = ""
         try:
             self._take(source)
             if not self._windows.end:
                 raise ValueError(f"{source.name} holds no sound (zero samples).")
+            if self._early_end:
+                self.totals.ended_by = self._early_end
+                heard = seconds(self._windows.end)
+                raise ValueError(f"{source.name} ends too early, after {heard:.2f} s: {self._early_end}.")
+            if not self.totals.windows:
+                n_windows = self.totals.unscored
+                raise ValueError(f"{source.name}: none of {n_windows} windows can be scored ({self._last_reason}).")
         except KeyboardInterrupt:
             self.totals.ended_by = "Ctrl-C"
         except BrokenPipeError:
@@ -128,6 +146,8 @@ class Listener:
                 continue
             if chunk.is_gap:
                 self._finish()
+            if chunk.is_early_end:
+                self._early_end = chunk.text
             self._remark(chunk.text)
         self._finish()
 
@@ -142,7 +162,7 @@ class Listener:
         changed = self._alarm.step(window.start, window.end, value)
         place = {"start": seconds(window.start), "end": seconds(window.end)}
         if value is None:
-            self.totals.unscored += 1
+            self.totals.unscored, self._last_reason = self.totals.unscored + 1, reason
             self.emit({"event": "unscored", **place, "reason": reason})
         else:
             self.totals.windows += 1

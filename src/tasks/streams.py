@@ -101,7 +101,7 @@ def _listen(flags: StreamFlags, emit: Lines) -> "Listener":
     """Open everything, the quickest first, and listen to the end."""
     from src.deploy.judge import open_judge
     from src.deploy.opening import open_source, person_of_source
-    from src.deploy.stream import Listener
+    from src.deploy.stream import Listener, require_long_enough
     from src.deploy.suspicious import Origin, SuspiciousFolder
     from src.experiments.training.trained import read_trained
     from src.tasks.detectors import found_model
@@ -115,6 +115,7 @@ def _listen(flags: StreamFlags, emit: Lines) -> "Listener":
         folder = SuspiciousFolder(flags.log_suspicious, origin, flags.log_megabytes)
     model = str(found_model({"model": flags.model})["model"]) or None
     judge = open_judge(trained, root=ROOT, model=model, device=flags.device)
+    require_long_enough(judge.score, settings, str(trained.name))
     listener = Listener(judge.score, settings, limits, emit, folder)
     print(
         f"{trained.name} listens to {source.name}: an alarm below {limits.enter:.2f} for {settings.least:g} s, its end "

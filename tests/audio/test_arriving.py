@@ -95,6 +95,8 @@ def test_input_that_ends_too_early_is_told(content: bytes, rate: int | None, n_h
     sound, remarks = heard(open_pipe(Drops(content), rate, None if rate is None else 2)[1])
     assert len(sound) == n_heard
     assert remarks == [said]
+    *_, last = open_pipe(Drops(content), rate, None if rate is None else 2)[1]
+    assert isinstance(last, Remark) and last.is_early_end == (rate is None)  # raw samples promise no length
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ import pytest
 
 from src.audio.arriving import Chunk, Remark, Source
 from src.audio.io import SPEECH_RATE, UnusableAudio, load_waveform
-from src.deploy.stream import Event, Listener
+from src.deploy.stream import Event, Listener, require_long_enough
 from src.deploy.stream_settings import Settings
 from src.deploy.suspicious import Origin, SuspiciousFolder
 
@@ -147,8 +147,14 @@ def test_what_a_run_cannot_use_is_told() -> None:
     def refuse(waveforms: Sequence[np.ndarray]) -> np.ndarray:
         raise UnusableAudio("too short (8 samples at 16000 Hz; a frame needs 400)")
 
-    (event,) = named(listen([NOISE[:8]], score=refuse), "unscored")
-    assert event["reason"].startswith("too short (8 samples")
+    events: list[Event] = []
+    listener = Listener(refuse, SETTINGS, SETTINGS.limits(0), events.append)
+    with pytest.raises(ValueError, match=r"it: none of 1 windows can be scored \(too short \(8 samples at .*\)\)\."):
+        listener.listen(Source("it", SPEECH_RATE, 1, iter([NOISE[:8]])))
+    assert named(events, "unscored")[0]["reason"].startswith("too short (8 samples")
+    with pytest.raises(ValueError, match=r"`window` of 1 s is too short for run0: too short \(8 samples"):
+        require_long_enough(refuse, SETTINGS, "run0")
+    require_long_enough(score, SETTINGS, "run0")
 
 
 def test_a_gap_ends_windows_and_alarms() -> None:
@@ -189,6 +195,16 @@ def test_a_recording_that_breaks_off_tells_what_was_heard() -> None:
     with pytest.raises(ValueError, match=r"it cannot be used after 3\.00 s: truncated or corrupt\."):
         listener.listen(Source("it", SPEECH_RATE, 1, iter(broken())))
     assert (events[-1]["event"], events[-1]["ended_by"]) == ("end", "truncated or corrupt")
+
+
+def test_an_input_that_ends_before_its_stated_end_is_an_error() -> None:
+    events: list[Event] = []
+    listener = Listener(score, SETTINGS, SETTINGS.limits(0), events.append)
+    chunks: list[Chunk] = [spliced((TONE, 3)), Remark("the input ends 2.00 s before its end", is_early_end=True)]
+    with pytest.raises(ValueError, match=r"it ends too early, after 3\.00 s: the input ends 2\.00 s before its end\."):
+        listener.listen(Source("it", SPEECH_RATE, 1, iter(chunks)))
+    assert len(named(events, "leave", "remark", "end")) == 3
+    assert events[-1]["ended_by"] == "the input ends 2.00 s before its end"
 
 
 def kept(folder: Path) -> pd.DataFrame:
