@@ -33,7 +33,7 @@ from src.backbones import load_backbone
 from src.backbones.clips import clip_statistics, recording_statistics
 from src.backbones.contract import Backbone
 from src.detectors.training.windows import window_samples, window_starts
-from src.experiments.evaluation.own_requests import own_requests
+from src.experiments.evaluation.own_requests import own_requests, takes_folder
 from src.experiments.extraction.requests import Request
 from src.experiments.inputs.choices import MIX, poolings_in
 from src.experiments.inputs.contract import TRAIN
@@ -114,8 +114,24 @@ def open_judge(trained: Trained, *, root: Path, model: str | None = None, device
     FileNotFoundError
         When the run's weights were dropped, or its backbone's model is not there.
     ValueError
-        When the model is not the one that the run was trained with, or a run that it fuses was trained anew.
+        When the model is not the one that the run was trained with, or the run takes none, or a run that it fuses was
+        trained anew.
     """
+    if model is not None and not _takes_folder(trained, root):
+        raise ValueError(
+            f"{trained.name} takes no `model`: no backbone of it had its model from a local folder. Leave it out."
+        )
+    return _open(trained, root, model, device)
+
+
+def _takes_folder(trained: Trained, root: Path) -> bool:
+    eaten = trained.recipe.input
+    if isinstance(eaten, Scores):
+        return any(_takes_folder(read_trained(root, RunName.parse(name)), root) for name in eaten.runs)
+    return isinstance(eaten, Embeddings) and takes_folder(trained, eaten)
+
+
+def _open(trained: Trained, root: Path, model: str | None, device: str) -> Judge:
     eaten = trained.recipe.input
     if device != "auto":
         _device(device)
@@ -196,9 +212,7 @@ class _OfScores(Judge):
         self._fusion = trained.model
         now = {str(part.name): {"trained": part.trained} for part in read_parts(eaten.runs, root)}
         eaten.require_like(trained.origin(TRAIN), {"parts": now}, f"{trained.name} and its parts")
-        self._judges = [
-            open_judge(read_trained(root, RunName.parse(name)), root=root, model=model, device=device) for name in now
-        ]
+        self._judges = [_open(read_trained(root, RunName.parse(name)), root, model, device) for name in now]
 
     def judge(self, clips: Sequence[Clip]) -> Judged:
         scores = np.column_stack([judge.judge(clips).scores for judge in self._judges])

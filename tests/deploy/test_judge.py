@@ -28,7 +28,8 @@ def root(judged: Path) -> Path:
 
 
 def judge_of(root: Path, name: str) -> Judge:
-    return open_judge(read_trained(root, RunName.parse(name)), root=root, model=str(root / "small"), device="cpu")
+    model = str(root / "small") if name in (ONE_LAYER, MIX, JOINED, FUSED) else None
+    return open_judge(read_trained(root, RunName.parse(name)), root=root, model=model, device="cpu")
 
 
 def from_test(root: Path, name: str) -> tuple[list[Path], np.ndarray]:
@@ -94,6 +95,9 @@ def test_a_local_model_must_be_named_and_be_the_same(root: Path, tmp_path: Path)
     trained = read_trained(root, RunName.parse(ONE_LAYER))
     with pytest.raises(ValueError, match="the model small, a local folder: give it as `model`"):
         open_judge(trained, root=root)
+    for name in (LR, TINY, FINE_TUNED):
+        with pytest.raises(ValueError, match=f"{name} takes no `model`"):
+            open_judge(read_trained(root, RunName.parse(name)), root=root, model="/nonexist")
     other = save_small(tmp_path / "small", hidden_size=32)
     with pytest.raises(ValueError, match="are of different models"):
         open_judge(trained, root=root, model=str(other))

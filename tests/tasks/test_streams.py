@@ -143,6 +143,11 @@ def test_suspicious_sound_becomes_a_corpus_that_is_trained_on(
         ("--input=call0.wav --device=gpu", "gpu"),
         ("--input=microphone", "--input=microphone needs the package sounddevice"),
         ("--input=-", "--input carries no sound at all"),
+        (
+            "--input=call0.wav --window=0.01 --hop=0.01",
+            "--window of 0.01 s is too short for run0: too short (160 samples",
+        ),
+        ("--input=call0.wav --model=nowhere", "run0 takes no --model"),
     ],
 )
 def test_errors_are_one_line(

@@ -42,6 +42,21 @@ def own_requests(
     return [_request(trained, wanted, backbone, split, model, device) for backbone in wanted.backbones]
 
 
+def takes_folder(trained: Trained, wanted: Embeddings) -> bool:
+    """Tell whether a backbone of a run had its model from a local folder, which has to be named again."""
+    named = [backbone for backbone in wanted.backbones if backbone not in CPU_ONLY]
+    return any(is_local(str(trained.store_of(backbone)["model"])) for backbone in named)
+
+
+def is_local(model: str) -> bool:
+    """Tell whether a store's model was a local folder, of which the name alone is noted.
+
+    >>> is_local("small"), is_local("facebook/wav2vec2-base")
+    (True, False)
+    """
+    return "/" not in model and not model.startswith(RANDOM)
+
+
 def _request(
     trained: Trained, wanted: Embeddings, backbone: str, split: str, model: str | None, device: str
 ) -> Request:
@@ -54,7 +69,7 @@ def _request(
         numbers = layers_in(wanted.layer, len(wanted.backbones))
         layers = str(resolve_layer(numbers[wanted.backbones.index(backbone)], tuple(meta["layers"])))
     name = str(meta["model"])
-    is_folder = "/" not in name and not name.startswith(RANDOM)
+    is_folder = is_local(name)
     if is_folder and model is None:
         raise ValueError(
             f"{trained.name} was trained on embeddings of the model {name}, a local folder: give it as `model`."
