@@ -166,7 +166,7 @@ def test_a_folder_that_is_not_there_is_not_looked_for_on_the_hub(
 def test_a_model_that_is_not_in_the_hubs_cache_while_offline(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import huggingface_hub
+    import huggingface_hub.constants
 
     assert huggingface_hub.constants.HF_HUB_OFFLINE, "the tests must not reach the network"
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
