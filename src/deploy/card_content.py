@@ -16,6 +16,8 @@ from src.experiments.runs.names import crosses_in
 from src.experiments.training.models import model_class
 from src.experiments.training.trained import Trained
 from src.metrics.table import METRICS, shown_in, written
+from src.models.arrays import WEIGHTS
+from src.models.contract import reading_weights
 from src.visualize.pages.benchmark_tables import benchmark_table
 from src.visualize.pages.domain_tables import folds_table, side_by_side, unheard_table
 from src.visualize.pages.explanations import parts_table
@@ -41,7 +43,7 @@ def content_of(trained: Trained, run: Run, parts: Sequence[Trained], root: Path)
         "apart": _are_apart(trained, run),
         "licences": licences_of(trained.recipe.dataset),
         "hyperparameters": inputs_table(own_places(trained.inputs), "Hyperparameters"),
-        "size": size(trained.provenance),
+        "size": size(trained.provenance) or _numbers(trained),
         "weights": _size_of_weights(trained),
         "machine": inputs_table(_machine(trained), "Machine"),
         "software": inputs_table(
@@ -157,6 +159,18 @@ def _size_of_weights(trained: Trained) -> str:
     if not n_bytes:
         return ""
     return f"{n_bytes / 1e6:.3g} MB" if n_bytes >= 1e6 else f"{n_bytes / 1e3:.3g} kB"
+
+
+def _numbers(trained: Trained) -> str:
+    """Return how many numbers the weights of a classifier are, which notes no parameters; empty without the file."""
+    from safetensors.numpy import load
+
+    path = trained.folder / WEIGHTS
+    if not exists(path):
+        return ""
+    with reading_weights(path):
+        count = sum(array.size for array in load(path.read_bytes()).values())
+    return f"{count:,} numbers in the file of its weights"
 
 
 def _noted(trained: Trained, what: str) -> Mapping[str, Any]:

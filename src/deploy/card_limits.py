@@ -48,6 +48,8 @@ def _of_test(outcome: Outcome | None) -> Iterator[str]:
             f"Cheap cues alone (level, silence, noise floor and the like) have an EER of {rough(cues.value)} on its "
             f"test, where the run has {rough(eer)}: it may have learnt nothing else."
         )
+    if undecided := outcome.about.get("rejection"):
+        yield plain(undecided)
     yield from _of_groups(outcome.breakdowns)
 
 

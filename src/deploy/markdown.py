@@ -2,8 +2,9 @@
 
 Names of corpora, people and spoof systems come from folders that somebody else named. In Markdown a pipe ends a cell,
 an asterisk changes the type, and HTML is passed on as it is, on the hub's pages as well. So every value of a template
-is written with character references in place of the signs that mean something; only what this module made itself, such
-as a table, is passed on unchanged. A name is shown as it is, and nothing in it is obeyed.
+is written with character references in place of the signs that mean something. Only what this project wrote itself is
+passed on unchanged: tables, and the words of the glossary (`own_words`). A name is shown as it is, and nothing in it is
+obeyed.
 """
 
 import re
@@ -93,5 +94,5 @@ def _environment() -> Environment:
         keep_trailing_newline=True,
         finalize=escaped,
     )
-    environment.globals |= {"table": table, "fenced": fenced}
+    environment.globals |= {"table": table, "fenced": fenced, "own_words": Markup}
     return environment

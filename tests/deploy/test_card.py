@@ -166,6 +166,17 @@ def test_names_are_shown_and_obeyed_nowhere(root: Path) -> None:
     assert by_system[2].startswith("| a&#124;b &#60;img src=x onerror=&#34;alert(1)&#34;&#62; &#42;c&#42;")
 
 
+def test_what_the_project_says_itself_stands_as_it_was_written(root: Path) -> None:
+    note = "No decision is sure to 5 %: that takes 59 validation clips, and there are 20."
+    edit_json(root / "runs/run1/test_results.json", lambda results: results["about"].update(rejection=note))
+    text = str(card_of(root, SVM))
+    assert "(`--reject=`, 5 % by default)" in text
+    assert f"- {note}" in text
+    assert re.search(r"- \*\*Parameters:\*\* [\d,]+ numbers in the file of its weights", text)
+    (root / "runs/run1/model.safetensors").unlink()
+    assert "- **Parameters:** unknown" in str(card_of(root, SVM))
+
+
 def estimate(value: float) -> dict[str, float]:
     return {"value": value, "low": value / 2, "high": value * 2}
 
