@@ -30,7 +30,6 @@ from src.deploy.exporting.module import Exportable, run_module
 from src.deploy.exporting.onnx_file import ONNX, open_file
 from src.deploy.exporting.validation import Agreement, validate
 from src.deploy.judge import Judge, open_judge
-from src.experiments.runs.artefacts import VAL_SCORES, read_scores
 from src.experiments.runs.names import RunName
 from src.experiments.training.trained import Trained, read_trained
 from src.utils.paths import ROOT
@@ -68,12 +67,13 @@ def rows_of(trained: Trained, options: argparse.Namespace) -> list[str]:
             del paths["int8"]
         runs = {kind: open_file(path, options.threads) for kind, path in paths.items()}
         times = in_turn({"itself": judge_one(judge), "eager": eagerly(exportable), **runs}, options.rounds)
-        rows = [_row(trained, "itself", "", times, _own_eer(trained), []), _row(trained, "eager", "", times, "", [])]
+        rows = [_row(trained, "itself", "", times, _own_eer(trained), []), _row(trained, "eager", "", times, "-", [])]
         for kind, run in runs.items():
             size = f"{paths[kind].stat().st_size / 1e6:.1f}"
             found = validate(run, trained, exportable)
             checks = compare(run, judge, exportable, _sizes(options.most_clips))
-            rows.append(_row(trained, kind, size, times, found, checks))
+            eer = f"{100 * found.eer_after:.2f}" if isinstance(found, Agreement) else "-"
+            rows.append(_row(trained, kind, size, times, eer, checks))
     return [*rows, f"{trained.name!s:24} int8       {refusal}"] if refusal else rows
 
 
@@ -115,18 +115,12 @@ def _titles(most_clips: int) -> list[str]:
     return [f"{clips} x {seconds:g} s".rjust(9) for seconds, batches in sizes.items() for clips in batches]
 
 
-def _own_eer(trained: Trained) -> Agreement | str:
-    """Return the run's own EER; Agreement with itself."""
-    if not (trained.folder / VAL_SCORES).is_file():
-        return "no scores"
-    eer = float(trained.metrics["eer"])
-    return Agreement(len(read_scores(trained.folder, VAL_SCORES)), eer, eer, 0.0, 0)
+def _own_eer(trained: Trained) -> str:
+    """Return the EER that a run's own scores of its validation clips have, in per cent."""
+    return f"{100 * float(trained.metrics['eer']):.2f}"
 
 
-def _row(
-    trained: Trained, kind: str, size: str, times: dict[str, float], found: Agreement | str, checks: list[Check]
-) -> str:
-    eer = f"{100 * found.eer_after:.2f}" if isinstance(found, Agreement) else "-"
+def _row(trained: Trained, kind: str, size: str, times: dict[str, float], eer: str, checks: list[Check]) -> str:
     differences = " ".join(f"{check.difference:9.1e}" for check in checks)
     faster = f"{times['itself'] / times[kind]:>7.2f} {times['eager'] / times[kind]:>8.2f}"
     return (
