@@ -23,10 +23,11 @@ def test_rows_tell_size_speed_error_and_differences(
     monkeypatch.setattr(export, "SECONDS_OF_CLIPS", (0.5,))
     monkeypatch.setattr(sys, "argv", ["export", "--runs=run0", f"--root={root}", "--threads=1", "--rounds=1"])
     export.main()
-    itself, fp32, int8 = capsys.readouterr().out.splitlines()[-3:]
+    itself, eager, fp32, int8 = capsys.readouterr().out.splitlines()[-4:]
     assert itself.split()[:2] == ["run0", "itself"] and itself.split()[3] == "1.00"
+    assert eager.split()[:2] == ["run0", "eager"] and eager.split()[4:] == ["1.00", "-"]
     *_, eer, alone, together = fp32.split()
-    assert eer == itself.split()[4] and float(alone) < 1e-3 and float(together) < 1e-3
+    assert eer == itself.split()[5] and float(alone) < 1e-3 and float(together) < 1e-3
     assert "no matrix product of weights" in int8
 
 

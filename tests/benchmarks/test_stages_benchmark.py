@@ -19,6 +19,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
+@pytest.mark.slow
 def test_every_stage_takes_time(folder: Path) -> None:
     found = stages.in_own_process(Path(stages.__file__).parents[1], folder, "fp32")
     assert set(found) == set(stages.STAGES)

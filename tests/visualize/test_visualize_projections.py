@@ -29,6 +29,7 @@ def test_far_blobs_stay_apart(project):
     assert between > points[:20].std(axis=0).max() + points[20:].std(axis=0).max()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("project", PROJECTIONS)
 def test_same_seed_same_bytes_and_no_global_randomness(project):
     first = project(two_blobs(), seed=3)
@@ -40,6 +41,7 @@ def test_same_seed_same_bytes_and_no_global_randomness(project):
     assert np.random.random() == expected  # noqa: NPY002
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("project", PROJECTIONS)
 def test_scale_and_offset_of_a_column_do_not_matter(project):
     # Powers of two and whole numbers, so that standardising gives the very same floats.

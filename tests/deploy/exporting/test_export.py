@@ -145,6 +145,7 @@ def test_eight_bits_must_leave_the_clips_in_their_order() -> None:
             require_order("no corpus", checked(spoiled, scores), "run0")
 
 
+@pytest.mark.slow
 def test_an_export_of_eight_bits_is_checked_and_says_what_it_costs(
     root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
