@@ -1,6 +1,5 @@
 """Predictions in words on the screen, and in files: a table (.csv), or JSON with what they were made by."""
 
-import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -8,7 +7,7 @@ from typing import Any
 from src.deploy.judge import Judge
 from src.deploy.predict import Asked, Prediction
 from src.metrics.conformal import Rejection
-from src.utils.files import write_json
+from src.utils.files import finite_or_none, write_json
 from src.utils.paths import legible
 
 COLUMNS = ("file", "score", "probability", "decision", "far", "reasons", "p_spoof", "p_bona_fide", "error")
@@ -33,7 +32,7 @@ def write_answers(output: Path, predictions: Sequence[Prediction], judge: Judge,
     if output.suffix.lower() == ".json":
         about: dict[str, Any] = {"run": str(judge.trained.name), "threshold": judge.threshold, "prior": asked.prior}
         if asked.rejection:
-            about |= {"promised_error": asked.rejection.error, "margin": _or_none(asked.rejection.margin)}
+            about |= {"promised_error": asked.rejection.error, "margin": finite_or_none(asked.rejection.margin)}
         write_json(output, {**about, "files": rows})
         return
     import pandas as pd
@@ -85,8 +84,3 @@ def as_text(predictions: Sequence[Prediction]) -> str:
     filled = [column for column in range(6) if column in (0, 1, 3) or any(row[column] for row in rows[1:])]
     widths = {column: max(len(row[column]) for row in rows) for column in filled}
     return "\n".join("  ".join(row[column].ljust(widths[column]) for column in filled).rstrip() for row in rows)
-
-
-def _or_none(number: float) -> float | None:
-    """Return a number; None, as JSON has no other word, where it is infinite."""
-    return number if math.isfinite(number) else None

@@ -29,6 +29,7 @@ from src.deploy.doubt import FAR, Doubt
 from src.deploy.judge import Judge
 from src.deploy.reasons import Range, measure, reasons_of, training_ranges
 from src.metrics.conformal import BONAFIDE, SPOOF, Rejection
+from src.utils.files import finite_or_none
 
 
 @dataclass(frozen=True)
@@ -100,7 +101,7 @@ def _predict(judge: Judge, path: Path, asked: Asked, ranges: Mapping[str, Range]
     reasons = reasons_of(sound, ranges)
     if far is not None and far >= FAR:
         reasons = (f"far from the training data ({ordinal(int(far))} percentile)", *reasons)
-    p_spoof, p_bona_fide = map(_or_none, asked.doubt.p_values(scores)[0]) if asked.doubt else (None, None)
+    p_spoof, p_bona_fide = map(finite_or_none, asked.doubt.p_values(scores)[0]) if asked.doubt else (None, None)
     words = asked.rejection.decide(scores) if asked.rejection else decide(scores, judge.threshold)
     return Prediction(
         str(path),
@@ -115,11 +116,7 @@ def _predict(judge: Judge, path: Path, asked: Asked, ranges: Mapping[str, Range]
 
 
 def _percentile(doubt: Doubt, path: Path, seen: np.ndarray | None) -> float | None:
-    return _or_none(doubt.far(doubt.vectors_of([path], seen))[0])
-
-
-def _or_none(number: float) -> float | None:
-    return None if np.isnan(number) else float(number)
+    return finite_or_none(doubt.far(doubt.vectors_of([path], seen))[0])
 
 
 def decide(scores: np.ndarray, threshold: float) -> np.ndarray:

@@ -8,6 +8,7 @@ failure, and errors name the file that was to be written.
 import errno
 import hashlib
 import json
+import math
 import os
 import re
 import tempfile
@@ -105,6 +106,15 @@ def write_text(path: Path, text: str) -> None:
 def write_json(path: Path, content: Any) -> None:
     """Write indented JSON in UTF-8; NaN is refused, because JSON has none."""
     write_text(path, json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def finite_or_none(number: float) -> float | None:
+    """Return a number for JSON, which has no word but null for those that are not finite.
+
+    >>> finite_or_none(0.5), finite_or_none(float("nan"))
+    (0.5, None)
+    """
+    return float(number) if math.isfinite(number) else None
 
 
 def read_json(path: Path) -> Any:

@@ -14,6 +14,7 @@ import numpy as np
 from src.metrics.people_tests import Difference, difference, holm
 from src.metrics.verdict import as_metric
 from src.utils.clip_table import ClipTable
+from src.utils.files import finite_or_none
 from src.utils.labels import BONAFIDE
 
 
@@ -39,9 +40,9 @@ class Comparison:
             "first": self.first,
             "second": self.second,
             "auc": as_metric(self.found.auc, self.found.bounds),
-            "p": _or_none(self.found.p),
-            "p_corrected": _or_none(corrected),
-            "p_smallest": _or_none(self.found.p_smallest),
+            "p": finite_or_none(self.found.p),
+            "p_corrected": finite_or_none(corrected),
+            "p_smallest": finite_or_none(self.found.p_smallest),
             "paired": self.found.paired,
         }
 
@@ -106,7 +107,3 @@ def _systems(table: ClipTable) -> Iterator[Named]:
     for system in np.unique(table.systems[spoof]):
         if system:
             yield str(system), spoof & (table.systems == system)
-
-
-def _or_none(value: float) -> float | None:
-    return float(value) if np.isfinite(value) else None
