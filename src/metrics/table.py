@@ -87,6 +87,16 @@ _ROWS = (
         "noise floor, offset, codec traces, file format), trained where the run was trained. A run that does no better "
         "may have learnt nothing else.",
     ),
+    *(
+        Metric(
+            f"cue_baseline_eer_across_{domain}",
+            f"Cue baseline EER across {domains}",
+            "rate",
+            "lower",
+            glossary=f"Mean EER over {domains} that were left out, of cue baselines that never met them.",
+        )
+        for domain, domains in (("system", "systems"), ("corpus", "corpora"))
+    ),
     Metric(
         "min_dcf",
         "min DCF",

@@ -30,7 +30,7 @@ def test_every_metric_of_a_report_has_a_row_and_every_row_is_of_use() -> None:
     report = evaluate(LABELS, SCORES, 0.0, asv=asv)
     of_frames = {*(f"segment_eer_{resolution}" for resolution in (20, 160, 640)), "range_eer", "frame_threshold"}
     of_rejection = {"coverage", "decided_error"}
-    across = {"eer_across_system", "eer_across_corpus"}
+    across = {f"{cues}eer_across_{domain}" for cues in ("", "cue_baseline_") for domain in ("system", "corpus")}
     assert set(METRICS) - set(report) == {"best_epoch", "cue_baseline_eer", *of_rejection} | of_frames | across
     assert set(report) <= set(METRICS)
     assert set(decision_metrics(LABELS, SCORES, 0.0)) <= set(METRICS)

@@ -1,4 +1,4 @@
-"""The cue baseline: what a detector achieves that knows the cheap cues of a clip and nothing else.
+"""The cue baseline: what a detector achieves that knows the cheap cues of a clip, or one of them, and nothing else.
 
 A logistic regression on the cues of `src/audio/cues.py`, trained on the clips that a run was trained on and tested on
 those that the run is tested on. What a run achieves beyond it, it has not learnt from level, silence or file format. A
@@ -9,7 +9,7 @@ training clips of that format, drawn towards a half by one clip of either class,
 nothing.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Self
 
@@ -25,7 +25,6 @@ from src.utils.embeddings import EmbeddingTable
 from src.utils.people import person_of
 
 CONFIG = LogisticRegressionConfig(C=1.0)
-NUMBERS = [cue for cue in CUES if cue != CATEGORY]
 N_PARTS, SEED = 5, 0
 
 
@@ -36,21 +35,23 @@ class CueBaseline:
     model: LogisticRegression
     formats: Mapping[str, float]
     """File format -> share of bona fide clips in training."""
+    cues: tuple[str, ...]
+    """Those that it knows."""
 
     @classmethod
-    def fit(cls, clips: pd.DataFrame) -> Self:
-        """Fit it to clips of both classes: rows of a files table with their cues."""
+    def fit(cls, clips: pd.DataFrame, cues: Sequence[str] = CUES) -> Self:
+        """Fit it to some cues of clips of both classes: rows of a files table with their cues."""
         columns = clip_columns(clips)
         by_format = pd.Series(columns["labels"]).groupby(clips[CATEGORY].to_numpy()).agg(["sum", "count"])
         formats = {str(name): (row["sum"] + 1) / (row["count"] + 2) for name, row in by_format.iterrows()}
-        table = EmbeddingTable(vectors=_vectors(clips, formats), **columns)
+        table = EmbeddingTable(vectors=_vectors(clips, formats, cues), **columns)
         model = LogisticRegression(CONFIG, seed=SEED)
         model.fit(table, table)
-        return cls(model, formats)
+        return cls(model, formats, tuple(cues))
 
     def scores(self, clips: pd.DataFrame) -> np.ndarray:
         """Return the log-odds of bona fide of clips with their cues, shape (n,)."""
-        return self.model.scores(_vectors(clips, self.formats))
+        return self.model.scores(_vectors(clips, self.formats, self.cues))
 
 
 def scores_across_people(clips: pd.DataFrame) -> np.ndarray | None:
@@ -86,7 +87,7 @@ def rates_by_system(clips: pd.DataFrame, scores: np.ndarray) -> dict[str, float]
     return {name: eer_of(labels[wanted], scores[wanted]) for name, wanted in parts.items()}
 
 
-def _vectors(clips: pd.DataFrame, formats: Mapping[str, float]) -> np.ndarray:
-    """Return the cues as numbers, shape (n, cues)."""
+def _vectors(clips: pd.DataFrame, formats: Mapping[str, float], cues: Sequence[str]) -> np.ndarray:
+    """Return cues as numbers, shape (n, cues)."""
     shares = [formats.get(name, 0.5) for name in clips[CATEGORY]]
-    return np.column_stack([clips[NUMBERS].to_numpy(float), shares])
+    return np.column_stack([shares if cue == CATEGORY else clips[cue].to_numpy(float) for cue in cues])

@@ -129,18 +129,18 @@ def _percent(rate: float | None) -> str:
 def _judge(name: str, labels: np.ndarray, values: np.ndarray, *, chance: float, even_if_few: bool = False) -> Cue:
     if np.ptp(values) == 0:
         return Cue(name, 0.5, False)
-    eer = min(_eer_between_ties(labels, values), _eer_between_ties(labels, -values))
+    eer = min(eer_of(labels, break_ties(values)), eer_of(labels, break_ties(-values)))
     by_chance = mannwhitneyu(values[labels == 1], values[labels == 0]).pvalue
     sure = by_chance < chance or (even_if_few and eer == 0 and np.bincount(labels).min() >= 5)
     return Cue(name, eer, bool(eer < TELLING_EER and sure))
 
 
-def _eer_between_ties(labels: np.ndarray, values: np.ndarray) -> float:
-    """Compute the EER of values with many ties, which are broken at random."""
+def break_ties(values: np.ndarray) -> np.ndarray:
+    """Return the ranks of values (n,), equal ones in a random order that is always the same: their EER is chance."""
     order = np.random.default_rng(0).permutation(len(values))
     ranks = np.empty(len(values))
     ranks[order] = np.argsort(np.argsort(values[order], kind="stable"), kind="stable")
-    return eer_of(labels, ranks)
+    return ranks
 
 
 def _share_of_bonafide(values: pd.Series, labels: np.ndarray) -> np.ndarray:

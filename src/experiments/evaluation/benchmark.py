@@ -22,7 +22,7 @@ import pandas as pd
 
 from src.experiments.corpus.fingerprints import take_fingerprints
 from src.experiments.corpus.splits import ALL, read_split
-from src.experiments.evaluation.cue_verdict import KEY, CueJudge
+from src.experiments.evaluation.cue_verdict import EACH, KEY, CueJudge
 from src.experiments.evaluation.evaluate import Breakdowns
 from src.experiments.evaluation.in_tandem import in_tandem, judge_in_tandem
 from src.experiments.evaluation.overlap import Heard, Overlap, find_overlap, heard_by
@@ -93,7 +93,7 @@ class Bench:
             write_json(folder / BENCHMARK_RESULTS, results)
         (folder / UNDER_WAY).unlink(missing_ok=True)
         metrics: dict[str, Any] = {
-            name: found for name, found in results.items() if name not in ("about", "breakdowns")
+            name: found for name, found in results.items() if name not in ("about", "breakdowns", EACH)
         }
         return Judged(folder, metrics, results["breakdowns"], results["about"])
 
@@ -149,7 +149,7 @@ class Bench:
             "confidence": CONFIDENCE,
             "tested": now(),
         }
-        return {**metrics, "breakdowns": {"system": systems}, "about": about}
+        return {**metrics, EACH: cues.by_cue, "breakdowns": {"system": systems}, "about": about}
 
     def _metrics(self, trials: Trials, scores: np.ndarray) -> dict[str, Metric]:
         """Return the metrics of trials: of one class alone, the rates of decisions."""

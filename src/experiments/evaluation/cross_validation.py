@@ -15,7 +15,6 @@ detector's training carries on from its checkpoints.
 """
 
 import warnings
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
@@ -24,10 +23,13 @@ import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
-from src.experiments.corpus.held_out_domains import LEAST_CLIPS, SYSTEM, domains_of, names_of
+from src.experiments.corpus.held_out_domains import LEAST_CLIPS, domains_of, names_of
 from src.experiments.corpus.splits import read_split
+from src.experiments.evaluation.crossed import MEANS_OF_CUES, CrossValidation
+from src.experiments.evaluation.cue_verdict import KEY
+from src.experiments.evaluation.cues_of_folds import CuesOfFolds, judge_cues_of_folds
 from src.experiments.evaluation.folds import PERSON, Fold, make_folds, require_scheme
-from src.experiments.evaluation.pooled_folds import PooledFolds, pool_folds
+from src.experiments.evaluation.pooled_folds import LEFT_OUT, PooledFolds, pool_folds
 from src.experiments.inputs.contract import TEST, TRAIN, VAL, Input, OpenInput, TrainingData
 from src.experiments.runs.artefacts import (
     FOLDS,
@@ -51,8 +53,6 @@ from src.experiments.training.trainer import Aids, train_run
 from src.metrics.bootstrap import CONFIDENCE, N_RESAMPLINGS
 from src.metrics.classification import confusion_matrix
 from src.metrics.eer import doubt
-from src.metrics.table import written, written_bounds
-from src.metrics.verdict import Metric
 from src.utils.clip_table import ClipTable
 from src.utils.copies import are_copies
 from src.utils.dataset import write_table
@@ -74,32 +74,6 @@ class Scheme:
 
     def __post_init__(self) -> None:
         require_scheme(self.by, self.folds)
-
-
-@dataclass(frozen=True)
-class CrossValidation:
-    """A finished cross-validation, and where it lies."""
-
-    folder: Path
-    metrics: Mapping[str, Metric]
-    """Of the pooled scores."""
-    folds: pd.DataFrame
-    left_out: Mapping[str, Metric]
-    """System or corpus -> its EER, scored by runs that never heard it; empty by person."""
-    about: Mapping[str, Any]
-
-    def __str__(self) -> str:
-        rows: list[Any] = self.folds.to_dict("records")
-        lines = list(map(_fold_line, rows if self.about["by"] != SYSTEM else []))  # of systems they are too many
-        if self.left_out:
-            lines += [
-                "EER of what was left out:",
-                *(f"  {name:20} {_written(eer)}" for name, eer in self.left_out.items()),
-            ]
-            lines.append(f"  {'mean':20} {_written(self.metrics[MEANS[self.about['by']]])}")
-        n_clips = sum(int(self.metrics[name]["value"]) for name in ("n_bonafide", "n_spoof"))
-        pooled = f"Pooled: {n_clips} clips of {self.about['n_people']} people, EER {_written(self.metrics['eer'])}"
-        return "\n".join([*lines, f"{pooled}; 95 % over {self.about['resampled']}."])
 
 
 def cross_validate(recipe: Recipe, scheme: Scheme, *, root: Path, aids: Aids | None = None) -> CrossValidation:
@@ -125,7 +99,7 @@ def cross_validate(recipe: Recipe, scheme: Scheme, *, root: Path, aids: Aids | N
     opened = recipe.input.open(recipe.dataset, root)
     opened.check(*SPLITS)
     table = ClipTable.one_after_another([opened.read(split) for split in SPLITS])
-    rows = read_split(recipe.dataset, TRAIN)
+    rows = pd.concat([read_split(recipe.dataset, split) for split in SPLITS])
     table = table.take(~np.isin(table.files, rows["file"][are_copies(rows)].to_numpy(str)))
     domains = None if scheme.by == PERSON else domains_of(recipe.dataset, table, scheme.by)
     folds = make_folds(table, domains, by=scheme.by, n_folds=scheme.folds, seed=recipe.seed)
@@ -141,9 +115,10 @@ def cross_validate(recipe: Recipe, scheme: Scheme, *, root: Path, aids: Aids | N
         for number, fold in enumerate(tqdm(folds, desc=folder.name, unit="fold", disable=None)):
             _run_fold(recipe, data, fold, folder / f"fold{number}", aids)
         pooled = pool_folds(table, folds, folder)
+        cues = judge_cues_of_folds(recipe.dataset, table, rows, folds)
         people = {"people": {"every fold": table.people()}}
         origin = describe_origin(seed=recipe.seed, data=data_origin(recipe, data) | people, started=started)
-        return _write(folder, pooled, scheme, opened, origin)
+        return _write(folder, pooled, cues, scheme, opened, origin)
 
 
 def _of_the_clips_alone(eaten: Input) -> Input:
@@ -181,12 +156,12 @@ def _tell_of_few_clips(domains: np.ndarray | None, by: str) -> None:
 
 
 def _write(
-    folder: Path, pooled: PooledFolds, scheme: Scheme, opened: OpenInput, origin: dict[str, Any]
+    folder: Path, pooled: PooledFolds, cues: CuesOfFolds, scheme: Scheme, opened: OpenInput, origin: dict[str, Any]
 ) -> CrossValidation:
     """Write scores, pictures, the table of folds and the verdict; the verdict last."""
     table, metrics = pooled.table, pooled.metrics()
-    if pooled.mean:
-        metrics |= {MEANS[scheme.by]: pooled.mean}
+    found = {MEANS.get(scheme.by): pooled.mean, KEY: cues.eer, MEANS_OF_CUES.get(scheme.by): cues.mean}
+    metrics |= {name: metric for name, metric in found.items() if name and metric}
     scores = score_table(table, pooled.scores).assign(fold=pooled.fold, threshold=pooled.thresholds)
     write_table(folder / SCORES, scores)
     write_table(folder / FOLDS, pooled.folds)
@@ -199,6 +174,7 @@ def _write(
         "folds": len(pooled.folds),
         "threshold_from": "the validation people of each fold",
         "calibrated_on": "the validation people of each fold",
+        **({"cue_baseline": cues.note} if cues.note else {}),
         "n_people": pooled.trials.n_people,
         "resampled": "people and spoof systems" if pooled.trials.known_systems else "people",
         "resamplings": N_RESAMPLINGS,
@@ -207,10 +183,13 @@ def _write(
     }
     for name in (PROVENANCE, TEST_PROVENANCE):
         write_json(folder / name, origin)
-    write_json(folder / TEST_RESULTS, {**metrics, "breakdowns": pooled.breakdowns(), "about": about})
+    breakdowns = pooled.breakdowns()
+    for name, eer in cues.left_out.items():
+        breakdowns[LEFT_OUT][name][KEY] = eer
+    write_json(folder / TEST_RESULTS, {**metrics, "breakdowns": breakdowns, "about": about})
     if reason := doubt(table.labels, pooled.scores):
         warnings.warn(reason, stacklevel=2)
-    return CrossValidation(folder, metrics, pooled.folds, pooled.left_out, about)
+    return CrossValidation(folder, metrics, pooled.folds, pooled.left_out, cues.left_out, about)
 
 
 def _draw(folder: Path, pooled: PooledFolds) -> None:
@@ -223,17 +202,3 @@ def _draw(folder: Path, pooled: PooledFolds) -> None:
     save_figure(folder / "det_curve.png", det_figure(labels, pooled.scores))
     save_figure(folder / "roc_curve.png", roc_figure(labels, pooled.scores))
     save_figure(folder / "confusion_matrix.png", confusion_figure(matrix, [LABEL_NAMES[SPOOF], LABEL_NAMES[BONAFIDE]]))
-
-
-def _fold_line(row: Mapping[str, Any]) -> str:
-    left_out = f" without {row['left_out']}" if row["left_out"] else ""
-    eer = "" if pd.isna(row["eer"]) else f", EER {_written(row)}"
-    counts = f"{row['people']} people, {row['n_bonafide']} bona fide and {row['n_spoof']} spoofed clips"
-    return f"fold {row['fold']}{left_out}: {counts}; validation EER {written(row['validation_eer'], 'rate')}{eer}"
-
-
-def _written(eer: Mapping[str, Any]) -> str:
-    """Write an EER with its bounds, of a metric or of a row of the table of folds."""
-    value = eer["value"] if "value" in eer else eer["eer"]
-    low, high = eer["low"], eer["high"]
-    return written(value, "rate") + ("" if pd.isna(low) else f" ({written_bounds(low, high, 'rate')})")

@@ -1,20 +1,24 @@
 """What the cheap cues alone achieve where a run is tested, so that it stands beside what the run achieves.
 
 The cue baseline is fitted to the training clips of the run (those of the people whom the run noted, should the corpus
-have been split anew) and scores the clips of the test. Of more than 4,000 clips a random choice stands for all: eleven
-numbers need no more, and a test must not wait for the decoding of a large corpus. The cues are kept with their corpus,
-so that the next test waits for nothing. Where the recordings are gone there is no baseline; the reason is noted, and
-the test goes on.
+have been split anew) and scores the clips of the test; so does one on each cue by itself. Of more than 4,000 clips a
+random choice stands for all: eleven numbers need no more, and a test must not wait for the decoding of a large corpus.
+The cues are kept with their corpus, so that the next test waits for nothing. Where the recordings are gone there is no
+baseline; the reason is noted, and the test goes on.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from src.audio.cues import CUES
 from src.experiments.corpus.cue_baseline import CueBaseline
 from src.experiments.corpus.cue_table import join_cues, read_cues
+from src.experiments.corpus.shortcuts import break_ties
 from src.experiments.corpus.splits import read_split
 from src.experiments.inputs.contract import TRAIN
 from src.experiments.training.trained import Trained
@@ -26,6 +30,8 @@ from src.utils.clip_table import ClipTable
 from src.utils.dataset import person_of, read_rejected
 
 KEY = "cue_baseline_eer"
+EACH = "cues"
+"""What results hold of each cue by itself."""
 MOST_CLIPS = 4000
 SEED = 0
 
@@ -37,6 +43,8 @@ class CueVerdict:
     eer: Metric | None = None
     by_system: dict[str, Metric] = field(default_factory=dict)
     """Of each system's spoofs against all bona fide clips."""
+    by_cue: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """Cue -> what it achieves by itself: `eer`, and `systems`, system -> its EER."""
     note: str = ""
     """Why there is none, or of how many clips it is; empty where it is of all."""
 
@@ -46,31 +54,36 @@ class CueJudge:
 
     def __init__(self, trained: Trained) -> None:
         self._baseline: CueBaseline | None = None
+        self._alone: dict[str, CueBaseline] = {}
         self._reason = ""
         try:
-            self._baseline = CueBaseline.fit(_training_clips(trained))
+            clips = _training_clips(trained)
+            self._baseline = CueBaseline.fit(clips)
+            self._alone = {cue: CueBaseline.fit(clips, [cue]) for cue in CUES}
         except (OSError, ValueError) as error:
-            self._reason = _why_none(error)
+            self._reason = why_none(error)
 
     def judge(self, dataset: Path, table: ClipTable) -> CueVerdict:
         """Return what it achieves on clips of a corpus."""
         if self._baseline is None:
             return CueVerdict(note=self._reason)
-        chosen = _choice(len(table))
+        chosen = choice(len(table))
         try:
             cues = read_cues(dataset, table.files[chosen].tolist())
         except OSError as error:
-            return CueVerdict(note=_why_none(error))
+            return CueVerdict(note=why_none(error))
         usable = (cues["reason"] == "").to_numpy()
         chosen = chosen[usable]
         trials = Trials(table.labels[chosen], table.speakers[chosen], table.systems[chosen])
         if len(np.unique(trials.labels)) < 2:
             return CueVerdict(note="There is no cue baseline: these clips are of one class.")
-        scores = self._baseline.scores(cues[usable])
+        clips = cues[usable]
+        scores = self._baseline.scores(clips)
         parts = parts_by_system(trials.labels, table.systems[chosen])
-        by_system = {name: _judged(trials.only(part), scores[part]) for name, part in parts.items()}
+        by_system = {name: eer_over_people(trials.only(part), scores[part]) for name, part in parts.items()}
+        by_cue = {cue: _alone(trials, parts, one.scores(clips)) for cue, one in self._alone.items()}
         note = f"The cue baseline is of {len(chosen)} of the {len(table)} clips." if len(chosen) < len(table) else ""
-        return CueVerdict(_judged(trials, scores), by_system, note)
+        return CueVerdict(eer_over_people(trials, scores), by_system, by_cue, note)
 
 
 def _training_clips(trained: Trained) -> pd.DataFrame:
@@ -79,25 +92,35 @@ def _training_clips(trained: Trained) -> pd.DataFrame:
     rows = read_split(dataset, TRAIN)
     known = person_of(rows).isin(trained.provenance["data"]["people"].get(TRAIN, []))
     rows = rows[known & ~rows["file"].isin(read_rejected(dataset).keys())]
-    rows = rows.iloc[_choice(len(rows))]
+    rows = rows.iloc[choice(len(rows))]
     clips = join_cues(rows, read_cues(dataset, rows["file"].tolist()))
     if clips["label"].nunique() < 2:
         raise ValueError(f"the recordings of {TRAIN} in {dataset} that the run was trained on cannot be read any more")
     return clips
 
 
-def _judged(trials: Trials, scores: np.ndarray) -> Metric:
+def eer_over_people(trials: Trials, scores: np.ndarray) -> Metric:
+    """Return the EER of scores (n,), with its interval; equal scores, such as those of a cue that all share, guess."""
+    scores = break_ties(scores)
     bounds = interval(resample_eer(scores, trials.draw()), trials.n_people)
     return as_metric(eer_of(trials.labels, scores), bounds)
 
 
-def _choice(n_clips: int) -> np.ndarray:
+def _alone(trials: Trials, parts: Mapping[str, np.ndarray], scores: np.ndarray) -> dict[str, Any]:
+    """Return what one cue achieves, of all spoofs with an interval and of each system's without one."""
+    ranks = break_ties(scores)
+    of_systems = {name: as_metric(eer_of(trials.labels[part], ranks[part])) for name, part in parts.items()}
+    return {"eer": eer_over_people(trials, scores), "systems": of_systems}
+
+
+def choice(n_clips: int) -> np.ndarray:
     """Return the numbers of all clips, or of a random choice of them, in order."""
     if n_clips <= MOST_CLIPS:
         return np.arange(n_clips)
     return np.sort(np.random.default_rng(SEED).choice(n_clips, MOST_CLIPS, replace=False))
 
 
-def _why_none(error: Exception) -> str:
+def why_none(error: Exception) -> str:
+    """Say in one sentence why there is no baseline."""
     said = " ".join(str(error).split()).rstrip(".")
     return f"There is no cue baseline: {said}."

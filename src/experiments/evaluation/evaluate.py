@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from src.experiments.evaluation.cue_verdict import KEY, CueJudge, CueVerdict
+from src.experiments.evaluation.cue_verdict import EACH, KEY, CueJudge, CueVerdict
 from src.experiments.evaluation.held_out import USUAL, HeldOut, HeldOutClips, read_held_out
 from src.experiments.evaluation.in_tandem import judge_in_tandem
 from src.experiments.evaluation.rejection import judge_with_rejection, promise_in_words
@@ -153,10 +153,10 @@ def evaluate_run(
     folder = trained.folder / clips.folder_name(test)
     (folder / TEST_RESULTS).unlink(missing_ok=True)  # its presence says that the rest belongs to it
     _write_evidence(folder, clips.table, scores, trained.threshold)
-    of_cues = {KEY: cues.eer} if cues.eer else {}
-    metrics |= locate_spoofs(trained, clips.table, folder) | tandem | of_cues | decided
+    metrics |= locate_spoofs(trained, clips.table, folder) | tandem | decided
+    metrics |= {KEY: cues.eer} if cues.eer else {}
     write_json(folder / TEST_PROVENANCE, origin)
-    write_json(folder / TEST_RESULTS, {**metrics, "breakdowns": breakdowns, "about": about})
+    write_json(folder / TEST_RESULTS, {**metrics, EACH: cues.by_cue, "breakdowns": breakdowns, "about": about})
     return Verdict(folder, trained.folder, metrics, about, clips.n_known, clips.is_own_corpus)
 
 

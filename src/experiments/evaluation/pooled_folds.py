@@ -26,6 +26,8 @@ from src.utils.labels import BONAFIDE, SPOOF
 
 LEFT_OUT = "domain left out"
 Metrics = dict[str, Metric]
+Heard = dict[str, list[tuple[np.ndarray, np.ndarray]]]
+"""What was left out, "" = people alone -> rows of the clips and their scores, fold by fold."""
 
 
 @dataclass(frozen=True)
@@ -78,7 +80,7 @@ def pool_folds(table: ClipTable, folds: Sequence[Fold], folder: Path) -> PooledF
     place = {file: row for row, file in enumerate(table.files.tolist())}
     pooled, thresholds, number_of = (np.full(len(table), np.nan) for _ in range(3))
     rows: list[dict[str, Any]] = []
-    heard: dict[str, list[tuple[np.ndarray, np.ndarray]]] = {}
+    heard: Heard = {}
     for number, fold in enumerate(folds):
         own = folder / f"fold{number}"
         found = read_scores(own)
@@ -89,8 +91,18 @@ def pool_folds(table: ClipTable, folds: Sequence[Fold], folder: Path) -> PooledF
         thresholds[tested[counted]], number_of[tested[counted]] = validation["threshold"], number
         heard.setdefault(fold.left_out, []).append((tested, scores))
         rows.append({"fold": number, "left_out": fold.left_out, **_row(table, fold, tested, scores, validation)})
-    each, mean = _across(table, {name: parts for name, parts in heard.items() if name})
+    each, mean = eers_of_left_out(table, heard)
     return PooledFolds(table, pooled, thresholds, number_of.astype(int), pd.DataFrame(rows), each, mean)
+
+
+def eers_of_left_out(table: ClipTable, heard: Heard) -> tuple[Metrics, Metric | None]:
+    """Return the EER of every domain that was left out, of all clips that its folds scored, and their mean."""
+    domains = {}
+    for name, parts in heard.items():
+        tested, scores = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
+        if name and len(np.unique(table.labels[tested])) == 2:
+            domains[name] = Scored(Trials(table.labels[tested], table.speakers[tested]), scores)
+    return eers_across(domains) if domains else ({}, None)
 
 
 def _row(
@@ -121,15 +133,3 @@ def _eer_of(table: ClipTable, tested: np.ndarray, scores: np.ndarray) -> dict[st
     trials = Trials(table.labels[tested], table.speakers[tested])
     (found,) = eers_across({"": Scored(trials, scores)})[0].values()
     return {"eer": found["value"], "low": found["low"], "high": found["high"]}
-
-
-def _across(
-    table: ClipTable, heard: Mapping[str, list[tuple[np.ndarray, np.ndarray]]]
-) -> tuple[Metrics, Metric | None]:
-    """Return the EER of every domain that was left out, of all clips that its runs scored, and their mean."""
-    domains = {}
-    for name, parts in heard.items():
-        tested, scores = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
-        if len(np.unique(table.labels[tested])) == 2:
-            domains[name] = Scored(Trials(table.labels[tested], table.speakers[tested]), scores)
-    return eers_across(domains) if domains else ({}, None)

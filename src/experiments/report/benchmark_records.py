@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from src.experiments.report.files import folders, metrics_of, read_object
+from src.experiments.report.files import cues_of, folders, metrics_of, read_object
 from src.experiments.runs.artefacts import BENCHMARK, BENCHMARK_RESULTS
 from src.visualize.pages.records import Outcome
 
@@ -22,7 +22,8 @@ def _read(folder: Path) -> Outcome:
         for name, metrics in _mapping(breakdowns.get("system")).items()
         if isinstance(metrics, dict)
     }
-    return Outcome(folder.name, about, metrics_of(results), {"system": systems}, problems=tuple(problems))
+    cues = cues_of(results.pop("cues", {}))
+    return Outcome(folder.name, about, metrics_of(results), {"system": systems}, problems=tuple(problems), cues=cues)
 
 
 def _mapping(content: Any) -> dict[str, Any]:

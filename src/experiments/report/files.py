@@ -95,6 +95,20 @@ def metrics_of(record: dict[str, Any]) -> Metrics:
     return metrics
 
 
+def cues_of(record: Any) -> dict[str, Metrics]:
+    """Return cue -> the EER of all spoofs, by "", and of each system's, of what is in the form of results.
+
+    >>> cues_of({"RMS level": {"eer": {"value": 0.4, "low": None, "high": None}, "systems": {"espeak": 0.3}}, "x": 1})
+    {'RMS level': {'': Estimate(value=0.4, low=None, high=None), 'espeak': Estimate(value=0.3, low=None, high=None)}}
+    """
+    found = {}
+    for cue, content in (record if isinstance(record, dict) else {}).items():
+        if isinstance(content, dict):
+            systems = content.get("systems")
+            found[cue] = metrics_of({"": content.get("eer"), **(systems if isinstance(systems, dict) else {})})
+    return found
+
+
 def finite(value: Any) -> float | None:
     """Return a finite number of a JSON file, None for anything else.
 

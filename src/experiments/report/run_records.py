@@ -15,6 +15,7 @@ from src.experiments.report.domain_records import doubt_of, means_across, read_u
 from src.experiments.report.explanation_records import read_explanation
 from src.experiments.report.files import (
     as_number,
+    cues_of,
     exists,
     folders,
     metrics_of,
@@ -181,7 +182,7 @@ def _read_outcome(folder: Path, name: str, recordings: _Recordings) -> Outcome:
     results = read_object(folder / TEST_RESULTS, problems)
     about = results.pop("about", {})
     about = about if isinstance(about, dict) else {}
-    breakdowns = _breakdowns(results.pop("breakdowns", {}))
+    breakdowns, cues = _breakdowns(results.pop("breakdowns", {})), cues_of(results.pop("cues", {}))
     metrics = metrics_of(results)
     if results and "eer" not in metrics:
         problems.append(f"{TEST_RESULTS} holds no EER")
@@ -191,7 +192,7 @@ def _read_outcome(folder: Path, name: str, recordings: _Recordings) -> Outcome:
         worst, n_wrong = _wrong_clips(folder / SCORES, metrics["threshold"].value, problems)
     shown = tuple(replace(clip, url=recordings.url(about.get("corpus"), clip.file)) for clip in worst)
     pictures = read_pictures(folder, TEST_PICTURES, problems)
-    return Outcome(name, about, metrics, breakdowns, pictures, shown, n_wrong, tuple(problems))
+    return Outcome(name, about, metrics, breakdowns, pictures, shown, n_wrong, tuple(problems), cues)
 
 
 def _breakdowns(content: Any) -> dict[str, dict[str, Metrics]]:

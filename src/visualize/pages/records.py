@@ -66,6 +66,8 @@ class Outcome:
     n_wrong: int | None = None
     """How many clips were decided wrongly; None where that is unknown."""
     problems: tuple[str, ...] = ()
+    cues: Mapping[str, Metrics] = field(default_factory=dict)
+    """Cheap cue -> what it achieves by itself: EER of all spoofs, by "", and of each system's."""
 
 
 @dataclass(frozen=True)
@@ -188,7 +190,7 @@ class Run:
 
     def without_pictures(self) -> "Run":
         """Return the run as other pages need it, without pictures, clips and breakdowns."""
-        light = self.outcome and replace(self.outcome, pictures=(), wrong=(), breakdowns={})
+        light = self.outcome and replace(self.outcome, pictures=(), wrong=(), breakdowns={}, cues={})
         ended = {"ended": self.ended}
         cleared = replace(self, other_outcomes=(), benchmark=(), explanation=None, stress=None, pictures=())
         return replace(cleared, outcome=light, provenance=ended)

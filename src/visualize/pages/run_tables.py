@@ -64,6 +64,32 @@ def _breakdown_table(what: str, groups: Mapping[str, Metrics]) -> Table:
     return Table(f"By {what}", tuple(columns), tuple(rows), sortable=len(rows) > 1, about=about.strip())
 
 
+def cues_table(outcome: Outcome) -> Table | None:
+    """Return what each cheap cue achieves by itself, of all spoofs and of each system's, and all of them together.
+
+    >>> from src.visualize.pages.records import Estimate
+    >>> level = {"": Estimate(0.3), "espeak": Estimate(0.2)}
+    >>> table = cues_table(Outcome("", metrics={"cue_baseline_eer": Estimate(0.1)}, cues={"RMS level": level}))
+    >>> [[cell.text for cell in row] for row in table.rows]
+    [['RMS level', '30.00 %', '20.00 %'], ['all together', '10.00 %', '']]
+    """
+    if not outcome.cues:
+        return None
+    systems = sorted({system for eers in outcome.cues.values() for system in eers} - {""})
+    groups = {"": outcome.metrics, **outcome.breakdowns.get("system", {})}
+    together = {name: found["cue_baseline_eer"] for name, found in groups.items() if "cue_baseline_eer" in found}
+    columns = [Column("cue"), Column("all spoofs", True), *(Column(system, True) for system in systems)]
+    rows = [
+        (text(cue), *(estimated(eers.get(system), "rate") for system in ("", *systems)))
+        for cue, eers in {**outcome.cues, "all together": together}.items()
+    ]
+    about = (
+        "EER of a logistic regression on one cheap cue, trained where the run was trained: near 50 % a cue says "
+        "nothing, and where it is far below, a run may have learnt it in place of speech."
+    )
+    return Table("Cheap cues alone", tuple(columns), tuple(rows), sortable=True, about=about)
+
+
 def wrong_clips_table(clips: tuple[Clip, ...], n_wrong: int) -> Table:
     """Return the clips whose scores are furthest on the wrong side of the threshold, with players."""
     columns = (

@@ -7,8 +7,10 @@ import numpy as np
 import pytest
 import soundfile
 
+from src.audio.cues import CUES
 from src.experiments.corpus.cue_baseline import CueBaseline
 from src.experiments.corpus.cue_table import CUE_TABLE, join_cues, read_cues
+from src.experiments.corpus.shortcuts import break_ties
 from src.experiments.corpus.splits import read_split
 from src.experiments.evaluation import cue_verdict
 from src.experiments.evaluation.cue_verdict import KEY, CueJudge
@@ -52,9 +54,27 @@ def test_it_is_the_regression_on_the_cues_of_the_training_clips(root: Path) -> N
     assert "cue_baseline" not in found["about"]
 
 
+def test_each_cue_is_judged_by_itself_of_all_spoofs_and_of_each_system(root: Path) -> None:
+    found = read_json(evaluate_run(RUN, root=root).folder / "test_results.json")
+    dataset = root / "datasets" / "corpus"
+    train, test = (
+        join_cues(rows, read_cues(dataset, rows["file"].tolist()))
+        for rows in (read_split(dataset, "downstream_train"), read_split(dataset, "downstream_test"))
+    )
+    labels = (test["label"] == "bona-fide").to_numpy(int)
+    assert found["cues"].keys() == set(CUES)
+    for cue, alone in found["cues"].items():
+        scores = CueBaseline.fit(train, [cue]).scores(test)
+        assert alone["eer"]["value"] == pytest.approx(eer_of(labels, break_ties(scores)), abs=1e-12), cue
+        assert alone["systems"].keys() == found["breakdowns"].get("system", {}).keys()
+    alone = {cue: each["eer"]["value"] for cue, each in found["cues"].items()}
+    assert alone["RMS level"] == 0, "the spoofs of the test corpora are louder"
+    assert abs(alone["sample rate"] - 0.5) < 0.1, "all clips have one rate: it says nothing, in either direction"
+
+
 def test_a_run_that_does_no_better_is_told_so(root: Path) -> None:
     verdict = evaluate_run(RUN, root=root)
-    assert verdict.metrics[KEY]["value"] == 0, "the noise of the test corpora gives the spoofs away"
+    assert verdict.metrics[KEY]["value"] == 0, "the level of the test corpora gives the spoofs away"
     assert verdict.note_on_cues == (
         "Cheap cues alone (level, silence, noise floor, ...) have an EER of 0.0% here: the run is no better than that."
     )
