@@ -66,7 +66,12 @@ def read_layout(dataset: Path) -> Listing:
     spoofs = rows["label"] == LABEL_NAMES[SPOOF]
     known = rows["trial"].map(cells)
     if cells:
-        notes += map(Finding, note_on("Spoofs without segment labels", rows["trial"][spoofs & known.isna()].tolist()))
+        contradicting = known.notna() & ((known != "") != spoofs)
+        for what, named in (
+            ("Spoofs without segment labels", spoofs & known.isna()),
+            ("Clips whose segment labels contradict the protocol, which counts", contradicting),
+        ):
+            notes += map(Finding, note_on(what, rows["trial"][named].tolist()))
     rows[SEGMENTS] = known.where(spoofs, "").fillna("")
     return as_listing(rows, notes, parts)
 

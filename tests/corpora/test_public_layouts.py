@@ -75,6 +75,21 @@ def test_partialspoof_with_its_segments(tmp_path: Path) -> None:
     assert above["file"].tolist() == [f"database/{file}" for file in listing.files["file"]]
 
 
+def test_segments_that_contradict_the_protocol_are_told(tmp_path: Path) -> None:
+    corpus = partialspoof(tmp_path / "corpus")
+    path = corpus.dataset / "segment_labels" / "train_seglab_0.01.npy"
+    labels = np.load(path, allow_pickle=True).item()
+    labels["CON_T_0000002"] = np.ones(50, int)
+    labels["LA_T_0000000"] = np.array([0, 1])
+    np.save(path, labels, allow_pickle=True)
+    listing = listed(corpus)
+    told = "Clips whose segment labels contradict the protocol, which counts: 2 (LA_T_0000000, ...)."
+    assert told in listing.notes
+    cells = listing.files.set_index("file")[["label", "segments"]]
+    assert cells.loc["train/con_wav/CON_T_0000002.wav"].tolist() == ["spoof", ""]
+    assert cells.loc["train/con_wav/LA_T_0000000.wav"].tolist() == ["bona-fide", ""]
+
+
 def test_coarser_labels_serve_where_the_finest_are_not_there(tmp_path: Path) -> None:
     corpus = partialspoof(tmp_path / "corpus")
     labels = corpus.dataset / "segment_labels"

@@ -36,7 +36,7 @@ def test_results_come_in_order_and_a_killed_call_is_made_again(tmp_path: Path) -
 
 @pytest.mark.slow
 def test_an_error_of_a_call_is_raised_here_and_cancels_the_others(tmp_path: Path) -> None:
-    long = Call(calls.count, (tmp_path, 1, 600, 0.1))
+    long = Call(calls.count, (tmp_path, 1, 150, 0.1))
     seen: list[Any] = []
     with (
         pytest.raises(ValueError, match=r"`batch_seconds` must be above 0 .*, not -1\.$"),
