@@ -4,7 +4,7 @@ The cheap cues of `src/audio/cues.py` are measured on every clip (`cue_table.py`
 (`shortcuts.py`) and together (`cue_baseline.py`).
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import cast
 
@@ -22,6 +22,7 @@ from src.experiments.corpus.shortcuts import (
     table_of_rates,
 )
 from src.experiments.corpus.splits import split_notes
+from src.experiments.corpus.transforms import was_evened
 from src.utils.dataset import person_of, read_files, read_rejected, without
 from src.utils.labels import LABEL_NAMES, SPOOF
 
@@ -101,13 +102,13 @@ def inspect_dataset(dataset: Path, jobs: int = 0) -> Inspection:
     reasons = {file: reason for file, reason in reasons.items() if reason}
     clips = join_cues(without(files, reasons, dataset), measured)
     cues, of_systems = find_cues(clips), find_cues_of_systems(clips)
-    together = _rates_together(clips) if cues else {}
+    together, is_evened = _rates_together(clips) if cues else {}, was_evened(dataset)
     totals = f"{len(clips)} clips, {clips['duration'].sum() / 3600:.2f} h, {person_of(clips).nunique()} people"
     return Inspection(
         totals,
         _summary(clips, ["label", "gender"]),
         summarise_systems(clips),
-        cues=[*cues, *only_of_systems(cues, of_systems)],
+        cues=[replace(cue, is_evened=is_evened) for cue in [*cues, *only_of_systems(cues, of_systems)]],
         rejected={**read_rejected(dataset), **reasons},
         clips=clips,
         notes=(*people_notes(files), *source_notes(dataset, files), *split_notes(dataset)),

@@ -22,6 +22,7 @@ CHANCE = 1e-3
 CATEGORIES = ("sample rate", CATEGORY)
 """Cues of a few values, which have no order of their own."""
 REMOVED = "fab NormalizeDataset --remove-shortcuts evens it out as far as it can be"
+EVENED = "this corpus was evened out as far as it can be; other clips are needed"
 ADVICE = {
     "duration": "cut or choose clips of similar length",
     "sample rate": "fab NormalizeDataset writes all clips at one rate, though differences in bandwidth remain",
@@ -48,12 +49,15 @@ class Cue:
     """Whether it gets a warning."""
     system: str = ""
     """The system whose spoofs were compared; empty = all systems."""
+    is_evened: bool = False
+    """Whether the corpus came out of `remove_shortcuts`."""
 
     @property
     def warning(self) -> str:
         """The warning to show to the user, one sentence."""
+        advice = EVENED if self.is_evened and self.name != "duration" else ADVICE[self.name]
         whom = f"the spoofs of {self.system} from bona fide speech" if self.system else "the classes apart"
-        return f"{self.name} alone tells {whom} with an EER of {self.eer:.1%}: {ADVICE[self.name]}."
+        return f"{self.name} alone tells {whom} with an EER of {self.eer:.1%}: {advice}."
 
 
 def find_cues(clips: pd.DataFrame, *, chance: float = CHANCE) -> list[Cue]:

@@ -23,13 +23,17 @@ from src.corpora.sources import SOURCES_TABLE, read_originals
 from src.experiments.corpus.catalogue import add_amplitude, add_duration
 from src.experiments.corpus.common_sound import common_sound
 from src.experiments.corpus.cue_table import join_cues, read_cues
-from src.experiments.corpus.derivation import Derivation, Derived, Job, Transform
+from src.experiments.corpus.derivation import RECIPE, Derivation, Derived, Job, Transform
 from src.utils.classes import read_classes, write_classes
 from src.utils.copies import AUGMENTATION, COPY_OF
 from src.utils.csv_tables import write_table
 from src.utils.dataset import edit_tables, read_files, without
+from src.utils.files import read_record
 from src.utils.paths import as_flac
 from src.utils.segments import SEGMENTS
+
+EVENED = "remove_shortcuts"
+"""What the recipe of a corpus holds that `remove_shortcuts` wrote."""
 
 
 def normalize_dataset(
@@ -69,9 +73,14 @@ def remove_shortcuts(dataset: Path, output: Path | None = None) -> Derived:
             f"Cutting silence would move the spoofed stretches that {dataset} lists: leave out `remove_shortcuts`."
         )
     common = common_sound(join_cues(files, read_cues(dataset, files["file"].tolist())))
-    recipe = {"step": "NormalizeDataset", "remove_shortcuts": asdict(common)}
+    recipe = {"step": "NormalizeDataset", EVENED: asdict(common)}
     target = output or dataset.with_name(f"{dataset.name}_evened")
     return _derive(dataset, target, partial(_evened, common=common), recipe, seed=0)
+
+
+def was_evened(dataset: Path) -> bool:
+    """Return whether a corpus is one that `remove_shortcuts` wrote."""
+    return (dataset / RECIPE).is_file() and EVENED in read_record(dataset / RECIPE)
 
 
 def add_noise_to_dataset(dataset: Path, output: Path | None = None, *, snr: float = 20.0, seed: int = 7) -> Derived:

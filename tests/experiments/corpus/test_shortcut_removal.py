@@ -88,6 +88,12 @@ def test_after_they_are_removed_they_are_gone(evened: Path) -> None:
     assert len(read_files(evened)) == 60
 
 
+def test_what_could_not_be_removed_is_not_advised_to_be_removed_again(evened: Path) -> None:
+    cues = {cue.name: cue.warning for cue in inspect_dataset(evened, jobs=1).cues}
+    assert cues["noise floor"].endswith(": this corpus was evened out as far as it can be; other clips are needed.")
+    assert cues["duration"].endswith(": cut or choose clips of similar length.")
+
+
 def test_the_same_command_again_makes_nothing_new(dataset: Path, evened: Path) -> None:
     before = {path: path.stat().st_mtime_ns for path in evened.rglob("*.flac")}
     remove_shortcuts(dataset)
