@@ -52,6 +52,7 @@ def test_scale_and_offset_of_a_column_do_not_matter(project):
     assert project(vectors, seed=0).tobytes() == project(moved, seed=0).tobytes()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("project", PROJECTIONS)
 @pytest.mark.parametrize("n", [4, 5, 7])
 def test_few_points_and_many_dimensions(project, n):

@@ -1,8 +1,9 @@
 """The training of a network on waveforms, by transformers' Trainer: epochs, checkpoints, resumption, several GPUs.
 
 `src/learning` holds what it shares with other trainings. This file says what is a detector's: the batches of an epoch,
-and that an epoch ends with the validation EER of whole clips. The weights kept are those of the epoch with the lowest
-EER (of equals, the lower loss): that of clips or, of a network that decides frames, the range EER of these.
+and that an epoch ends with the validation EER of whole clips (`validation.py`). The weights kept are those of the epoch
+with the lowest EER (of equals, the lower loss): that of clips or, of a network that decides frames, the range EER of
+these.
 
 A checkpoint is written at the end of every epoch and every few minutes within one. A training that was killed resumes
 from the newest one and ends with the weights that it would have ended with.
@@ -22,8 +23,9 @@ from src.detectors.training.arguments import arguments_of
 from src.detectors.training.clips import EpochBatches, TrainingClips, collate, units_of
 from src.detectors.training.lesson import Lesson, Surroundings, load_weights
 from src.detectors.training.progress import Progress
-from src.detectors.training.scoring import Scored, WholeClips, score_clips
+from src.detectors.training.scoring import Scored, score_clips
 from src.detectors.training.sharpness import at_the_worst_point_nearby
+from src.detectors.training.validation import ValidationClips
 from src.learning.checkpoints import Checkpoints
 from src.learning.randomness import draw_apart
 from src.learning.trainer import BaseKeeper, BaseTrainer, quietly, tensorboard
@@ -51,7 +53,7 @@ class OurTrainer(BaseTrainer):
     def __init__(self, lesson: Lesson, progress: Progress, arguments: transformers.TrainingArguments) -> None:
         self.lesson, self.progress = lesson, progress
         self.clips = TrainingClips(lesson.train, lesson.config, lesson.seed)
-        self.held_out = WholeClips(lesson.val.paths.tolist(), lesson.config)
+        self.held_out = ValidationClips(lesson.val, lesson.config, lesson.seed)
         super().__init__(arguments, train_dataset=self.clips, eval_dataset=self.held_out, data_collator=collate)
 
     def get_train_dataloader(self) -> DataLoader[Any]:
@@ -79,7 +81,7 @@ class OurTrainer(BaseTrainer):
 
     def evaluate(self, *_: Any, **__: Any) -> dict[str, float]:
         """End an epoch: the EER and the loss of whole validation clips, of which each process scores a part."""
-        training, val = self.lesson.training, self.lesson.val
+        training, val = self.lesson.training, self.held_out.table
         mine = self.held_out.part(own_number(), n_processes())
         how = {"workers": self.args.dataloader_num_workers}
         parts = made_by_all(lambda: score_clips(training.network, training.objective, mine, **how))
