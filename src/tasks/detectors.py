@@ -1,7 +1,7 @@
 """Tasks that train detectors: networks from the waveform to the score."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from fabric import Connection
@@ -52,6 +52,7 @@ class NetworkFlags:
     hyperparameters: Path | None = None
     distill_from: str = ""
     quantize: str = ""
+    hold_out: str = ""
     log: str = ""
     workers: int = 0
     resume: str = ""
@@ -154,7 +155,7 @@ def train_network(detector: str, flags: NetworkFlags, own: dict[str, object]) ->
             values={**own, **flags.chosen()},
             seed=flags.seed,
         )
-        run = trainer.train_model(chosen, root=ROOT, aids=aids)
+        run = trainer.train_model(replace(chosen, hold_out=flags.hold_out or chosen.hold_out), root=ROOT, aids=aids)
     if compression := getattr(run.model, "compression", None):
         print(compression)
     print(f"{run}. Next: {how_to_test(run.name)}")

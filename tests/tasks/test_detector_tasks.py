@@ -13,6 +13,8 @@ from safetensors.numpy import load_file
 
 from src.detectors import DETECTORS
 from src.detectors.training import loop
+from src.experiments.training import trainer
+from src.experiments.training.recipe import Recipe
 from src.tasks.detectors import parse_settings
 from tests.typed import run_fab
 
@@ -64,6 +66,22 @@ def test_a_folder_that_is_typed_is_found_from_wherever_the_run_is_read(
     assert parse_settings(f"{name}=published,epochs=3") == {name: str(tmp_path / "published"), "epochs": 3}
     assert parse_settings(f"{name}=facebook/wav2vec2-base") == {name: "facebook/wav2vec2-base"}
     assert parse_settings(f"{name}=") == {name: ""}
+
+
+def test_it_can_be_judged_by_what_is_left_out(
+    fab: Fab, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked = []
+
+    def noted(recipe: Recipe, **_: Any) -> None:
+        asked.append(recipe.hold_out)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(trainer, "train_model", noted)
+    assert fab(f"{TRAIN} --hold-out=system") == fab(TRAIN) == 130
+    assert asked == ["system", ""]
+    assert fab(f"{TRAIN} --hold-out=speaker") == 2
+    assert "--hold-out must be system, corpus or system,corpus, not 'speaker'." in capsys.readouterr().err
 
 
 def test_curves_for_tensorboard_stay_in_the_folder_of_the_run(project: Path, fab: Fab) -> None:
