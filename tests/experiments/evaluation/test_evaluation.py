@@ -58,7 +58,7 @@ def put_to_test(root: Path, corpus: str = "corpus", run: str = "run0", **clips: 
 
 def values(folder: Path) -> dict[str, Any]:
     results = read_json(folder / "test_results.json")
-    return {name: metric["value"] for name, metric in results.items() if name not in ("about", "breakdowns")}
+    return {name: metric["value"] for name, metric in results.items() if name not in ("about", "breakdowns", "cues")}
 
 
 def read_scores(folder: Path) -> pd.DataFrame:
@@ -69,7 +69,7 @@ def test_results_hold_every_metric_with_its_bounds_and_pictures(trained: Path) -
     verdict = evaluate_run(RunName.parse("run0"), root=trained)
     assert verdict.folder == verdict.run == trained / "runs" / "run0"
     results = read_json(verdict.folder / "test_results.json")
-    about, breakdowns = results.pop("about"), results.pop("breakdowns")
+    about, breakdowns, _ = (results.pop(key) for key in ("about", "breakdowns", "cues"))
     assert {"eer", "auc", "min_dcf", "act_dcf", "cllr", "accuracy", "f1", "threshold", "n_spoof"} <= set(results)
     assert results == verdict.metrics
     for name in ("eer", "auc", "min_dcf", "act_dcf", "cllr", "accuracy", "f1"):
