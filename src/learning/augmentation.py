@@ -1,10 +1,10 @@
 """Training windows, changed as sound is changed on its way: what happens to one is drawn from a recipe.
 
 The draws come from the generator of the window, which follows from seed, epoch and clip: a training that is resumed
-hears what it would have heard. Babble is made of bona fide clips of the same training split, by other people than the
-clip's own where there are others; nobody of validation or test is ever heard. Where clips are partly spoofed, effects
-that change the length are left out for all clips: they would move the stretches that are labelled, and left out for
-some clips only, they would tell these apart.
+hears what it would have heard. Babble is made of bona fide clips of the same split, by other people than the clip's own
+where there are others: in training nobody of validation is ever heard, and nobody of the test in either. Where clips
+are partly spoofed, effects that change the length are left out for all clips: they would move the stretches that are
+labelled, and left out for some clips only, they would tell these apart.
 """
 
 from pathlib import Path

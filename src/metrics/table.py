@@ -55,6 +55,8 @@ class Metric:
         return self.key.replace("_", "-") if self.glossary and "page" in self.shown else ""
 
 
+_DOMAINS = (("system", "systems"), ("corpus", "corpora"))
+"""What may be left out of a training: one, several."""
 _ROWS = (
     Metric(
         "eer",
@@ -75,7 +77,7 @@ _ROWS = (
             glossary=f"Mean EER over {domains} that were left out of training, each against the bona fide clips of the "
             f"run that never heard it: what to expect of {domains} that are new. Each counts the same.",
         )
-        for domain, domains in (("system", "systems"), ("corpus", "corpora"))
+        for domain, domains in _DOMAINS
     ),
     Metric(
         "cue_baseline_eer",
@@ -95,7 +97,7 @@ _ROWS = (
             "lower",
             glossary=f"Mean EER over {domains} that were left out, of cue baselines that never met them.",
         )
-        for domain, domains in (("system", "systems"), ("corpus", "corpora"))
+        for domain, domains in _DOMAINS
     ),
     Metric(
         "min_dcf",

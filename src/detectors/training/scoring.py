@@ -57,8 +57,6 @@ class WholeClips(Dataset[Windows | str]):
             return self._windows(self.heard(load_waveform(path), number))
         except UnusableAudio as error:
             return why_unusable(path, error)
-        except (ValueError, FileNotFoundError) as error:  # of a recording that is mixed in
-            return str(error)
 
     def part(self, number: int, count: int) -> "WholeClips":
         """Return every `count`-th clip from the one with this number on."""

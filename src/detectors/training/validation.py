@@ -13,7 +13,7 @@ from typing import Self
 import numpy as np
 
 from src.detectors.contract import DetectorConfig
-from src.detectors.training.scoring import WholeClips
+from src.detectors.training.scoring import WholeClips, Windows
 from src.learning.augmentation import Augmentation
 from src.utils.waveform_table import WaveformTable
 
@@ -29,6 +29,12 @@ class ValidationClips(WholeClips):
             table = table.one_after_another([table, table])
         self.table, self.numbers = table, range(len(table))
         super().__init__(table.paths.tolist(), config)
+
+    def __getitem__(self, number: int) -> Windows | str:
+        try:
+            return super().__getitem__(number)
+        except (ValueError, FileNotFoundError) as error:  # of a recording that is mixed in
+            return str(error)
 
     def part(self, number: int, count: int) -> Self:
         """Return every `count`-th clip from the one with this number on."""
