@@ -4,7 +4,8 @@ The draws come from the generator of the window, which follows from seed, epoch 
 hears what it would have heard. Babble is made of bona fide clips of the same split, by other people than the clip's own
 where there are others: in training nobody of validation is ever heard, and nobody of the test in either. Where clips
 are partly spoofed, effects that change the length are left out for all clips: they would move the stretches that are
-labelled, and left out for some clips only, they would tell these apart.
+labelled, and left out for some clips only, they would tell these apart. They are left out as well where a distorted
+clip must stay beside the clip as it is.
 """
 
 from pathlib import Path
@@ -44,11 +45,11 @@ class Augmenting(Protocol):
 class Augmentation:
     """A recipe, and the recordings of a training split that its effects mix in."""
 
-    def __init__(self, table: WaveformTable, config: Augmenting) -> None:
+    def __init__(self, table: WaveformTable, config: Augmenting, *, keeps_length: bool = False) -> None:
         self.recipe = parse_recipe(config.augment)
         self.folders = [Path(folder) if folder else None for folder in (config.noise_folder, config.rooms_folder)]
         self.speakers = table.speakers
-        self.keeps_length = any(str(cell) for cell in table.segments)
+        self.keeps_length = keeps_length or any(str(cell) for cell in table.segments)
         self.voices = Voices(table.speakers, table.labels == BONAFIDE)
         self.paths = table.paths.astype(object)  # so that all sources share the strings
         self._heard = self.voices.heard

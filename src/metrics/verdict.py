@@ -11,8 +11,9 @@ from typing import TypedDict
 import numpy as np
 
 from src.metrics.bootstrap import INTERVAL_SEED, N_RESAMPLINGS, Interval, Trials, interval
+from src.metrics.eer import eer_of
 from src.metrics.report import evaluate
-from src.metrics.resampled import resample_metrics
+from src.metrics.resampled import resample_eer, resample_metrics
 from src.metrics.table import shown_in
 
 
@@ -59,6 +60,17 @@ def evaluate_with_intervals(
     n_people = trials.n_people
     bounds = {name: interval(values, n_people) for name, values in drawn.items()}
     return {name: as_metric(value, bounds.get(name)) for name, value in report.items()}
+
+
+def eer_with_interval(trials: Trials, scores: np.ndarray) -> Metric:
+    """Return the EER of scores (n,) alone, with its 95 % interval; the trials are of both classes.
+
+    >>> trials = Trials(np.array([1, 0, 1, 0]), np.array(["ann", "ann", "bob", "bob"]))
+    >>> eer_with_interval(trials, np.array([2.0, -1.0, 0.5, 1.0]))
+    {'value': 0.5, 'low': 0.0, 'high': 1.0}
+    """
+    bounds = interval(resample_eer(scores, trials.draw()), trials.n_people)
+    return as_metric(eer_of(trials.labels, scores), bounds)
 
 
 def as_metric(value: float, bounds: Interval | None = None) -> Metric:

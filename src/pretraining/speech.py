@@ -90,9 +90,8 @@ class Crops(Dataset[dict[str, Any]]):
         self.share = config.mask_share or objective.mask_share
         self.span = config.mask_span or objective.mask_span
         self.batch_samples = round(config.batch_seconds * SPEECH_RATE)
-        self.augmented = Augmentation(speech.table, config) if config.augment else None
-        if self.augmented:
-            self.augmented.keeps_length = True  # what is heard stays beside what was recorded
+        # what is heard stays beside what was recorded
+        self.augmented = Augmentation(speech.table, config, keeps_length=True) if config.augment else None
         self._rounds = {0: self._draw_round(0)}
         self.a_round = len(self._round(0))
 

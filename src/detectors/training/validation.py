@@ -24,8 +24,7 @@ class ValidationClips(WholeClips):
     def __init__(self, table: WaveformTable, config: DetectorConfig, seed: int) -> None:
         self.augmented, self.seed, self.n_clips = None, seed, len(table)
         if config.augment:
-            self.augmented = Augmentation(table, config)
-            self.augmented.keeps_length = True
+            self.augmented = Augmentation(table, config, keeps_length=True)
             table = table.one_after_another([table, table])
         self.table, self.numbers = table, range(len(table))
         super().__init__(table.paths.tolist(), config)

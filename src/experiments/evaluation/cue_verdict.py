@@ -9,6 +9,7 @@ baseline; the reason is noted, and the test goes on.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -22,10 +23,9 @@ from src.experiments.corpus.shortcuts import break_ties
 from src.experiments.corpus.splits import read_split
 from src.experiments.inputs.contract import TRAIN
 from src.experiments.training.trained import Trained
-from src.metrics.bootstrap import Trials, interval
+from src.metrics.bootstrap import Trials
 from src.metrics.eer import eer_of
-from src.metrics.resampled import resample_eer
-from src.metrics.verdict import Metric, as_metric, parts_by_system
+from src.metrics.verdict import Metric, as_metric, eer_with_interval, parts_by_system
 from src.utils.clip_table import ClipTable
 from src.utils.dataset import person_of, read_rejected
 
@@ -50,23 +50,23 @@ class CueVerdict:
 
 
 class CueJudge:
-    """The cue baseline of a run, fitted once."""
+    """The cue baseline of a run, fitted once, where clips are judged for the first time."""
 
     def __init__(self, trained: Trained) -> None:
-        self._baseline: CueBaseline | None = None
-        self._alone: dict[str, CueBaseline] = {}
-        self._reason = ""
-        try:
-            clips = _training_clips(trained)
-            self._baseline = CueBaseline.fit(clips)
-            self._alone = {cue: CueBaseline.fit(clips, [cue]) for cue in CUES}
-        except (OSError, ValueError) as error:
-            self._reason = why_none(error)
+        self.trained = trained
+
+    @cached_property
+    def _fitted(self) -> tuple[CueBaseline, dict[str, CueBaseline]]:
+        """The baseline on all cues, and cue -> that on this cue alone."""
+        clips = _training_clips(self.trained)
+        return CueBaseline.fit(clips), {cue: CueBaseline.fit(clips, [cue]) for cue in CUES}
 
     def judge(self, dataset: Path, table: ClipTable) -> CueVerdict:
         """Return what it achieves on clips of a corpus."""
-        if self._baseline is None:
-            return CueVerdict(note=self._reason)
+        try:
+            baseline, alone = self._fitted
+        except (OSError, ValueError) as error:
+            return CueVerdict(note=why_none(error))
         chosen = choice(len(table))
         try:
             cues = read_cues(dataset, table.files[chosen].tolist())
@@ -78,12 +78,12 @@ class CueJudge:
         if len(np.unique(trials.labels)) < 2:
             return CueVerdict(note="There is no cue baseline: these clips are of one class.")
         clips = cues[usable]
-        scores = self._baseline.scores(clips)
+        scores = baseline.scores(clips)
         parts = parts_by_system(trials.labels, table.systems[chosen])
-        by_system = {name: eer_over_people(trials.only(part), scores[part]) for name, part in parts.items()}
-        by_cue = {cue: _alone(trials, parts, one.scores(clips)) for cue, one in self._alone.items()}
+        by_system = {name: eer_of_cues(trials.only(part), scores[part]) for name, part in parts.items()}
+        by_cue = {cue: _alone(trials, parts, one.scores(clips)) for cue, one in alone.items()}
         note = f"The cue baseline is of {len(chosen)} of the {len(table)} clips." if len(chosen) < len(table) else ""
-        return CueVerdict(eer_over_people(trials, scores), by_system, by_cue, note)
+        return CueVerdict(eer_of_cues(trials, scores), by_system, by_cue, note)
 
 
 def _training_clips(trained: Trained) -> pd.DataFrame:
@@ -99,18 +99,16 @@ def _training_clips(trained: Trained) -> pd.DataFrame:
     return clips
 
 
-def eer_over_people(trials: Trials, scores: np.ndarray) -> Metric:
+def eer_of_cues(trials: Trials, scores: np.ndarray) -> Metric:
     """Return the EER of scores (n,), with its interval; equal scores, such as those of a cue that all share, guess."""
-    scores = break_ties(scores)
-    bounds = interval(resample_eer(scores, trials.draw()), trials.n_people)
-    return as_metric(eer_of(trials.labels, scores), bounds)
+    return eer_with_interval(trials, break_ties(scores))
 
 
 def _alone(trials: Trials, parts: Mapping[str, np.ndarray], scores: np.ndarray) -> dict[str, Any]:
     """Return what one cue achieves, of all spoofs with an interval and of each system's without one."""
     ranks = break_ties(scores)
     of_systems = {name: as_metric(eer_of(trials.labels[part], ranks[part])) for name, part in parts.items()}
-    return {"eer": eer_over_people(trials, scores), "systems": of_systems}
+    return {"eer": eer_with_interval(trials, ranks), "systems": of_systems}
 
 
 def choice(n_clips: int) -> np.ndarray:

@@ -14,7 +14,7 @@ import pandas as pd
 
 from src.experiments.corpus.cue_baseline import CueBaseline
 from src.experiments.corpus.cue_table import join_cues, read_cues
-from src.experiments.evaluation.cue_verdict import choice, eer_over_people, why_none
+from src.experiments.evaluation.cue_verdict import choice, eer_of_cues, why_none
 from src.experiments.evaluation.folds import Fold
 from src.experiments.evaluation.pooled_folds import Heard, eers_of_left_out
 from src.metrics.bootstrap import Trials
@@ -74,6 +74,4 @@ def _pooled(table: ClipTable, clips: pd.DataFrame, folds: Sequence[Fold], if_few
     scored = ~np.isnan(pooled)
     trials = Trials(table.labels, table.speakers, table.systems).only(scored)
     left_out, mean = eers_of_left_out(table, heard)
-    return CuesOfFolds(
-        eer_over_people(trials, pooled[scored]), left_out, mean, if_fewer if len(clips) < len(table) else ""
-    )
+    return CuesOfFolds(eer_of_cues(trials, pooled[scored]), left_out, mean, if_fewer if len(clips) < len(table) else "")

@@ -19,7 +19,7 @@ from src.metrics.across import Scored, eers_across
 from src.metrics.bootstrap import Trials
 from src.metrics.classification import decision_metrics
 from src.metrics.table import shown_in
-from src.metrics.verdict import Metric, evaluate_with_intervals, parts_by_system, parts_by_value
+from src.metrics.verdict import Metric, eer_with_interval, evaluate_with_intervals, parts_by_system, parts_by_value
 from src.utils.clip_table import ClipTable
 from src.utils.files import read_record
 from src.utils.labels import BONAFIDE, SPOOF
@@ -130,6 +130,5 @@ def _eer_of(table: ClipTable, tested: np.ndarray, scores: np.ndarray) -> dict[st
     """Return the EER of the clips of a fold and its bounds; None where they are of one class."""
     if len(np.unique(table.labels[tested])) < 2:
         return {"eer": None, "low": None, "high": None}
-    trials = Trials(table.labels[tested], table.speakers[tested])
-    (found,) = eers_across({"": Scored(trials, scores)})[0].values()
+    found = eer_with_interval(Trials(table.labels[tested], table.speakers[tested]), scores)
     return {"eer": found["value"], "low": found["low"], "high": found["high"]}

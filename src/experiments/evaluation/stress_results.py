@@ -21,9 +21,10 @@ from src.experiments.runs.artefacts import (
 )
 from src.experiments.runs.provenance import now
 from src.experiments.training.trained import Trained
-from src.metrics.bootstrap import CONFIDENCE, N_RESAMPLINGS, Interval, Trials, interval
+from src.metrics.bootstrap import CONFIDENCE, N_RESAMPLINGS, Trials, interval
 from src.metrics.eer import eer_of
 from src.metrics.resampled import resample_eer
+from src.metrics.verdict import as_metric
 from src.utils.clip_table import ClipTable
 from src.utils.csv_tables import write_table
 from src.utils.files import write_json
@@ -72,7 +73,7 @@ def sum_up(trained: Trained, clips: HeldOutClips, seed: int) -> StressResult:
     n_people = len(clips.table.people())
     results = {
         "clean_eer": clean["eer"],
-        "mean_eer": _estimate(mean, interval(drawn, n_people)),
+        "mean_eer": as_metric(mean, interval(drawn, n_people)),
         "points": points,
         "about": {
             "corpus": clips.dataset.name,
@@ -102,16 +103,11 @@ def _judge(folder: Path, name: str, threshold: float) -> tuple[dict[str, Any], n
     drawn = resample_eer(scores, trials.draw())
     accepted = scores >= threshold
     return {
-        "eer": _estimate(eer_of(labels, scores), interval(drawn, trials.n_people)),
+        "eer": as_metric(eer_of(labels, scores), interval(drawn, trials.n_people)),
         "false_acceptance": float(accepted[labels == SPOOF].mean()),
         "false_rejection": float(1 - accepted[labels == BONAFIDE].mean()),
         "clips": len(rows),
     }, drawn
-
-
-def _estimate(value: float, bounds: Interval) -> dict[str, float | None]:
-    known = np.isfinite(bounds.low)
-    return {"value": value, "low": bounds.low if known else None, "high": bounds.high if known else None}
 
 
 def _row(point: Mapping[str, Any]) -> dict[str, Any]:

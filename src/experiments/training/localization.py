@@ -10,12 +10,10 @@ from typing import Protocol, runtime_checkable
 
 import numpy as np
 
-from src.metrics.bootstrap import Trials, interval
-from src.metrics.eer import eer_of
+from src.metrics.bootstrap import Trials
 from src.metrics.localization import RESOLUTIONS, FrameScores, ScoredClip, range_eer, segment_eer, segments_of
-from src.metrics.resampled import resample_eer
 from src.metrics.spans import spans_of_frames
-from src.metrics.verdict import Metric, as_metric
+from src.metrics.verdict import Metric, as_metric, eer_with_interval
 from src.utils.clip_table import ClipTable
 from src.utils.waveform_table import WaveformTable
 
@@ -59,8 +57,7 @@ class Localization:
         for resolution in RESOLUTIONS:
             labels, scores, owners = segments_of(self.clips, resolution)
             trials = Trials(labels, self.table.speakers[owners])
-            bounds = interval(resample_eer(scores, trials.draw()), trials.n_people)
-            metrics[key_of(resolution)] = as_metric(eer_of(labels, scores), bounds)
+            metrics[key_of(resolution)] = eer_with_interval(trials, scores)
         return {**metrics, "range_eer": as_metric(self._range[0])}
 
     def spans(self, threshold: float) -> dict[str, np.ndarray]:

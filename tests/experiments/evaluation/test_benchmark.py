@@ -7,9 +7,11 @@ import numpy as np
 import pytest
 import soundfile
 
+from src.audio.cues import CUES
 from src.detectors import DETECTORS
 from src.experiments.corpus import fingerprints
 from src.experiments.corpus.catalogue import generate_tables
+from src.experiments.corpus.cue_baseline import CueBaseline
 from src.experiments.corpus.splits import SplitShares, split_dataset
 from src.experiments.evaluation import benchmark, benchmark_table, overlap, scoring
 from src.experiments.evaluation.benchmark import Judged, run_benchmark
@@ -142,6 +144,18 @@ def test_what_is_finished_is_not_scored_again_and_what_changed_is(root: Path, mo
     generate_tables(root / "datasets" / "other")
     assert judge(root, "elsewhere", "other")[1].about["clips"] == 23
     assert calls == [23]
+
+
+def test_what_is_finished_needs_no_cue_baseline(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fits = []
+    fit = CueBaseline.fit
+    monkeypatch.setattr(CueBaseline, "fit", lambda *given: fits.append(given) or fit(*given))
+    judge(root, "elsewhere")
+    assert len(fits) == 1 + len(CUES)
+    judge(root, "elsewhere", "other")
+    assert len(fits) == 2 * (1 + len(CUES))
+    judge(root, "elsewhere", "other")
+    assert len(fits) == 2 * (1 + len(CUES))
 
 
 def test_scores_that_were_computed_before_a_kill_are_kept(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
