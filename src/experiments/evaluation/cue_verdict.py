@@ -56,17 +56,19 @@ class CueJudge:
         self.trained = trained
 
     @cached_property
-    def _fitted(self) -> tuple[CueBaseline, dict[str, CueBaseline]]:
-        """The baseline on all cues, and cue -> that on this cue alone."""
-        clips = _training_clips(self.trained)
-        return CueBaseline.fit(clips), {cue: CueBaseline.fit(clips, [cue]) for cue in CUES}
+    def _fitted(self) -> tuple[CueBaseline, dict[str, CueBaseline]] | str:
+        """The baseline on all cues, and cue -> that on this cue alone; or why there is none."""
+        try:
+            clips = _training_clips(self.trained)
+            return CueBaseline.fit(clips), {cue: CueBaseline.fit(clips, [cue]) for cue in CUES}
+        except (OSError, ValueError) as error:
+            return why_none(error)
 
     def judge(self, dataset: Path, table: ClipTable) -> CueVerdict:
         """Return what it achieves on clips of a corpus."""
-        try:
-            baseline, alone = self._fitted
-        except (OSError, ValueError) as error:
-            return CueVerdict(note=why_none(error))
+        if isinstance(self._fitted, str):
+            return CueVerdict(note=self._fitted)
+        baseline, alone = self._fitted
         chosen = choice(len(table))
         try:
             cues = read_cues(dataset, table.files[chosen].tolist())
