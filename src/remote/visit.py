@@ -22,6 +22,8 @@ NOTES = ".remote"
 """Below the project's folder on a host, and below the embeddings of a corpus here while stores are brought."""
 IS_FREE = f"flock -n -s {NOTES}/running true"
 """Command that fails while a task runs there."""
+A_TICK = 0.1
+"""Seconds by which a file that a task makes at once is younger than its start: file systems date by ticks."""
 TAKEN = "another call has started a task there meanwhile; run the same command again"
 OTHERS = "the folder is there already and holds something else than this project; name another `folder`"
 
@@ -107,7 +109,7 @@ class Visit:
         self.host.run(
             f"exec 9>>{NOTES}/running; flock -w 5 9 || {{ echo {quote(TAKEN)} >&2; exit 1; }}; "
             f"mkdir -p {join([self.notes, 'runs', *taken])} && rm -f {self.notes}/group && "
-            f"{{ test -e {self.notes}/started || touch {self.notes}/started; }} && "
+            f"{{ test -e {self.notes}/started || {{ touch {self.notes}/started && sleep {A_TICK}; }}; }} && "
             f"setsid -f {job} >{self.notes}/log 2>&1 </dev/null && exec 9>&- && "
             f"until test -s {self.notes}/group; do "  # a task may have begun and ended since this was asked
             f"! {IS_FREE} || test -s {self.notes}/group || {{ cat {self.notes}/log >&2; exit 1; }}; sleep 0.1; done"

@@ -157,6 +157,14 @@ def test_a_run_that_an_earlier_task_began_there_comes_whole(visitor: Visitor, ro
     assert {path.name for path in (root / "runs/run4").iterdir()} == {"seed", "metrics"}
 
 
+def test_what_a_task_makes_at_once_is_younger_than_its_start(visitor: Visitor, there: Path) -> None:
+    visit = visitor("echo 1 >runs/metrics")
+    visit.begin()
+    assert visit.follow(io.StringIO()) == 0
+    started, made = (there / name for name in (f"{visit.notes}/started", "runs/metrics"))
+    assert made.stat().st_mtime - started.stat().st_mtime > 0.05, "a tick of a file system is 10 ms at most"
+
+
 def test_a_folder_with_something_else_is_refused(visitor: Visitor, there: Path) -> None:
     there.mkdir()
     (there / "README.md").write_text("mine")
