@@ -1,11 +1,11 @@
-"""Training windows, changed as sound is changed on its way: what happens to one is drawn from a recipe.
+"""Windows of training and clips of validation, changed as sound is changed on its way: a recipe is drawn from.
 
-The draws come from the generator of the window, which follows from seed, epoch and clip: a training that is resumed
-hears what it would have heard. Babble is made of bona fide clips of the same split, by other people than the clip's own
-where there are others: in training nobody of validation is ever heard, and nobody of the test in either. Where clips
-are partly spoofed, effects that change the length are left out for all clips: they would move the stretches that are
-labelled, and left out for some clips only, they would tell these apart. They are left out as well where a distorted
-clip must stay beside the clip as it is.
+The draws come from the generator that is given. That of a training window follows from seed, epoch and clip: a
+training that is resumed hears what it would have heard. Babble is made of bona fide clips of the same split, by other
+people than the clip's own where there are others: in training nobody of validation is ever heard, and nobody of the
+test in either. Where clips are partly spoofed, effects that change the length are left out for all clips: they would
+move the stretches that are labelled, and left out for some clips only, they would tell these apart. They are left out
+as well where a distorted clip must stay beside the clip as it is.
 """
 
 from pathlib import Path
@@ -43,7 +43,7 @@ class Augmenting(Protocol):
 
 
 class Augmentation:
-    """A recipe, and the recordings of a training split that its effects mix in."""
+    """A recipe, and the recordings of a split that its effects mix in."""
 
     def __init__(self, table: WaveformTable, config: Augmenting, *, keeps_length: bool = False) -> None:
         self.recipe = parse_recipe(config.augment)
