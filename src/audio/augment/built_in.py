@@ -1,12 +1,11 @@
 """The built-in recipes, as JSON has them (`recipes.py` says how to read them).
 
 `field` presents a clip through channels at random: a room, a noise, a microphone, a line, a coding, each with a
-probability, and then a level that says nothing. One clip in four is left as it is but for its level: a recipe that
-distorts nine in ten took more from clean speech than it gave (docs/benchmarks.md). Every effect of it keeps the
-length; none is a vocoder (pitch and tempo are changed by one, whose traces in bona fide speech would teach the wrong
-thing); it costs about 5 ms for each second of sound, as codecs, which cost most, are one in three clips. The others
-ask one question each: additive noise, a telephone, codecs of the web, RawBoost's three (Tak et al. 2022) one after the
-other.
+probability, and then a level that says nothing. Half of the clips are left as they are but for their level: recipes
+that distort three in four or nine in ten took more from clean speech than they gave (docs/benchmarks.md). Every effect
+of it keeps the length; none is a vocoder (pitch and tempo are changed by one, whose traces in bona fide speech would
+teach the wrong thing). The others ask one question each: additive noise, a telephone, codecs of the web, RawBoost's
+three (Tak et al. 2022) one after the other.
 """
 
 from typing import Any
@@ -51,19 +50,19 @@ RAWBOOST: tuple[Options, ...] = (
 
 RECIPES: dict[str, Entries] = {
     "field": [
-        _one_of(0.12, room={"rt60": [0.2, 0.3, 0.5], "room": _between(0, 7)}),
-        _one_of(0.35, **NOISES),
+        _one_of(0.07, room={"rt60": [0.2, 0.3, 0.5], "room": _between(0, 7)}),
+        _one_of(0.2, **NOISES),
         _one_of(
-            0.15,
+            0.09,
             microphone={"depth": _between(2, 12)},
             band={"low": _between(20, 500), "high": _between(2000, 8000)},
             clipping={"share": _between(0.1, 8)},
             agc={"seconds": _between(0.05, 1), "gain": _between(5, 30)},
             resample={"hertz": [4000, 8000, 11025, 12000]},
         ),
-        _one_of(0.1, **RAWBOOST[0], **RAWBOOST[1]),
-        _one_of(0.35, **LINES, **CODECS),
-        _one_of(0.05, **PACKETS),
+        _one_of(0.05, **RAWBOOST[0], **RAWBOOST[1]),
+        _one_of(0.22, **LINES, **CODECS),
+        _one_of(0.03, **PACKETS),
         _one_of(1.0, level={"dbfs": _between(-45, -18)}),
     ],
     "noise": [_one_of(1.0, **NOISES)],
