@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from src.audio.vocoders.compiled import load_librosa
 from src.backbones import load_backbone
 from src.backbones.lfcc import Lfcc, lfcc, linear_filters
 from src.backbones.log_energies import delta
@@ -67,8 +68,7 @@ def test_features_are_those_of_the_definition_in_plain_loops() -> None:
 
 
 def test_features_are_those_put_together_from_librosa() -> None:
-    import librosa
-
+    librosa = load_librosa()
     waveform = noise(8000).astype(np.float64)
     emphasised = librosa.effects.preemphasis(waveform, coef=0.97, zi=[0.0])
     # librosa centres the window of 320 in the 512 of the transform: 96 zeros on either side bring the frames in line.

@@ -6,6 +6,8 @@ pseudo-inverse, with negative values set to 0: magnitudes that are smooth betwee
 
 import numpy as np
 
+from src.audio.vocoders.compiled import load_librosa
+
 N_MELS = 80
 WINDOW = 0.032  # seconds, at least; the transform's length is the next power of two
 N_ITERATIONS = 32
@@ -31,15 +33,14 @@ def griffinlim(waveform: np.ndarray, rate: int, seed: int) -> np.ndarray:
     Notes
     -----
     Griffin and Lim (1984), with the momentum of Perraudin, Balazs and Sondergaard (2013). librosa's compiled code is
-    cached by numba, which needs a folder to write to before librosa is first imported.
+    cached by numba, which needs a folder to write to before `load_librosa` is first called.
 
     Examples
     --------
     >>> griffinlim(np.sin(np.arange(400, dtype=np.float32)), 16000, seed=0).shape
     (400,)
     """
-    import librosa
-
+    librosa = load_librosa()
     n_fft = transform_length(rate)
     hop = n_fft // 4
     padded = np.pad(waveform.astype(np.float32), (0, max(0, n_fft - len(waveform))))
@@ -64,10 +65,9 @@ def through_mel_bands(magnitudes: np.ndarray, rate: int) -> np.ndarray:
 
     BLAS is held to one thread: more would add in another order, and equal seeds would not give equal bytes.
     """
-    import librosa
     from threadpoolctl import threadpool_limits
 
-    mel = librosa.filters.mel(sr=rate, n_fft=2 * (len(magnitudes) - 1), n_mels=N_MELS)
+    mel = load_librosa().filters.mel(sr=rate, n_fft=2 * (len(magnitudes) - 1), n_mels=N_MELS)
     with threadpool_limits(1, "blas"):
         found: np.ndarray = np.maximum(np.linalg.pinv(mel) @ (mel @ magnitudes), 0.0)
     return found

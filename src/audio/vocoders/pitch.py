@@ -7,6 +7,8 @@ loudest. Medians over five frames take out single mistakes of both.
 
 import numpy as np
 
+from src.audio.vocoders.compiled import load_librosa
+
 LOWEST, HIGHEST = 60.0, 500.0  # hertz
 WINDOW = 0.048  # seconds: two to three periods of a low voice
 MIN_CORRELATION = 0.5
@@ -36,12 +38,11 @@ def track_pitch(waveform: np.ndarray, rate: int, hop: int) -> np.ndarray:
     >>> bool(abs(np.median(track_pitch(tone, 16000, 80)) - 200) < 1)
     True
     """
-    import librosa
     from scipy.signal import medfilt
 
     sound = waveform.astype(np.float64)
     length = 2 * round(WINDOW * rate / 2)
-    pitch = librosa.yin(sound, fmin=LOWEST, fmax=HIGHEST, sr=rate, frame_length=length, hop_length=hop)
+    pitch = load_librosa().yin(sound, fmin=LOWEST, fmax=HIGHEST, sr=rate, frame_length=length, hop_length=hop)
     correlation, level = _periodicity(np.pad(sound, length), np.round(rate / pitch).astype(int), hop, length)
     voiced = (correlation >= MIN_CORRELATION) & (level >= MIN_LEVEL * level.max())
     pitch = medfilt(np.where(voiced, pitch, np.nan_to_num(np.median(pitch[voiced]) if voiced.any() else 0.0)), 5)
