@@ -15,7 +15,6 @@ from types import ModuleType
 
 from filelock import FileLock
 
-LOCK = "audios-librosa.lock"
 PARTS = ("filters.mel", "griffinlim", "stft", "yin")
 
 
@@ -27,16 +26,18 @@ def load_librosa() -> ModuleType:
     """
     import librosa
 
-    with FileLock(_shared_folder(librosa) / LOCK, mode=0o666):
+    with FileLock(_lock_file(librosa), mode=0o666):
         attrgetter(*PARTS)(librosa)
     return librosa
 
 
-def _shared_folder(package: ModuleType) -> Path:
-    """Return a folder that all processes that share compiled code can write to: where numba keeps it, if possible."""
+def _lock_file(package: ModuleType) -> Path:
+    """Return a file that those who share compiled code share: where numba keeps it, else one of the user's own."""
     from numba.core import config
 
     given = config.CACHE_DIR  # type: ignore[attr-defined]
-    beside = Path(str(package.__file__)).parent / "__pycache__"
-    folders = (Path(given) if given else beside, Path(tempfile.gettempdir()))
-    return next((folder for folder in folders if os.access(folder, os.W_OK)), folders[-1])
+    folder = Path(given) if given else Path(str(package.__file__)).parent / "__pycache__"
+    if os.access(folder, os.W_OK):
+        return folder / "audios-librosa.lock"
+    user = os.getuid() if hasattr(os, "getuid") else ""
+    return Path(tempfile.gettempdir()) / f"audios-librosa-{user}.lock"
