@@ -75,7 +75,7 @@ def holm(p_values: Sequence[float]) -> list[float]:
     >>> holm([0.01, 0.04, 0.03, float("nan")])
     [0.03, 0.06, 0.06, nan]
     """
-    known = [place for place in sorted(range(len(p_values)), key=p_values.__getitem__) if np.isfinite(p_values[place])]
+    known = sorted((place for place, p in enumerate(p_values) if np.isfinite(p)), key=p_values.__getitem__)
     corrected = [float("nan")] * len(p_values)
     largest = 0.0
     for rank, place in enumerate(known):

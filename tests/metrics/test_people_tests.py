@@ -65,6 +65,13 @@ def test_holm_is_what_it_is_by_hand() -> None:
     assert holm([]) == []
 
 
+def test_p_values_that_are_not_there_change_none_of_the_others_wherever_they_stand() -> None:
+    assert holm([0.04, float("nan"), 0.01]) == pytest.approx([0.04, float("nan"), 0.02], nan_ok=True)
+    assert holm([float("nan"), 0.5, float("nan"), 0.02, 0.005]) == pytest.approx(
+        [float("nan"), 0.5, float("nan"), 0.04, 0.015], nan_ok=True
+    )
+
+
 def test_a_rise_is_measured_on_the_same_draws() -> None:
     rng = np.random.default_rng(0)
     people = np.repeat(np.arange(12), 8).astype(str)
