@@ -17,7 +17,7 @@ from src.audio.augment.contract import find_effect
 from src.audio.augment.sources import Sources
 from src.audio.augment.steps import apply_steps
 from src.audio.io import SPEECH_RATE
-from src.utils.babble import Voices
+from src.utils.babble import OthersVoices
 from src.utils.labels import BONAFIDE
 from src.utils.recipes import parse_recipe
 from src.utils.waveform_table import WaveformTable
@@ -47,31 +47,20 @@ class Augmentation:
 
     def __init__(self, table: WaveformTable, config: Augmenting, *, keeps_length: bool = False) -> None:
         self.recipe = parse_recipe(config.augment)
-        self.folders = [Path(folder) if folder else None for folder in (config.noise_folder, config.rooms_folder)]
+        folders = [Path(folder) if folder else None for folder in (config.noise_folder, config.rooms_folder)]
         self.speakers = table.speakers
         self.keeps_length = keeps_length or any(str(cell) for cell in table.segments)
-        self.voices = Voices(table.speakers, table.labels == BONAFIDE)
-        self.paths = table.paths.astype(object)  # so that all sources share the strings
-        self._heard = self.voices.heard
-        self._sources: dict[str, Sources] = {}
+        sources, is_bonafide = Sources(ANYWHERE, (), *folders), table.labels == BONAFIDE
+        self.voices = OthersVoices(sources, table.paths, table.speakers, is_bonafide)
 
     def check(self) -> None:
         """Raise ValueError where an effect of the recipe cannot be had."""
-        self.recipe.check(self.sources_for(""))
+        self.recipe.check(self.voices.into_clips_of(""))
 
     def __call__(self, waveform: np.ndarray, number: int, rng: np.random.Generator) -> np.ndarray:
         """Return a stretch of the clip with this number as it is heard: (n,) -> (m,), at SPEECH_RATE."""
-        sources = self.sources_for(str(self.speakers[number]))
+        sources = self.voices.into_clips_of(str(self.speakers[number]))
         steps = self.recipe.draw(rng, sources)
         if self.keeps_length:
             steps = tuple(step for step in steps if find_effect(step.effect).keeps_length)
         return apply_steps(steps, waveform, SPEECH_RATE, sources)
-
-    def sources_for(self, person: str) -> Sources:
-        """Return what may be mixed into clips of a person: others' speech."""
-        if person not in self._heard:  # anybody may be heard in clips of somebody who is never heard
-            person = ""
-        if person not in self._sources:
-            paths = self.paths[self.voices.of_others(person)]
-            self._sources[person] = Sources(ANYWHERE, tuple(paths), *self.folders)
-        return self._sources[person]

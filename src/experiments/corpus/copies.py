@@ -22,7 +22,7 @@ from src.audio.augment.sources import Sources
 from src.audio.augment.steps import Step, apply_steps
 from src.audio.io import SPEECH_RATE, check_usable
 from src.experiments.corpus.transforms import clip_seed
-from src.utils.babble import Voices
+from src.utils.babble import OthersVoices
 from src.utils.copies import AUGMENTATION, COPY_OF
 from src.utils.dataset import person_of
 from src.utils.labels import BONAFIDE, LABEL_NAMES
@@ -65,9 +65,9 @@ class Augmenting:
         options = (option for entry in self.recipe.entries if entry.probability for option in entry.one_of)
         return any(find_effect(option.effect).draws == "people" for option in options)
 
-    def sources(self, dataset: Path, people: Sequence[str] = ()) -> Sources:
-        """Return what effects may mix in: these recordings of a corpus, and those of the folders."""
-        return Sources(dataset, tuple(people), self.noises, self.rooms)
+    def sources(self, dataset: Path) -> Sources:
+        """Return where recordings lie that effects mix in: a corpus, and the folders."""
+        return Sources(dataset, (), self.noises, self.rooms)
 
     def about(self) -> dict[str, Any]:
         """Return what a note says of it: all that decides what a copy becomes."""
@@ -94,16 +94,14 @@ def draw_copies(dataset: Path, rows: pd.DataFrame, how: Augmenting, number: int)
         When an effect of the recipe cannot be had here.
     """
     people = person_of(rows).to_numpy(str)
-    voices = Voices(people, (rows["label"] == LABEL_NAMES[BONAFIDE]).to_numpy())
-    files = rows["file"].to_numpy(object)  # so that all sources share the names
-    everybody = how.sources(dataset, files[voices.of_others("")].tolist())
-    sources = {person: how.sources(dataset, files[voices.of_others(person)].tolist()) for person in voices.heard}
-    how.recipe.check(everybody)
+    is_bonafide = (rows["label"] == LABEL_NAMES[BONAFIDE]).to_numpy()
+    voices = OthersVoices(how.sources(dataset), rows["file"].to_numpy(), people, is_bonafide)
+    how.recipe.check(voices.into_clips_of(""))
     partly = SEGMENTS in rows and bool((rows[SEGMENTS] != "").any())
     drawn = []
-    for file, person in zip(files.tolist(), people.tolist(), strict=True):
+    for file, person in zip(rows["file"].tolist(), people.tolist(), strict=True):
         rng = np.random.default_rng(clip_seed(f"{number}/{file}", how.seed))
-        steps = how.recipe.draw(rng, sources.get(person, everybody))
+        steps = how.recipe.draw(rng, voices.into_clips_of(person))
         drawn.append(tuple(step for step in steps if not partly or find_effect(step.effect).keeps_length))
     return drawn
 

@@ -6,17 +6,16 @@ its model, precision and windows. So a clip that no distortion touched gets the 
 """
 
 import tempfile
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from zlib import crc32
 
-import numpy as np
-
-from src.audio.io import check_usable
+from src.audio.augment.sources import NO_SOURCES, Sources
 from src.backbones import load_backbone
 from src.backbones.contract import Backbone
-from src.experiments.corpus.derivation import Derivation, Job, Transform
+from src.experiments.corpus.copies import Steps, augmented
+from src.experiments.corpus.derivation import Derivation, Job
 from src.experiments.corpus.splits import read_split, split_table
 from src.experiments.evaluation.held_out import HeldOut, HeldOutClips
 from src.experiments.evaluation.own_requests import own_requests
@@ -41,7 +40,6 @@ class DistortedTest:
     trained: Trained
     test: HeldOut
     clips: HeldOutClips
-    seed: int
     model: str | None = None
     """Folder of the backbone's model, where the run's was a local one."""
     _backbones: list[tuple[Request, Backbone]] = field(default_factory=list)
@@ -52,21 +50,23 @@ class DistortedTest:
                 f"{self.trained.name} is a fusion of the scores of other runs: test those runs under distortions."
             )
 
-    def scores(self, transform: Transform, name: str) -> dict[str, float]:
+    def scores(self, steps: Mapping[str, Steps], name: str, sources: Sources = NO_SOURCES) -> dict[str, float]:
         """Return file -> score of every clip of the test that can still be used once it is distorted.
 
         Parameters
         ----------
-        transform : callable
-            The waveform (n,) at 16 kHz and the clip's own seed -> a waveform.
+        steps : mapping of str to tuple of Step
+            What is done to each file of the test.
         name : str
             Of the distortion.
+        sources : Sources
+            Where the recordings lie that steps mix in.
         """
         place = self.trained.folder / STRESS  # where there is room, as a folder for temporary files may not have
         place.mkdir(exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=PART, dir=place) as folder:
             root = Path(folder)
-            dataset = self._write(root / "datasets" / self.clips.dataset.name, transform, name)
+            dataset = self._write(root / "datasets" / self.clips.dataset.name, steps, name, sources)
             if isinstance(self.trained.recipe.input, Embeddings):
                 self._embed(self.trained.recipe.input, dataset, root)
             opened = self.trained.open(dataset, root)
@@ -77,18 +77,15 @@ class DistortedTest:
             scores = self.trained.scores(table)
         return {self._names[made]: score for made, score in zip(table.files.tolist(), scores.tolist(), strict=True)}
 
-    def _write(self, dataset: Path, transform: Transform, name: str) -> Path:
+    def _write(self, dataset: Path, steps: Mapping[str, Steps], name: str, sources: Sources) -> Path:
         """Write the distorted clips of the test as a corpus that holds nothing else."""
         source = self.clips.dataset
         rows = read_split(source, self.test.split).set_index("file", drop=False).loc[self.clips.table.files]
         self._names = {f"{number:06d}.flac": file for number, file in enumerate(rows["file"])}
-        jobs = [
-            Job(source / file, dataset / made, crc32(f"{self.seed}/{name}/{file}".encode()))
-            for made, file in self._names.items()
-        ]
+        jobs = [Job(source / file, dataset / made, 0, steps=steps[file]) for made, file in self._names.items()]
         derivation = Derivation(source, dataset, {"step": "StressTest"}, jobs)
         derivation.start()
-        unusable = derivation.run(jobs, partial(_checked, transform), name)
+        unusable = derivation.run(jobs, partial(augmented, sources=sources), name)
         kept = rows[FILE_COLUMNS].assign(file=list(self._names))
         kept = kept[~kept["file"].isin(unusable.keys())]
         if kept.empty:
@@ -107,10 +104,3 @@ class DistortedTest:
             request = replace(asked, dataset=dataset)
             for part in make_plan(request, root=root).splits:
                 extract(part, backbone, request)
-
-
-def _checked(transform: Transform, waveform: np.ndarray, seed: int) -> np.ndarray:
-    """Distort a clip; raise UnusableAudio where nothing is left of it."""
-    distorted = transform(waveform, seed)
-    check_usable(distorted)
-    return distorted

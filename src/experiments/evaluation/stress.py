@@ -2,38 +2,42 @@
 
 `stress_grid.py` lists the distortions. Nothing is fitted here: scores are calibrated, and decisions made, as the run's
 validation data had it. Every clip has the same noise at all strengths, and every EER is resampled with the same people,
-so that what differs between two points of a curve is the strength alone.
+so that what differs between two points of a curve is the strength alone. Babble is of the test's own bona fide clips,
+by other people than the clip's own where there are others.
 
 The scores of each distortion are kept in `<run>/stress/`, so that a stress test that was killed, or asked for more
-distortions, computes only what is missing; `stress_results.json`, written last, is made of all of them.
+distortions, computes only what is missing; `stress_results.json`, written last, is made of all of them. What mixes in
+recordings is computed again when these are others, whatever does not stays.
 """
 
 import shutil
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 from tqdm import tqdm
 
-from src.audio.augment.contract import find_effect
+from src.audio.augment.contract import Kind, find_effect
 from src.audio.augment.sources import Sources
+from src.experiments.corpus.copies import Steps
+from src.experiments.corpus.transforms import clip_seed
 from src.experiments.evaluation.distorted import PART, DistortedTest
 from src.experiments.evaluation.held_out import USUAL, HeldOutClips, read_held_out
-from src.experiments.evaluation.stress_grid import distort, grid_of
+from src.experiments.evaluation.stress_grid import Distortion, grid_of, whole_grid
 from src.experiments.evaluation.stress_results import CLEAN, StressResult, sum_up, write_scores
 from src.experiments.runs.artefacts import STRESS, STRESS_RESULTS
 from src.experiments.runs.folders import alone
 from src.experiments.runs.names import RunName
 from src.experiments.training.models import model_class
 from src.experiments.training.trained import Trained, read_trained
-from src.utils.files import file_digest, read_json, write_json
+from src.utils.babble import OthersVoices
+from src.utils.files import file_digest, fingerprint, read_json, text_digest, write_json
 from src.utils.labels import BONAFIDE
 
-MOST_VOICES = 500
-"""About how many clips babble is made of."""
 ASKED = "asked.json"
-"""What the scores in the folder belong to: clips, weights and seed."""
+"""What the scores in the folder belong to: clips, weights and seed, and what was mixed in."""
+BABBLE = "of others"
+"""Of whom babble is; another word makes kept scores of babble be computed again."""
 
 
 @dataclass(frozen=True)
@@ -76,29 +80,32 @@ def stress_run(name: RunName, wish: StressWish = ALL, *, root: Path) -> StressRe
     """
     trained = read_trained(root, name)
     clips = read_held_out(trained, USUAL, root)
-    sources = _sources(clips, wish)
-    grid = grid_of(wish.effects, sources)
-    test = DistortedTest(trained, USUAL, clips, wish.seed, wish.model)
+    table, folders = clips.table, Sources(clips.dataset, (), wish.noises, wish.rooms)
+    voices = OthersVoices(folders, table.files, table.speakers, table.labels == BONAFIDE)
+    grid = grid_of(wish.effects, voices.into_clips_of(""))
+    test = DistortedTest(trained, USUAL, clips, wish.model)
     folder = trained.folder / STRESS
     folder.mkdir(exist_ok=True)
     with alone(folder):
-        _begin(folder, _asked(trained, clips, wish))
+        _begin(folder, _asked(trained, clips, wish), _mixed_in(folders))
         if not (folder / CLEAN).is_file():
-            own = trained.scores(clips.table).tolist()
-            write_scores(folder / CLEAN, clips.table, dict(zip(clips.table.files.tolist(), own, strict=True)))
+            own = trained.scores(table).tolist()
+            write_scores(folder / CLEAN, table, dict(zip(table.files.tolist(), own, strict=True)))
         for distortion in tqdm(grid, desc=str(trained.name), unit="distortion", disable=None):
             path = folder / distortion.file
             if not path.is_file():
-                scores = test.scores(partial(distort, distortion=distortion, sources=sources), distortion.effect)
-                write_scores(path, clips.table, scores)
+                steps = _steps(distortion, clips, voices, wish.seed)
+                write_scores(path, table, test.scores(steps, distortion.effect, folders))
         return sum_up(trained, clips, wish.seed)
 
 
-def _sources(clips: HeldOutClips, wish: StressWish) -> Sources:
-    """Return what distortions may mix in: babble is of the test's own bona fide clips."""
-    genuine = clips.table.files[clips.table.labels == BONAFIDE].tolist()
-    people = [genuine[place] for place in range(0, len(genuine), max(1, len(genuine) // MOST_VOICES))]
-    return Sources(clips.dataset, tuple(people), wish.noises, wish.rooms)
+def _steps(distortion: Distortion, clips: HeldOutClips, voices: OthersVoices, seed: int) -> dict[str, Steps]:
+    """Return what is done to each clip; the effect and the clip decide its noise, whatever the strength."""
+    named = zip(clips.table.files.tolist(), clips.table.speakers.tolist(), strict=True)
+    return {
+        file: (distortion.step(clip_seed(f"{distortion.effect}/{file}", seed), voices.into_clips_of(person)),)
+        for file, person in named
+    }
 
 
 def _asked(trained: Trained, clips: HeldOutClips, wish: StressWish) -> dict[str, Any]:
@@ -109,17 +116,33 @@ def _asked(trained: Trained, clips: HeldOutClips, wish: StressWish) -> dict[str,
         "split_digest": clips.origin.get("split_digest"),
         "weights": {path.name: file_digest(path) for path in weights if path.is_file()},
         "seed": wish.seed,
-        "noises": str(wish.noises or ""),
-        "rooms": str(wish.rooms or ""),
     }
 
 
-def _begin(folder: Path, asked: dict[str, Any]) -> None:
-    """Remove what a kill left behind, and scores that belong to other clips, weights or another seed."""
+def _mixed_in(sources: Sources) -> dict[str, str]:
+    """Return what must be the same for scores to be kept of effects that mix in recordings: kind -> its digest."""
+    folders: dict[Kind, Path | None] = {"noises": sources.noises, "rooms": sources.rooms}
+    digests = {"people": BABBLE}
+    for kind, folder in folders.items():
+        if folder:
+            digests[kind] = text_digest(
+                "\n".join(f"{name} {fingerprint(folder / name)}" for name in sources.names(kind))
+            )
+    return digests
+
+
+def _begin(folder: Path, asked: dict[str, Any], mixed_in: dict[str, str]) -> None:
+    """Remove what a kill left behind, and scores that belong to other clips, weights, recordings or another seed."""
     for left in folder.glob(f"{PART}*"):
         shutil.rmtree(left, ignore_errors=True)
-    if not (folder / ASKED).is_file() or read_json(folder / ASKED) != asked:
-        for path in folder.glob("*.csv"):
-            path.unlink()
+    before = read_json(folder / ASKED) if (folder / ASKED).is_file() else {}
+    if any(before.get(name) != value for name, value in asked.items()):
+        outdated, before = list(folder.glob("*.csv")), {}
+    else:
+        changed = {kind for kind, digest in mixed_in.items() if before.get(kind) != digest}
+        outdated = [folder / each.file for each in whole_grid() if find_effect(each.effect).draws in changed]
+    if outdated := [path for path in outdated if path.is_file()]:
         (folder.parent / STRESS_RESULTS).unlink(missing_ok=True)
-        write_json(folder / ASKED, asked)
+    for path in outdated:
+        path.unlink()
+    write_json(folder / ASKED, {**before, **asked, **mixed_in})

@@ -15,8 +15,7 @@ import numpy as np
 from src.audio.augment import EFFECTS
 from src.audio.augment.contract import Effect, Value, check_machine, find_effect
 from src.audio.augment.sources import Sources
-from src.audio.augment.steps import Step, apply_steps, make_step
-from src.audio.io import SPEECH_RATE
+from src.audio.augment.steps import Step, make_step
 
 
 @dataclass(frozen=True)
@@ -79,11 +78,6 @@ def grid_of(effects: Sequence[str], sources: Sources) -> list[Distortion]:
         else:
             grid.append(distortion)
     return grid
-
-
-def distort(waveform: np.ndarray, seed: int, *, distortion: Distortion, sources: Sources) -> np.ndarray:
-    """Distort a waveform (n,) at 16 kHz."""
-    return apply_steps([distortion.step(seed, sources)], waveform, SPEECH_RATE, sources)
 
 
 def in_words(effect: Effect, parameters: Mapping[str, Value]) -> str:

@@ -56,11 +56,11 @@ def test_validation_and_test_windows_are_left_as_they_are(table: WaveformTable) 
 def test_babble_is_of_other_people_of_the_same_table_and_bona_fide(table: WaveformTable) -> None:
     augmentation = Augmentation(table, TinyConfig(augment=NOISY))
     for person in table.people():
-        heard = set(augmentation.sources_for(person).people)
+        heard = set(augmentation.voices.into_clips_of(person).people)
         others = (table.speakers != person) & (table.labels == 1)
         assert heard == set(table.paths[others].tolist())
     alone = replace(table, speakers=np.full(len(table), "Ann_F001"))
-    assert set(Augmentation(alone, TinyConfig(augment=NOISY)).sources_for("Ann_F001").people) == set(
+    assert set(Augmentation(alone, TinyConfig(augment=NOISY)).voices.into_clips_of("Ann_F001").people) == set(
         table.paths[table.labels == 1].tolist()
     )
 

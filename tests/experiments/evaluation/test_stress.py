@@ -1,14 +1,16 @@
 """A run under distortions: undistorted it scores as in its test; what was computed is kept."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
+from src.audio.io import save_waveform
 from src.detectors import DETECTORS
+from src.experiments.corpus.copies import Steps
 from src.experiments.corpus.splits import DOWNSTREAM
-from src.experiments.corpus.transforms import unchanged
 from src.experiments.evaluation import own_requests, stress
 from src.experiments.evaluation.distorted import DistortedTest
 from src.experiments.evaluation.evaluate import evaluate_run
@@ -25,6 +27,7 @@ from src.experiments.training.recipe import choose_recipe
 from src.experiments.training.trained import read_trained
 from src.experiments.training.trainer import train_model
 from src.utils.files import read_json
+from src.utils.labels import BONAFIDE
 from tests.detectors.small_models import save_small
 
 RUN = RunName.parse("run0")
@@ -42,7 +45,7 @@ def undistorted(root: Path) -> tuple[np.ndarray, np.ndarray]:
     """Return the scores of a test, and those on the way of distorted clips."""
     trained = read_trained(root, RUN)
     clips = read_held_out(trained, USUAL, root)
-    found = DistortedTest(trained, USUAL, clips, seed=7).scores(unchanged, "none")
+    found = DistortedTest(trained, USUAL, clips).scores(dict.fromkeys(clips.table.files.tolist(), ()), "none")
     return trained.scores(clips.table), np.array([found[file] for file in clips.table.files.tolist()])
 
 
@@ -64,11 +67,11 @@ def test_so_do_embeddings_of_a_local_model_of_which_one_layer_is_computed(projec
     train_model(choose_recipe(dataset, Embeddings("wav2vec2", 1), "lr"), root=project)
     trained = read_trained(project, RUN)
     clips = read_held_out(trained, USUAL, project)
-    test = DistortedTest(trained, USUAL, clips, 7, str(folder))
-    found = test.scores(unchanged, "none")
+    test, nothing = DistortedTest(trained, USUAL, clips, str(folder)), dict.fromkeys(clips.table.files.tolist(), ())
+    found = test.scores(nothing, "none")
     expected = trained.scores(clips.table)
     np.testing.assert_allclose([found[file] for file in clips.table.files.tolist()], expected, rtol=1e-4, atol=1e-5)
-    assert test.scores(unchanged, "again") == found
+    assert test.scores(nothing, "again") == found
 
 
 def test_results_picture_and_page_are_made_of_the_scores_that_are_kept(root: Path) -> None:
@@ -114,7 +117,7 @@ def test_what_cannot_be_stressed_is_told_before_any_work(root: Path, monkeypatch
     trained = read_trained(root, RUN)
     monkeypatch.setattr(type(trained.recipe.input), "kind", "scores")
     with pytest.raises(ValueError, match="run0 is a fusion of the scores of other runs"):
-        DistortedTest(trained, USUAL, None, 7)  # type: ignore[arg-type]
+        DistortedTest(trained, USUAL, None)  # type: ignore[arg-type]
 
 
 def test_the_folder_of_a_local_model_is_asked_for(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -122,3 +125,40 @@ def test_the_folder_of_a_local_model_is_asked_for(root: Path, monkeypatch: pytes
     with pytest.raises(ValueError, match="embeddings of the model lfcc-40, a local folder: give it as `model`"):
         stress_run(RUN, WHITE, root=root)
     assert stress.ASKED in [path.name for path in (root / "runs/run0/stress").iterdir()]
+
+
+def test_babble_is_of_other_people_in_either_class(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    steps: dict[str, Steps] = {}
+    scores = DistortedTest.scores
+
+    def noted(self: DistortedTest, made: Mapping[str, Steps], *args: object) -> dict[str, float]:
+        steps.update(made)
+        return scores(self, made, *args)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(DistortedTest, "scores", noted)
+    stress_run(RUN, StressWish(("babble",)), root=root)
+    table = read_held_out(read_trained(root, RUN), USUAL, root).table
+    speaker = dict(zip(table.files.tolist(), table.speakers.tolist(), strict=True))
+    bonafide = set(table.files[table.labels == BONAFIDE].tolist())
+    for file, (step,) in steps.items():
+        assert set(step.files) <= bonafide and speaker[file] not in {speaker[other] for other in step.files}
+
+
+def test_recordings_that_are_mixed_in_decide_their_own_scores_alone(root: Path, tmp_path: Path) -> None:
+    def noise(value: float) -> None:
+        rng = np.random.default_rng(7)
+        save_waveform(tmp_path / "noises" / "a.flac", (value * rng.standard_normal(16000)).cumsum().clip(-0.9, 0.9))
+
+    (tmp_path / "noises").mkdir()
+    noise(0.01)
+    folder = stress_run(RUN, WHITE, root=root).folder / "stress"
+    white = {path.name: path.stat().st_mtime_ns for path in folder.glob("white*.csv")}
+    mixed = StressWish(("noise",), noises=tmp_path / "noises")
+    assert set(stress_run(RUN, mixed, root=root).table["effect"]) == {"white", "noise"}
+    before = {path.name: path.read_bytes() for path in folder.glob("noise*.csv")}
+    assert set(stress_run(RUN, WHITE, root=root).table["effect"]) == {"white", "noise"}
+    noise(0.3)
+    stress_run(RUN, mixed, root=root)
+    assert {path.name: path.stat().st_mtime_ns for path in folder.glob("white*.csv")} == white
+    after = {path.name: path.read_bytes() for path in folder.glob("noise*.csv")}
+    assert before.keys() == after.keys() and before != after
