@@ -27,7 +27,7 @@ import numpy.typing as npt
 from src.metrics.checks import FloatArray, split_classes
 
 OTHER_WAY = "the score probably runs the other way (higher must mean more bona fide)"
-WORSE_THAN_CHANCE = "worse than chance here. What the run has learnt is wrong for these clips"
+WORSE_THAN_CHANCE = "worse than chance here. What was learnt is wrong for these clips"
 
 
 def detection_error_curve(y_true: npt.ArrayLike, y_scores: npt.ArrayLike) -> tuple[FloatArray, FloatArray, FloatArray]:
@@ -151,7 +151,7 @@ def doubt(y_true: npt.ArrayLike, y_scores: npt.ArrayLike, *, of_own_run: bool = 
     >>> doubt([0, 0, 1, 1], [3.0, 4.0, 1.0, 2.0])
     'The EER is 100.00 %, above 50 %: the score probably runs the other way (higher must mean more bona fide).'
     >>> doubt([0, 0, 1, 1], [3.0, 4.0, 1.0, 2.0], of_own_run=True)
-    'The EER is 100.00 %, above 50 %: worse than chance here. What the run has learnt is wrong for these clips.'
+    'The EER is 100.00 %, above 50 %: worse than chance here. What was learnt is wrong for these clips.'
     """
     curve = detection_error_curve(y_true, y_scores)
     return _doubt_of(equal_error_point(*curve)[0], curve[2], WORSE_THAN_CHANCE if of_own_run else OTHER_WAY)

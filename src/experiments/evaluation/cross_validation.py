@@ -187,7 +187,7 @@ def _write(
     for name, eer in cues.left_out.items():
         breakdowns[LEFT_OUT][name][KEY] = eer
     write_json(folder / TEST_RESULTS, {**metrics, "breakdowns": breakdowns, "about": about})
-    if reason := doubt(table.labels, pooled.scores):
+    if reason := doubt(table.labels, pooled.scores, of_own_run=True):
         warnings.warn(reason, stacklevel=2)
     return CrossValidation(folder, metrics, pooled.folds, pooled.left_out, cues.left_out, about)
 

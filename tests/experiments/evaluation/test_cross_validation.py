@@ -4,7 +4,9 @@ import multiprocessing
 import os
 import shutil
 import signal
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -13,6 +15,7 @@ import pytest
 from src.experiments.evaluation import cross_validation
 from src.experiments.evaluation.comparison import compare_runs
 from src.experiments.evaluation.cross_validation import CrossValidation, Scheme, cross_validate
+from src.experiments.evaluation.pooled_folds import PooledFolds
 from src.experiments.evaluation.results import table_of_runs
 from src.experiments.inputs.embeddings import Embeddings
 from src.experiments.inputs.waveforms import Waveforms
@@ -87,6 +90,19 @@ def test_a_system_that_was_left_out_is_missed_where_only_its_fingerprint_tells_i
     assert len(in_general.folds) == 3 * len(SYSTEMS)
     assert in_general.metrics["n_bonafide"]["value"] == 48 * 2
     assert "domain left out" in read_json(in_general.folder / "test_results.json")["breakdowns"]
+
+
+def test_worse_than_chance_is_told_as_that(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pool = cross_validation.pool_folds
+
+    def misled(*given: Any) -> PooledFolds:
+        pooled = pool(*given)
+        return replace(pooled, scores=-pooled.scores)
+
+    monkeypatch.setattr(cross_validation, "pool_folds", misled)
+    monkeypatch.setattr(cross_validation, "_draw", lambda *_: None)
+    with pytest.warns(UserWarning, match="worse than chance here. What was learnt is wrong for these clips"):
+        crossed(root)
 
 
 def test_a_corpus_is_left_out_with_its_people(root: Path) -> None:
