@@ -86,8 +86,8 @@ class Verdict:
         if self.is_own_corpus:
             return f"{self.n_known} of these people were in training or validation: this is no independent test."
         return (
-            f"{self.n_known} of these people have names that are in training or validation, of another corpus: "
-            "if they are the same people, this is no independent test."
+            f"{self.n_known} of these people have names that are in training or validation, of another corpus, or of "
+            "one before it was merged: if they are the same people, this is no independent test."
         )
 
 

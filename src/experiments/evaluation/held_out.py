@@ -1,7 +1,7 @@
 """The clips that a run is tested on, checked: of which corpus, and of people whom the run was not trained on.
 
 People of training and validation may not be in the test. Equal names mean the same person within a corpus and between a
-corpus and those derived from it; elsewhere they are only reported.
+corpus and those derived from it; elsewhere they are only reported, by the names before corpora were merged as well.
 """
 
 from collections.abc import Mapping
@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from src.experiments.evaluation.overlap import earlier_names, known_before_merging
 from src.experiments.inputs.contract import TEST, TRAIN, digest_of_corpus, require_both_classes
 from src.experiments.runs.artefacts import folder_of_tests
 from src.experiments.runs.lineage import first_source, is_same_corpus
@@ -44,7 +45,7 @@ class HeldOutClips:
     is_own_corpus: bool
     """Whether the run was trained on this corpus."""
     n_known: int
-    """People whose names are in training or validation."""
+    """People whose names are in training or validation, by those before corpora were merged as well."""
 
     def folder_name(self, test: HeldOut) -> str:
         """Return where results lie within the run's folder: in itself for the usual test, else in one of their own."""
@@ -70,4 +71,8 @@ def read_held_out(trained: Trained, test: HeldOut, root: Path) -> HeldOutClips:
             f"{len(known)} people of {test.split} were in the training of {trained.folder} (first: {known[0]}): "
             "the corpus has been split another way since; train again."
         )
-    return HeldOutClips(dataset, opened.noted_path, table, origin, digest, is_own, len(known))
+    n_known = len(known)
+    if not same_people:
+        heard, tested = earlier_names(trained.recipe.dataset), earlier_names(dataset)
+        n_known += len(known_before_merging(trained.people(), heard, table.people(), tested))
+    return HeldOutClips(dataset, opened.noted_path, table, origin, digest, is_own, n_known)

@@ -112,7 +112,12 @@ def test_what_is_shared_with_the_training_is_found_and_told(root: Path) -> None:
     generate_tables(dataset)
     (found,) = judge(root, "elsewhere")
     people = len(set(known) & set(read_scores(found.folder)["speaker"]))
-    assert found.about["overlap"] == {"people": people, "files": 0, "contents": len(shared)}
+    assert found.about["overlap"] == {
+        "people": people,
+        "people_before_merging": 0,
+        "files": 0,
+        "contents": len(shared),
+    }
     assert f"{len(shared)} contents of it were in training or validation" in benchmark_table.as_text([found])
     (own,) = judge(root, "corpus")
     assert own.about["overlap"]["files"] == own.about["overlap"]["contents"] > 0
