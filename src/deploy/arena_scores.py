@@ -22,7 +22,7 @@ from src.audio.io import UnusableAudio, load_waveform
 from src.deploy.arena_detector import ARENA_SAMPLES, Detector
 from src.deploy.card_results import simple
 from src.experiments.corpus.splits import ALL, read_split
-from src.experiments.evaluation.benchmark import protocol_of
+from src.experiments.evaluation.benchmark_setting import protocol_of
 from src.experiments.report.files import folders, read_object
 from src.experiments.runs.artefacts import (
     BENCHMARK,

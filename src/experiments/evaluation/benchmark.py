@@ -8,7 +8,8 @@ corpus shares with the training data is found and told.
 
 By default all clips of a corpus are scored, whether it was split or not. Where its makers published a split, all trials
 and the official test are two protocols whose results cannot be compared: each row names its own. Results lie in
-`benchmark/<corpus>/` in the run's folder, one folder for each protocol; a corpus that is finished is not scored again.
+`benchmark/<corpus>/` in the run's folder, one folder for each protocol; a corpus that is finished is not scored again,
+but what stands beside its scores is as it is now (`benchmark_setting.py`).
 """
 
 from collections.abc import Mapping, Sequence
@@ -22,10 +23,10 @@ import pandas as pd
 
 from src.experiments.corpus.fingerprints import take_fingerprints
 from src.experiments.corpus.splits import ALL, read_split
-from src.experiments.evaluation.cue_verdict import EACH, KEY, CueJudge
+from src.experiments.evaluation.benchmark_setting import renew_setting
+from src.experiments.evaluation.cue_verdict import EACH, CueJudge
 from src.experiments.evaluation.evaluate import Breakdowns
-from src.experiments.evaluation.in_tandem import in_tandem, judge_in_tandem
-from src.experiments.evaluation.overlap import Heard, Overlap, find_overlap, heard_by
+from src.experiments.evaluation.overlap import Heard, find_overlap, heard_by
 from src.experiments.evaluation.rejection import judge_with_rejection
 from src.experiments.evaluation.scoring import UNDER_WAY, ScoredClips, score_corpus
 from src.experiments.inputs.contract import VAL
@@ -38,14 +39,13 @@ from src.metrics.conformal import COVERAGE, DECIDED_ERROR, DEFAULT_ERROR, check_
 from src.metrics.eer import operating_threshold
 from src.metrics.error_rates import error_rates
 from src.metrics.verdict import Metric, evaluate_with_intervals, parts_by_system
-from src.utils.dataset import read_files, write_table
+from src.utils.clip_table import ClipTable
+from src.utils.dataset import write_table
 from src.utils.embedding_store import split_digest
 from src.utils.files import read_json, text_digest, write_json
 from src.utils.labels import parse_label
 from src.utils.paths import noted_path
 
-OFFICIAL = "official"
-"""Column of a files table, and key of a split's recipe: which part of the published split a clip is in."""
 _ONE_CLASS = "`threshold_from`: {} holds one class alone, and no threshold follows from it."
 
 
@@ -82,25 +82,26 @@ class Bench:
         states = take_fingerprints(dataset, rows["file"].tolist())
         identity = self._identity(rows, states)
         results = read_json(folder / BENCHMARK_RESULTS) if (folder / BENCHMARK_RESULTS).is_file() else {}
-        if results.get("about", {}).get("identity") != identity:
+        if results.get("about", {}).get("identity") != identity or not (folder / SCORES).is_file():
             scored = score_corpus(self.trained, dataset, split, root=self.root, folder=folder)
-            overlap = find_overlap(self.heard, dataset, scored.table, states)
-            results = self._results(dataset, split, scored, overlap)
+            results = self._results(dataset, split, scored)
             results["about"]["identity"] = identity
             write_table(folder / SCORES, score_table(scored.table, scored.scores))
+        table, scores = _read_scores(folder)
         if results["about"].get("reject") != self.reject:
-            self._decide(results, folder)
-            write_json(folder / BENCHMARK_RESULTS, results)
+            self._decide(results, table, scores)
+        overlap = find_overlap(self.heard, dataset, table, states)
+        renew_setting(results, dataset, table, scores, overlap, self.cues)
+        write_json(folder / BENCHMARK_RESULTS, results)
         (folder / UNDER_WAY).unlink(missing_ok=True)
         metrics: dict[str, Any] = {
             name: found for name, found in results.items() if name not in ("about", "breakdowns", EACH)
         }
         return Judged(folder, metrics, results["breakdowns"], results["about"])
 
-    def _decide(self, results: dict[str, Any], folder: Path) -> None:
-        """Put into results what decisions with rejection achieve, by the scores that lie in their folder."""
-        labels, scores, people, systems = _read_scores(folder)
-        found, about = judge_with_rejection(self.trained, Trials(labels, people, systems), scores, self.reject)
+    def _decide(self, results: dict[str, Any], table: ClipTable, scores: np.ndarray) -> None:
+        """Put into results what decisions with rejection achieve, by the scores of all clips."""
+        found, about = judge_with_rejection(self.trained, _trials(table), scores, self.reject)
         for key in (COVERAGE, DECIDED_ERROR):
             results.pop(key, None)
         results |= found
@@ -117,31 +118,19 @@ class Bench:
         trained = str(self.trained.provenance.get("ended"))
         return text_digest("\n".join([trained, split_digest(rows), *told]))
 
-    def _results(self, dataset: Path, split: str, scored: ScoredClips, overlap: Overlap) -> dict[str, Any]:
+    def _results(self, dataset: Path, split: str, scored: ScoredClips) -> dict[str, Any]:
         """Return metrics, those of each system, and what they are of, as `results.json` holds them."""
-        table, scores = scored.table, scored.scores
-        trials = Trials(table.labels, table.speakers, table.systems)
+        table, scores, trials = scored.table, scored.scores, _trials(scored.table)
         parts = parts_by_system(trials.labels, table.systems)
         metrics = self._metrics(trials, scores)
         systems = {name: self._metrics(trials.only(wanted), scores[wanted]) for name, wanted in parts.items()}
-        cues = self.cues.judge(dataset, table)
-        metrics |= {KEY: cues.eer} if cues.eer else {}
-        for name, eer in cues.by_system.items():
-            systems[name][KEY] = eer
-        tandem, asv = judge_in_tandem(dataset, table, scores)
-        metrics |= tandem
-        remarks = [_worse(metrics), in_tandem(tandem), str(overlap), cues.note if "eer" in metrics else ""]
         about = {
             "corpus": dataset.name,
             "path": noted_path(self.root, dataset),
             "split": split,
-            "protocol": protocol_of(dataset, split),
             "clips": len(table),
             "unusable": scored.n_unusable,
             "n_people": trials.n_people,
-            **asv,
-            "overlap": overlap.as_json(),
-            "remarks": [said for said in remarks if said],
             "threshold": self.trained.threshold,
             "threshold_from": VAL,
             "resampled": "people and spoof systems" if trials.known_systems else "people",
@@ -149,7 +138,7 @@ class Bench:
             "confidence": CONFIDENCE,
             "tested": now(),
         }
-        return {**metrics, EACH: cues.by_cue, "breakdowns": {"system": systems}, "about": about}
+        return {**metrics, "breakdowns": {"system": systems}, "about": about}
 
     def _metrics(self, trials: Trials, scores: np.ndarray) -> dict[str, Metric]:
         """Return the metrics of trials: of one class alone, the rates of decisions."""
@@ -211,41 +200,31 @@ def run_benchmark(
     source = judged[names.index(threshold_from)]
     if not source.has_both_classes:  # of the clips that can be used
         raise ValueError(_ONE_CLASS.format(threshold_from))
-    labels, scores, *_ = _read_scores(source.folder)
-    threshold = operating_threshold(labels, scores)
+    table, scores = _read_scores(source.folder)
+    threshold = operating_threshold(table.labels, scores)
     return [one if one.has_both_classes else _at_threshold(one, threshold, threshold_from) for one in judged]
-
-
-def protocol_of(dataset: Path, split: str) -> str:
-    """Return what the clips of a corpus are called: all of which parts, or which split, and whether it is official."""
-    if split == ALL:
-        files = read_files(dataset)
-        parts = sorted(set(files[OFFICIAL]) - {""}) if OFFICIAL in files else []
-        return f"all trials ({', '.join(parts)})" if parts else "all clips"
-    recipe = dataset / "splits" / "recipe.json"
-    is_official = recipe.is_file() and read_json(recipe).get(OFFICIAL) is True
-    return f"official split, {split}" if is_official else split
-
-
-def _worse(metrics: dict[str, Metric]) -> str:
-    return "worse than chance here" if "eer" in metrics and metrics["eer"]["value"] > 0.5 else ""
 
 
 def _at_threshold(one: Judged, threshold: float, source: str) -> Judged:
     """Return a verdict of one class with its rates at another threshold."""
-    labels, scores, people, systems = _read_scores(one.folder)
-    trials = Trials(labels, people, systems)
+    table, scores = _read_scores(one.folder)
+    trials = _trials(table)
     parts = {
         name: error_rates(trials.only(wanted), scores[wanted], threshold)
-        for name, wanted in parts_by_system(labels, systems).items()
+        for name, wanted in parts_by_system(table.labels, table.systems).items()
     }
     about = {**one.about, "threshold": threshold, "threshold_from": source}
     decided = {key: one.metrics[key] for key in (COVERAGE, DECIDED_ERROR) if key in one.metrics}
     return Judged(one.folder, error_rates(trials, scores, threshold) | decided, {"system": parts}, about)
 
 
-def _read_scores(folder: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Return labels, scores, people and systems of the clips of a corpus."""
-    table = read_scores(folder)
-    labels = np.array([parse_label(label) for label in table["label"]])
-    return labels, table["score"].to_numpy(float), table["speaker"].to_numpy(str), table["system"].to_numpy(str)
+def _read_scores(folder: Path) -> tuple[ClipTable, np.ndarray]:
+    """Return the clips of a corpus that were scored, and their scores (n,)."""
+    rows = read_scores(folder)
+    labels = np.array([parse_label(label) for label in rows["label"]])
+    columns = (rows[name].to_numpy(str) for name in ("gender", "speaker", "system", "file"))
+    return ClipTable(labels, *columns), rows["score"].to_numpy(float)
+
+
+def _trials(table: ClipTable) -> Trials:
+    return Trials(table.labels, table.speakers, table.systems)

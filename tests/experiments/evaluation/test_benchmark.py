@@ -163,6 +163,26 @@ def test_what_is_finished_needs_no_cue_baseline(root: Path, monkeypatch: pytest.
     assert len(fits) == 2 * (1 + len(CUES))
 
 
+def test_what_was_missing_is_told_anew_at_each_call(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The training corpus is away, and comes back; then the table says what the trials are."""
+    corpus, table = root / "datasets" / "corpus", root / "datasets" / "elsewhere" / "files-metadata.csv"
+    whole = judge(root, "elsewhere")[0]
+    shutil.rmtree(whole.folder)
+    corpus.rename(root / "away")
+    (found,) = judge(root, "elsewhere")
+    assert "could not be compared with the training data; There is no cue baseline" in benchmark_table.as_text([found])
+    assert ".." not in benchmark_table.as_text([found])
+    (root / "away").rename(corpus)
+    monkeypatch.setattr(Trained, "scores", lambda *_: pytest.fail("scored again"))
+    (found,) = judge(root, "elsewhere")
+    assert (found.metrics, found.breakdowns) == (whole.metrics, whole.breakdowns)
+    assert {**found.about, "tested": ""} == {**whole.about, "tested": ""}
+    head, *lines = table.read_text().splitlines()
+    table.write_text("\n".join([f"{head},official", *(f"{line},test" for line in lines)]) + "\n")
+    assert judge(root, "elsewhere")[0].about["protocol"] == "all trials (test)"
+    assert read_benchmark(root / "runs" / "run0")[0].about["protocol"] == "all trials (test)"
+
+
 def test_scores_that_were_computed_before_a_kill_are_kept(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = read_scores(judge(root, "elsewhere")[0].folder)["score"].tolist()
     shutil.rmtree(root / "runs" / "run0" / "benchmark")

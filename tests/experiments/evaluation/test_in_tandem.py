@@ -83,6 +83,11 @@ def test_a_corpus_on_a_disk_becomes_a_run_and_a_test_with_its_cost(tmp_path: Pat
     assert results["min_tdcf_2019"] == verdict.metrics["min_tdcf_2019"]
     of_dev = evaluate_run(RunName.parse("run0"), HeldOut(split="downstream_val"), root=tmp_path)
     assert "min_tdcf_2019" in of_dev.metrics, "dev has ASV scores of its own"
+    published = next(dataset.rglob("ASVspoof2019_LA_asv_scores"))
+    published.rename(tmp_path / "not there yet")
+    (without,) = run_benchmark(RunName.parse("run0"), [dataset], "downstream_test", root=tmp_path)
+    assert "min_tdcf_2019" not in without.metrics
+    (tmp_path / "not there yet").rename(published)
     (elsewhere,) = run_benchmark(RunName.parse("run0"), [dataset], "downstream_test", root=tmp_path)
     assert elsewhere.metrics["min_tdcf_2019"] == verdict.metrics["min_tdcf_2019"]
     assert elsewhere.about["asv_scores"] == verdict.about["asv_scores"]
