@@ -16,7 +16,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import pandas as pd
@@ -58,6 +58,12 @@ class Judged:
     breakdowns: Breakdowns
     about: dict[str, Any]
 
+    @classmethod
+    def of(cls, folder: Path, results: dict[str, Any]) -> Self:
+        """Return what `results.json` in a folder holds."""
+        metrics = {name: found for name, found in results.items() if name not in ("about", "breakdowns", EACH)}
+        return cls(folder, metrics, results["breakdowns"], results["about"])
+
     @property
     def has_both_classes(self) -> bool:
         """Whether there is an EER."""
@@ -90,14 +96,14 @@ class Bench:
         table, scores = _read_scores(folder)
         if results["about"].get("reject") != self.reject:
             self._decide(results, table, scores)
+        own = (self.trained.threshold, VAL)
+        if (results["about"]["threshold"], results["about"]["threshold_from"]) != own:  # of an earlier call
+            _rate_at(results, table, scores, *own)
         overlap = find_overlap(self.heard, dataset, table, states)
         renew_setting(results, dataset, table, scores, overlap, self.cues)
         write_json(folder / BENCHMARK_RESULTS, results)
         (folder / UNDER_WAY).unlink(missing_ok=True)
-        metrics: dict[str, Any] = {
-            name: found for name, found in results.items() if name not in ("about", "breakdowns", EACH)
-        }
-        return Judged(folder, metrics, results["breakdowns"], results["about"])
+        return Judged.of(folder, results)
 
     def _decide(self, results: dict[str, Any], table: ClipTable, scores: np.ndarray) -> None:
         """Put into results what decisions with rejection achieve, by the scores of all clips."""
@@ -206,16 +212,21 @@ def run_benchmark(
 
 
 def _at_threshold(one: Judged, threshold: float, source: str) -> Judged:
-    """Return a verdict of one class with its rates at another threshold."""
-    table, scores = _read_scores(one.folder)
+    """Return a verdict of one class with its rates at another threshold, and write it in place of that at the own."""
+    results = read_json(one.folder / BENCHMARK_RESULTS)
+    _rate_at(results, *_read_scores(one.folder), threshold, source)
+    results["about"]["remarks"].insert(0, f"decided at the threshold of {source}")
+    write_json(one.folder / BENCHMARK_RESULTS, results)
+    return Judged.of(one.folder, results)
+
+
+def _rate_at(results: dict[str, Any], table: ClipTable, scores: np.ndarray, threshold: float, source: str) -> None:
+    """Put into results of one class the rates of decisions at a threshold, and where it is from."""
     trials = _trials(table)
-    parts = {
-        name: error_rates(trials.only(wanted), scores[wanted], threshold)
-        for name, wanted in parts_by_system(table.labels, table.systems).items()
-    }
-    about = {**one.about, "threshold": threshold, "threshold_from": source}
-    decided = {key: one.metrics[key] for key in (COVERAGE, DECIDED_ERROR) if key in one.metrics}
-    return Judged(one.folder, error_rates(trials, scores, threshold) | decided, {"system": parts}, about)
+    results.update(error_rates(trials, scores, threshold))
+    for name, wanted in parts_by_system(table.labels, table.systems).items():
+        results["breakdowns"]["system"][name] = error_rates(trials.only(wanted), scores[wanted], threshold)
+    results["about"].update(threshold=threshold, threshold_from=source)
 
 
 def _read_scores(folder: Path) -> tuple[ClipTable, np.ndarray]:

@@ -30,9 +30,9 @@ def benchmark_table(outcomes: tuple[Outcome, ...]) -> Table:
     titles += [Column("min DCF", True), *(Column(title, True) for title in _RATES.values()), Column("remarks")]
     rows = tuple(row for outcome in outcomes for row in _rows(outcome, end))
     about = (
-        "Accepted, rejected and right are decisions at the run's own threshold; with rejection, clips near it are left "
-        "undecided. Protocols cannot be compared with each other. The bars run from 0 to "
-        f"{100 * end:g} %; lower is better."
+        "Accepted, rejected and right are decisions at the run's own threshold, or at that of the corpus that a remark "
+        "names; with rejection, clips near the own are left undecided. Protocols cannot be compared with each other. "
+        f"The bars run from 0 to {100 * end:g} %; lower is better."
     )
     return Table("Corpora from elsewhere", tuple(titles), rows, about=about)
 

@@ -101,6 +101,20 @@ def test_their_threshold_may_come_from_another_corpus(root: Path) -> None:
     assert other.about["threshold_from"] == "downstream_val"
 
 
+def test_the_page_shows_the_rates_at_the_threshold_of_the_last_call(root: Path) -> None:
+    own = {one.about["corpus"]: one.metrics for one in judge(root, "elsewhere", "spoofs")}
+    for source, said in (("elsewhere", True), ("", False)):
+        found = judge(root, "elsewhere", "spoofs", threshold_from=source)[1]
+        (shown,) = (one for one in read_benchmark(root / "runs/run0") if one.about["corpus"] == "spoofs")
+        assert {key: rate.value for key, rate in shown.metrics.items()} == {
+            key: rate["value"] for key, rate in found.metrics.items()
+        }
+        assert shown.about == found.about
+        page = run_page(Run("run0", "run0/report.html", "finished", benchmark=(shown,)))
+        assert ("decided at the threshold of elsewhere" in page) == said
+    assert found.metrics == own["spoofs"]
+
+
 def test_what_is_shared_with_the_training_is_found_and_told(root: Path) -> None:
     """People of the same names; then the recordings themselves, under other names and in place."""
     dataset = root / "datasets" / "elsewhere"
