@@ -1,9 +1,9 @@
 """Derive a corpus from another one: which recording becomes which clip, what is recorded, what is left out.
 
 A step that was killed resumes where it stopped. Existing clips are kept; `recipe.json` records from which recordings
-and with which settings they were made, and other settings for the same folder, or recordings that changed since, are
-refused. Recordings that cannot be used are left out and listed there too: once they are repaired or removed, the same
-command makes the missing clips.
+and with which settings they were made, and other settings for the same folder, recordings that changed since, or
+copies that are drawn otherwise, as after another split, are refused. Recordings that cannot be used are left out and
+listed there too: once they are repaired or removed, the same command makes the missing clips.
 """
 
 from collections.abc import Callable, Sequence
@@ -96,11 +96,7 @@ class Derivation:
         """Write the missing clips; return those that cannot be made, file in the output -> reason."""
         waiting = [job for job in jobs if not job.target.exists()]
         outcomes = map_clips(partial(_write_clip, transform), waiting, description=description)
-        return {
-            printable(job.target.relative_to(self.output).as_posix()): reason
-            for job, reason in zip(waiting, outcomes, strict=True)
-            if reason
-        }
+        return {self._name_of_clip(job): reason for job, reason in zip(waiting, outcomes, strict=True) if reason}
 
     def finish(self) -> None:
         """Record which recordings could not be used, once all others have their clips; removed ones stay listed."""
@@ -126,14 +122,23 @@ class Derivation:
             )
 
     def _note(self, left_out: set[str]) -> dict[str, Any]:
-        """Return the recipe with a digest of the recordings that are used, and the names of the others."""
+        """Return the recipe with digests of the recordings and steps that are used, and the names of the others."""
         used = {path: self._name(path) for job in self.jobs for path in job.sources}
         states = sorted(f"{name} {_state(path)}" for path, name in used.items() if name not in left_out)
         note = {**self.recipe, "source": self.dataset.name, "source_files": text_digest("\n".join(states))}
+        drawn = [
+            f"{self._name_of_clip(job)} {[step.as_json() for step in job.steps]}"
+            for job in self.jobs
+            if job.steps is not None and self._name(job.source) not in left_out
+        ]
+        note |= {"drawn": text_digest("\n".join(sorted(drawn)))} if drawn else {}
         return {**note, LEFT_OUT: sorted(left_out)} if left_out else note
 
     def _name(self, source: Path) -> str:
         return printable(source.relative_to(self.dataset).as_posix())
+
+    def _name_of_clip(self, job: Job) -> str:
+        return printable(job.target.relative_to(self.output).as_posix())
 
 
 def left_out_before(output: Path) -> set[str]:

@@ -141,6 +141,17 @@ def test_killed_it_resumes_to_the_same_corpus(corpus: Path, monkeypatch: pytest.
         augment_dataset(corpus, corpus.parent / "killed", Augmenting(HEARD))
 
 
+def test_copies_of_another_split_are_not_kept(corpus: Path) -> None:
+    split_dataset(corpus, SHARES, seed=7)
+    made = augment_dataset(corpus, how=Augmenting(HEARD)).folder
+    before = state_of(made)
+    assert state_of(augment_dataset(corpus, how=Augmenting(HEARD)).folder) == before
+    split_dataset(corpus, SHARES, seed=9)
+    with pytest.raises(ValueError, match=r"made from other clips or with other settings.*another `output` or delete"):
+        augment_dataset(corpus, how=Augmenting(HEARD))
+    assert state_of(made) == before
+
+
 def test_a_corpus_that_is_not_split_gets_copies_that_no_test_will_hold(corpus: Path) -> None:
     made = augment_dataset(corpus, how=Augmenting(HEARD)).folder
     files = read_files(made)
