@@ -7,8 +7,9 @@ With a table (`table=`), a CSV file with a header whose fields are separated by 
 
 Without these names the columns are `file`, `label` and, where there is one, `speaker`. Paths are relative to the corpus
 folder or to the table's, with or without suffix. Labels are the words of `utils/labels.py`; of other words
-`positive_label` names the one for bona fide speech, and all others are spoofs. A column `gender` (F, M) and a column
-`system` are taken as they are, and so is every further one, such as `segments` or `official`.
+`positive_label` names the one for bona fide speech, and all others are spoofs. A column `gender` takes the
+words of `genders.py`, such as F and female. A column `system` and every further one, such as `segments` or `official`,
+are taken as they are.
 
 Without a table, the folders that a recording lies in say what it is, or its own name where no folder does: `real`,
 `genuine`, `bonafide`, `human`; `fake`, `spoof`, `synthetic`, `deepfake`. `train/FakeVoices/a/1.wav` is a spoof.
@@ -24,6 +25,7 @@ import pandas as pd
 
 from src.corpora import Listing
 from src.corpora.folder_labels import label_by_folders
+from src.corpora.genders import read_genders
 from src.corpora.passed_over import OWN_FOLDERS
 from src.corpora.protocols import BLANKS, SEPARATORS, Form, read_protocol
 from src.corpora.recordings import Recordings, as_files, as_people, find_recordings, join_recordings, without_suffix
@@ -99,9 +101,8 @@ def _by_table(dataset: Path, table: Path, columns: Columns, positive_label: str,
     ours = {columns.path, columns.label, speaker, *FILE_COLUMNS, *NUMBER_COLUMNS}
     files = rows[["file", "label", *(column for column in rows if column not in ours)]]
     system = column_of(rows, "system").where(rows["label"] == LABEL_NAMES[SPOOF], "").replace("-", "")
-    genders = column_of(rows, "gender").str.upper().str[:1]
     notes = [*recordings.notes, *notes, *more]
-    return listing_of(files.assign(system=system), column_of(rows, speaker), notes, genders)
+    return listing_of(files.assign(system=system), column_of(rows, speaker), notes, column_of(rows, "gender"))
 
 
 def _recordings(dataset: Path) -> Recordings:
@@ -188,9 +189,12 @@ def column_of(rows: pd.DataFrame, name: str) -> pd.Series:
     return rows[name] if name in rows else pd.Series("", index=rows.index)
 
 
-def listing_of(rows: pd.DataFrame, speakers: pd.Series, notes: list[str], genders: pd.Series | None = None) -> Listing:
+def listing_of(
+    rows: pd.DataFrame, speakers: pd.Series, notes: list[str], gender_words: pd.Series | None = None
+) -> Listing:
     """Return the listing of rows with file, label and system; who has no speaker is a person of its own."""
+    genders, more = (None, []) if gender_words is None else read_genders(gender_words)
     known, own = as_people(speakers, genders), own_people(rows["file"])
     files = rows.assign(**{str(name): known[name].where(speakers != "", own[name]) for name in known})
     unknown = int((speakers == "").sum())
-    return Listing(as_files(files), (*note_on_people(unknown, len(files)), *notes))
+    return Listing(as_files(files), (*note_on_people(unknown, len(files)), *notes, *more))

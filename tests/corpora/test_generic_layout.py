@@ -70,6 +70,15 @@ def test_who_is_not_known_is_a_person_of_its_own_and_this_is_told(tmp_path: Path
     assert notes[0].startswith("Nobody says who speaks in 2 of 3 recordings, so each of them counts as a person of its")
 
 
+def test_genders_are_known_words_and_no_first_letters(tmp_path: Path) -> None:
+    words = ["Mulher", "homem", "FEMALE", "man", "w", "-", "", "unknown", "mezzo", "mezzo", "h"]
+    touch(tmp_path, *(f"{place:02d}.wav" for place in range(len(words))))
+    lines = [f"{place:02d}.wav,real,p{place},{word}" for place, word in enumerate(words)]
+    rows, notes = by_table(tmp_path, "file,label,speaker,gender", *lines)
+    assert "".join(speaker[-4] for _, speaker, *_ in rows) == "FMFMFUUUUUU"
+    assert notes == ("Words that are not known as genders are taken for U, unknown: 'mezzo' x 2, 'h' x 1.",)
+
+
 def test_other_words_for_labels_need_the_one_for_bona_fide(tmp_path: Path) -> None:
     touch(tmp_path, "1.wav", "2.wav", "3.wav")
     lines = ("file,label,speaker,system", "1.wav,1,Ana,x", "2.wav,0,Ana,x", "3.wav,0,Ana,-")
