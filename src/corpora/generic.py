@@ -25,7 +25,7 @@ import pandas as pd
 
 from src.corpora import Listing
 from src.corpora.folder_labels import label_by_folders
-from src.corpora.genders import read_genders
+from src.corpora.genders import one_for_each_speaker, read_genders
 from src.corpora.passed_over import OWN_FOLDERS
 from src.corpora.protocols import BLANKS, SEPARATORS, Form, read_protocol
 from src.corpora.recordings import Recordings, as_files, as_people, find_recordings, join_recordings, without_suffix
@@ -86,7 +86,8 @@ def read_layout(
             raise ValueError(NO_TABLE.format(option=option))
     labels, notes = label_by_folders(dataset, recordings.files["file"])
     rows = pd.DataFrame({"file": labels.index, "label": labels.array, "system": ""})
-    return listing_of(rows, pd.Series("", index=rows.index), [*recordings.notes, *notes])
+    unknown = pd.Series("", index=rows.index)
+    return listing_of(rows, unknown, unknown, [*recordings.notes, *notes])
 
 
 def _by_table(dataset: Path, table: Path, columns: Columns, positive_label: str, recordings: Recordings) -> Listing:
@@ -102,7 +103,7 @@ def _by_table(dataset: Path, table: Path, columns: Columns, positive_label: str,
     files = rows[["file", "label", *(column for column in rows if column not in ours)]]
     system = column_of(rows, "system").where(rows["label"] == LABEL_NAMES[SPOOF], "").replace("-", "")
     notes = [*recordings.notes, *notes, *more]
-    return listing_of(files.assign(system=system), column_of(rows, speaker), notes, column_of(rows, "gender"))
+    return listing_of(files.assign(system=system), column_of(rows, speaker), column_of(rows, "gender"), notes)
 
 
 def _recordings(dataset: Path) -> Recordings:
@@ -189,12 +190,11 @@ def column_of(rows: pd.DataFrame, name: str) -> pd.Series:
     return rows[name] if name in rows else pd.Series("", index=rows.index)
 
 
-def listing_of(
-    rows: pd.DataFrame, speakers: pd.Series, notes: list[str], gender_words: pd.Series | None = None
-) -> Listing:
+def listing_of(rows: pd.DataFrame, speakers: pd.Series, gender_words: pd.Series, notes: list[str]) -> Listing:
     """Return the listing of rows with file, label and system; who has no speaker is a person of its own."""
-    genders, more = (None, []) if gender_words is None else read_genders(gender_words)
+    genders, more = read_genders(gender_words)
+    genders, torn = one_for_each_speaker(speakers, genders)
     known, own = as_people(speakers, genders), own_people(rows["file"])
     files = rows.assign(**{str(name): known[name].where(speakers != "", own[name]) for name in known})
     unknown = int((speakers == "").sum())
-    return Listing(as_files(files), (*note_on_people(unknown, len(files)), *notes, *more))
+    return Listing(as_files(files), (*note_on_people(unknown, len(files)), *notes, *more, *torn))

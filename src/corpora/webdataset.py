@@ -197,7 +197,7 @@ def _listing(table: pd.DataFrame, notes: list[str]) -> Listing:
     system = column_of(table, "system").where(table[LABEL] == LABEL_NAMES[SPOOF], "")
     more = [name for name in (SEGMENTS, OFFICIAL) if name in table]
     rows = table[["file", LABEL, *more]].assign(system=system)
-    listing = listing_of(rows, column_of(table, SPEAKER), notes, column_of(table, "gender"))
+    listing = listing_of(rows, column_of(table, SPEAKER), column_of(table, "gender"), notes)
     in_order = listing.files.set_index("file").loc[table["file"]].reset_index()
     return Listing(in_order[[*FILE_COLUMNS, *in_order.columns.difference(FILE_COLUMNS)]], listing.notes)
 

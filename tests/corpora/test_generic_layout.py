@@ -79,6 +79,17 @@ def test_genders_are_known_words_and_no_first_letters(tmp_path: Path) -> None:
     assert notes == ("Words that are not known as genders are taken for U, unknown: 'mezzo' x 2, 'h' x 1.",)
 
 
+def test_a_speaker_whose_gender_is_not_in_all_rows_is_one_person(tmp_path: Path) -> None:
+    said = [("Ana", "F"), ("Ana", ""), ("Bo", "M"), ("Bo", "F"), ("Bo", "-"), ("", "F"), ("", "M")]
+    touch(tmp_path, *(f"{place}.wav" for place in range(len(said))))
+    lines = [f"{place}.wav,real,{speaker},{gender}" for place, (speaker, gender) in enumerate(said)]
+    rows, (unknown, torn) = by_table(tmp_path, "file,label,speaker,gender", *lines)
+    people = [speaker for _, speaker, *_ in rows]
+    assert people == ["Ana_F000"] * 2 + ["Bo_U000"] * 3 + ["5_U000", "6_U000"]
+    assert unknown.startswith("Nobody says who speaks in 2 of 7")
+    assert torn == "Speakers who are both F and M, taken for U, unknown: 1 (Bo)."
+
+
 def test_other_words_for_labels_need_the_one_for_bona_fide(tmp_path: Path) -> None:
     touch(tmp_path, "1.wav", "2.wav", "3.wav")
     lines = ("file,label,speaker,system", "1.wav,1,Ana,x", "2.wav,0,Ana,x", "3.wav,0,Ana,-")
