@@ -1,8 +1,8 @@
 """Labels from the names of folders: `train/fake_voices/a/1.wav` is a spoof, whatever else the folders are called.
 
 A name is taken apart into words, `FakeVoices` and `fake-voices` alike; a name with words of both classes, as in
-`fake_or_real`, says nothing. Folders that contradict each other are an error, because a wrong guess spoils labels
-silently. A recording's own name decides only where none of its folders does.
+`fake_or_real`, or with a negation, as in `not_real`, says nothing. Folders that contradict each other are an error,
+because a wrong guess spoils labels silently. A recording's own name decides only where none of its folders does.
 """
 
 import re
@@ -19,6 +19,7 @@ from src.utils.labels import ALIASES, LABEL_NAMES
 
 WORDS = {"".join(word.split("-")).replace(" ", "").replace("_", ""): label for word, label in ALIASES.items()}
 """The words for labels in one piece: bonafide, genuine, ..."""
+NEGATIONS = {"no", "non", "not", "un"}
 
 
 def label_by_folders(dataset: Path, files: pd.Series) -> tuple[pd.Series, list[str]]:
@@ -63,12 +64,12 @@ def _label_of(dataset: Path, file: str) -> int | None:
 
 @lru_cache(maxsize=4096)
 def _labels_in(path: str) -> frozenset[int]:
-    """Return the labels that the parts of a path name; a part that names both counts for nothing."""
+    """Return the labels that the parts of a path name; a part that names both, or negates, counts for nothing."""
     found: set[int] = set()
     for part in path.split("/"):
         words = [word.lower() for word in re.findall("[A-Z]?[a-z]+|[A-Z]+", part)]
         pairs = ["".join(pair) for pair in pairwise(words)]
         labels = {WORDS[word] for word in (*words, *pairs) if word in WORDS}
-        if len(labels) == 1:
+        if len(labels) == 1 and NEGATIONS.isdisjoint(words):
             found |= labels
     return frozenset(found)

@@ -170,6 +170,14 @@ def test_folders_with_real_and_fake_in_their_names(tmp_path: Path) -> None:
     assert not isinstance(people, Finding)
 
 
+def test_a_negated_word_says_nothing(tmp_path: Path) -> None:
+    told = ["real/1.wav", "no_noise/fake/1.wav", "notes/Fake/1.wav"]
+    touch(tmp_path, *told, "not_real/1.wav", "NonFake/1.wav", "un-spoofed/1.wav", "bonafide-not/1.wav", "x/no real.wav")
+    listing = read_corpus(tmp_path, "generic")
+    assert listing.files["file"].tolist() == sorted(told)
+    assert listing.notes[1].endswith("such as real or fake: 5 (NonFake/1.wav, ...).")
+
+
 def test_folders_that_contradict_each_other_or_say_nothing(tmp_path: Path) -> None:
     touch(tmp_path / "a", "fake/real_people/1.wav")
     with pytest.raises(ValueError, match="fake/real_people has words of both classes in the names of its folders"):
