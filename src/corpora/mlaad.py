@@ -4,11 +4,11 @@
     <corpus>/fake/<language>/<model>/meta.csv       path|original_file|language|...|model_name|architecture|transcript
     <corpus>/en_UK/by_book/female/<speaker>/<book>/wavs/*.wav      M-AILABS, optional; also below <corpus>/real/
 
-Fields are separated by bars, and quotation marks are part of the transcripts. The system of a spoof is its model, and
-so is its person: nobody says whose voices the models have, and with one person for each model in each language, no
-model stands in two splits. Readers of M-AILABS have names and genders; those of books by several (`mix`) are one
-person a book, of unknown gender. Columns `language` and `architecture` are kept. There is no official split; the corpus
-grows with each version, so no counts are compared.
+Fields are separated by bars, and quotation marks are part of the transcripts. The system of a spoof is its model; its
+person is its model in its language, for nobody says whose voices the models have. A model of several languages is thus
+several people, who may stand in several splits: that is told. Readers of M-AILABS have names and genders; those of
+books by several (`mix`) are one person a book, of unknown gender. Columns `language` and `architecture` are kept. There
+is no official split; the corpus grows with each version, so no counts are compared.
 
 Source: Müller et al., "MLAAD: The Multi-Language Audio Anti-Spoofing Dataset", IJCNN 2024; deepfake-total.com. Licence:
 CC BY-NC 4.0. M-AILABS: caito.de, a licence of its own, free for any use.
@@ -19,7 +19,7 @@ from pathlib import Path
 import pandas as pd
 
 from src.corpora import Finding, Listing
-from src.corpora.passed_over import is_hidden, is_system_folder
+from src.corpora.passed_over import is_hidden, is_system_folder, note_on
 from src.corpora.protocols import Form, read_protocol
 from src.corpora.recordings import as_files, as_people, find_recordings, join_recordings, with_people
 from src.utils.labels import BONAFIDE, LABEL_NAMES, SPOOF
@@ -28,6 +28,10 @@ TABLE, SPOOFS = "meta.csv", "fake"
 FORM = Form(("path", "language", "model_name", "architecture"), id="path", separator="|", header=True)
 GENDERS = {"female": "F", "male": "M"}
 KEPT = ["language", "architecture"]
+SHARED = (
+    "Models that are several people, one in each language, whom SplitDataset may put into several splits (to judge by "
+    "models that were not heard, run fab CrossValidate --by=system)"
+)
 
 
 def read_layout(dataset: Path) -> Listing:
@@ -53,10 +57,13 @@ def read_layout(dataset: Path) -> Listing:
         raise ValueError(
             f"None of the {n_rows} rows of the tables of {dataset / SPOOFS} has a recording in its folder."
         )
+    people = spoofs.groupby("system")["person"].nunique()
+    shared = note_on(SHARED, people.index[people > 1].tolist())
     real, notes = _read_genuine(dataset)
     rows = pd.concat([spoofs, real], ignore_index=True)
     rows = with_people(rows, as_people(rows["person"], rows["gender"])).drop(columns="person")
-    return Listing(as_files(rows), (*(note for _, notes, _ in found for note in notes), *notes), has_protocol=True)
+    of_models = [note for _, notes, _ in found for note in notes]
+    return Listing(as_files(rows), (*of_models, *shared, *notes), has_protocol=True)
 
 
 def _read_model(dataset: Path, model: Path) -> tuple[pd.DataFrame, list[str], int]:

@@ -128,6 +128,8 @@ def test_mlaad_with_readers_beside_it(tmp_path: Path) -> None:
     alone = listed(corpus)
     assert set(alone.files["label"]) == {"spoof"}
     assert alone.notes == (
+        "Models that are several people, one in each language, whom SplitDataset may put into several splits (to judge "
+        "by models that were not heard, run fab CrossValidate --by=system): 1 (tts/bark).",
         "There is no genuine speech: put M-AILABS beside fake/ (en_UK/by_book/...), or test a run on spoofs alone.",
     )
 
