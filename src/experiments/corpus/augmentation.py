@@ -8,13 +8,14 @@ have babble, for people of a later test would be heard in it.
 
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
 from src.experiments.corpus.copies import Augmenting, augmented, draw_copies, rows_of_copies
 from src.experiments.corpus.dealing import SPLITS
 from src.experiments.corpus.derivation import Derivation, Derived, Job
-from src.experiments.corpus.splits import read_split, split_table, write_splits
+from src.experiments.corpus.splits import read_split, split_recipe, split_table, write_splits
 from src.experiments.corpus.transforms import beside, unchanged, write_derived_tables
 from src.utils.copies import AUGMENTATION, COPY_OF, without_copies
 from src.utils.dataset import edit_tables, people_of, read_files, read_rejected
@@ -52,7 +53,8 @@ def augment_dataset(dataset: Path, output: Path | None = None, how: Augmenting =
     made = pd.concat([originals, rows], ignore_index=True)
     derived = write_derived_tables(dataset, target, made, reasons)
     if splits:
-        _pass_on(target, splits, made, {"from": dataset.name, "step": "AugmentDataset"})
+        recipe = split_recipe(dataset)
+        _pass_on(target, splits, made, {**recipe, "from": dataset.name, "step": "AugmentDataset"})
     return derived
 
 
@@ -82,7 +84,7 @@ def _draw(
     return pd.concat(tables, ignore_index=True), jobs
 
 
-def _pass_on(target: Path, splits: dict[str, set[str]], made: pd.DataFrame, note: dict[str, str]) -> None:
+def _pass_on(target: Path, splits: dict[str, set[str]], made: pd.DataFrame, recipe: dict[str, Any]) -> None:
     """Write the splits of the original corpus for the new one: copies in those for training alone."""
     by_file = {}
     for split, clips in splits.items():
@@ -91,4 +93,4 @@ def _pass_on(target: Path, splits: dict[str, set[str]], made: pd.DataFrame, note
         by_file[split] = made[originals | copies]
     by_people = {split: people_of(rows) for split, rows in by_file.items()}
     with edit_tables(target):
-        write_splits(target, by_people, by_file, note)
+        write_splits(target, by_people, by_file, recipe)

@@ -141,6 +141,12 @@ def split_table(dataset: Path, split: str) -> Path:
     return dataset / "splits" / "by_file" / f"files-{split}.csv"
 
 
+def split_recipe(dataset: Path) -> dict[str, Any]:
+    """Return how a corpus was split; empty where nothing says so."""
+    recipe = dataset / "splits" / "recipe.json"
+    return read_json(recipe) if recipe.is_file() else {}
+
+
 def split_notes(dataset: Path) -> list[str]:
     """Report how the splits differ from the files table; no notes if they agree or if either is missing.
 
@@ -160,8 +166,7 @@ def split_notes(dataset: Path) -> list[str]:
     removed = sorted(set(splits["file"]) - set(files["file"]) - read_rejected(dataset).keys())
     both = files.merge(splits, on="file", suffixes=("", "_then"))
     renamed = both["file"][both["system"] != both["system_then"]].tolist()
-    recipe = dataset / "splits" / "recipe.json"
-    on_purpose = left_out_on_purpose(files, splits, read_json(recipe) if recipe.is_file() else {})
+    on_purpose = left_out_on_purpose(files, splits, split_recipe(dataset))
     unsplit = [clip for clip in unsplit if clip not in on_purpose]
     found = {
         f"{len(unsplit)} of {len(files)} clips are in no split": unsplit,
@@ -180,8 +185,7 @@ def _splits_made(dataset: Path) -> pd.DataFrame:
 
 def _meant_for_splits(dataset: Path, files: pd.DataFrame) -> pd.DataFrame:
     """Return the clips without those that an official split leaves out on purpose, which its recipe names."""
-    recipe = dataset / "splits" / "recipe.json"
-    left_out = read_json(recipe).get(LEFT_OUT, {}) if recipe.is_file() else {}
+    left_out = split_recipe(dataset).get(LEFT_OUT, {})
     return files[~files[OFFICIAL].isin(left_out.keys())] if left_out and OFFICIAL in files else files
 
 

@@ -11,13 +11,12 @@ from typing import Any
 import numpy as np
 
 from src.corpora import OFFICIAL
-from src.experiments.corpus.splits import ALL
+from src.experiments.corpus.splits import ALL, split_recipe
 from src.experiments.evaluation.cue_verdict import EACH, KEY, CueJudge
 from src.experiments.evaluation.in_tandem import in_tandem, judge_in_tandem
 from src.experiments.evaluation.overlap import Overlap
 from src.utils.clip_table import ClipTable
 from src.utils.dataset import read_files
-from src.utils.files import read_json
 
 NOTE_ON_CUES = "cue_baseline"
 """Key of `about`: why there is no cue baseline, or of how many clips it is."""
@@ -62,6 +61,4 @@ def protocol_of(dataset: Path, split: str) -> str:
         files = read_files(dataset)
         parts = sorted(set(files[OFFICIAL]) - {""}) if OFFICIAL in files else []
         return f"all trials ({', '.join(parts)})" if parts else "all clips"
-    recipe = dataset / "splits" / "recipe.json"
-    is_official = recipe.is_file() and read_json(recipe).get(OFFICIAL) is True
-    return f"official split, {split}" if is_official else split
+    return f"official split, {split}" if split_recipe(dataset).get(OFFICIAL) is True else split

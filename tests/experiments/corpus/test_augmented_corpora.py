@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import joblib
@@ -18,8 +19,10 @@ from src.experiments.corpus.catalogue import add_duration, generate_tables
 from src.experiments.corpus.copies import Augmenting, draw_copies, replay
 from src.experiments.corpus.dealing import SplitShares
 from src.experiments.corpus.splits import DOWNSTREAM, read_split, split_dataset, split_notes, split_table
+from src.experiments.evaluation.benchmark import protocol_of
 from src.utils.copies import AUGMENTATION, COPY_OF, are_copies, fit_for
-from src.utils.dataset import person_of, read_files
+from src.utils.dataset import FILES_TABLE, person_of, read_files, write_table
+from src.utils.files import read_json, write_json
 from src.utils.recipes import name_of
 
 HEARD = json.dumps(
@@ -69,6 +72,22 @@ def test_only_training_gets_copies_and_the_splits_are_passed_on(corpus: Path) ->
     pd.testing.assert_frame_equal(copies[SAME].reset_index(drop=True), own)
     assert (copies["duration"] == files.loc[copies[COPY_OF], "duration"].to_numpy()).all()
     assert split_notes(made) == []
+
+
+@pytest.mark.filterwarnings("ignore:Validation h", "ignore:Only 1 system")
+def test_what_a_split_is_is_passed_on(corpus: Path) -> None:
+    files = read_files(corpus)
+    systems = np.where(files["label"] == "spoof", np.where(files.index % 2, "melgan", "world"), "")
+    write_table(corpus / FILES_TABLE, files.assign(system=systems))
+    split_dataset(corpus, replace(SHARES, hold_out="system"), seed=7)
+    note = corpus / "splits" / "recipe.json"
+    write_json(note, read_json(note) | {"official": True})
+    made = augment_dataset(corpus, how=Augmenting(HEARD)).folder
+    origin = {"from": corpus.name, "step": "AugmentDataset"}
+    assert read_json(made / "splits" / "recipe.json") == read_json(note) | origin
+    assert sum(len(read_split(corpus, split)) for split in DOWNSTREAM) < len(files), "some clips are left out"
+    assert split_notes(corpus) == split_notes(made) == []
+    assert protocol_of(made, DOWNSTREAM[2]) == "official split, downstream_test"
 
 
 def test_a_corpus_that_is_dealt_anew_keeps_no_copy_in_which_people_of_other_splits_are_heard() -> None:
