@@ -40,7 +40,7 @@ DOWNSTREAM = SPLITS[2:]
 LEFT_OUT = "left_out"
 """In the recipe of official splits: value of the column `official` -> clips that stand in no split."""
 ALL = "all"
-"""In place of a split: all clips of the files table, whether the corpus was split or not."""
+"""In place of a split: all clips of the files table but augmented copies, whether the corpus was split or not."""
 
 
 def split_dataset(dataset: Path, shares: SplitShares, *, seed: int) -> dict[str, pd.DataFrame]:
@@ -113,7 +113,7 @@ def describe(split: str, clips: pd.DataFrame) -> str:
 
 
 def read_split(dataset: Path, split: str) -> pd.DataFrame:
-    """Read the clips of a split, or all clips of a corpus (`ALL`).
+    """Read the clips of a split, or all clips of a corpus (`ALL`) as they were recorded, without augmented copies.
 
     Raises
     ------
@@ -123,7 +123,7 @@ def read_split(dataset: Path, split: str) -> pd.DataFrame:
         When it was not made.
     """
     if split == ALL:
-        return read_files(dataset)
+        return without_copies(read_files(dataset)).reset_index(drop=True)
     if split not in SPLITS:
         raise ValueError(f"Unknown split '{split}'; allowed: {', '.join((*SPLITS, ALL))}.")
     path = split_table(dataset, split)

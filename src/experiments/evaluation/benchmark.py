@@ -6,10 +6,10 @@ the min t-DCF of a whole official test that has scores of an ASV. A corpus of on
 decisions is told, at the threshold from the run's validation or at that of another corpus of the benchmark. What a
 corpus shares with the training data is found and told.
 
-By default all clips of a corpus are scored, whether it was split or not. Where its makers published a split, all trials
-and the official test are two protocols whose results cannot be compared: each row names its own. Results lie in
-`benchmark/<corpus>/` in the run's folder, one folder for each protocol; a corpus that is finished is not scored again,
-but what stands beside its scores is as it is now (`benchmark_setting.py`).
+By default all clips of a corpus but augmented copies are scored, whether it was split or not. Where its makers
+published a split, all trials and the official test are two protocols whose results cannot be compared: each row names
+its own. Results lie in `benchmark/<corpus>/` in the run's folder, one folder for each protocol; a corpus that is
+finished is not scored again, but what stands beside its scores is as it is now (`benchmark_setting.py`).
 """
 
 from collections.abc import Mapping, Sequence

@@ -11,12 +11,11 @@ from typing import Any
 import numpy as np
 
 from src.corpora import OFFICIAL
-from src.experiments.corpus.splits import ALL, split_recipe
+from src.experiments.corpus.splits import ALL, read_split, split_recipe
 from src.experiments.evaluation.cue_verdict import EACH, KEY, CueJudge
 from src.experiments.evaluation.in_tandem import in_tandem, judge_in_tandem
 from src.experiments.evaluation.overlap import Overlap
 from src.utils.clip_table import ClipTable
-from src.utils.dataset import read_files
 
 NOTE_ON_CUES = "cue_baseline"
 """Key of `about`: why there is no cue baseline, or of how many clips it is."""
@@ -58,7 +57,7 @@ def _judge_cues(results: dict[str, Any], dataset: Path, table: ClipTable, cues: 
 def protocol_of(dataset: Path, split: str) -> str:
     """Return what the clips of a corpus are called: all of which parts, or which split, and whether it is official."""
     if split == ALL:
-        files = read_files(dataset)
+        files = read_split(dataset, ALL)
         parts = sorted(set(files[OFFICIAL]) - {""}) if OFFICIAL in files else []
         return f"all trials ({', '.join(parts)})" if parts else "all clips"
     return f"official split, {split}" if split_recipe(dataset).get(OFFICIAL) is True else split

@@ -17,6 +17,7 @@ from src.metrics.table import written
 from src.metrics.tandem import asv_error_rates, min_tdcf_2019, min_tdcf_2021
 from src.metrics.verdict import Metric, as_metric
 from src.utils.clip_table import ClipTable
+from src.utils.copies import without_copies
 from src.utils.dataset import FILES_TABLE, read_files
 
 
@@ -73,7 +74,7 @@ def in_tandem(found: Mapping[str, Metric]) -> str:
 
 def _official_part(dataset: Path, table: ClipTable) -> str:
     """Return the official part that the clips are the whole of; empty where they are not."""
-    files = read_files(dataset) if (dataset / FILES_TABLE).is_file() else None
+    files = without_copies(read_files(dataset)) if (dataset / FILES_TABLE).is_file() else None
     if files is None or OFFICIAL not in files:
         return ""
     parts = set(files[OFFICIAL][files["file"].isin(table.files)])

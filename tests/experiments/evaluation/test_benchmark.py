@@ -25,6 +25,7 @@ from src.experiments.training.recipe import choose_recipe
 from src.experiments.training.trained import Trained, read_trained
 from src.experiments.training.trainer import train_model
 from src.metrics.eer import operating_threshold
+from src.utils.dataset import FILES_TABLE, read_files, write_table
 from src.utils.files import read_json, write_json
 from src.utils.labels import parse_label
 from src.visualize.pages.records import Run
@@ -68,6 +69,13 @@ def test_all_clips_of_a_corpus_without_splits_are_judged(root: Path) -> None:
     assert (found.about["clips"], found.about["protocol"], found.about["unusable"]) == (22, "all clips", 0)
     assert found.metrics["eer"]["low"] is None or found.metrics["eer"]["low"] <= found.metrics["eer"]["value"]
     assert {"min_dcf", "false_acceptance", "false_rejection", "right", "cue_baseline_eer"} <= set(found.metrics)
+
+
+def test_copies_in_an_augmented_corpus_are_not_judged(root: Path) -> None:
+    dataset = root / "datasets" / "elsewhere"
+    write_table(dataset / FILES_TABLE, read_files(dataset).assign(augmentation=["", "[]"] * 11))
+    (found,) = judge(root, "elsewhere")
+    assert (found.about["clips"], found.about["protocol"]) == (11, "all clips")
 
 
 def test_it_says_what_a_test_of_the_same_clips_says(root: Path) -> None:

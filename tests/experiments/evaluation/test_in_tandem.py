@@ -4,6 +4,7 @@ from pathlib import Path
 from zlib import crc32
 
 import numpy as np
+import pandas as pd
 import pytest
 import soundfile
 
@@ -24,7 +25,7 @@ from src.experiments.training.recipe import choose_recipe
 from src.experiments.training.trainer import train_model
 from src.metrics.tandem import AsvScores, min_tdcf_2019, min_tdcf_2021
 from src.utils.clip_table import ClipTable, clip_columns
-from src.utils.dataset import read_files
+from src.utils.dataset import FILES_TABLE, read_files, write_table
 from src.utils.files import read_json
 from tests.conftest import tone
 from tests.corpora.stand_ins import ASV_TRIALS, StandIn, asvspoof2019, asvspoof2021, write_asv_2019, write_asv_2021
@@ -56,6 +57,15 @@ def test_the_version_is_that_of_the_corpus(make, write, year: int, cost, tmp_pat
         f"min_tdcf_{year}": {"value": cost(table.labels, scores, ASV), "low": None, "high": None},
     }
     assert list(about) == ["asv_scores"]
+
+
+def test_copies_are_no_part_of_an_official_part(tmp_path: Path) -> None:
+    table, scores = part_of(asvspoof2019(tmp_path), "test")
+    write_asv_2019(tmp_path)
+    files = read_files(tmp_path).assign(augmentation="")
+    copies = files.assign(file="copies/" + files["file"], augmentation="[]")
+    write_table(tmp_path / FILES_TABLE, pd.concat([files, copies]))
+    assert "min_tdcf_2019" in judge_in_tandem(tmp_path, table, scores)[0]
 
 
 def write_tone(path: Path) -> None:
