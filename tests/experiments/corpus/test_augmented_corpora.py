@@ -19,7 +19,7 @@ from src.experiments.corpus.catalogue import add_duration, generate_tables
 from src.experiments.corpus.copies import Augmenting, draw_copies, replay
 from src.experiments.corpus.dealing import SplitShares
 from src.experiments.corpus.splits import DOWNSTREAM, read_split, split_dataset, split_notes, split_table
-from src.experiments.evaluation.benchmark import protocol_of
+from src.experiments.evaluation.benchmark_setting import protocol_of
 from src.utils.copies import AUGMENTATION, COPY_OF, are_copies, fit_for
 from src.utils.dataset import FILES_TABLE, person_of, read_files, write_table
 from src.utils.files import read_json, write_json
