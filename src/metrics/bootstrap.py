@@ -58,6 +58,10 @@ class Trials:
         """Return how many people the trials come from."""
         return len(np.unique(self.people))
 
+    def people_of(self, label: int) -> set[str]:
+        """Return the people who have trials of a class."""
+        return set(map(str, self.people[self.labels == label]))
+
     @property
     def known_systems(self) -> list[str]:
         """Return the systems of the spoofs; empty unless every spoof has one and there are at least two."""

@@ -38,7 +38,9 @@ _DET_TICKS = (0.01, 0.1, 0.5, 1, 2, 5, 10, 20, 40, 60)  # %
 _WIDE_DET_TICKS = (0.01, 0.1, 1, 5, 20, 50, 80, 95, 99, 99.9)  # %
 
 
-def loss_figure(train_losses: npt.ArrayLike, val_losses: npt.ArrayLike, val_eers: npt.ArrayLike) -> Figure:
+def loss_figure(
+    train_losses: npt.ArrayLike, val_losses: npt.ArrayLike, val_eers: npt.ArrayLike, *, kept: int | None = None
+) -> Figure:
     """Draw losses (left axis) and validation EER (right axis) by epoch, and mark the epoch that the trainer keeps.
 
     Parameters
@@ -46,7 +48,10 @@ def loss_figure(train_losses: npt.ArrayLike, val_losses: npt.ArrayLike, val_eers
     train_losses, val_losses : array-like, shape (n_epochs,)
         NaN and infinite losses leave a gap: a run that diverged is worth seeing.
     val_eers : array-like, shape (n_epochs,)
-        In [0, 1]. The lowest is marked; among equal ones, that of the lowest validation loss: the trainer's rule.
+        In [0, 1].
+    kept : int, optional
+        The epoch whose weights are kept, from 0. By default that of the lowest EER; among equal ones, that of the
+        lowest validation loss. One that is trained to find spoofed spans is judged by another rate.
 
     Returns
     -------
@@ -71,7 +76,8 @@ def loss_figure(train_losses: npt.ArrayLike, val_losses: npt.ArrayLike, val_eers
         raise ValueError(f"Losses and EERs must have one shape (n_epochs,), n_epochs >= 1; got {shapes}.")
     require_finite(eers, "EERs")
     epochs = np.arange(1, len(eers) + 1)
-    chosen = int(np.lexsort((losses["validation loss"], eers))[0])
+    lowest = int(np.lexsort((losses["validation loss"], eers))[0])
+    chosen = lowest if kept is None else kept
     marker = "o" if len(epochs) <= _MANY_EPOCHS else ""
 
     figure, loss_axes = new_figure()
@@ -80,7 +86,8 @@ def loss_figure(train_losses: npt.ArrayLike, val_losses: npt.ArrayLike, val_eers
         finite = np.where(np.isfinite(values), values, np.nan)
         loss_axes.plot(epochs, finite, color=color, marker=marker, markersize=5, label=name)
     eer_axes.plot(epochs, 100 * eers, color=BLACK, linestyle="--", marker=marker, markersize=4, label="validation EER")
-    label = f"lowest EER: {percent(eers[chosen])} at epoch {epochs[chosen]}"
+    what = "lowest EER" if chosen == lowest else "EER of the weights kept"
+    label = f"{what}: {percent(eers[chosen])} at epoch {epochs[chosen]}"
     ring(eer_axes, epochs[chosen], 100 * eers[chosen], label)
     loss_axes.axvline(epochs[chosen], color=GREY, linestyle=":", zorder=0)
     loss_axes.set(xlabel="epoch", ylabel="loss")

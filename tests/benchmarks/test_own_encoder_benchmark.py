@@ -27,8 +27,8 @@ NAN = float("nan")
 def test_it_ships_only_if_it_is_better_by_more_than_the_interval(
     difference: float, bounds: tuple[float, float], n_bytes: int, said: str
 ) -> None:
-    of_lfcc = Difference("model in float16", LFCC, difference, Interval(*bounds), 30, 200)
-    of_start = Difference("model in float16", "start", -0.2, Interval(-0.3, -0.1), 30, 200)
+    of_lfcc = Difference("model in float16", LFCC, difference, Interval(*bounds), 30, 200, 30)
+    of_start = Difference("model in float16", "start", -0.2, Interval(-0.3, -0.1), 30, 200, 30)
     assert said in verdict([of_lfcc, of_start], n_bytes)
 
 

@@ -55,6 +55,11 @@ def test_the_marked_epoch_follows_the_trainers_rule(val_losses, eers, epoch):
     assert line(figure, "lowest EER").get_xdata()[0] == epoch
 
 
+def test_the_epoch_whose_weights_are_kept_by_another_rate_is_marked_as_that():
+    figure = loss_figure([3, 2, 1], [3, 2, 1], [0.3, 0.02, 0.2], kept=2)
+    assert figure.legends[0].get_texts()[-1].get_text() == "EER of the weights kept: 20.00 % at epoch 3"
+
+
 @pytest.mark.parametrize("n_epochs", [1, 2, 7, 300])
 def test_epoch_ticks_are_whole_numbers_within_the_run(n_epochs):
     figure = draw(loss_figure(*np.linspace(1, 0.2, 3 * n_epochs).reshape(3, n_epochs)))

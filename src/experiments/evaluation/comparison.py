@@ -23,8 +23,11 @@ from src.metrics.bootstrap import Interval, Trials, interval
 from src.metrics.resampled import resample_eer
 from src.metrics.table import METRICS, shown_in, written, written_bounds
 from src.utils.files import read_record
-from src.utils.labels import parse_label
+from src.utils.labels import BONAFIDE, SPOOF, parse_label
 
+FEWEST_PEOPLE = 6
+"""Of each class, for a difference to be established: with k people all of them lie on one side by chance in 2 / 2^k of
+cases, which the extremes of the draws do not exceed."""
 FINE_TUNED = ("backbone", "head")
 """Hyperparameters without which all fine-tuned models would look alike."""
 
@@ -54,11 +57,14 @@ class Difference:
     bounds: Interval
     n_people: int
     n_clips: int
+    n_of_rarer_class: int
+    """People with clips of the class that fewer people have."""
 
     @property
     def is_established(self) -> bool:
-        """Whether the whole interval lies on the same side of zero as the difference."""
-        return bool(self.difference > 0 < self.bounds.low or self.difference < 0 > self.bounds.high)
+        """Whether the whole interval lies on the same side of zero as the difference, and enough people were drawn."""
+        on_one_side = self.difference > 0 < self.bounds.low or self.difference < 0 > self.bounds.high
+        return bool(on_one_side and self.n_of_rarer_class >= FEWEST_PEOPLE)
 
     def __str__(self) -> str:
         if np.isnan(self.bounds.low):
@@ -71,6 +77,8 @@ class Difference:
         if self.difference == 0:
             words = f"{better} and {worse} have the same EER"
         verdict = "established" if self.is_established else "not established"
+        if self.n_of_rarer_class < FEWEST_PEOPLE:
+            verdict += f", as fewer than {FEWEST_PEOPLE} people have clips of one class"
         counts = f"{self.n_people} people, {self.n_clips} clips"
         return f"{words} (95 %: {100 * low:.2f} to {100 * high:.2f}; {counts}): the difference is {verdict}."
 
@@ -188,7 +196,8 @@ def _difference(first: TestedRun, second: TestedRun) -> Difference:
     of_first, of_second = (resample_eer(run.scores["score"].to_numpy(float), drawn) for run in (first, second))
     difference = first.metrics["eer"]["value"] - second.metrics["eer"]["value"]
     bounds = interval(of_first - of_second, trials.n_people)
-    return Difference(first.name, second.name, difference, bounds, trials.n_people, len(clips))
+    rarer = min(len(trials.people_of(label)) for label in (SPOOF, BONAFIDE))
+    return Difference(first.name, second.name, difference, bounds, trials.n_people, len(clips), rarer)
 
 
 def _shown(run: TestedRun) -> dict[str, Any]:

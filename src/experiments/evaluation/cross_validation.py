@@ -56,7 +56,7 @@ from src.metrics.eer import doubt
 from src.utils.clip_table import ClipTable
 from src.utils.copies import are_copies
 from src.utils.dataset import write_table
-from src.utils.files import write_json
+from src.utils.files import text_digest, write_json
 from src.utils.labels import BONAFIDE, LABEL_NAMES, SPOOF
 from src.utils.paths import runs_folder
 
@@ -108,7 +108,8 @@ def cross_validate(recipe: Recipe, scheme: Scheme, *, root: Path, aids: Aids | N
         table, table, {split: opened.origin(split) for split in SPLITS}, opened.describe(), opened.noted_path
     )
     inputs = {**recipe.as_json(data.described), "by": scheme.by, "folds": scheme.folds}
-    asked = {**inputs, "data": opened.identity(*SPLITS)}
+    dealt = [sorted(table.files[fold.test].tolist()) for fold in folds]  # by what the tables say of domains now
+    asked = {**inputs, "data": opened.identity(*SPLITS), "dealt": text_digest(repr(dealt))}
     folder = folder_to_resume(runs_folder(root), CROSS, asked, note=INPUTS, last=TEST_RESULTS)
     write_json(folder / HYPERPARAMETERS, inputs)
     with alone(folder):

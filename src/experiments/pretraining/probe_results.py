@@ -23,7 +23,7 @@ from src.metrics.resampled import resample_eer
 from src.metrics.table import written, written_bounds
 from src.metrics.verdict import Metric, as_metric
 from src.utils.dataset import write_table
-from src.utils.labels import BONAFIDE
+from src.utils.labels import BONAFIDE, SPOOF
 
 TABLE, PICTURE = "probe.csv", "probe.png"
 IN_DOMAIN, LEFT_OUT = "in domain", "left out"
@@ -173,11 +173,12 @@ def _differences(chosen: Mapping[str, Layer], judged: str) -> Iterator[Differenc
     scored = last.answered(judged)
     if not scored:
         return
-    n_people = len({person for each in scored for person in each.trials.people})
+    people = [set().union(*(each.trials.people_of(label) for each in scored)) for label in (SPOOF, BONAFIDE)]
+    n_people, n_of_rarer_class = len(set().union(*people)), min(map(len, people))
     for other in [*(layer for layer in others if layer.model == LFCC), *first]:
         bounds = interval(last.drawn(judged) - other.drawn(judged), n_people)
         difference = last.eer(judged) - other.eer(judged)
-        yield Difference(last.model, other.model, difference, bounds, n_people, _n_clips(scored))
+        yield Difference(last.model, other.model, difference, bounds, n_people, _n_clips(scored), n_of_rarer_class)
 
 
 def _n_clips(scored: Sequence[Scored]) -> int:

@@ -138,7 +138,7 @@ def _load(notes: StudyNotes, place: str | None) -> "optuna.Study":
         storage = optuna.storages.JournalStorage(JournalFileBackend(os.fspath(journal)))
     names = optuna.get_all_study_names(storage)
     wanted = notes.search.get("study_name", notes.folder.name)
-    name = names[0] if len(names) == 1 else wanted
+    name = names[0] if len(names) == 1 and not place else wanted  # a renamed folder has its own journal
     if name not in names:
         raise ValueError(f"it holds no study {wanted}")
     study = optuna.load_study(study_name=name, storage=storage)

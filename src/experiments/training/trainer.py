@@ -45,7 +45,7 @@ from src.metrics.report import evaluate
 from src.models.contract import Classifier, History, Resumable, Watch, Workspace, keep_going
 from src.utils.clip_table import ClipTable
 from src.utils.dataset import write_table
-from src.utils.files import write_json
+from src.utils.files import read_json, write_json
 from src.utils.paths import runs_folder
 from src.utils.processes import is_first, own_place
 
@@ -235,7 +235,7 @@ def draw_losses(folder: Path) -> None:
 
     curves = [read_array(folder / f"{name}.npy") for name in CURVES]
     if len(curves[0]) > 1:
-        save_figure(folder / LOSS_PLOT, loss_figure(*curves))
+        save_figure(folder / LOSS_PLOT, loss_figure(*curves, kept=read_json(folder / METRICS)["best_epoch"]))
 
 
 def validate(scores: np.ndarray, history: History, val: ClipTable, threshold: float | None = None) -> dict[str, Any]:

@@ -102,7 +102,7 @@ def test_a_small_difference_is_not_established(tmp_path: Path) -> None:
 
 def test_bounds_in_words_run_as_the_difference_does() -> None:
     for difference, bounds in ((-0.1, Interval(-0.2, 0.05)), (0.1, Interval(-0.05, 0.2))):
-        line = str(Difference("a", "b", difference, bounds, 5, 50))
+        line = str(Difference("a", "b", difference, bounds, 50, 50, 40))
         better, worse = ("a", "b") if difference < 0 else ("b", "a")
         assert f"{better} has a lower EER than {worse}, by 10.00 percentage points (95 %: -5.00 to 20.00" in line
 
@@ -121,7 +121,7 @@ def test_bounds_in_words_run_as_the_difference_does() -> None:
 def test_a_difference_is_established_where_it_and_all_of_its_interval_have_one_sign(
     difference: float, low: float, high: float, established: bool
 ) -> None:
-    pair = Difference("a", "b", difference, Interval(low, high), 5, 50)
+    pair = Difference("a", "b", difference, Interval(low, high), 50, 50, 40)
     assert pair.is_established is established
     assert str(pair).endswith("is established." if established else "is not established.")
 
@@ -227,3 +227,16 @@ def test_people_called_by_numbers_stay_apart(tmp_path: Path) -> None:
     for number in range(2):
         write_run(tmp_path, f"run{number}", draw_scores(1.0, seed=number), people)
     assert only_difference(tmp_path).n_people == 3
+
+
+def test_a_handful_of_people_of_one_class_establishes_nothing(tmp_path: Path) -> None:
+    def compared(n_with_spoofs: int) -> Difference:
+        people = np.where(LABELS == 1, PEOPLE, [f"p{number // 8 % n_with_spoofs}" for number in range(len(LABELS))])
+        for number, separation in enumerate((4.0, 0.3)):
+            write_run(tmp_path / str(n_with_spoofs), f"run{number}", draw_scores(separation, seed=number), people)
+        return only_difference(tmp_path / str(n_with_spoofs))
+
+    few, enough = compared(5), compared(6)
+    assert few.bounds.high < 0 and not few.is_established and few.n_of_rarer_class == 5
+    assert str(few).endswith("the difference is not established, as fewer than 6 people have clips of one class.")
+    assert enough.is_established and str(enough).endswith("the difference is established.")

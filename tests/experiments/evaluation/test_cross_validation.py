@@ -160,6 +160,16 @@ def test_killed_and_resumed_equals_undisturbed(root: Path, tmp_path: Path, where
     assert crossed(root).folder.name == "cross1"
 
 
+def test_after_clips_changed_their_corpus_it_starts_anew(root: Path) -> None:
+    folder = crossed(root, "corpus").folder
+    (folder / "test_results.json").unlink()  # as a kill would leave it
+    table = root / "datasets" / "corpus" / "files-metadata.csv"
+    files = pd.read_csv(table, dtype=str, keep_default_na=False)
+    files["corpus"] = files["corpus"].replace({"first": "second", "second": "first"})
+    files.to_csv(table, index=False)
+    assert crossed(root, "corpus").folder.name == "cross1"
+
+
 def test_what_cannot_be_left_out_is_refused_and_leaves_no_folder(tmp_path: Path) -> None:
     write_domain_project(tmp_path, people=12, corpus="one")
     with pytest.raises(ValueError, match=r"holds one corpus only \(one\)"):

@@ -217,6 +217,21 @@ def test_a_study_under_way_is_read_and_not_disturbed(tmp_path: Path) -> None:
     assert sorted(path.name for path in folder.iterdir()) == ["journal.log", "study.json"]
 
 
+def test_a_shared_storage_that_holds_another_study_alone_is_not_taken_for_it(tmp_path: Path) -> None:
+    import optuna
+    from optuna.storages.journal import JournalFileBackend
+
+    shared = tmp_path / "shared.log"
+    storage = optuna.storages.JournalStorage(JournalFileBackend(str(shared)))
+    optuna.create_study(storage=storage, study_name="mlp_study4-deadbeef").add_trial(optuna.create_trial(value=0.01))
+    folder = STUDY.folder(tmp_path)
+    folder.mkdir(parents=True)
+    (folder / "study.json").write_text(json.dumps({"storage": str(shared), "study_name": "svm_study0-aaaaaaaa"}))
+    found, opened = read_study(read_notes(STUDY, tmp_path), ())
+    assert opened is None and found.trials == ()
+    assert "it holds no study svm_study0-aaaaaaaa" in " ".join(found.problems)
+
+
 @pytest.mark.parametrize(
     ("storage", "said"),
     [
