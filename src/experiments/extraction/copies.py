@@ -16,6 +16,7 @@ from typing import Any
 
 from filelock import FileLock
 
+from src.audio.storage.places import exists
 from src.engines.contract import Cluster
 from src.experiments.corpus.copies import Augmenting, augmented, draw_copies, rows_of_copies
 from src.experiments.corpus.derivation import RECIPE, Derivation, Job
@@ -70,7 +71,11 @@ def extract_copies(
 
 
 def write_copies(dataset: Path, split: str, folder: Path, how: Augmenting, number: int) -> None:
-    """Write the copies of one number of a split as a corpus that holds nothing else; resumes where it stopped."""
+    """Write the copies of one number of a split as a corpus that holds nothing else; resumes where it stopped.
+
+    Copies that are complete stay as they were drawn: which clips cannot be used may be found out later, by another
+    share or another backbone.
+    """
     clips = read_split(dataset, split)
     note = {
         "step": "GenerateEmbeddings",
@@ -80,6 +85,8 @@ def write_copies(dataset: Path, split: str, folder: Path, how: Augmenting, numbe
         "split_digest": split_digest(clips),
     }
     _require_same(folder, note)
+    if _are_complete(folder, split):
+        return
     rows = without_copies(without(clips, read_rejected(dataset), dataset))
     drawn = draw_copies(dataset, rows, how, number)
     table = rows_of_copies(rows, drawn, "").assign(file=[as_flac(file) for file in rows["file"]])
@@ -92,6 +99,13 @@ def write_copies(dataset: Path, split: str, folder: Path, how: Augmenting, numbe
     kept = without(table.drop(columns=["duration", "amplitude"], errors="ignore"), reasons, dataset)
     write_tables(folder, kept)
     write_table(split_table(folder, split), kept)
+
+
+def _are_complete(folder: Path, split: str) -> bool:
+    """Return whether the tables were written, and all copies are there."""
+    return split_table(folder, split).is_file() and all(
+        exists(folder / file) for file in read_split(folder, split)["file"]
+    )
 
 
 def _require_same(folder: Path, note: dict[str, Any]) -> None:

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from src.experiments.corpus.copies import Augmenting
-from src.experiments.corpus.splits import DOWNSTREAM
+from src.experiments.corpus.splits import DOWNSTREAM, read_split
 from src.experiments.evaluation.evaluate import evaluate_run
 from src.experiments.evaluation.reproduction import reproduce_run
 from src.experiments.extraction.copies import extract_copies
@@ -117,6 +117,17 @@ def test_killed_or_with_more_copies_what_is_there_stays(root: Path, prepared: Pa
     shutil.rmtree(fresh / f"embeddings/corpus/lfcc/{TRAIN}-{NAME}-1")
     extract(fresh)
     np.testing.assert_array_equal(load_embeddings(fresh / store.relative_to(root)).vectors, expected.vectors)
+
+
+def test_complete_copies_stay_where_a_clip_turns_out_to_be_unusable_later(root: Path) -> None:
+    clip = read_split(root / "datasets" / "corpus", TRAIN)["file"].iloc[0]
+    (root / "datasets" / "corpus" / "rejected-files.csv").write_text(
+        f"file,reason\n{clip},shorter than a backbone takes\n"
+    )
+    copies = root / f"embeddings/corpus/copies/{TRAIN}-{NAME}-1"
+    before = (copies / "recipe.json").read_bytes()
+    extract(root, copies=2)
+    assert (copies / "recipe.json").read_bytes() == before
 
 
 def test_copies_of_anything_else_are_refused(root: Path) -> None:
