@@ -21,6 +21,7 @@ import soxr
 
 from src.audio.channels import cancelling_channel, to_mono
 from src.audio.decoders import decodes_from_beginning, open_recording, read_format
+from src.audio.recording import resampled_length
 from src.audio.stretches import SPEECH_RATE, Stretches, check_exists, load_stretch, load_stretches, within_full_scale
 from src.audio.unusable import UnusableAudio
 from src.audio.usable import SILENT, check_usable, is_silent
@@ -88,7 +89,7 @@ def count_samples(path: Path, rate: int = SPEECH_RATE) -> int:
     """Return how many samples a recording has at `rate` hertz; raises what `read_header` raises."""
     check_exists(path)
     found = read_format(path)
-    return found.n_frames * rate // found.rate
+    return resampled_length(found.n_frames, found.rate, rate)
 
 
 def load_waveform(path: Path, rate: int = SPEECH_RATE) -> np.ndarray:

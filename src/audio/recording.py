@@ -24,6 +24,15 @@ class Format:
     """Container and coding, such as `WAV PCM_16`."""
 
 
+def resampled_length(n_frames: int, own_rate: int, rate: int) -> int:
+    """Return how many samples soxr makes of `n_frames`: to the nearest, in floating point, as soxr computes it.
+
+    >>> resampled_length(1_440_002, 48_000, 16_000)
+    480001
+    """
+    return int(n_frames / (own_rate / rate) + 0.5)
+
+
 class Recording(Protocol):
     """A recording that a decoder has opened; all methods raise `UnusableAudio` when it turns out to be corrupt."""
 

@@ -73,6 +73,15 @@ def test_a_recording_of_any_rate_has_the_statistics_of_its_row_bit_for_bit(
         assert n_frames == expected
 
 
+def test_a_recording_that_is_a_sample_longer_than_a_window_once_it_is_resampled_is_cut(tmp_path: Path) -> None:
+    path = tmp_path / "clip.wav"
+    soundfile.write(path, np.random.default_rng(7).uniform(-0.5, 0.5, 48_002), 48_000)
+    statistics, n_frames = recording_statistics(Lfcc(), path, window_seconds=1.0)
+    expected, n_expected = clip_statistics(Lfcc(), load_waveform(path), window_seconds=1.0)
+    assert n_frames == n_expected == 98  # of one window there would be 99
+    np.testing.assert_allclose(statistics, expected, atol=1e-2)
+
+
 def test_a_file_that_is_no_recording_is_refused(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         recording_statistics(Lfcc(), tmp_path / "absent.wav")

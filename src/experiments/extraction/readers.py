@@ -21,6 +21,7 @@ import numpy as np
 from loky.process_executor import TerminatedWorkerError
 
 from src.audio.io import UnusableAudio, is_silent, load_stretch, load_waveform, read_header
+from src.audio.recording import resampled_length
 from src.audio.storage.places import stretches_of, will_need
 from src.backbones.clips import why_too_short
 from src.experiments.extraction.batches import Batch, Piece
@@ -156,7 +157,7 @@ class Length:
 
     def samples(self, rate: int) -> int:
         """Return the number of samples at another rate, in hertz."""
-        return self.n_frames * rate // self.rate
+        return resampled_length(self.n_frames, self.rate, rate)
 
 
 def read_lengths(dataset: Path, files: Sequence[str]) -> dict[str, Length]:
