@@ -2,7 +2,8 @@
 
 Some codings do not allow seeking (GSM 6.10, G.721): they are decoded from their beginning, in blocks. In MPEG audio of
 a variable bit rate libsndfile seeks inexactly, and `soundfile` seeks after every block that it reads; so MPEG audio is
-read in one piece.
+read in one piece. Of Ogg Vorbis, libsndfile finds wrong places within the last page: that page is read from its
+beginning.
 """
 
 import os
@@ -11,6 +12,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import soundfile
 
+from src.audio.ogg import begin_of_last_page
 from src.audio.recording import Format, stretch_of
 from src.audio.slices import Part
 from src.audio.unusable import EMPTY, UnusableAudio, truncated
@@ -105,9 +107,10 @@ def _read(part: Part, start: int, stop: int, length: int) -> np.ndarray:
             if file.subtype.startswith(MPEG):
                 samples = file.read(stop, dtype="float32", always_2d=True)[start:]
             elif file.seekable():
-                if start:
-                    file.seek(start)
-                samples = file.read(stop - start, dtype="float32", always_2d=True)
+                first = min(start, begin_of_last_page(part, length)) if file.subtype == "VORBIS" else start
+                if first:
+                    file.seek(first)
+                samples = file.read(stop - first, dtype="float32", always_2d=True)[start - first :]
             else:
                 samples, _ = stretch_of(_blocks(file), file.channels, start, stop)
     except (soundfile.LibsndfileError, RuntimeError) as error:

@@ -7,6 +7,7 @@ concatenate whole recordings ("chained" streams), of which a decoder may play th
 Source: RFC 3533, section 6.
 """
 
+import re
 import zlib
 from pathlib import Path
 
@@ -15,6 +16,9 @@ from src.audio.unusable import UnusableAudio
 
 MAGIC = b"OggS"
 HEAD = 27
+LONGEST_PAGE = HEAD + 255 + 255 * 255
+NOTHING_ENDS = 2**64 - 1
+"""What a page states in which no packet ends."""
 BEGINS, ENDS = 0x02, 0x04
 MIRRORED = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
 """The checksum of Ogg is that of zlib with the bits of every byte in the opposite order."""
@@ -35,6 +39,17 @@ def parts_of(path: Path) -> list[Part]:
             return []
         starts = _starts(content)
         return [Part(path, start, stop) for start, stop in zip(starts, [*starts[1:], len(content)], strict=True)]
+
+
+def begin_of_last_page(part: Part, n_frames: int) -> int:
+    """Return the frame with which the last page of a recording of `n_frames` begins; 0 where that is not found."""
+    with part.open() as file:
+        file.seek(max(0, part.stop - part.start - 2 * LONGEST_PAGE))
+        content = file.read()
+    places = [page.start() for page in re.finditer(MAGIC, content)]
+    stated = (int.from_bytes(content[place + 6 : place + 14], "little") for place in places)
+    ends = [end for end in stated if end != NOTHING_ENDS]
+    return max(0, n_frames - (ends[-1] - ends[-2])) if len(ends) > 1 else 0
 
 
 def _starts(content: Content) -> list[int]:

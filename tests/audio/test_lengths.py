@@ -21,6 +21,17 @@ def test_joined_ogg_files_are_their_parts_one_after_another(subtype: str, tmp_pa
     assert len(frames) == round(3 * 1.7 * RATE)
 
 
+@pytest.mark.parametrize("seconds", [0.3, 3.1])
+def test_a_stretch_of_the_last_page_of_an_ogg_is_that_part_of_the_whole(seconds: float, tmp_path: Path) -> None:
+    """There libsndfile seeks wrongly, because the page is cut to the length of the recording."""
+    path = pcm(tmp_path / "clip.ogg", buzz(seconds), "OGG", subtype="VORBIS")
+    parts = [path, pcm(tmp_path / "other.ogg", buzz(1.7, seed=7), "OGG", subtype="VORBIS")]
+    for file in (path, joined(tmp_path / "joined.ogg", parts)):
+        frames, _ = read_frames(file)
+        for start in range(0, len(frames), 901):
+            np.testing.assert_allclose(read_frames(file, start, start + 900)[0], frames[start : start + 900], atol=1e-4)
+
+
 # Chunks: fault 14
 
 CONTAINERS = {
