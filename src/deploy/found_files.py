@@ -83,7 +83,7 @@ def _in_folder(folder: Path) -> list[Path]:
 
 def _in_list(path: Path) -> list[Path]:
     try:
-        lines = [line.strip() for line in path.read_text(encoding="utf-8", errors="strict").splitlines()]
+        lines = [line.strip() for line in path.read_text(encoding="utf-8-sig").splitlines()]
     except UnicodeDecodeError:
         raise ValueError(f"`files`: {path} is no list of paths: it is not text in UTF-8.") from None
     named = [absolute(line) for line in lines if line and not line.startswith("#")]

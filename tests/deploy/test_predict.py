@@ -189,6 +189,8 @@ def test_files_are_found_by_name_folder_glob_and_list(tmp_path: Path, monkeypatc
     assert found("e.strange, a/1.wav") == ["e.strange", "a/1.wav"]
     assert found("a/**/*.MP3,a") == ["a/b/2.MP3", "a/1.wav"]
     assert found("list.txt") == ["a/1.wav", "gone.wav"]
+    (tmp_path / "windows.txt").write_bytes(b"\xef\xbb\xbfa/1.wav\r\n")  # a byte order mark comes first
+    assert found("windows.txt") == ["a/1.wav"]
     assert found("gone [1].wav,a/1.wav") == ["gone [1].wav", "a/1.wav"]  # brackets are more often part of a name
     assert len(found(",".join(f"{number}.wav" for number in range(1000)))) == 1000  # longer than any name may be
 
