@@ -24,6 +24,13 @@ PCM, FLOAT, EXTENSIBLE = 1, 3, 0xFFFE
 SAMPLES = {(PCM, 8): "u1", (PCM, 16): "<i2", (PCM, 24): "", (PCM, 32): "<i4", (FLOAT, 32): "<f4", (FLOAT, 64): "<f8"}
 """Coding and bits of a sample -> its type in numpy, which has none of 24 bits."""
 RATES = (1_000, 768_000)
+OTHER_FORMATS = (
+    b"fLaC", b"OggS", b"ID3\2", b"ID3\3", b"ID3\4", b"FORM", b"caff", b".snd", b"RIFF", b"RIFX", b"riff", b"#!AM",
+    b"\x1a\x45\xdf\xa3", b"\x30\x26\xb2\x75",
+)  # fmt: skip
+"""How files begin that are no raw samples; the sign of MP4 follows four bytes. Of MP3 without a tag the sign is too
+short: samples may have it."""
+DECODE_BEFORE = "Other formats must be decoded before: ffmpeg -i ... -f s16le -ar 16000 -ac 1 -"
 
 
 class Pipe(Protocol):
@@ -80,7 +87,7 @@ def open_pipe(pipe: Pipe, rate: int | None, channels: int | None) -> tuple[Sampl
     Raises
     ------
     ValueError
-        When the pipe is empty, neither is stated nor found, or the two differ.
+        When the pipe is empty or of another format, neither is stated nor found, or the two differ.
     """
     start = _exactly(pipe, 12)
     if not start:
@@ -91,10 +98,12 @@ def open_pipe(pipe: Pipe, rate: int | None, channels: int | None) -> tuple[Sampl
             if stated is not None and stated != found:
                 raise ValueError(f"`{name}` is {stated}, but the WAV from the pipe states {found}: leave it out.")
         return samples, _chunks(pipe, b"", samples)
+    if start.startswith(OTHER_FORMATS) or start[4:8] == b"ftyp":
+        raise ValueError(f"`input` is neither a WAV nor raw samples: it begins with {start[:8]!r}. {DECODE_BEFORE}")
     if rate is None:
         raise ValueError(
             "`input` is no WAV: of raw samples (16 bits, little-endian) state the `rate`, in Hz, and `channels`. "
-            "Other formats must be decoded before: ffmpeg -i ... -f s16le -ar 16000 -ac 1 -"
+            + DECODE_BEFORE
         )
     samples = Samples(rate, channels or 1)
     return samples, _chunks(pipe, start, samples)

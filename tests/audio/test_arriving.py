@@ -31,7 +31,7 @@ class Drops:
         return self._content.read(min(size, next(self._sizes)))
 
 
-def wav(subtype: str, **options: Any) -> bytes:
+def wav(subtype: str | None = None, **options: Any) -> bytes:
     file = io.BytesIO()
     soundfile.write(file, SOUND, RATE, format=options.get("format", "WAV"), subtype=subtype)
     return file.getvalue()
@@ -104,6 +104,9 @@ def test_input_that_ends_too_early_is_told(content: bytes, rate: int | None, n_h
     [
         (b"", None, None, "no sound at all"),
         (b"", RATE, 1, "no sound at all"),
+        *((wav(format=kind), RATE, 2, "neither a WAV nor raw") for kind in ("FLAC", "OGG", "AIFF", "AU", "CAF", "W64")),
+        (b"ID3\x04" + bytes(100), RATE, 1, "decoded before: ffmpeg"),
+        (b"\0\0\0\x20ftypM4A " + bytes(100), RATE, 1, "neither a WAV nor raw samples"),
         (b"ID3 and so on, an MP3", None, None, "state the `rate`"),
         (wav("PCM_16"), 8000, None, "`rate` is 8000, but the WAV from the pipe states 16000"),
         (wav("PCM_16"), None, 1, "`channels` is 1, but the WAV from the pipe states 2"),
