@@ -29,6 +29,8 @@ from src.audio.storage.links import SOURCE
 from src.audio.storage.places import carrier, exists
 from src.corpora.sources import SOURCES_TABLE, read_originals
 from src.experiments.corpus.derivation import RECIPE
+from src.experiments.corpus.notes import duplicate_notes
+from src.experiments.corpus.relatives import refuse_relatives
 from src.utils.classes import read_classes, write_classes
 from src.utils.copies import COPY_OF
 from src.utils.csv_tables import write_table
@@ -84,9 +86,11 @@ def merge_datasets(datasets: Sequence[Path], output: Path | None = None) -> Merg
     _check_recordings(tables)
     _check_classes(datasets)
     _check_clashes(tables)
+    refuse_relatives(tables)
     files, notes = _joined(tables)
     _start(output, tables, files)
     n_copied = sum(_linked(dataset, output, table["file"].tolist()) for dataset, table in tables.items())
+    notes += duplicate_notes(output, files)
     if n_copied:
         notes.append(
             f"{n_copied} {'recording' if n_copied == 1 else 'recordings'} could not be linked (another disk, or "

@@ -2,6 +2,7 @@
 
 import errno
 import os
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -220,3 +221,27 @@ def test_classes_of_words_are_kept(two: list[Path], tmp_path: Path) -> None:
     for corpus in two:
         write_classes(corpus, {1: "word", 0: "noise"})
     assert read_classes(merge_datasets(two, tmp_path / "both").folder) == {1: "word", 0: "noise"}
+
+
+def test_corpora_of_the_same_people_are_refused(two: list[Path]) -> None:
+    lab, field = two
+    normal = normalize_dataset(lab).folder
+    again = normalize_dataset(normal, target_rms=0.05).folder
+    for pair, how in (
+        ([lab, normal], "^lab_normalized was made from lab, so the same people would stand in both under two names"),
+        ([normal, lab], "^lab_normalized was made from lab, so"),
+        ([field, lab, again], f"^{again.name} was made from lab, so"),
+        ([normal, normalize_dataset(lab, lab.with_name("lab_soft"), target_rms=0.02).folder], "both made from lab"),
+        ([merge_datasets(two).folder, normal], r"^lab\+field and lab_normalized were both made from lab,"),
+    ):
+        with pytest.raises(ValueError, match=how):
+            merge_datasets(pair)
+    assert merge_datasets([field, normal]).notes == ()
+
+
+def test_equal_recordings_of_a_copied_corpus_are_told(two: list[Path]) -> None:
+    copy = two[0].with_name("copy")
+    shutil.copytree(two[0], copy)
+    (note,) = merge_datasets([two[0], copy]).notes
+    n_clips = len(read_files(copy))
+    assert note.startswith(f"{n_clips} recordings are listed more than once, under several people")
