@@ -3,15 +3,19 @@
 Every split has about the corpus's proportion of women and men: each gender is shuffled, the two sequences are merged
 evenly into one, and the splits are cut from it one after another. A person's bona fide and spoofed clips stay
 together. People without spoofs go to downstream_test, where they do no harm; in another split a classifier could learn
-that their voices are bona fide.
+that their voices are bona fide. Where nobody knows who speaks in the spoofs, each person has one class, and the classes
+are dealt by themselves; of merged corpora, those for which this holds.
 """
 
+import warnings
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
-from src.experiments.corpus.held_out_domains import KINDS
+from src.experiments.corpus.held_out_domains import CORPUS, KINDS
+from src.utils.dataset import UNKNOWN_GENDER
+from src.utils.people import person_of
 
 SPLITS = ("pretext_train", "pretext_val", "downstream_train", "downstream_val", "downstream_test")
 
@@ -59,7 +63,7 @@ class SplitShares:
 
 
 def deal_people(
-    people: pd.DataFrame, shares: SplitShares, rng: np.random.Generator, *, apart: bool = False
+    people: pd.DataFrame, shares: SplitShares, rng: np.random.Generator, *, apart: bool | pd.Series = False
 ) -> dict[str, pd.DataFrame]:
     """Assign the rows of a people table to the splits that `shares` asks for.
 
@@ -70,17 +74,54 @@ def deal_people(
     people : pd.DataFrame
     shares : SplitShares
     rng : np.random.Generator
-    apart : bool
+    apart : bool or pd.Series of bool
         Whether people without spoofs are dealt by themselves, by the same shares, and not all to downstream_test: in a
-        corpus of words and noise nobody has both.
+        corpus of words and noise nobody has both. A series says it of each person.
     """
     has_spoofs = people["spoof_count"] > 0
-    assigned, others = _dealt(people[has_spoofs], shares, rng), people[~has_spoofs]
-    if apart and len(others):
-        dealt = _dealt(others, shares, rng)
-        return {split: pd.concat([rows, dealt[split]]).sort_index() for split, rows in assigned.items()}
+    by_themselves = people[~has_spoofs & apart]
+    assigned = _dealt(people[has_spoofs], shares, rng)
+    if len(by_themselves):
+        dealt = _dealt(by_themselves, shares, rng)
+        assigned = {split: pd.concat([rows, dealt[split]]).sort_index() for split, rows in assigned.items()}
+    others = people[~has_spoofs].drop(by_themselves.index)
     assigned["downstream_test"] = pd.concat([assigned["downstream_test"], others]).sort_index()
     return assigned
+
+
+def dealt_apart(files: pd.DataFrame, people: pd.DataFrame, shares: SplitShares) -> bool | pd.Series:
+    """Tell whether people without spoofs are dealt by themselves; of each person, where some merged corpora need it."""
+    if _no_person_has_both(people):
+        return True
+    apart = pd.Series(False, index=people.index)
+    if CORPUS not in files:
+        return apart
+    n_splits = sum(share > 1e-9 for share in shares.of_people().values())
+    corpora = person_of(people).map(dict(zip(person_of(files), files[CORPUS], strict=True)))
+    for corpus, rows in people.groupby(corpora):
+        n_bonafide, n_spoofed = ((rows[f"{side}_count"] > 0).sum() for side in ("bonafide", "spoof"))
+        if not (n_bonafide and n_spoofed and _no_person_has_both(rows)):
+            continue
+        if n_bonafide < n_splits:
+            warnings.warn(
+                f"{n_bonafide} people of {corpus} with bona fide clips are too few for {n_splits} splits: they all "
+                "stand in downstream_test, and the other splits hold only spoofs of that corpus.",
+                stacklevel=2,
+            )
+            continue
+        apart[rows.index] = True
+    return apart
+
+
+def _no_person_has_both(people: pd.DataFrame) -> bool:
+    """Tell whether each person has one class because nobody knows who speaks in the spoofs, as in many public corpora.
+
+    Where people of known gender have spoofs alone, their bona fide speech stands under another name, by mistake.
+    """
+    spoofed = people["spoof_count"] > 0
+    return bool(
+        (people["gender"][spoofed] == UNKNOWN_GENDER).all() and not (people["bonafide_count"][spoofed] > 0).any()
+    )
 
 
 def _dealt(people: pd.DataFrame, shares: SplitShares, rng: np.random.Generator) -> dict[str, pd.DataFrame]:

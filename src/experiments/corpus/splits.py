@@ -17,14 +17,13 @@ import numpy as np
 import pandas as pd
 
 from src.corpora import OFFICIAL
-from src.experiments.corpus.dealing import SPLITS, SplitShares, deal_people
+from src.experiments.corpus.dealing import SPLITS, SplitShares, deal_people, dealt_apart
 from src.experiments.corpus.held_out_splits import left_out_on_purpose, validate_on_left_out
 from src.utils.classes import read_classes
 from src.utils.copies import fit_for, without_copies
 from src.utils.dataset import (
     FILES_TABLE,
     LABELS,
-    UNKNOWN_GENDER,
     edit_tables,
     people_of,
     person_of,
@@ -72,7 +71,7 @@ def _split_with_both_classes(
             f"{dataset} holds only {files['label'].iloc[0]} clips; a detector needs both {' and '.join(LABELS)}."
         )
     people = people_of(files)
-    apart = bool(read_classes(dataset)) or _no_person_has_both(people)
+    apart = True if read_classes(dataset) else dealt_apart(files, people, shares)
     by_people = deal_people(people, shares, np.random.default_rng(seed), apart=apart)
     by_file = {
         split: fit_for(split, files[person_of(files).isin(person_of(rows))]) for split, rows in by_people.items()
@@ -85,17 +84,6 @@ def _split_with_both_classes(
         for label in sorted(set(LABELS) - set(rows["label"])):
             raise ValueError(f"{split} would hold no {label} clip: {_why_a_class_is_missing(dataset, by_people)}")
     return by_people, by_file
-
-
-def _no_person_has_both(people: pd.DataFrame) -> bool:
-    """Tell whether each person has one class because nobody knows who speaks in the spoofs, as in many public corpora.
-
-    Where people of known gender have spoofs alone, their bona fide speech stands under another name, by mistake.
-    """
-    spoofed = people["spoof_count"] > 0
-    return bool(
-        (people["gender"][spoofed] == UNKNOWN_GENDER).all() and not (people["bonafide_count"][spoofed] > 0).any()
-    )
 
 
 def split_if_missing(dataset: Path, shares: SplitShares, *, seed: int) -> dict[str, pd.DataFrame]:

@@ -24,6 +24,7 @@ from src.utils.dataset import (
     PEOPLE_COLUMNS,
     PEOPLE_TABLE,
     person_of,
+    read_files,
     read_people,
     write_table,
     write_tables,
@@ -334,3 +335,49 @@ def test_a_split_is_described_in_one_line(corpus: Path) -> None:
     made = split_dataset(corpus, THREE, seed=7)
     line = describe("downstream_train", made["downstream_train"])
     assert " ".join(line.split()) == "downstream_train 40 clips (20 bona-fide, 20 spoof) of 10 people (5 F, 5 M)"
+
+
+def rows_of_unknown(n_bonafide: int, n_spoofs: int) -> list[list[str]]:
+    """Return the rows of a merged corpus in which every recording counts as a person of its own."""
+    labels = ["bona-fide"] * n_bonafide + ["spoof"] * n_spoofs
+    return [[f"kept/{n}.wav", f"kept-{n}", f"U{n}", "U", label, "", "kept"] for n, label in enumerate(labels)]
+
+
+def write_merged(dataset: Path, unknown: list[list[str]]) -> Path:
+    """Write the table of a corpus of known people, merged with one of unknown speakers."""
+    known = [(f"P{n:02d}", f"{'FM'[n % 2]}{n:03d}", 2, 2 if n < 20 else 0) for n in range(25)]
+    files = read_files(write_people(dataset, known)).assign(corpus="lab")
+    write_tables(dataset, pd.concat([files, pd.DataFrame(unknown, columns=files.columns)], ignore_index=True))
+    return dataset
+
+
+def test_unknown_speakers_beside_known_people_are_dealt_class_by_class(tmp_path: Path) -> None:
+    merged = write_merged(tmp_path / "merged", rows_of_unknown(20, 20))
+    made = split_dataset(merged, THREE, seed=7)
+    kept = {split: rows[rows["corpus"] == "kept"]["label"].value_counts().to_dict() for split, rows in made.items()}
+    assert kept == {
+        "downstream_train": {"bona-fide": 10, "spoof": 10},
+        "downstream_val": {"bona-fide": 5, "spoof": 5},
+        "downstream_test": {"bona-fide": 5, "spoof": 5},
+    }
+    for split, rows in made.items():
+        known = rows[rows["corpus"] == "lab"]
+        alone = ~known["speaker"].isin(known["speaker"][known["label"] == "spoof"])
+        assert not alone.any() or split == "downstream_test", "known people without spoofs belong to the test"
+
+
+def test_too_few_unknown_speakers_to_deal_are_told(tmp_path: Path) -> None:
+    merged = write_merged(tmp_path / "merged", rows_of_unknown(2, 8))
+    with pytest.warns(UserWarning, match=r"^2 people of kept .* all stand in downstream_test"):
+        made = split_dataset(merged, THREE, seed=7)
+    assert (made["downstream_test"]["corpus"] == "kept").sum() >= 2
+
+
+@pytest.mark.parametrize("unknown", [rows_of_unknown(9, 0), rows_of_unknown(0, 9)])
+def test_a_merged_corpus_of_one_class_is_dealt_as_ever(unknown: list[list[str]], tmp_path: Path) -> None:
+    merged = write_merged(tmp_path / "merged", unknown)
+    dealt = deal_people(read_people(merged), THREE, np.random.default_rng(7))
+    made = split_dataset(merged, THREE, seed=7)
+    assert {split: set(rows["person"]) for split, rows in dealt.items()} == {
+        split: set(person_of(rows)) for split, rows in made.items()
+    }
