@@ -12,30 +12,29 @@ corpora are only read.
 People are kept apart by corpus: `Maria_F003` of the corpus `lab` becomes `lab-Maria_F003`. Systems keep their names, so
 one that two corpora name alike counts as one. Splits are not taken over, because the people are to be dealt anew.
 
-A merge that was killed resumes: existing links are kept, and the tables are written last.
+A merge that was killed resumes: existing links are kept unless a recording changed since, and the tables are
+written last.
 """
 
-import os
-import shutil
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
-from tqdm import tqdm
 
 from src.audio.storage.links import SOURCE
-from src.audio.storage.places import carrier, exists
+from src.audio.storage.places import exists
 from src.corpora.sources import SOURCES_TABLE, read_originals
 from src.experiments.corpus.derivation import RECIPE
+from src.experiments.corpus.linking import link_recordings
 from src.experiments.corpus.notes import duplicate_notes
 from src.experiments.corpus.relatives import refuse_relatives
 from src.utils.classes import read_classes, write_classes
 from src.utils.copies import COPY_OF
 from src.utils.csv_tables import write_table
 from src.utils.dataset import FILES_TABLE, NUMBER_COLUMNS, edit_tables, read_files
-from src.utils.files import atomic_path, read_json, remove_leftovers, text_digest, write_json
+from src.utils.files import read_json, remove_leftovers, text_digest, write_json
 from src.utils.labels import LABEL_NAMES, SPOOF
 from src.utils.people import person_of
 
@@ -89,8 +88,14 @@ def merge_datasets(datasets: Sequence[Path], output: Path | None = None) -> Merg
     refuse_relatives(tables)
     files, notes = _joined(tables)
     _start(output, tables, files)
-    n_copied = sum(_linked(dataset, output, table["file"].tolist()) for dataset, table in tables.items())
+    linked = [link_recordings(dataset, output, table["file"].tolist()) for dataset, table in tables.items()]
+    n_copied, n_replaced = map(sum, zip(*linked, strict=True))
     notes += duplicate_notes(output, files)
+    if n_replaced:
+        notes.append(
+            f"{n_replaced} {'recording' if n_replaced == 1 else 'recordings'} changed since and "
+            f"{'was' if n_replaced == 1 else 'were'} taken anew; what was measured is of the old: measure again."
+        )
     if n_copied:
         notes.append(
             f"{n_copied} {'recording' if n_copied == 1 else 'recordings'} could not be linked (another disk, or "
@@ -215,33 +220,6 @@ def _start(output: Path, tables: dict[Path, pd.DataFrame], files: pd.DataFrame) 
         raise ValueError(f"{output} is not empty and was not made by this step; choose another `output`.")
     else:
         write_json(path, recipe)
-
-
-def _linked(dataset: Path, output: Path, files: Sequence[str]) -> int:
-    """Give every recording of a corpus its second name; return how many had to be copied."""
-    copied, made = 0, set()
-    held = dict.fromkeys(carrier(dataset.parent / file).relative_to(dataset.parent) for file in files)
-    for file in tqdm(held, desc=dataset.name, unit="file", disable=None):  # a tar is linked as a whole
-        target = output / file
-        if target.parent not in made:
-            target.parent.mkdir(parents=True, exist_ok=True)
-            made.add(target.parent)
-        if not target.is_file():
-            copied += _link_or_copy((dataset.parent / file).resolve(), target)
-    return copied
-
-
-def _link_or_copy(recording: Path, target: Path) -> bool:
-    """Link a recording, whose path is resolved because a link to a link would break; return whether it was copied."""
-    try:
-        os.link(recording, target)
-    except FileExistsError:  # another process was quicker
-        return False
-    except OSError:  # another disk, one without hard links, or a recording of another user
-        with atomic_path(target) as temporary:
-            shutil.copyfile(recording, temporary)
-        return True
-    return False
 
 
 def _write_sources(datasets: Sequence[Path], output: Path, files: pd.DataFrame) -> None:

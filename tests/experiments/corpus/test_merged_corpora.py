@@ -245,3 +245,26 @@ def test_equal_recordings_of_a_copied_corpus_are_told(two: list[Path]) -> None:
     (note,) = merge_datasets([two[0], copy]).notes
     n_clips = len(read_files(copy))
     assert note.startswith(f"{n_clips} recordings are listed more than once, under several people")
+
+
+@pytest.mark.parametrize("are_copied", [False, True])
+def test_a_recording_that_changed_since_is_taken_anew(
+    are_copied: bool, two: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(errno.EXDEV, "Invalid cross-device link")
+
+    if are_copied:
+        monkeypatch.setattr(os, "link", refuse)
+    made = merge_datasets(two, tmp_path / "both")
+    first, second = (two[0] / file for file in read_files(two[0])["file"].iloc[:2])
+    for clip in (second, first):  # the second changes; the first becomes another file of the same bytes
+        shutil.copyfile(first, clip.with_suffix(".new"))
+        clip.with_suffix(".new").replace(clip)
+    again = merge_datasets(two, made.folder)
+    assert again.n_copied == are_copied
+    assert any(note.startswith("1 recording changed since and was taken anew") for note in again.notes)
+    for corpus in two:
+        for file in read_files(corpus)["file"]:
+            assert (made.folder / corpus.name / file).read_bytes() == (corpus / file).read_bytes()
+    assert not any("taken anew" in note for note in merge_datasets(two, made.folder).notes)
