@@ -90,6 +90,7 @@ def test_a_pipe_gives_the_events_of_the_file(
     assert events[0] == {**expected[0], "input": "stdin"}
 
 
+@pytest.mark.filterwarnings("ignore:kept has too few people with bona fide clips")
 def test_suspicious_sound_becomes_a_corpus_that_is_trained_on(
     root: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:

@@ -104,8 +104,8 @@ def dealt_apart(files: pd.DataFrame, people: pd.DataFrame, shares: SplitShares) 
             continue
         if n_bonafide < n_splits:
             warnings.warn(
-                f"{n_bonafide} people of {corpus} with bona fide clips are too few for {n_splits} splits: they all "
-                "stand in downstream_test, and the other splits hold only spoofs of that corpus.",
+                f"{corpus} has too few people with bona fide clips for {n_splits} splits ({n_bonafide}): all of them "
+                "stand in downstream_test, so that the other splits have only spoofs of it.",
                 stacklevel=2,
             )
             continue

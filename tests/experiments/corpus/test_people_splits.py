@@ -368,7 +368,7 @@ def test_unknown_speakers_beside_known_people_are_dealt_class_by_class(tmp_path:
 
 def test_too_few_unknown_speakers_to_deal_are_told(tmp_path: Path) -> None:
     merged = write_merged(tmp_path / "merged", rows_of_unknown(2, 8))
-    with pytest.warns(UserWarning, match=r"^2 people of kept .* all stand in downstream_test"):
+    with pytest.warns(UserWarning, match=r"^kept has too few people .* 3 splits \(2\): all of them stand"):
         made = split_dataset(merged, THREE, seed=7)
     assert (made["downstream_test"]["corpus"] == "kept").sum() >= 2
 
