@@ -107,7 +107,8 @@ def _read(part: Part, start: int, stop: int, length: int) -> np.ndarray:
             if file.subtype.startswith(MPEG):
                 samples = file.read(stop, dtype="float32", always_2d=True)[start:]
             elif file.seekable():
-                first = min(start, begin_of_last_page(part, length)) if file.subtype == "VORBIS" else start
+                is_inexact = start > 0 and file.subtype == "VORBIS"
+                first = min(start, begin_of_last_page(part, length)) if is_inexact else start
                 if first:
                     file.seek(first)
                 samples = file.read(stop - first, dtype="float32", always_2d=True)[start - first :]

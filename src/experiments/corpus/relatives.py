@@ -52,7 +52,15 @@ def _ancestors(dataset: Path) -> set[str]:
     return found
 
 
+def name_before_merging(person: str, part: str) -> str:
+    """Return what somebody was called in the part of a merged corpus that he is from; empty where it cannot be told.
+
+    >>> name_before_merging("mini-Ana_F003", "mini"), name_before_merging("both-mini-Ana_F003", "mini")
+    ('Ana_F003', 'Ana_F003')
+    """
+    return f"-{person}".partition(f"-{part}-")[2]
+
+
 def _earlier_names(table: pd.DataFrame) -> set[str]:
-    """Return what people were called before corpora were merged: they are called `<merged>-<part>-<person>` now."""
     pairs = set(zip(table["speaker"].tolist(), table[CORPUS].tolist(), strict=True))
-    return {f"-{person}".partition(f"-{part}-")[2] or person for person, part in pairs}
+    return {name_before_merging(person, part) or person for person, part in pairs}

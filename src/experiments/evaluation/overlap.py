@@ -12,6 +12,7 @@ from typing import Any
 
 from src.experiments.corpus.fingerprints import take_fingerprints
 from src.experiments.corpus.merging import CORPUS
+from src.experiments.corpus.relatives import name_before_merging
 from src.experiments.corpus.splits import read_split
 from src.experiments.inputs.contract import TRAIN, VAL
 from src.experiments.training.trained import Trained
@@ -100,7 +101,7 @@ def earlier_names(dataset: Path) -> dict[str, str]:
     if CORPUS not in files:
         return {}
     parts = dict(zip(person_of(files), files[CORPUS], strict=True))
-    names = {person: f"-{person}".partition(f"-{part}-")[2] for person, part in parts.items() if part}
+    names = {person: name_before_merging(person, part) for person, part in parts.items() if part}
     return {person: name for person, name in names.items() if name}
 
 
